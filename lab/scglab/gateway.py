@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The gateways: certificates, configuration, scgd, and the way to their command line."""
+
+import os
+from pathlib import Path
+
+import yaml
+
+from . import switches
+from .context import run
+from .daemon import Daemon
+from .routing import BIRD_SOCKET, ROUTES
+from .switches import OPENFLOW_PORT, OVSDB_PORT
+
+REST_PORT = 8080
+PEER_PORT = 8443
+TCP_LISTEN = "0A"                       # /proc/net/tcp
+HOME = "/run/scg"                       # of everything that belongs to a gateway, as the gateway sees it
+
+
+def programs(lab):
+    """The directory of scgd and scgctl: what `up` found, else SCG_BUILD_DIR, else build/."""
+    return Path((lab.record() or {}).get("programs") or os.environ.get("SCG_BUILD_DIR") or lab.build).absolute()
+
+
+def daemons(lab):
+    for dc in lab.topology.datacenters.values():
+        yield Daemon(dc.gateway, "scgd", [programs(lab) / "scgd", f"{HOME}/scgd.yaml"],
+                     ready=lambda dc=dc: healthy(lab, dc))
+
+
+def url(lab, dc):
+    return f"http://{lab.topology.nodes[dc.gateway].management_address}:{REST_PORT}"
+
+
+def healthy(lab, dc):
+    return lab.run(dc.gateway, "curl", "-fsS", "-m", "2", url(lab, dc) + "/healthz", check=False) is not None
+
+
+def listens(lab, daemon):
+    """The gateway takes OpenFlow connections. Read from /proc: a connection to try would look like a switch."""
+    pid = daemon.pid(lab)
+    try:
+        with open(f"/proc/{pid}/net/tcp", encoding="ascii") as file:
+            rows = [line.split() for line in file.readlines()[1:]]
+    except OSError:
+        return False
+    return any(row[1].endswith(f":{OPENFLOW_PORT:04X}") and row[3] == TCP_LISTEN for row in rows)
+
+
+def start(lab, daemon):
+    """Start scgd, and have its switches connect as soon as it can take them, not when their next try is due."""
+    daemon.start(lab, wait=False)
+    daemon.wait_for(lab, "OpenFlow port", lambda: listens(lab, daemon))
+    switches.connect(lab, lab.topology.datacenter(daemon.node).switches)
+
+
+def control_command(lab, dc, arguments):
+    return [programs(lab) / "scgctl", "--url", url(lab, dc), *arguments]
+
+
+def prepare(lab, log_level="info"):
+    authority = lab.dir / "ca"
+    authority.mkdir(parents=True, exist_ok=True)
+    openssl("-subj", "/CN=SCG lab CA", "-keyout", authority / "ca.key", "-out", authority / "ca.pem",
+            "-addext", "basicConstraints=critical,CA:TRUE")
+    for dc in lab.topology.datacenters.values():
+        home = lab.private(dc.gateway, HOME)
+        home.mkdir(parents=True, exist_ok=True)
+        address = lab.topology.nodes[dc.gateway].management_address
+        openssl("-subj", f"/CN={dc.gateway}", "-CA", authority / "ca.pem", "-CAkey", authority / "ca.key",
+                "-keyout", home / f"{dc.gateway}.key", "-out", home / f"{dc.gateway}.pem",
+                "-addext", f"subjectAltName=DNS:{dc.gateway},IP:{address}",
+                "-addext", "basicConstraints=critical,CA:FALSE",
+                "-addext", "extendedKeyUsage=serverAuth,clientAuth")
+        (home / "ca.pem").write_bytes((authority / "ca.pem").read_bytes())
+        text = "# Made by `lab up` from lab/topology.yaml.\n" + yaml.safe_dump(
+            configuration(lab, dc, log_level), sort_keys=False, default_flow_style=False)
+        lab.write(dc.gateway, f"{HOME}/scgd.yaml", text)
+
+
+def openssl(*words):
+    run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-noenc",
+        "-days", "365", *words)
+
+
+def configuration(lab, dc, log_level):
+    nodes = lab.topology.nodes
+    address = nodes[dc.gateway].management_address
+    return {
+        "dc": dc.name,
+        "rest": {"address": address, "port": REST_PORT},
+        "peer": {"address": address, "port": PEER_PORT, "ca": f"{HOME}/ca.pem",
+                 "certificate": f"{HOME}/{dc.gateway}.pem", "key": f"{HOME}/{dc.gateway}.key"},
+        "openflow": {"address": address, "port": OPENFLOW_PORT},
+        "ovsdb": [f"tcp:{nodes[dc.switches].management_address}:{OVSDB_PORT}"],
+        "store": f"{HOME}/scgd.db",
+        "log-level": log_level,
+        "servers": [server(nodes[name]) for name in dc.servers],
+        "routes": {"socket": BIRD_SOCKET, "include": ROUTES},
+        "peers": [{"dc": other.name, "address": nodes[other.gateway].management_address, "port": PEER_PORT}
+                  for other in lab.topology.datacenters.values() if other is not dc],
+        "segments": lab.topology.segments,
+        "vlans": {"first": 100, "last": 199},
+        "edges": dc.edges,
+        "channels": dc.channels,
+        "limits": {"migrations": 8, "vms-per-order": 16, "transfers": 2, "message-bytes": 1048576},
+        "timeouts": {"peer": 30, "transfer": 600, "switch": 10},
+    }
+
+
+def server(node):
+    migration = node.addresses["mig"].split("/")[0]
+    return {"name": node.name,
+            "uri": f"qemu+tcp://{node.management_address}/system",
+            "migration-uri": f"qemu+tcp://{migration}/system",
+            "migration-address": migration}
+
+
+def missing_programs(lab):
+    return [str(programs(lab) / name) for name in ("scgd", "scgctl") if not os.access(programs(lab) / name, os.X_OK)]
+
+

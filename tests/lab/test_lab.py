@@ -1,0 +1,276 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The lab itself: what the other tests in this directory stand on."""
+
+import os
+import signal
+import subprocess
+
+import pytest
+import yaml
+from labtool import FLOWS, PROBE, ROOT, wait_until
+
+EDGES = {"tor-a", "pe1", "pe3", "tor-b", "pe2", "pe4"}
+
+
+def test_up_twice(lab):
+    words = [] if any(one["name"] == "scgd" for one in lab.status()["daemons"]) else ["--no-scgd"]
+    assert "already up" in lab.up(*words)
+
+
+def test_status(lab):
+    facts = lab.status()
+    assert facts["state"] == "up"
+    assert all(node["exists"] for node in facts["nodes"].values())
+    assert [one for one in facts["daemons"] if not one["alive"]] == []
+    assert {name: list(places.values()) for name, places in facts["guests"].items()} == \
+        {"V1": ["running"], "V2": ["running"], "V3": ["running"]}
+    assert facts["bgp"]["pe1-r"]["10.255.0.1"] == "Established"
+    assert facts["bgp"]["pe2-r"]["10.255.0.2"] == "Established"
+    assert "server-a" in lab.run("status").stdout
+
+
+def test_exec(lab):
+    assert lab.exec("user1", "uname", "-n") == "user1\n"
+    assert "10.255.0.11" in lab.exec("server-a", "ip", "-4", "addr", "show", "mgmt")
+    assert lab.run("exec", "user1", "sh", "-c", "exit 7", check=False).returncode == 7
+
+
+@pytest.mark.parametrize("words, complaint", [
+    (("exec", "V2", "true"), "V2 is a guest"),
+    (("exec", "p1", "true"), "p1 is a bridge of node dc-a"),
+    (("exec", "nowhere", "true"), "no node nowhere"),
+    (("capture", "p1-p9"), "no link end is called p1-p9"),
+    (("restart", "ospfd", "inet"), "no daemon ospfd in node inet"),
+    (("ctl", "C", "vm", "list"), "no data center C"),
+])
+def test_complaints(lab, words, complaint):
+    done = lab.run(*words, check=False)
+    assert done.returncode == 1
+    assert complaint in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_nodes_do_not_see_the_host(lab):
+    """The switches of one node only, under the default socket of the tools."""
+    assert set(lab.exec("wan", "ovs-vsctl", "list-br").split()) == {"t3", "t4"}
+
+
+def test_servers_announce_themselves(lab):
+    for end in ("tor-a-server-a", "pe3-server-a"):
+        seen = lab.popen("capture", end, "-", "-v", "-c", "1", "ether", "proto", "0x88cc")
+        out, complaint = seen.communicate(timeout=10)
+        assert "System Name TLV (5), length 8: server-a" in out, complaint
+
+
+def test_capture_to_file(lab, tmp_path):
+    file = tmp_path / "uplink.pcap"
+    lab.run("capture", "tor-a-server-a", file, "-c", "1", "ether", "proto", "0x88cc", timeout=10)
+    assert file.stat().st_size > 100
+
+
+def shape(value):
+    """Keys all the way down; a list counts as its first item."""
+    if isinstance(value, dict):
+        return {key: shape(item) for key, item in value.items()}
+    return [shape(value[0])] if isinstance(value, list) else None
+
+
+def test_gateway_configuration_is_as_documented(lab):
+    with open(ROOT / "docs" / "scgd.example.yaml", encoding="utf-8") as file:
+        wanted = yaml.safe_load(file)
+    for node in ("scg-a", "scg-b"):
+        assert shape(yaml.safe_load(lab.exec(node, "cat", "/run/scg/scgd.yaml"))) == shape(wanted)
+
+
+def test_gateway_certificates(lab):
+    for node, address in (("scg-a", "10.255.0.1"), ("scg-b", "10.255.0.2")):
+        for check in (("-verify_hostname", node), ("-verify_ip", address)):
+            lab.exec(node, "openssl", "verify", "-CAfile", "/run/scg/ca.pem", *check, f"/run/scg/{node}.pem")
+
+
+def test_edges_are_leaves(lab):
+    """One root port and no designated port on each edge, and a spare link for each edge that has two."""
+    tree = lab.status()["tree"]
+    for edge in EDGES:
+        roles = sorted(port["role"] for name, port in tree.items()
+                       if name.startswith(edge + "-") and name.removeprefix(edge + "-").startswith("p"))
+        assert roles in (["Root"], ["Alternate", "Root"]), edge
+
+
+def test_dead_daemon_is_told_and_restarted(lab):
+    words = ["up"] + ([] if any(one["name"] == "scgd" for one in lab.status()["daemons"]) else ["--no-scgd"])
+    lab.run("kill", "lldpd", "server-b")
+    done = lab.run(*words, check=False)
+    assert done.returncode == 1 and "lldpd of server-b is dead" in done.stderr
+    lab.run("restart", "lldpd", "server-b")
+    assert "already up" in lab.run(*words).stdout
+
+
+def test_probe_counts(lab):
+    """Against a neighbour that answers everything, and one that is not there."""
+    report = lab.probe("scg-a", "icmp", "10.255.0.11", "--for", "0.5").report()
+    assert report["sent"] > 250 and report["lost"] == 0 and report["duplicates"] == 0
+    report = lab.probe("scg-a", "icmp", "10.255.0.99", "--for", "0.3", "--linger", "0.1").report()
+    assert report["received"] == 0 and report["lost"] == report["sent"] > 100
+    assert report["longest_silence_ms"] > 250
+
+
+# -- a lab without gateways, its flows made by hand: the same ways that a gateway will use
+
+GATEWAY_MAC, GATEWAY_HEX, GATEWAY_IP_HEX = "02:5c:67:00:00:01", "0x025c67000001", "0x0a640001"
+
+
+def guest_flows(mac, address):
+    """pe1 as the anycast gateway of one guest: in from the IP network, its ARP answered."""
+    return [f"priority=9,in_port=pe1-inet,ip,nw_dst={address},"
+            f"actions=mod_dl_src:{GATEWAY_MAC},mod_dl_dst:{mac},dec_ttl,NORMAL"]
+
+
+def edge_flows(inet_mac):
+    return ["priority=10,in_port=pe1-r,actions=output:pe1-inet",
+            "priority=10,in_port=pe1-inet,arp,actions=output:pe1-r",
+            "priority=10,in_port=pe1-inet,ip,nw_dst=192.0.2.2,actions=output:pe1-r",
+            "priority=9,arp,arp_tpa=10.100.0.1,arp_op=1,actions=move:NXM_OF_ETH_SRC[]->NXM_OF_ETH_DST[],"
+            f"mod_dl_src:{GATEWAY_MAC},load:2->NXM_OF_ARP_OP[],move:NXM_NX_ARP_SHA[]->NXM_NX_ARP_THA[],"
+            f"move:NXM_OF_ARP_SPA[]->NXM_OF_ARP_TPA[],load:{GATEWAY_HEX}->NXM_NX_ARP_SHA[],"
+            f"load:{GATEWAY_IP_HEX}->NXM_OF_ARP_SPA[],IN_PORT",
+            f"priority=8,ip,nw_dst=198.51.100.0/24,actions=mod_dl_src:{GATEWAY_MAC},mod_dl_dst:{inet_mac},"
+            "dec_ttl,output:pe1-inet"]
+
+
+@pytest.fixture(scope="module")
+def hand_made(bare_lab):
+    """bare_lab with V2 and V3 reachable for user1 through pe1, and the migration network open."""
+    for node, bridges in (("dc-a", ("tor-a", "p1", "p2", "p3", "pe3")), ("dc-b", ("pe4",))):
+        for bridge in bridges:
+            bare_lab.exec(node, *FLOWS, "add-flow", bridge, "priority=0,actions=NORMAL")
+    inet_mac = bare_lab.exec("inet", "cat", "/sys/class/net/inet-pe1/address").strip()
+    for flow in [*edge_flows(inet_mac), *guest_flows("52:54:00:00:00:12", "10.100.0.12"),
+                 *guest_flows("52:54:00:00:00:13", "10.100.0.13")]:
+        bare_lab.exec("dc-a", *FLOWS, "add-flow", "pe1", flow)
+    announce(bare_lab, "10.100.0.12", "10.100.0.13")
+    wait_until("inet to learn the host routes", lambda: "10.100.0.13 " in routes(bare_lab))
+    return bare_lab
+
+
+def announce(lab, *addresses):
+    text = "".join(f"route {address}/32 blackhole;\n" for address in addresses)
+    lab.exec("scg-a", "sh", "-c", f"printf '{text}' > /run/scg/routes.inc")
+    assert "Reconfigured" in lab.exec("scg-a", "birdc", "-s", "/run/scg/bird.ctl", "configure", "soft")
+
+
+def routes(lab):
+    return lab.exec("inet", "ip", "route", "show", "proto", "bgp")
+
+
+def test_user_reaches_guest(hand_made):
+    lab = hand_made
+    assert "10.100.0.12 nhid" in routes(lab) and "via 192.0.2.2" in routes(lab)
+    assert lab.exec("user1", "curl", "-sS", "http://10.100.0.12/") == "V2\n"
+    pings = lab.probe("user1", "icmp", "10.100.0.12", "--for", "1").report()
+    assert pings["lost"] == 0 and pings["duplicates"] == 0
+    session = lab.probe("user1", "session", "10.100.0.12", "--for", "1").report()
+    assert session["errors"] == [] and session["echoed_bytes"] == session["sent_bytes"] > 100
+    download = lab.probe("user1", "download", "http://10.100.0.12/big", "--for", "1.5").report()
+    assert download["errors"] == [] and download["length"] == 8 << 20
+
+
+def test_many_sessions(hand_made):
+    """A guest holds many sessions at a time, on the allowed and on the forbidden port."""
+    probes = [hand_made.probe("user1", "session", "10.100.0.12", port, "--interval", "100")
+              for port in (7, 22) for _ in range(5)]
+    for probe in probes:
+        probe.wait_answered()
+    for probe in probes:
+        assert probe.finish()["errors"] == []
+
+
+def test_host_route_follows_the_file(hand_made):
+    announce(hand_made, "10.100.0.12")
+    wait_until("the route to go", lambda: "10.100.0.13 " not in routes(hand_made), deadline=2)
+    announce(hand_made, "10.100.0.12", "10.100.0.13")
+    wait_until("the route to come back", lambda: "10.100.0.13 " in routes(hand_made), deadline=2)
+
+
+def test_guests_reach_each_other_by_way_of_the_tor(hand_made):
+    """Not over their server's bridge: without a flow that turns frames round on the ToR they do not."""
+    def page(name):
+        return hand_made.exec("user1", "curl", "-sS", "-m", "8", f"http://10.100.0.12/cgi-bin/{name}?10.100.0.13")
+
+    assert "100% packet loss" in page("ping")
+    for flow in ("arp,dl_dst=ff:ff:ff:ff:ff:ff,actions=NORMAL,IN_PORT",
+                 "dl_dst=52:54:00:00:00:12,actions=IN_PORT", "dl_dst=52:54:00:00:00:13,actions=IN_PORT"):
+        hand_made.exec("dc-a", *FLOWS, "add-flow", "tor-a", "priority=9,in_port=tor-a-server-a," + flow)
+    assert " 0% packet loss" in page("ping")
+    assert page("get").endswith("\nV3\n")
+
+
+def test_virsh_migrates_over_the_transport_network(hand_made):
+    def bytes_sent():
+        return int(hand_made.exec("wan", "cat", "/sys/class/net/t3-t4/statistics/tx_bytes"))
+
+    before = bytes_sent()
+    hand_made.virsh("server-a", "migrate", "--live", "--p2p", "--persistent", "--undefinesource", "V1",
+                    "qemu+tcp://10.254.0.12/system", "tcp://10.254.0.12", timeout=60)
+    assert hand_made.server_of("V1") == "server-b"
+    assert bytes_sent() - before > 20 << 20
+    assert "segment=\"web\"" in hand_made.virsh("server-b", "dumpxml", "V1")
+
+
+# -- up and down
+
+@pytest.mark.parametrize("stage", ["configurations", "nodes,", "Open vSwitch", "bridges", "FRR", "libvirtd answers"])
+def test_down_after_crash(spare_lab, stage):
+    """The tool killed in the middle of `up`: what it made so far goes away all the same."""
+    tool = spare_lab.popen("up", "--no-scgd", "--no-guests")
+    text = ""
+    while stage not in text:
+        piece = tool.stdout.read(1)
+        assert piece, f"`up` ended before {stage}: {text}{tool.stderr.read()}"
+        text += piece
+    tool.kill()
+    tool.communicate()
+    done = spare_lab.run("up", "--no-scgd", check=False)
+    assert done.returncode == 1 and "lab down" in done.stderr
+    spare_lab.down()
+    assert spare_lab.leftovers() == []
+
+
+def test_down_twice_and_after_killed_daemons(spare_lab):
+    spare_lab.up("--no-scgd", "--no-guests")
+    for name, node in (("ovs-vswitchd", "dc-a"), ("ovsdb-server", "dc-b"), ("libvirtd", "server-b"), ("zebra", "inet")):
+        spare_lab.run("kill", name, node)
+    assert not all(one["alive"] for one in spare_lab.status()["daemons"])
+    spare_lab.run("status")
+    spare_lab.down()
+    assert spare_lab.leftovers() == []
+    assert "nothing is up" in spare_lab.down()
+    assert spare_lab.status()["state"] == "down"
+    assert (spare_lab.directory.parent / "lab-log" / "dc-a-ovs-vswitchd.log").exists()
+
+
+def test_up_spares_what_is_not_its_own(spare_lab):
+    """A namespace of the same name that somebody else made is neither used nor removed."""
+    subprocess.run(["ip", "netns", "add", "scspare-user1"], check=True)
+    try:
+        for word in ("up", "down"):
+            done = spare_lab.run(word, *(["--no-scgd"] if word == "up" else []), check=False)
+            assert done.returncode == 1 and "scspare-user1" in done.stderr
+        assert "scspare-user1" in os.listdir("/run/netns")
+    finally:
+        subprocess.run(["ip", "netns", "del", "scspare-user1"], check=True)
+
+
+def test_lost_probe_does_not_hang(lab):
+    """SIGTERM ends a probe that nobody answers."""
+    probe = lab.popen("exec", "scg-a", PROBE, "icmp", "10.255.0.99", "--linger", "0.1")
+    wait_until("probe to run", lambda: b"probe" in open(f"/proc/{probe.pid}/cmdline", "rb").read())
+    wait_until("its signal handler", lambda: caught(probe.pid, signal.SIGTERM))
+    probe.terminate()
+    assert probe.wait(timeout=10) == 0
+
+
+def caught(pid, number):
+    with open(f"/proc/{pid}/status", encoding="ascii") as file:
+        line = next(line for line in file if line.startswith("SigCgt:"))
+    return int(line.split()[1], 16) >> (number - 1) & 1
