@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Addresses: MAC, IP and IP prefixes, as bytes in network order, with their text forms (RFC 4291, RFC 5952). */
+#ifndef MODEL_ADDR_H
+#define MODEL_ADDR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct mac {
+    uint8_t bytes[6];
+};
+
+enum ip_family { IP_NONE = 0, IP_V4 = 4, IP_V6 = 6 };
+
+struct ip {
+    uint8_t family;    /* enum ip_family */
+    uint8_t bytes[16]; /* IPv4 uses the first four; the rest is zero */
+};
+
+struct prefix {
+    struct ip ip;   /* bits beyond 'length' are zero */
+    uint8_t length; /* bits: 0..32 or 0..128 */
+};
+
+#define MAC_TEXT_SIZE 18
+#define IP_TEXT_SIZE 46
+#define PREFIX_TEXT_SIZE 50
+
+/* Each parser returns 0, or ERR_INVALID and leaves its output alone. */
+int mac_parse(const char *text, struct mac *mac);
+int ip_parse(const char *text, struct ip *ip);
+/* "10.0.0.0/8"; without "/" the full length. Host bits beyond the length are an error. */
+int prefix_parse(const char *text, struct prefix *prefix);
+/* "10.100.0.1/24" where the host bits matter (an interface address): '*ip' keeps them, '*length' is the prefix length. */
+int ip_with_length_parse(const char *text, struct ip *ip, uint8_t *length);
+
+/* Each formatter writes a null-terminated string and returns 'buffer', which has at least *_TEXT_SIZE bytes. */
+char *mac_format(const struct mac *mac, char *buffer);
+char *ip_format(const struct ip *ip, char *buffer);
+char *prefix_format(const struct prefix *prefix, char *buffer); /* always with "/" */
+
+bool mac_equal(const struct mac *a, const struct mac *b);
+bool ip_equal(const struct ip *a, const struct ip *b);
+bool prefix_equal(const struct prefix *a, const struct prefix *b);
+
+unsigned ip_bits(uint8_t family); /* 32, 128, or 0 */
+bool prefix_contains(const struct prefix *prefix, const struct ip *ip);
+struct prefix prefix_of(const struct ip *ip, uint8_t length); /* masks the host bits */
+
+#endif

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A flow, a meter and what a switch is asked to do with them, in host terms: the one form that policy translation and
+ * the pipelines produce, that proto/openflow encodes and decodes, and that is compared when a switch is read back.
+ *
+ * Fields follow OpenFlow 1.3.5 §7.2.3 (OXM) and Open vSwitch's ovs-fields(7) for registers. */
+#ifndef MODEL_FLOW_H
+#define MODEL_FLOW_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "model/addr.h"
+
+/* In the order in which a match keeps them, which is OXM's prerequisite order (eth_type before ip_proto before ports).
+ * X(NAME, text as in ovs-fields(7), bytes, bits that exist) */
+#define FLOW_FIELD_TABLE(X) \
+    X(IN_PORT, "in_port", 4, 32) \
+    X(METADATA, "metadata", 8, 64) \
+    X(REG0, "reg0", 4, 32) \
+    X(REG1, "reg1", 4, 32) \
+    X(REG2, "reg2", 4, 32) \
+    X(REG3, "reg3", 4, 32) \
+    X(ETH_DST, "eth_dst", 6, 48) \
+    X(ETH_SRC, "eth_src", 6, 48) \
+    X(ETH_TYPE, "eth_type", 2, 16) \
+    X(VLAN_VID, "vlan_vid", 2, 13) \
+    X(VLAN_PCP, "vlan_pcp", 1, 3) \
+    X(IP_DSCP, "ip_dscp", 1, 6) \
+    X(IP_ECN, "ip_ecn", 1, 2) \
+    X(IP_PROTO, "ip_proto", 1, 8) \
+    X(IPV4_SRC, "ip_src", 4, 32) \
+    X(IPV4_DST, "ip_dst", 4, 32) \
+    X(TCP_SRC, "tcp_src", 2, 16) \
+    X(TCP_DST, "tcp_dst", 2, 16) \
+    X(UDP_SRC, "udp_src", 2, 16) \
+    X(UDP_DST, "udp_dst", 2, 16) \
+    X(ICMPV4_TYPE, "icmp_type", 1, 8) \
+    X(ICMPV4_CODE, "icmp_code", 1, 8) \
+    X(ARP_OP, "arp_op", 2, 16) \
+    X(ARP_SPA, "arp_spa", 4, 32) \
+    X(ARP_TPA, "arp_tpa", 4, 32) \
+    X(ARP_SHA, "arp_sha", 6, 48) \
+    X(ARP_THA, "arp_tha", 6, 48) \
+    X(IPV6_SRC, "ipv6_src", 16, 128) \
+    X(IPV6_DST, "ipv6_dst", 16, 128) \
+    X(ICMPV6_TYPE, "icmpv6_type", 1, 8) \
+    X(ICMPV6_CODE, "icmpv6_code", 1, 8) \
+    X(TCP_FLAGS, "tcp_flags", 2, 12)
+
+enum flow_field_id {
+#define FLOW_FIELD_ENUM(name, text, bytes, bits) FIELD_##name,
+    FLOW_FIELD_TABLE(FLOW_FIELD_ENUM)
+#undef FLOW_FIELD_ENUM
+        FLOW_FIELDS
+};
+
+/* OFPVID_PRESENT: set in a VLAN_VID value when there is a tag (OpenFlow 1.3.5 §7.2.3.7). */
+#define VLAN_PRESENT 0x1000
+
+struct flow_field {
+    uint8_t id; /* enum flow_field_id */
+    uint8_t value[16]; /* network order, the field's bytes first, the rest zero; bits outside 'mask' are zero */
+    uint8_t mask[16];  /* ones in every existing bit: an exact match */
+};
+
+#define FLOW_MATCH_MAX 16
+
+/* Fields in rising order of 'id', none twice; none with an all-zero mask. So equal matches are equal bytes. */
+struct flow_match {
+    uint8_t n;
+    struct flow_field fields[FLOW_MATCH_MAX];
+};
+
+enum flow_action_type {
+    ACTION_OUTPUT,       /* port; max_len for PORT_CONTROLLER */
+    ACTION_PUSH_VLAN,    /* 0x8100 */
+    ACTION_POP_VLAN,
+    ACTION_SET_FIELD,    /* field: value with an exact mask, or masked for registers and metadata (reg_load) */
+    ACTION_MOVE,         /* Nicira NXAST_REG_MOVE: all bits of 'source' to all bits of 'destination' */
+    ACTION_DEC_TTL,
+    ACTION_SET_QUEUE,    /* queue */
+    ACTION_GROUP,        /* group */
+    ACTION_RESUBMIT,     /* Nicira NXAST_RESUBMIT_TABLE: in_port of the packet, 'table' */
+    ACTION_UNKNOWN       /* decoded, not understood: 'raw' keeps it for comparison and for a message that names it */
+};
+
+#define PORT_IN_PORT 0xfffffff8u
+#define PORT_NORMAL 0xfffffffau
+#define PORT_FLOOD 0xfffffffbu
+#define PORT_ALL 0xfffffffcu
+#define PORT_CONTROLLER 0xfffffffdu
+#define PORT_LOCAL 0xfffffffeu
+#define PORT_NONE 0xffffffffu
+#define PORT_MAX 0xffffff00u /* physical and logical ports are 1..PORT_MAX-1 */
+
+struct flow_action {
+    uint8_t type; /* enum flow_action_type */
+    uint8_t table;
+    uint8_t source, destination; /* enum flow_field_id, of ACTION_MOVE */
+    uint16_t max_len;
+    uint16_t raw_length;
+    uint32_t port;
+    uint32_t queue;
+    uint32_t group;
+    struct flow_field field;
+    uint8_t raw[64]; /* the first bytes of an action that is not understood */
+};
+
+#define FLOW_TABLE_ALL 0xff
+#define FLOW_NO_GOTO 0xff
+#define FLOW_ACTIONS_MAX 64 /* more are refused by the encoder; the decoder drops them and sets has_unknown */
+
+struct flow {
+    uint8_t table;
+    uint8_t goto_table; /* FLOW_NO_GOTO: none */
+    uint16_t priority;
+    uint16_t idle_timeout, hard_timeout; /* seconds, 0: none */
+    uint16_t n_actions;
+    bool send_flow_removed;
+    bool has_unknown; /* decoded: an instruction or match field that we do not know was present */
+    uint32_t meter;   /* 0: none */
+    uint64_t cookie;
+    uint64_t metadata, metadata_mask; /* of write-metadata; mask 0: none */
+    struct flow_match match;
+    struct flow_action *actions; /* apply-actions, in order; owned: flow_free() */
+    uint64_t packets, bytes;     /* as read from a switch */
+};
+
+struct flow_meter {
+    uint32_t id;   /* 1.. */
+    uint32_t rate_kbps;
+    uint32_t burst_kbit; /* 0: the switch's default */
+};
+
+enum flow_command { FLOW_ADD, FLOW_DELETE, FLOW_DELETE_STRICT };
+
+/* One change: for FLOW_DELETE only table, cookie with 'cookie_mask' and match count. */
+struct flow_mod {
+    enum flow_command command;
+    uint64_t cookie_mask;
+    struct flow flow;
+};
+
+/* What a switch is to do as one: meters first, then all flow changes in one atomic bundle, then a barrier. */
+struct flow_txn {
+    struct flow_meter *meters_add;
+    size_t n_meters_add, cap_meters_add;
+    uint32_t *meters_delete; /* after the bundle */
+    size_t n_meters_delete, cap_meters_delete;
+    struct flow_mod *mods;
+    size_t n_mods, cap_mods;
+};
+
+struct flow_list {
+    struct flow *flows;
+    size_t n, capacity;
+};
+
+const char *flow_field_name(unsigned id); /* as in ovs-fields(7); never null */
+size_t flow_field_size(unsigned id);      /* bytes */
+unsigned flow_field_bits(unsigned id);
+
+/* Adds or replaces a field, exact. A match that would have more than FLOW_MATCH_MAX fields is our defect: abort. */
+void match_u(struct flow_match *match, enum flow_field_id id, uint64_t value); /* fields of up to 8 bytes */
+void match_u_masked(struct flow_match *match, enum flow_field_id id, uint64_t value, uint64_t mask);
+void match_mac(struct flow_match *match, enum flow_field_id id, const struct mac *mac);
+/* Any field, from its bytes; 'mask' null: exact. */
+void match_bytes(struct flow_match *match, enum flow_field_id id, const uint8_t *value, const uint8_t *mask);
+/* An IPv4 prefix into the 4-byte field 'v4', an IPv6 prefix into 'v6'; sets eth_type, too (ARP's if 'v4' is a field of
+ * ARP). Length 0 only sets eth_type. */
+void match_prefix(struct flow_match *match, enum flow_field_id v4, enum flow_field_id v6, const struct prefix *prefix);
+/* The field, or null. */
+const struct flow_field *match_find(const struct flow_match *match, enum flow_field_id id);
+/* Value of an exactly matched field of up to 8 bytes; false if it is absent or masked. */
+bool match_get_u(const struct flow_match *match, enum flow_field_id id, uint64_t *value);
+bool match_equal(const struct flow_match *a, const struct flow_match *b);
+bool flow_field_exact(const struct flow_field *field);
+uint64_t flow_field_u(const struct flow_field *field); /* value as a number, fields of up to 8 bytes */
+uint64_t flow_field_mask_u(const struct flow_field *field);
+
+/* A flow with nothing set but table, priority and cookie. */
+struct flow flow_make(uint8_t table, uint16_t priority, uint64_t cookie);
+struct flow_action *flow_add_action(struct flow *flow, enum flow_action_type type); /* zeroed but for its type */
+void flow_output(struct flow *flow, uint32_t port); /* the whole packet, where it goes to PORT_CONTROLLER */
+/* All of a field of up to 8 bytes; VLAN_PRESENT is added to a VLAN_VID. */
+void flow_set_u(struct flow *flow, enum flow_field_id id, uint64_t value);
+/* Any field, from its bytes; 'mask' null: all of it. */
+void flow_set_bytes(struct flow *flow, enum flow_field_id id, const uint8_t *value, const uint8_t *mask);
+void flow_set_mac(struct flow *flow, enum flow_field_id id, const struct mac *mac);
+void flow_move(struct flow *flow, enum flow_field_id source, enum flow_field_id destination);
+void flow_free(struct flow *flow); /* its members, not itself */
+struct flow flow_copy(const struct flow *flow);
+/* Same table, priority, match, cookie, timeouts, instructions and actions; counters do not matter. */
+bool flow_equal(const struct flow *a, const struct flow *b);
+/* One line as ovs-ofctl would write it; for messages and golden files. Caller frees. */
+char *flow_format(const struct flow *flow);
+/* As qsort comparator: table, then falling priority, then match bytes, then cookie. */
+int flow_compare(const void *a, const void *b);
+
+void flow_list_add(struct flow_list *list, struct flow flow); /* takes over flow.actions */
+void flow_list_free(struct flow_list *list);
+
+void flow_txn_add(struct flow_txn *txn, struct flow flow); /* takes over flow.actions */
+/* Deletes every flow in 'table' (or FLOW_TABLE_ALL) whose cookie equals 'cookie' under 'mask'. */
+void flow_txn_delete_cookie(struct flow_txn *txn, uint8_t table, uint64_t cookie, uint64_t mask);
+void flow_txn_delete_strict(struct flow_txn *txn, struct flow flow); /* takes over flow.actions */
+void flow_txn_meter_add(struct flow_txn *txn, struct flow_meter meter);
+void flow_txn_meter_delete(struct flow_txn *txn, uint32_t id);
+struct flow_txn flow_txn_copy(const struct flow_txn *txn);
+void flow_txn_free(struct flow_txn *txn);
+char *flow_txn_format(const struct flow_txn *txn); /* a line per change; caller frees */
+
+#endif

@@ -1,0 +1,457 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "model/policy.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/strbuf.h"
+#include "model/json.h"
+
+#define PORT_MAX_NUMBER 65535
+
+static const char *const direction_names[] = {[POLICY_FROM_VM] = "from-vm", [POLICY_TO_VM] = "to-vm"};
+static const char *const verdict_names[] = {[POLICY_DENY] = "deny", [POLICY_ALLOW] = "allow"};
+
+static const struct protocol_name {
+    int16_t number;
+    const char *name;
+} protocol_names[] = {{POLICY_ANY, "any"}, {1, "icmp"}, {6, "tcp"}, {17, "udp"}, {58, "icmpv6"}};
+
+struct policy_rule policy_rule_any(enum policy_direction direction, enum policy_verdict verdict)
+{
+    return (struct policy_rule) {
+        .direction = (uint8_t) direction,
+        .verdict = (uint8_t) verdict,
+        .protocol = POLICY_ANY,
+        .source_port = {0, PORT_MAX_NUMBER},
+        .destination_port = {0, PORT_MAX_NUMBER},
+        .icmp_type = POLICY_ANY,
+        .set_dscp = POLICY_ANY,
+    };
+}
+
+void policy_add_rule(struct policy *policy, struct policy_rule rule)
+{
+    policy->rules = array_reserve(policy->rules, policy->n_rules, &policy->cap_rules, sizeof *policy->rules);
+    policy->rules[policy->n_rules++] = rule;
+}
+
+void policy_free(struct policy *policy)
+{
+    free(policy->rules);
+    policy->rules = NULL;
+    policy->n_rules = policy->cap_rules = 0;
+}
+
+struct policy policy_copy(const struct policy *policy)
+{
+    struct policy copy = *policy;
+
+    copy.rules = policy->n_rules ? xmemdup(policy->rules, policy->n_rules * sizeof *policy->rules) : NULL;
+    copy.cap_rules = policy->n_rules;
+    return copy;
+}
+
+static bool has_ports(const struct port_range *range)
+{
+    return range->first != 0 || range->last != PORT_MAX_NUMBER;
+}
+
+/* The family that remote or ICMP type force upon a rule; IP_NONE if neither is given. */
+static uint8_t implied_family(const struct policy_rule *rule)
+{
+    if (rule->remote.ip.family != IP_NONE)
+        return rule->remote.ip.family;
+    if (rule->icmp_type == POLICY_ANY)
+        return IP_NONE;
+    return rule->protocol == 58 ? IP_V6 : IP_V4;
+}
+
+static int check_ports(const struct policy_rule *rule, const struct port_range *range, const char *member,
+                       struct err *err)
+{
+    if (range->first > range->last)
+        return err_set(err, ERR_INVALID, "%s: range %u-%u is upside down", member, range->first, range->last);
+    if (has_ports(range) && rule->protocol != 6 && rule->protocol != 17)
+        return err_set(err, ERR_INVALID, "%s: only tcp and udp have ports; set protocol to one of them", member);
+    return 0;
+}
+
+static int check_remote(const struct policy_rule *rule, struct err *err)
+{
+    const struct prefix *remote = &rule->remote;
+
+    if (remote->ip.family == IP_NONE)
+        return remote->length ? err_set(err, ERR_INVALID, "remote: a length without an address") : 0;
+    if (remote->length > ip_bits(remote->ip.family))
+        return err_set(err, ERR_INVALID, "remote: /%u is longer than the address", remote->length);
+
+    struct prefix masked = prefix_of(&remote->ip, remote->length);
+    if (!prefix_equal(&masked, remote))
+        return err_set(err, ERR_INVALID, "remote: bits are set beyond /%u", remote->length);
+    if (remote->ip.family != rule->family)
+        return err_set(err, ERR_INVALID, "remote: the address is of another family than \"family\" says");
+    return 0;
+}
+
+static int check_icmp(const struct policy_rule *rule, struct err *err)
+{
+    if (rule->icmp_type == POLICY_ANY)
+        return 0;
+    if (rule->icmp_type < 0 || rule->icmp_type > 255)
+        return err_set(err, ERR_INVALID, "icmp-type: expected 0..255, found %d", rule->icmp_type);
+    if (rule->protocol != 1 && rule->protocol != 58)
+        return err_set(err, ERR_INVALID, "icmp-type: only icmp and icmpv6 have types; set protocol to one of them");
+    if (rule->family != (rule->protocol == 58 ? IP_V6 : IP_V4))
+        return err_set(err, ERR_INVALID, "icmp-type: types of icmp go with family ipv4, types of icmpv6 with ipv6");
+    return 0;
+}
+
+static int check_rule(const struct policy_rule *rule, struct err *err)
+{
+    if (rule->direction > POLICY_TO_VM)
+        return err_set(err, ERR_INVALID, "direction: no such direction (%u)", rule->direction);
+    if (rule->verdict > POLICY_ALLOW)
+        return err_set(err, ERR_INVALID, "action: no such action (%u)", rule->verdict);
+    if (rule->family != IP_NONE && !ip_bits(rule->family))
+        return err_set(err, ERR_INVALID, "family: no such family (%u)", rule->family);
+    if (rule->protocol < POLICY_ANY || rule->protocol > 255)
+        return err_set(err, ERR_INVALID, "protocol: expected 0..255, found %d", rule->protocol);
+    if (check_remote(rule, err) < 0 || check_icmp(rule, err) < 0 ||
+        check_ports(rule, &rule->source_port, "source-port", err) < 0 ||
+        check_ports(rule, &rule->destination_port, "destination-port", err) < 0)
+        return ERR_INVALID;
+    if (rule->set_dscp < POLICY_ANY || rule->set_dscp > 63)
+        return err_set(err, ERR_INVALID, "set-dscp: expected 0..63, found %d", rule->set_dscp);
+    if (rule->set_dscp != POLICY_ANY && rule->verdict == POLICY_DENY)
+        return err_set(err, ERR_INVALID, "set-dscp: packets that are denied cannot be marked; remove it or allow them");
+    return 0;
+}
+
+int policy_check(const struct policy *policy, struct err *err)
+{
+    size_t name_length = strnlen(policy->name, sizeof policy->name);
+
+    if (name_length == 0 || name_length > POLICY_NAME_MAX)
+        return err_set(err, ERR_INVALID, "policy: the name has to have 1..%d bytes", POLICY_NAME_MAX);
+    for (unsigned d = 0; d < 2; d++) {
+        if (policy->default_verdict[d] != POLICY_DENY && policy->default_verdict[d] != POLICY_ALLOW)
+            return err_set(err, ERR_INVALID, "policy %s: default.%s: no such action", policy->name, direction_names[d]);
+        if (!policy->rate[d].kbps && policy->rate[d].burst_kbit)
+            return err_set(err, ERR_INVALID, "policy %s: rate-limit.%s.burst-kbit: a burst without kbps", policy->name,
+                           direction_names[d]);
+    }
+    if (policy->n_rules > POLICY_RULES_MAX)
+        return err_set(err, ERR_INVALID, "policy %s: rules: %zu are too many, at most %d are kept", policy->name,
+                       policy->n_rules, POLICY_RULES_MAX);
+    for (size_t i = 0; i < policy->n_rules; i++) {
+        if (check_rule(&policy->rules[i], err) < 0) {
+            err_prefix(err, "policy %s: rule %zu", policy->name, i + 1);
+            return ERR_INVALID;
+        }
+    }
+    return 0;
+}
+
+/* Index of 'text' in 'names', or -1 and a failure of the member. */
+static int read_word(struct json_reader *r, const char *member, const char *text, const char *const *names, int n)
+{
+    for (int i = 0; i < n; i++) {
+        if (strcmp(names[i], text) == 0)
+            return i;
+    }
+    json_fail(r, member, "expected %s or %s, found \"%.40s\"", names[0], names[1], text);
+    return -1;
+}
+
+static int16_t read_protocol(struct json_reader *r)
+{
+    const json_t *value = json_object_get(r->object, "protocol");
+
+    if (!json_is_string(value))
+        return (int16_t) json_opt_int(r, "protocol", 0, 255, POLICY_ANY);
+    for (size_t i = 0; i < ARRAY_LEN(protocol_names); i++) {
+        if (strcmp(json_string_value(value), protocol_names[i].name) == 0)
+            return protocol_names[i].number;
+    }
+    json_fail(r, "protocol", "expected any, tcp, udp, icmp, icmpv6 or a number, found \"%.40s\"",
+              json_string_value(value));
+    return POLICY_ANY;
+}
+
+static struct port_range read_ports(struct json_reader *r, const char *member)
+{
+    const json_t *value = json_object_get(r->object, member);
+    struct port_range any = {0, PORT_MAX_NUMBER};
+
+    if (!value)
+        return any;
+    if (json_is_string(value)) {
+        unsigned first, last;
+        int used = 0;
+        const char *text = json_string_value(value);
+        char again[16];
+
+        /* Formatting it again refuses signs, blanks and leading zeros, which sscanf lets pass. */
+        if (sscanf(text, "%5u-%5u%n", &first, &last, &used) == 2 && first <= PORT_MAX_NUMBER &&
+            last <= PORT_MAX_NUMBER && snprintf(again, sizeof again, "%u-%u", first, last) == used &&
+            strcmp(again, text) == 0)
+            return (struct port_range) {(uint16_t) first, (uint16_t) last};
+        json_fail(r, member, "expected a port or \"first-last\" within 0..65535, found \"%.40s\"", text);
+        return any;
+    }
+
+    uint16_t port = (uint16_t) json_opt_int(r, member, 0, PORT_MAX_NUMBER, 0);
+    return (struct port_range) {port, port};
+}
+
+static void read_remote(struct json_reader *r, struct policy_rule *rule)
+{
+    const char *text = json_opt_string(r, "remote", NULL);
+
+    if (text && prefix_parse(text, &rule->remote) < 0)
+        json_fail(r, "remote", "expected an address or a prefix without bits beyond its length, found \"%.60s\"", text);
+}
+
+static void read_family(struct json_reader *r, struct policy_rule *rule)
+{
+    static const char *const names[] = {"ipv4", "ipv6"};
+    const char *text = json_opt_string(r, "family", NULL);
+
+    rule->family = implied_family(rule);
+    if (!text)
+        return;
+
+    int i = read_word(r, "family", text, names, 2);
+    uint8_t family = i == 1 ? IP_V6 : IP_V4;
+    if (i >= 0 && rule->family != IP_NONE && rule->family != family)
+        json_fail(r, "family", "%s contradicts %s of the same rule", text,
+                  rule->remote.ip.family != IP_NONE ? "remote" : "icmp-type");
+    rule->family = family;
+}
+
+static int read_rule(const json_t *json, struct policy_rule *ret_rule, struct err *err)
+{
+    static const char *const known[] = {"direction",   "action",           "protocol",  "remote",   "family",
+                                        "source-port", "destination-port", "icmp-type", "set-dscp", NULL};
+    struct json_reader r = json_reader_init(json, "", err);
+    struct policy_rule rule = policy_rule_any(POLICY_TO_VM, POLICY_DENY);
+
+    json_only(&r, known);
+    const char *direction = json_get_string(&r, "direction");
+    const char *action = json_get_string(&r, "action");
+    if (r.status)
+        return r.status;
+    rule.direction = (uint8_t) read_word(&r, "direction", direction, direction_names, 2);
+    rule.verdict = (uint8_t) read_word(&r, "action", action, verdict_names, 2);
+    rule.protocol = read_protocol(&r);
+    read_remote(&r, &rule);
+    rule.source_port = read_ports(&r, "source-port");
+    rule.destination_port = read_ports(&r, "destination-port");
+    rule.icmp_type = (int16_t) json_opt_int(&r, "icmp-type", 0, 255, POLICY_ANY);
+    rule.set_dscp = (int16_t) json_opt_int(&r, "set-dscp", 0, 63, POLICY_ANY);
+    read_family(&r, &rule);
+    if (r.status)
+        return r.status;
+    *ret_rule = rule;
+    return 0;
+}
+
+static int read_defaults(const json_t *json, struct policy *policy, struct err *err)
+{
+    static const char *const known[] = {"from-vm", "to-vm", NULL};
+    struct json_reader r = json_reader_init(json, "default", err);
+
+    json_only(&r, known);
+    for (unsigned d = 0; d < 2; d++) {
+        const char *text = json_opt_string(&r, direction_names[d], verdict_names[POLICY_DENY]);
+
+        policy->default_verdict[d] = read_word(&r, direction_names[d], text, verdict_names, 2) == POLICY_ALLOW;
+    }
+    return r.status;
+}
+
+static int read_rates(const json_t *json, struct policy *policy, struct err *err)
+{
+    static const char *const directions[] = {"from-vm", "to-vm", NULL};
+    static const char *const members[] = {"kbps", "burst-kbit", NULL};
+    static const char *const paths[] = {[POLICY_FROM_VM] = "rate-limit.from-vm", [POLICY_TO_VM] = "rate-limit.to-vm"};
+    struct json_reader r = json_reader_init(json, "rate-limit", err);
+
+    json_only(&r, directions);
+    for (unsigned d = 0; d < 2 && !r.status; d++) {
+        const json_t *object = json_opt_object(&r, direction_names[d]);
+
+        if (!object)
+            continue;
+        struct json_reader rate = json_reader_init(object, paths[d], err);
+        json_only(&rate, members);
+        policy->rate[d].kbps = (uint32_t) json_opt_int(&rate, "kbps", 0, UINT32_MAX, 0);
+        policy->rate[d].burst_kbit = (uint32_t) json_opt_int(&rate, "burst-kbit", 0, UINT32_MAX, 0);
+        if (rate.status)
+            return rate.status;
+    }
+    return r.status;
+}
+
+static int read_rules(const json_t *rules, struct policy *policy, struct err *err)
+{
+    size_t i;
+    json_t *json;
+
+    if (json_array_size(rules) > POLICY_RULES_MAX)
+        return err_set(err, ERR_INVALID, "rules: %zu are too many, at most %d are kept", json_array_size(rules),
+                       POLICY_RULES_MAX);
+    json_array_foreach(rules, i, json) {
+        struct policy_rule rule;
+
+        if (read_rule(json, &rule, err) < 0) {
+            err_prefix(err, "rule %zu", i + 1);
+            return ERR_INVALID;
+        }
+        policy_add_rule(policy, rule);
+    }
+    return 0;
+}
+
+int policy_from_json(const json_t *json, struct policy *policy, struct err *err)
+{
+    static const char *const known[] = {"policy", "default", "rate-limit", "rules", NULL};
+    struct json_reader r = json_reader_init(json, "policy", err);
+    __attribute__((cleanup(policy_free))) struct policy read = {0};
+
+    if (r.status)
+        return r.status;
+    r.path = "";
+    const char *name = json_get_string(&r, "policy");
+    if (!r.status && (!name[0] || strlen(name) > POLICY_NAME_MAX))
+        json_fail(&r, "policy", "the name has to have 1..%d bytes", POLICY_NAME_MAX);
+    if (r.status)
+        return r.status;
+    strcpy(read.name, name);
+
+    json_only(&r, known);
+    const json_t *defaults = json_opt_object(&r, "default");
+    const json_t *rates = json_opt_object(&r, "rate-limit");
+    const json_t *rules = json_opt_array(&r, "rules");
+    if (r.status || (defaults && read_defaults(defaults, &read, err) < 0) ||
+        (rates && read_rates(rates, &read, err) < 0) || (rules && read_rules(rules, &read, err) < 0)) {
+        err_prefix(err, "policy %s", read.name);
+        return ERR_INVALID;
+    }
+    if (policy_check(&read, err) < 0)
+        return ERR_INVALID;
+    *policy = read;
+    read = (struct policy) {0};
+    return 0;
+}
+
+static const char *protocol_name(int16_t number)
+{
+    for (size_t i = 0; i < ARRAY_LEN(protocol_names); i++) {
+        if (protocol_names[i].number == number)
+            return protocol_names[i].name;
+    }
+    return NULL;
+}
+
+static void set_ports(json_t *object, const char *member, const struct port_range *range)
+{
+    if (!has_ports(range))
+        return;
+    json_object_set_new(object, member,
+                        range->first == range->last ? json_integer(range->first)
+                                                    : json_sprintf("%u-%u", range->first, range->last));
+}
+
+static json_t *rule_to_json(const struct policy_rule *rule)
+{
+    json_t *object = json_object();
+    const char *name = protocol_name(rule->protocol);
+    char remote[PREFIX_TEXT_SIZE];
+
+    json_object_set_new(object, "direction", json_string(direction_names[rule->direction]));
+    json_object_set_new(object, "action", json_string(verdict_names[rule->verdict]));
+    if (rule->family != IP_NONE && implied_family(rule) == IP_NONE)
+        json_object_set_new(object, "family", json_string(rule->family == IP_V6 ? "ipv6" : "ipv4"));
+    if (rule->protocol != POLICY_ANY)
+        json_object_set_new(object, "protocol", name ? json_string(name) : json_integer(rule->protocol));
+    if (rule->remote.ip.family != IP_NONE)
+        json_object_set_new(object, "remote", json_string(prefix_format(&rule->remote, remote)));
+    set_ports(object, "source-port", &rule->source_port);
+    set_ports(object, "destination-port", &rule->destination_port);
+    if (rule->icmp_type != POLICY_ANY)
+        json_object_set_new(object, "icmp-type", json_integer(rule->icmp_type));
+    if (rule->set_dscp != POLICY_ANY)
+        json_object_set_new(object, "set-dscp", json_integer(rule->set_dscp));
+    return object;
+}
+
+static void set_unless_empty(json_t *object, const char *member, json_t *value)
+{
+    if (json_object_size(value) || json_array_size(value))
+        json_object_set_new(object, member, value);
+    else
+        json_decref(value);
+}
+
+json_t *policy_to_json(const struct policy *policy)
+{
+    json_t *object = json_object(), *defaults = json_object(), *rates = json_object(), *rules = json_array();
+
+    json_object_set_new(object, "policy", json_string(policy->name));
+    for (unsigned d = 0; d < 2; d++) {
+        const struct policy_rate *rate = &policy->rate[d];
+
+        if (policy->default_verdict[d] != POLICY_DENY)
+            json_object_set_new(defaults, direction_names[d], json_string(verdict_names[POLICY_ALLOW]));
+        if (!rate->kbps)
+            continue;
+        json_t *limit = json_object();
+        json_object_set_new(limit, "kbps", json_integer(rate->kbps));
+        if (rate->burst_kbit)
+            json_object_set_new(limit, "burst-kbit", json_integer(rate->burst_kbit));
+        json_object_set_new(rates, direction_names[d], limit);
+    }
+    for (size_t i = 0; i < policy->n_rules; i++)
+        json_array_append_new(rules, rule_to_json(&policy->rules[i]));
+    set_unless_empty(object, "default", defaults);
+    set_unless_empty(object, "rate-limit", rates);
+    set_unless_empty(object, "rules", rules);
+    return object;
+}
+
+static void format_ports(struct strbuf *text, const char *member, const struct port_range *range)
+{
+    if (!has_ports(range))
+        return;
+    strbuf_printf(text, " %s %u", member, range->first);
+    if (range->first != range->last)
+        strbuf_printf(text, "-%u", range->last);
+}
+
+char *policy_rule_format(const struct policy_rule *rule)
+{
+    struct strbuf text = {0};
+    const char *name = protocol_name(rule->protocol);
+    char remote[PREFIX_TEXT_SIZE];
+
+    strbuf_printf(&text, "%s %s", direction_names[rule->direction], verdict_names[rule->verdict]);
+    if (rule->family != IP_NONE && implied_family(rule) == IP_NONE)
+        strbuf_puts(&text, rule->family == IP_V6 ? " ipv6" : " ipv4");
+    if (name)
+        strbuf_printf(&text, " %s", name);
+    else
+        strbuf_printf(&text, " protocol %d", rule->protocol);
+    if (rule->remote.ip.family != IP_NONE)
+        strbuf_printf(&text, " remote %s", prefix_format(&rule->remote, remote));
+    format_ports(&text, "source-port", &rule->source_port);
+    format_ports(&text, "destination-port", &rule->destination_port);
+    if (rule->icmp_type != POLICY_ANY)
+        strbuf_printf(&text, " icmp-type %d", rule->icmp_type);
+    if (rule->set_dscp != POLICY_ANY)
+        strbuf_printf(&text, " set-dscp %d", rule->set_dscp);
+    return strbuf_take(&text);
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The security and QoS policy of one VM: what an operator writes, what gateways exchange, what a switch enforces.
+ *
+ * Rules are ordered; the first that matches a packet decides; packets that none matches get the default of their
+ * direction. Rules know the VM only as "the VM": its addresses are added when flows are made. */
+#ifndef MODEL_POLICY_H
+#define MODEL_POLICY_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "model/addr.h"
+
+enum policy_direction { POLICY_FROM_VM, POLICY_TO_VM };
+enum policy_verdict { POLICY_DENY, POLICY_ALLOW };
+
+struct port_range {
+    uint16_t first, last; /* 0..65535: any */
+};
+
+#define POLICY_ANY (-1)
+#define POLICY_RULES_MAX 4096 /* in one policy: what a peer or a file can make us hold */
+#define POLICY_NAME_MAX 64    /* bytes, without the null */
+
+struct policy_rule {
+    uint8_t direction; /* enum policy_direction */
+    uint8_t verdict;   /* enum policy_verdict */
+    uint8_t family;    /* enum ip_family; IP_NONE: both. Not IP_NONE if 'remote' or an ICMP type is given */
+    int16_t protocol;  /* IANA protocol number (1 ICMP, 6 TCP, 17 UDP, 58 ICMPv6) or POLICY_ANY */
+    struct prefix remote;                /* the other end; ip.family IP_NONE: any */
+    struct port_range source_port;       /* of the packet; only with TCP and UDP */
+    struct port_range destination_port;
+    int16_t icmp_type;                   /* or POLICY_ANY; only with ICMP and ICMPv6 */
+    int16_t set_dscp;                    /* 0..63 written into packets that the rule allows, or POLICY_ANY: unchanged */
+};
+
+struct policy_rate {
+    uint32_t kbps;       /* kilobit/s; 0: no limit */
+    uint32_t burst_kbit; /* 0: the switch's default */
+};
+
+struct policy {
+    char name[POLICY_NAME_MAX + 1]; /* of the VM that it belongs to */
+    enum policy_verdict default_verdict[2]; /* by direction */
+    struct policy_rate rate[2];             /* by direction: a limit on what the policy allows */
+    struct policy_rule *rules;
+    size_t n_rules, cap_rules;
+};
+
+/* A rule that matches everything in its direction. */
+struct policy_rule policy_rule_any(enum policy_direction direction, enum policy_verdict verdict);
+void policy_add_rule(struct policy *policy, struct policy_rule rule);
+void policy_free(struct policy *policy); /* its members */
+struct policy policy_copy(const struct policy *policy);
+
+/* JSON form (files in YAML are the same tree); every member is optional but "policy", "direction", "action":
+ *   {"policy": "V2", "default": {"from-vm": "allow", "to-vm": "deny"},
+ *    "rate-limit": {"from-vm": {"kbps": 20000, "burst-kbit": 2000}, "to-vm": {"kbps": 50000}},
+ *    "rules": [{"direction": "to-vm", "action": "allow", "protocol": "tcp", "remote": "198.51.100.0/24",
+ *               "source-port": "1024-65535", "destination-port": 80, "icmp-type": 8, "set-dscp": 46,
+ *               "family": "ipv4"}]}
+ * "protocol" is any|tcp|udp|icmp|icmpv6 or a number; a port is a number or "first-last". Defaults are deny.
+ * Returns 0, or ERR_INVALID with a sentence that names the rule's number (from 1) and the member; '*policy' is then
+ * left alone. An unknown member is an error. On success the caller frees '*policy'. */
+int policy_from_json(const json_t *json, struct policy *policy, struct err *err);
+json_t *policy_to_json(const struct policy *policy); /* new reference; members at their defaults are left out */
+
+/* Contradictions that single members cannot show: ports without TCP/UDP, a range upside down, icmp-type without ICMP,
+ * a remote whose family differs, a mark on what is denied, too many rules. 0 or ERR_INVALID with rule number and
+ * member. */
+int policy_check(const struct policy *policy, struct err *err);
+
+/* One line, e.g. "to-vm allow tcp remote 198.51.100.0/24 destination-port 80 set-dscp 46". Caller frees. */
+char *policy_rule_format(const struct policy_rule *rule);
+
+#endif

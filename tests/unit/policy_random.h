@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Random policies for property tests, from a seed: few distinct values, at the edges, so that rules meet each other. */
+#ifndef TESTS_POLICY_RANDOM_H
+#define TESTS_POLICY_RANDOM_H
+
+#include "base/alloc.h"
+#include "model/policy.h"
+
+struct random {
+    uint64_t state; /* not 0 */
+};
+
+/* xorshift64 (G. Marsaglia, "Xorshift RNGs", 2003); 0..n-1. */
+static inline uint32_t random_below(struct random *r, uint32_t n)
+{
+    r->state ^= r->state << 13;
+    r->state ^= r->state >> 7;
+    r->state ^= r->state << 17;
+    return (uint32_t) ((r->state >> 11) % n);
+}
+
+static inline uint16_t random_port(struct random *r)
+{
+    static const uint16_t ports[] = {0, 1, 79, 80, 81, 443, 1023, 1024, 1025, 8080, 32767, 32768, 65534, 65535};
+
+    return random_below(r, 8) ? ports[random_below(r, ARRAY_LEN(ports))] : (uint16_t) random_below(r, 65536);
+}
+
+static inline struct ip random_ip(struct random *r, uint8_t family)
+{
+    struct ip ip = {.family = family, .bytes = {10}};
+    unsigned last = family == IP_V6 ? 15 : 3;
+
+    if (family == IP_V6)
+        ip.bytes[0] = 0x20;
+    ip.bytes[1] = (uint8_t) (random_below(r, 2) ? 0 : 128);
+    ip.bytes[last] = (uint8_t) (random_below(r, 4) ? random_below(r, 8) : 254 + random_below(r, 2));
+    return ip;
+}
+
+static inline struct port_range random_range(struct random *r)
+{
+    uint16_t a = random_port(r), b = random_port(r);
+
+    switch (random_below(r, 3)) {
+    case 0:
+        return (struct port_range) {0, 65535};
+    case 1:
+        return (struct port_range) {a, a};
+    default:
+        return a < b ? (struct port_range) {a, b} : (struct port_range) {b, a};
+    }
+}
+
+/* 'plain': as if only IPv4 existed; no rule says "family" but through a remote or an ICMP type. */
+static inline struct policy_rule random_rule(struct random *r, bool plain)
+{
+    static const int16_t protocols[] = {POLICY_ANY, POLICY_ANY, 1, 6, 6, 17, 47, 58};
+    static const uint8_t lengths[] = {1, 8, 9, 24, 29, 30, 31, 32, 127, 128};
+    struct policy_rule rule = policy_rule_any(random_below(r, 2), random_below(r, 2));
+
+    if (!plain)
+        rule.family = (uint8_t) (random_below(r, 3) ? IP_NONE : random_below(r, 3) ? IP_V4 : IP_V6);
+    rule.protocol = protocols[random_below(r, ARRAY_LEN(protocols))];
+    if (random_below(r, 2)) {
+        rule.family = rule.family == IP_NONE ? IP_V4 : rule.family;
+        struct ip ip = random_ip(r, rule.family);
+        uint8_t length = lengths[random_below(r, rule.family == IP_V6 ? 10 : 8)];
+
+        rule.remote = prefix_of(&ip, !plain && !random_below(r, 10) ? 0 : length);
+    }
+    if (rule.protocol == 6 || rule.protocol == 17) {
+        rule.source_port = random_below(r, 3) ? (struct port_range) {0, 65535} : random_range(r);
+        rule.destination_port = random_range(r);
+    }
+    if (rule.protocol == 1 && random_below(r, 2) && rule.family != IP_V6) {
+        rule.family = IP_V4;
+        rule.icmp_type = (int16_t) (random_below(r, 3) * 4);
+    }
+    if (!plain && rule.protocol == 58 && random_below(r, 2) && rule.family != IP_V4) {
+        rule.family = IP_V6;
+        rule.icmp_type = (int16_t) (127 + random_below(r, 3));
+    }
+    if (rule.verdict == POLICY_ALLOW && !random_below(r, 3))
+        rule.set_dscp = (int16_t) (random_below(r, 2) ? 46 : 63 * random_below(r, 2));
+    return rule;
+}
+
+static inline struct policy random_policy(struct random *r, unsigned n_rules, bool plain)
+{
+    struct policy policy = {.name = "V1"};
+
+    for (unsigned d = 0; d < 2; d++) {
+        policy.default_verdict[d] = random_below(r, 2);
+        if (!random_below(r, 3))
+            policy.rate[d] = (struct policy_rate) {1000 + random_below(r, 2), random_below(r, 2) * 100};
+    }
+    for (unsigned i = 0; i < n_rules; i++)
+        policy_add_rule(&policy, random_rule(r, plain));
+    return policy;
+}
+
+/* A packet as its sender and its receiver see it; 'remote' is the other end than the VM. */
+struct packet {
+    struct ip remote;
+    uint8_t protocol;
+    uint8_t icmp_type;
+    uint16_t source, destination;
+};
+
+static inline struct packet random_packet(struct random *r, uint8_t family)
+{
+    static const uint8_t protocols[] = {0, 1, 6, 6, 17, 47, 58, 255};
+
+    return (struct packet) {
+        .remote = random_ip(r, family),
+        .protocol = protocols[random_below(r, ARRAY_LEN(protocols))],
+        .icmp_type = (uint8_t) (random_below(r, 2) ? random_below(r, 3) * 4 : 127 + random_below(r, 3)),
+        .source = random_port(r),
+        .destination = random_port(r),
+    };
+}
+
+/* The reference: what a policy does with a packet, by reading the rules one by one. -1: denied; 0..63: allowed with
+ * that DSCP written; 64: allowed as it is. */
+static inline int policy_decide(const struct policy *policy, enum policy_direction direction, const struct packet *p)
+{
+    for (size_t i = 0; i < policy->n_rules; i++) {
+        const struct policy_rule *rule = &policy->rules[i];
+        const struct port_range *to = &rule->destination_port;
+        bool ports = p->protocol == 6 || p->protocol == 17;
+
+        if (rule->direction != direction || (rule->family != IP_NONE && rule->family != p->remote.family) ||
+            (rule->protocol != POLICY_ANY && rule->protocol != p->protocol) ||
+            (rule->remote.ip.family != IP_NONE && !prefix_contains(&rule->remote, &p->remote)) ||
+            (ports && (p->source < rule->source_port.first || p->source > rule->source_port.last)) ||
+            (ports && (p->destination < to->first || p->destination > to->last)) ||
+            (rule->icmp_type != POLICY_ANY && rule->icmp_type != p->icmp_type))
+            continue;
+        return rule->verdict == POLICY_DENY ? -1 : rule->set_dscp == POLICY_ANY ? 64 : rule->set_dscp;
+    }
+    return policy->default_verdict[direction] == POLICY_DENY ? -1 : 64;
+}
+
+#endif

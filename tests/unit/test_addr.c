@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Addresses: what parses, what does not, and that text comes back as it was. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/err.h"
+#include "model/addr.h"
+
+static void macs(void **state)
+{
+    static const char *const bad[] = {"", "52:54:00:12:34", "52:54:00:12:34:5g", "52-54-00-12-34-56", "525400123456",
+                                      "52:54:00:12:34:56:78", "5:54:00:12:34:561", " 2:54:00:12:34:56",
+                                      "-1:54:00:12:34:56", "52:54:0x:12:34:56", "+2:54:00:12:34:56"};
+    struct mac mac, before = {{1, 2, 3, 4, 5, 6}};
+    char text[MAC_TEXT_SIZE];
+
+    (void) state;
+    assert_int_equal(mac_parse("52:54:00:AB:cd:ff", &mac), 0);
+    assert_memory_equal(mac.bytes, "\x52\x54\x00\xab\xcd\xff", 6);
+    assert_string_equal(mac_format(&mac, text), "52:54:00:ab:cd:ff");
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        mac = before;
+        if (mac_parse(bad[i], &mac) != ERR_INVALID)
+            fail_msg("\"%s\" was taken", bad[i]);
+        assert_true(mac_equal(&mac, &before));
+    }
+}
+
+static void ips(void **state)
+{
+    static const struct {
+        const char *text, *formatted;
+        uint8_t family;
+    } good[] = {
+        {"0.0.0.0", "0.0.0.0", IP_V4},
+        {"255.255.255.255", "255.255.255.255", IP_V4},
+        {"2001:DB8:0:0::1", "2001:db8::1", IP_V6},
+        {"::", "::", IP_V6},
+        {"::ffff:192.0.2.1", "::ffff:192.0.2.1", IP_V6},
+    };
+    static const char *const bad[] = {"", "10.0.0", "10.0.0.256", "10.0.0.1.1", "10.0.0.1/8", "2001:db8", ":::", "host",
+                                      " 10.0.0.1", "10.0.0.1 "};
+    struct ip ip, before = {.family = IP_V4, .bytes = {9, 9, 9, 9}};
+    char text[IP_TEXT_SIZE];
+
+    (void) state;
+    for (size_t i = 0; i < ARRAY_LEN(good); i++) {
+        assert_int_equal(ip_parse(good[i].text, &ip), 0);
+        assert_int_equal(ip.family, good[i].family);
+        assert_string_equal(ip_format(&ip, text), good[i].formatted);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        ip = before;
+        if (ip_parse(bad[i], &ip) != ERR_INVALID)
+            fail_msg("\"%s\" was taken", bad[i]);
+        assert_true(ip_equal(&ip, &before));
+    }
+    ip = (struct ip) {0};
+    assert_string_equal(ip_format(&ip, text), "none");
+}
+
+static void prefixes(void **state)
+{
+    static const struct {
+        const char *text, *formatted;
+    } good[] = {
+        {"10.0.0.0/8", "10.0.0.0/8"},   {"0.0.0.0/0", "0.0.0.0/0"},         {"10.1.2.3", "10.1.2.3/32"},
+        {"10.1.2.2/31", "10.1.2.2/31"}, {"2001:db8::/33", "2001:db8::/33"}, {"2001:db8::1", "2001:db8::1/128"},
+        {"::/0", "::/0"},
+    };
+    static const char *const bad[] = {"", "/8", "10.0.0.0/", "10.0.0.0/33", "10.0.0.0/-1", "10.0.0.0/ 8", "10.0.0.0/8x",
+                                      "10.0.0.1/8", "10.128.0.0/8", "2001:db8::/129", "2001:db8::1/127",
+                                      "10.0.0.0/99999999999999999999",
+                                      "1000:2000:3000:4000:5000:6000:7000:8000:9000:a000/8"};
+    struct prefix prefix, before;
+    char text[PREFIX_TEXT_SIZE];
+
+    (void) state;
+    assert_int_equal(prefix_parse("192.0.2.0/24", &before), 0);
+    for (size_t i = 0; i < ARRAY_LEN(good); i++) {
+        assert_int_equal(prefix_parse(good[i].text, &prefix), 0);
+        assert_string_equal(prefix_format(&prefix, text), good[i].formatted);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        prefix = before;
+        if (prefix_parse(bad[i], &prefix) != ERR_INVALID)
+            fail_msg("\"%s\" was taken", bad[i]);
+        assert_true(prefix_equal(&prefix, &before));
+    }
+}
+
+static void interface_addresses_keep_host_bits(void **state)
+{
+    struct ip ip;
+    uint8_t length;
+    char text[IP_TEXT_SIZE];
+
+    (void) state;
+    assert_int_equal(ip_with_length_parse("10.100.0.1/24", &ip, &length), 0);
+    assert_int_equal(length, 24);
+    assert_string_equal(ip_format(&ip, text), "10.100.0.1");
+    assert_int_equal(ip_with_length_parse("2001:db8::1", &ip, &length), 0);
+    assert_int_equal(length, 128);
+}
+
+/* Each prefix length against single bits. */
+static void masks_and_containment(void **state)
+{
+    struct ip all = {.family = IP_V6};
+
+    (void) state;
+    memset(all.bytes, 0xff, sizeof all.bytes);
+    for (unsigned length = 0; length <= 128; length++) {
+        struct prefix prefix = prefix_of(&all, (uint8_t) length);
+
+        for (unsigned bit = 0; bit < 128; bit++) {
+            struct ip other = all;
+
+            assert_int_equal(prefix.ip.bytes[bit / 8] >> (7 - bit % 8) & 1, bit < length);
+            other.bytes[bit / 8] ^= (uint8_t) (0x80 >> bit % 8);
+            assert_int_equal(prefix_contains(&prefix, &other), bit >= length);
+        }
+    }
+
+    struct prefix v4 = {.ip = {.family = IP_V4}};
+    assert_false(prefix_contains(&v4, &all));
+    assert_int_equal(ip_bits(IP_V4), 32);
+    assert_int_equal(ip_bits(IP_V6), 128);
+    assert_int_equal(ip_bits(IP_NONE), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(macs),
+        cmocka_unit_test(ips),
+        cmocka_unit_test(prefixes),
+        cmocka_unit_test(interface_addresses_keep_host_bits),
+        cmocka_unit_test(masks_and_containment),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A policy's JSON form both ways, the sentence of each refusal, and policy_check() on what JSON cannot even say. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/policy.h"
+#include "policy_random.h"
+
+#ifndef TEST_DATA
+#define TEST_DATA "tests/data"
+#endif
+
+static void json_comes_back_as_it_was(void **state)
+{
+    static const char *const lines[] = {
+        "to-vm allow tcp remote 198.51.100.0/24 source-port 1024-65535 destination-port 80 set-dscp 46",
+        "to-vm allow icmp icmp-type 8",
+        "to-vm allow icmpv6 icmp-type 135",
+        "from-vm deny udp remote 2001:db8::/32",
+        "from-vm deny ipv6 protocol 47",
+        "to-vm deny any",
+    };
+    json_t *json = json_load_file(TEST_DATA "/policy/full.json", 0, NULL);
+    struct policy policy;
+    struct err err = {0};
+
+    (void) state;
+    assert_non_null(json);
+    if (policy_from_json(json, &policy, &err) < 0)
+        fail_msg("%s", err.text);
+    assert_string_equal(policy.name, "V2");
+    assert_int_equal(policy.default_verdict[POLICY_FROM_VM], POLICY_ALLOW);
+    assert_int_equal(policy.default_verdict[POLICY_TO_VM], POLICY_DENY);
+    assert_int_equal(policy.rate[POLICY_FROM_VM].burst_kbit, 2000);
+    assert_int_equal(policy.rate[POLICY_TO_VM].kbps, 50000);
+    assert_int_equal(policy.rules[1].family, IP_V4);
+    assert_int_equal(policy.rules[2].family, IP_V6);
+    assert_int_equal(policy.rules[5].family, IP_NONE);
+    assert_int_equal(policy.n_rules, ARRAY_LEN(lines));
+    for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
+        AUTO_FREE char *text = policy_rule_format(&policy.rules[i]);
+
+        assert_string_equal(text, lines[i]);
+    }
+
+    struct policy copy = policy_copy(&policy);
+    policy_free(&policy);
+    json_t *again = policy_to_json(&copy);
+    assert_true(json_equal(json, again));
+    json_decref(json);
+    json_decref(again);
+    policy_free(&copy);
+}
+
+static void random_policies_survive_json(void **state)
+{
+    struct random r = {13};
+
+    (void) state;
+    for (unsigned round = 0; round < 2000; round++) {
+        struct policy policy = random_policy(&r, random_below(&r, 10), round % 2), back;
+        json_t *json = policy_to_json(&policy);
+        struct err err = {0};
+
+        if (policy_from_json(json, &back, &err) < 0)
+            fail_msg("%s", err.text);
+        assert_int_equal(back.n_rules, policy.n_rules);
+        for (size_t i = 0; i < policy.n_rules; i++) {
+            const struct policy_rule *a = &policy.rules[i], *b = &back.rules[i];
+
+            assert_true(a->direction == b->direction && a->verdict == b->verdict && a->family == b->family &&
+                        a->protocol == b->protocol && prefix_equal(&a->remote, &b->remote) &&
+                        a->icmp_type == b->icmp_type && a->set_dscp == b->set_dscp);
+            assert_memory_equal(&a->source_port, &b->source_port, sizeof a->source_port);
+            assert_memory_equal(&a->destination_port, &b->destination_port, sizeof a->destination_port);
+        }
+        for (unsigned d = 0; d < 2; d++) {
+            assert_int_equal(back.default_verdict[d], policy.default_verdict[d]);
+            assert_int_equal(back.rate[d].kbps, policy.rate[d].kbps);
+            assert_int_equal(back.rate[d].burst_kbit, policy.rate[d].burst_kbit);
+        }
+        json_decref(json);
+        policy_free(&policy);
+        policy_free(&back);
+    }
+}
+
+/* Quotes are single for legibility. The rule cases stand for the members behind a complete first rule. */
+static const struct {
+    const char *text, *sentence;
+} bad_policies[] = {
+    {"[]", "policy: expected an object, found an array"},
+    {"{}", "policy: missing"},
+    {"{'policy': 1}", "policy: expected a string, found a whole number"},
+    {"{'policy': ''}", "policy: the name has to have 1..64 bytes"},
+    {"{'policy': '12345678901234567890123456789012345678901234567890123456789012345'}",
+     "policy: the name has to have 1..64 bytes"},
+    {"{'policy': 'V', 'rule': []}", "policy V: rule: unknown member"},
+    {"{'policy': 'V', 'rules': {}}", "policy V: rules: expected an array, found an object"},
+    {"{'policy': 'V', 'default': 'deny'}", "policy V: default: expected an object, found a string"},
+    {"{'policy': 'V', 'default': {'to-vm': 'drop'}}",
+     "policy V: default.to-vm: expected deny or allow, found \"drop\""},
+    {"{'policy': 'V', 'default': {'tovm': 'deny'}}", "policy V: default.tovm: unknown member"},
+    {"{'policy': 'V', 'rate-limit': {'to-vm': 5}}",
+     "policy V: rate-limit.to-vm: expected an object, found a whole number"},
+    {"{'policy': 'V', 'rate-limit': {'both': {}}}", "policy V: rate-limit.both: unknown member"},
+    {"{'policy': 'V', 'rate-limit': {'to-vm': {'mbps': 1}}}", "policy V: rate-limit.to-vm.mbps: unknown member"},
+    {"{'policy': 'V', 'rate-limit': {'from-vm': {'kbps': -1}}}",
+     "policy V: rate-limit.from-vm.kbps: expected 0..4294967295, found -1"},
+    {"{'policy': 'V', 'rate-limit': {'from-vm': {'burst-kbit': 5}}}",
+     "policy V: rate-limit.from-vm.burst-kbit: a burst without kbps"},
+};
+
+static const struct {
+    const char *members, *sentence; /* behind "policy V: rule 2: " */
+} bad_rules[] = {
+    {"'action': 'allow'", "direction: missing"},
+    {"'direction': 'to-vm'", "action: missing"},
+    {"'direction': 'in', 'action': 'allow'", "direction: expected from-vm or to-vm, found \"in\""},
+    {"'direction': 'to-vm', 'action': 'accept'", "action: expected deny or allow, found \"accept\""},
+    {"'direction': 'to-vm', 'action': true", "action: expected a string, found true"},
+#define RULE "'direction': 'to-vm', 'action': 'allow', "
+    {RULE "'port': 80", "port: unknown member"},
+    {RULE "'protocol': 'sctp'", "protocol: expected any, tcp, udp, icmp, icmpv6 or a number, found \"sctp\""},
+    {RULE "'protocol': 256", "protocol: expected 0..255, found 256"},
+    {RULE "'protocol': -1", "protocol: expected 0..255, found -1"},
+    {RULE "'protocol': 6.5", "protocol: expected a whole number, found a fraction"},
+    {RULE "'remote': '10.0.0.1/8'",
+     "remote: expected an address or a prefix without bits beyond its length, found \"10.0.0.1/8\""},
+    {RULE "'remote': 10", "remote: expected a string, found a whole number"},
+    {RULE "'destination-port': 80", "destination-port: only tcp and udp have ports; set protocol to one of them"},
+    {RULE "'protocol': 'icmp', 'source-port': '1-2'",
+     "source-port: only tcp and udp have ports; set protocol to one of them"},
+    {RULE "'protocol': 'tcp', 'destination-port': 65536", "destination-port: expected 0..65535, found 65536"},
+    {RULE "'protocol': 'tcp', 'destination-port': [80]", "destination-port: expected a whole number, found an array"},
+    {RULE "'protocol': 'tcp', 'source-port': '443-80'", "source-port: range 443-80 is upside down"},
+    {RULE "'protocol': 'tcp', 'source-port': '80'",
+     "source-port: expected a port or \"first-last\" within 0..65535, found \"80\""},
+    {RULE "'protocol': 'tcp', 'source-port': '1-65536'",
+     "source-port: expected a port or \"first-last\" within 0..65535, found \"1-65536\""},
+    {RULE "'protocol': 'tcp', 'source-port': '1-2-3'",
+     "source-port: expected a port or \"first-last\" within 0..65535, found \"1-2-3\""},
+    {RULE "'protocol': 'tcp', 'source-port': ' 1-2'",
+     "source-port: expected a port or \"first-last\" within 0..65535, found \" 1-2\""},
+    {RULE "'protocol': 'tcp', 'source-port': '-1-2'",
+     "source-port: expected a port or \"first-last\" within 0..65535, found \"-1-2\""},
+    {RULE "'protocol': 'tcp', 'icmp-type': 8",
+     "icmp-type: only icmp and icmpv6 have types; set protocol to one of them"},
+    {RULE "'protocol': 'icmp', 'icmp-type': 256", "icmp-type: expected 0..255, found 256"},
+    {RULE "'protocol': 'icmp', 'icmp-type': 8, 'family': 'ipv6'",
+     "family: ipv6 contradicts icmp-type of the same rule"},
+    {RULE "'protocol': 'icmpv6', 'icmp-type': 8, 'remote': '10.0.0.1'",
+     "icmp-type: types of icmp go with family ipv4, types of icmpv6 with ipv6"},
+    {RULE "'family': 'ipv6', 'remote': '10.0.0.1'", "family: ipv6 contradicts remote of the same rule"},
+    {RULE "'family': 'inet'", "family: expected ipv4 or ipv6, found \"inet\""},
+    {RULE "'set-dscp': 64", "set-dscp: expected 0..63, found 64"},
+    {"'direction': 'to-vm', 'action': 'deny', 'set-dscp': 1",
+     "set-dscp: packets that are denied cannot be marked; remove it or allow them"},
+};
+
+static void expect_refusal(const char *text, const char *sentence)
+{
+    AUTO_FREE char *quoted = xstrdup(text);
+    struct policy policy = {.name = "before"};
+    struct err err = {0};
+
+    for (char *c = quoted; *c; c++)
+        *c = *c == '\'' ? '"' : *c;
+    json_t *json = json_loads(quoted, 0, NULL);
+    assert_non_null(json);
+    assert_int_equal(policy_from_json(json, &policy, &err), ERR_INVALID);
+    assert_int_equal(err.code, ERR_INVALID);
+    assert_string_equal(err.text, sentence);
+    assert_string_equal(policy.name, "before"); /* left alone */
+    json_decref(json);
+}
+
+static void bad_json_is_refused_by_name(void **state)
+{
+    (void) state;
+    for (size_t i = 0; i < ARRAY_LEN(bad_policies); i++)
+        expect_refusal(bad_policies[i].text, bad_policies[i].sentence);
+    for (size_t i = 0; i < ARRAY_LEN(bad_rules); i++) {
+        AUTO_FREE char *text = xasprintf("{'policy': 'V', 'rules': [{'direction': 'to-vm', 'action': 'deny'}, {%s}]}",
+                                         bad_rules[i].members);
+        AUTO_FREE char *sentence = xasprintf("policy V: rule 2: %s", bad_rules[i].sentence);
+
+        expect_refusal(text, sentence);
+    }
+    expect_refusal("{'policy': 'V', 'rules': ['deny']}", "policy V: rule 1: expected an object, found a string");
+}
+
+static void too_many_rules_are_refused(void **state)
+{
+    json_t *json = json_pack("{s:s, s:[]}", "policy", "V", "rules"), *rules = json_object_get(json, "rules");
+    struct policy policy;
+    struct err err;
+
+    (void) state;
+    for (unsigned i = 0; i < POLICY_RULES_MAX; i++)
+        json_array_append_new(rules, json_pack("{s:s, s:s}", "direction", "to-vm", "action", "deny"));
+    assert_int_equal(policy_from_json(json, &policy, &err), 0);
+    policy_add_rule(&policy, policy_rule_any(POLICY_TO_VM, POLICY_DENY));
+    assert_int_equal(policy_check(&policy, &err), ERR_INVALID);
+    assert_string_equal(err.text, "policy V: rules: 4097 are too many, at most 4096 are kept");
+    policy_free(&policy);
+
+    json_array_append_new(rules, json_object());
+    assert_int_equal(policy_from_json(json, &policy, &err), ERR_INVALID);
+    assert_string_equal(err.text, "policy V: rules: 4097 are too many, at most 4096 are kept");
+    json_decref(json);
+}
+
+static void expect_fault(const struct policy_rule *rule, const char *sentence)
+{
+    struct policy policy = {.name = "V"};
+    struct err err = {0};
+
+    policy_add_rule(&policy, *rule);
+    assert_int_equal(policy_check(&policy, &err), ERR_INVALID);
+    assert_string_equal(err.text, sentence);
+    policy_free(&policy);
+}
+
+/* What reaches policy_check() from elsewhere than JSON. */
+static void check_finds_what_json_cannot_say(void **state)
+{
+    const struct policy_rule any = policy_rule_any(POLICY_TO_VM, POLICY_ALLOW);
+    struct policy_rule rule = any;
+    struct policy policy = {.name = ""};
+    struct err err;
+
+    (void) state;
+    rule.direction = 2;
+    expect_fault(&rule, "policy V: rule 1: direction: no such direction (2)");
+    rule = any;
+    rule.verdict = 2;
+    expect_fault(&rule, "policy V: rule 1: action: no such action (2)");
+    rule = any;
+    rule.family = 5;
+    expect_fault(&rule, "policy V: rule 1: family: no such family (5)");
+    rule = any;
+    rule.remote.length = 8;
+    expect_fault(&rule, "policy V: rule 1: remote: a length without an address");
+    rule = any;
+    rule.remote.ip.family = IP_V4;
+    expect_fault(&rule, "policy V: rule 1: remote: the address is of another family than \"family\" says");
+    rule.family = IP_V4;
+    rule.remote.length = 33;
+    expect_fault(&rule, "policy V: rule 1: remote: /33 is longer than the address");
+    rule.remote.length = 8;
+    rule.remote.ip.bytes[1] = 1;
+    expect_fault(&rule, "policy V: rule 1: remote: bits are set beyond /8");
+    rule = any;
+    rule.protocol = 1;
+    rule.icmp_type = 8;
+    expect_fault(&rule,
+                     "policy V: rule 1: icmp-type: types of icmp go with family ipv4, types of icmpv6 with ipv6");
+    rule = any;
+    rule.protocol = 256;
+    expect_fault(&rule, "policy V: rule 1: protocol: expected 0..255, found 256");
+    assert_int_equal(policy_check(&policy, &err), ERR_INVALID);
+    assert_string_equal(err.text, "policy: the name has to have 1..64 bytes");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(json_comes_back_as_it_was),
+        cmocka_unit_test(random_policies_survive_json),
+        cmocka_unit_test(bad_json_is_refused_by_name),
+        cmocka_unit_test(too_many_rules_are_refused),
+        cmocka_unit_test(check_finds_what_json_cannot_say),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
