@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Cookies, what the pipelines share, and the switches that have least of one: P and the PE between DCs. */
+#include "core/pipeline.h"
+
+#include <stdlib.h>
+
+#include "core/pipeline_flows.h"
+
+#define CONTROLLER_NO_BUFFER 0xffff /* OFPCML_NO_BUFFER, OpenFlow 1.3.5 §7.2.5 */
+
+enum inter_dc_table { INTER_DC_CLASSIFY, INTER_DC_FABRIC };
+
+const struct mac mac_broadcast = {{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
+static const struct mac mac_lldp = {{0x01, 0x80, 0xc2, 0x00, 0x00, 0x0e}}; /* nearest bridge, IEEE 802.1AB §7.1 */
+
+uint64_t cookie_make(enum cookie_kind kind, uint64_t id)
+{
+    return COOKIE_SCG | (uint64_t) kind << 40 | (id & UINT64_C(0xffffffffff));
+}
+
+uint64_t cookie_of_vm(const uint8_t uuid[16])
+{
+    uint64_t id = 0;
+
+    for (unsigned i = 11; i < 16; i++)
+        id = id << 8 | uuid[i];
+    return cookie_make(COOKIE_VM, id);
+}
+
+uint64_t cookie_of_name(enum cookie_kind kind, const char *name)
+{
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+
+    for (const char *c = name; *c; c++)
+        hash = (hash ^ (uint8_t) *c) * UINT64_C(0x100000001b3);
+    return cookie_make(kind, hash);
+}
+
+uint64_t pipeline_base_cookie(void)
+{
+    return cookie_make(COOKIE_BASE, 0);
+}
+
+void match_ip(struct flow_match *match, enum flow_field_id field, const struct ip *ip)
+{
+    struct prefix host = prefix_of(ip, 32);
+
+    match_prefix(match, field, field, &host);
+}
+
+void flow_goto(struct flow *flow, uint8_t table)
+{
+    flow->goto_table = table;
+}
+
+void flow_to_controller(struct flow *flow)
+{
+    struct flow_action *output = flow_add_action(flow, ACTION_OUTPUT);
+
+    output->port = PORT_CONTROLLER;
+    output->max_len = CONTROLLER_NO_BUFFER;
+}
+
+void flow_push_vlan(struct flow *flow, uint16_t vlan)
+{
+    flow_add_action(flow, ACTION_PUSH_VLAN);
+    flow_set_u(flow, FIELD_VLAN_VID, VLAN_PRESENT | vlan);
+}
+
+void pipeline_base_begin(struct flow_txn *txn)
+{
+    struct flow lldp = flow_make(0, 200, pipeline_base_cookie());
+
+    flow_txn_delete_cookie(txn, FLOW_TABLE_ALL, pipeline_base_cookie(), COOKIE_EXACT);
+    match_u(&lldp.match, FIELD_ETH_TYPE, ETH_TYPE_LLDP);
+    match_mac(&lldp.match, FIELD_ETH_DST, &mac_lldp);
+    flow_to_controller(&lldp);
+    flow_txn_add(txn, lldp);
+}
+
+void pipeline_from_fabric(struct flow_txn *txn, uint8_t from, uint8_t to, uint32_t origin,
+                          const uint32_t *fabric_ports, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct flow flow = flow_make(from, 100, pipeline_base_cookie());
+
+        match_u(&flow.match, FIELD_IN_PORT, fabric_ports[i]);
+        match_u_masked(&flow.match, FIELD_VLAN_VID, VLAN_PRESENT, VLAN_PRESENT);
+        if (origin)
+            flow_set_u(&flow, FIELD_REG1, origin);
+        flow_goto(&flow, to);
+        flow_txn_add(txn, flow);
+    }
+}
+
+void pipeline_to_fabric(struct flow_txn *txn, uint8_t fabric, const uint32_t *fabric_ports, size_t n)
+{
+    struct flow flow = flow_make(fabric, 0, pipeline_base_cookie());
+
+    if (n > PIPELINE_PORTS_MAX)
+        abort();
+    for (size_t i = 0; i < n; i++)
+        flow_output(&flow, fabric_ports[i]);
+    flow_txn_add(txn, flow);
+}
+
+void pipeline_return_to_fabric(struct flow_txn *txn, uint8_t turn, uint8_t fabric, const uint32_t *fabric_ports,
+                               size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct flow flow = flow_make(turn, 100, pipeline_base_cookie());
+
+        match_u(&flow.match, FIELD_IN_PORT, fabric_ports[i]);
+        flow_output(&flow, PORT_IN_PORT);
+        flow_goto(&flow, fabric);
+        flow_txn_add(txn, flow);
+    }
+    pipeline_miss(txn, turn, fabric);
+}
+
+void pipeline_miss(struct flow_txn *txn, uint8_t table, uint8_t next)
+{
+    struct flow flow = flow_make(table, 0, pipeline_base_cookie());
+
+    flow_goto(&flow, next);
+    flow_txn_add(txn, flow);
+}
+
+void pipeline_base_p(struct flow_txn *txn)
+{
+    struct flow normal = flow_make(0, 0, pipeline_base_cookie());
+
+    pipeline_base_begin(txn);
+    flow_output(&normal, PORT_NORMAL);
+    flow_txn_add(txn, normal);
+}
+
+void pipeline_base_inter_dc(struct flow_txn *txn, const uint32_t *fabric_ports, size_t n_fabric_ports)
+{
+    pipeline_base_begin(txn);
+    pipeline_from_fabric(txn, INTER_DC_CLASSIFY, INTER_DC_FABRIC, 0, fabric_ports, n_fabric_ports);
+    pipeline_to_fabric(txn, INTER_DC_FABRIC, fabric_ports, n_fabric_ports);
+}
+
+/* What 'from' sends to 'to' by IP and by ARP. */
+static void channel_direction(struct flow_txn *txn, uint64_t cookie, uint32_t in_port, uint32_t out_port,
+                              const struct ip *from, const struct ip *to)
+{
+    static const enum flow_field_id fields[2][2] = {{FIELD_IPV4_SRC, FIELD_IPV4_DST}, {FIELD_ARP_SPA, FIELD_ARP_TPA}};
+
+    for (unsigned i = 0; i < 2; i++) {
+        struct flow flow = flow_make(INTER_DC_CLASSIFY, 100, cookie);
+
+        match_u(&flow.match, FIELD_IN_PORT, in_port);
+        match_u(&flow.match, FIELD_VLAN_VID, 0);
+        match_ip(&flow.match, fields[i][0], from);
+        match_ip(&flow.match, fields[i][1], to);
+        flow_output(&flow, out_port);
+        flow_txn_add(txn, flow);
+    }
+}
+
+void pipeline_channel_open(struct flow_txn *txn, const struct pipeline_channel *channel)
+{
+    pipeline_channel_close(txn, channel->cookie);
+    channel_direction(txn, channel->cookie, channel->server_port, channel->uplink_port, &channel->local,
+                      &channel->remote);
+    channel_direction(txn, channel->cookie, channel->uplink_port, channel->server_port, &channel->remote,
+                      &channel->local);
+}
+
+void pipeline_channel_close(struct flow_txn *txn, uint64_t cookie)
+{
+    flow_txn_delete_cookie(txn, FLOW_TABLE_ALL, cookie, COOKIE_EXACT);
+}
+
+void pipeline_segment_remove(struct flow_txn *txn, const struct pipeline_segment *segment)
+{
+    flow_txn_delete_cookie(txn, FLOW_TABLE_ALL, segment->cookie, COOKIE_EXACT);
+}
+
+void pipeline_vm_remove(struct flow_txn *txn, const struct pipeline_vm *vm)
+{
+    flow_txn_delete_cookie(txn, FLOW_TABLE_ALL, vm->cookie, COOKIE_EXACT);
+}

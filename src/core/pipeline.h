@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The OpenFlow pipelines of the switches of a DC in Ethernet mode, as flows. Pure: topology and VMs in, flow
+ * transactions out. Plain OpenFlow 1.3 but for registers and the move action (Nicira).
+ *
+ * P switches run RSTP and hand everything to NORMAL: they learn and flood, VLAN by VLAN. Edges (ToR, PE) run RSTP, too,
+ * but never NORMAL: a frame for the fabric is output to every fabric port by name. Open vSwitch skips ports that RSTP
+ * blocks, or that are down, and the port that the frame came in by; it drops what comes in by a blocked port. As edges
+ * are leaves of the tree, one copy remains. So an edge learns no MAC that could become stale, a failing link needs no
+ * new flow, servers never see a tagged frame, whatever OVSDB says of their ports, and an edge that became a transit
+ * switch after failures still forwards, as a hub.
+ *
+ * Fabric ports are those with RSTP on, by OVSDB, linked or not: LLDP does not pass a port that RSTP blocks, in either
+ * direction, so links that LLDP has not shown must carry traffic once the tree needs them. Server, uplink and router
+ * ports have RSTP off (Port other_config:rstp-enable=false); a BPDU from a server then dies in SPOOF. Before any port
+ * is known, base flows without ports serve to find servers; after a restart of the gateway, a switch's flows are left
+ * alone until its ports are known again.
+ *
+ * A server's VMs hang off a bridge with isolated ports that learns nothing at any of them (ageing time 0): a frame
+ * between two of them turns round at the ToR, and a bridge that had learned its destination would drop it.
+ *
+ * ToR (a switch that servers hang off):
+ *
+ *   0 CLASSIFY ─ from a server ──> 2 SPOOF ─ IP ──> 3 POLICY_FROM ──> 4 POLICY_TO ──> 5 FORWARD ──> server
+ *        │                            └─ ARP ────────────────────────────────^─────────────^ │
+ *        └────── from the fabric ─> 1 VLAN ─ of a segment, tag popped ───────┘  (6 RETURN)   │
+ *                                     └───── any other: transit ─────────────────────────────┴> 7 FABRIC
+ *
+ *   reg0 holds the packet's segment number (1..), reg1 is PIPELINE_FROM_SERVER or PIPELINE_FROM_FABRIC.
+ *
+ *   CLASSIFY     200 LLDP (to 01:80:c2:00:00:0e: a server's bridge does not pass that on, so no VM can forge it) ->
+ *                controller. 100 untagged from a server port -> reg1, SPOOF; tagged from a fabric port -> reg1, VLAN.
+ *   VLAN         100 a segment's VLAN -> reg0, tag popped, POLICY_TO. 0 -> FABRIC.
+ *   SPOOF        100 in_port, eth_src and ipv4_src, or arp_spa and arp_sha, of a VM belong together -> reg0; IP to
+ *                POLICY_FROM, ARP to FORWARD. All else is dropped: IPv6, RARP (a hypervisor's announcement), BPDUs.
+ *   POLICY_FROM, POLICY_TO
+ *                rules of the VM that the packet is from (to), by its address: POLICY_PRIORITY_*. 0 -> the next table.
+ *   FORWARD      200 to a VM's MAC from its own server's port -> IN_PORT; 190 to a VM's MAC from anywhere -> its
+ *                server's port; both for ARP, and for IP only if it is to the VM's address, because that is what
+ *                POLICY_TO judged. 180 else to a VM's MAC: dropped. 170, 160 broadcast ARP -> the servers with VMs of
+ *                the segment (from a server: that one, too) and FABRIC. 150 other broadcast and multicast is dropped:
+ *                no policy of a receiver could judge it. 100 all else of the segment -> VLAN pushed, FABRIC.
+ *   RETURN       to the fabric, even by the port that it came from: for a packet that turns round at this switch.
+ *   FABRIC       to the fabric, except back.
+ *
+ * A redirect of a moved VM is a flow in FORWARD above 200: push another VLAN, in which the fabric has not learned the
+ * VM's MAC, and go to RETURN. A flow in VLAN maps that VLAN to the segment at the other end. Else the P switches hold a
+ * moved MAC's old place for up to five minutes: pipeline_garp() of the VM's own MAC, out of the ToR that it came to
+ * (tagged to the fabric ports, untagged to the servers), moves it at once.
+ *
+ * PE towards the IP network:
+ *
+ *   0 CLASSIFY ─ from the fabric ─> 1 VLAN ─ to the gateway's MAC ─> 2 ROUTE ─ else ──> 3 NEIGHBOUR ──> uplink
+ *        │                            └───── transit ─────────┐       ^  └──── to a VM ─> 4 RETURN ──> 5 FABRIC
+ *        │                                                    └───────│────────────────────────────────────^
+ *        ├───────── from the uplink, IP ──────────────────────────────┘
+ *        └───────── from the uplink, ARP and to the routing daemon ──> router port; from that ──> uplink
+ *
+ *   CLASSIFY     200 LLDP -> controller. 100 router port -> uplink; tagged from a fabric port -> VLAN; from the uplink:
+ *                110 an ARP reply of the next hop -> controller and router port, 100 other ARP, 100 IP to the routing
+ *                daemon -> router port, 90 other IP -> ROUTE.
+ *   VLAN         200 ARP request for the gateway -> answered. 150 for a VM of this DC -> FABRIC, it answers itself.
+ *                100 for another address of the subnet -> answered with the gateway's MAC: that VM lives in another
+ *                DC. 200 ping of the gateway -> answered; 150 other IP to the gateway -> dropped. 100 other IP to the
+ *                gateway's MAC -> reg0, tag popped, ROUTE. 0 -> FABRIC.
+ *   ROUTE        200 to a VM of this DC, from wherever -> TTL decremented, MACs rewritten, VLAN pushed, RETURN.
+ *                100 from a segment -> TTL decremented, NEIGHBOUR. Else dropped: from the uplink, to no VM.
+ *   NEIGHBOUR    100 -> eth_dst of the next hop, uplink; no flow before it is resolved.
+ *   RETURN, FABRIC as on a ToR.
+ *
+ * PE between DCs: a channel is two pairs of flows (IP, ARP) between a server's migration port and the uplink, in table
+ * 0; tagged traffic from the fabric is passed on as transit, as above (tables 0 CLASSIFY, 1 FABRIC).
+ *
+ * Each function replaces all that carries its cookie: it deletes by cookie and adds, within the transaction's one
+ * atomic bundle, in which no packet sees the state between. For some milliseconds after the barrier, packets that the
+ * switch has seen the like of are still treated as before: its datapath caches. */
+#ifndef CORE_PIPELINE_H
+#define CORE_PIPELINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "model/addr.h"
+#include "model/flow.h"
+#include "model/policy.h"
+
+enum tor_table {
+    TOR_CLASSIFY,
+    TOR_VLAN,
+    TOR_SPOOF,
+    TOR_POLICY_FROM,
+    TOR_POLICY_TO,
+    TOR_FORWARD,
+    TOR_RETURN,
+    TOR_FABRIC
+};
+
+enum pe_table { PE_CLASSIFY, PE_VLAN, PE_ROUTE, PE_NEIGHBOUR, PE_RETURN, PE_FABRIC };
+
+enum pipeline_origin { PIPELINE_FROM_SERVER = 1, PIPELINE_FROM_FABRIC = 2 }; /* in reg1 */
+
+/* Cookies: 0x5c67 | kind (8 bits) | 40 bits that name the thing. A VM's flows carry its cookie in every table of every
+ * switch, a segment's its own, the rest the base cookie, so that each goes by its cookie. */
+#define COOKIE_SCG UINT64_C(0x5c67000000000000)
+#define COOKIE_SCG_MASK UINT64_C(0xffff000000000000)
+#define COOKIE_EXACT UINT64_MAX
+enum cookie_kind { COOKIE_BASE = 1, COOKIE_SEGMENT = 2, COOKIE_VM = 3, COOKIE_CHANNEL = 4, COOKIE_NEIGHBOUR = 5 };
+uint64_t cookie_make(enum cookie_kind kind, uint64_t id); /* the low 40 bits of 'id' */
+uint64_t cookie_of_vm(const uint8_t uuid[16]);            /* from the last five bytes of the VM's UUID */
+uint64_t cookie_of_name(enum cookie_kind kind, const char *name); /* FNV-1a of the name */
+
+#define POLICY_PRIORITY_FIRST 60000 /* of rule 1; rule i has POLICY_PRIORITY_FIRST - (i - 1) */
+#define POLICY_PRIORITY_DEFAULT 10
+
+/* Of each kind, on one switch: what fits a flow's actions (FLOW_ACTIONS_MAX). More is our defect: abort. */
+#define PIPELINE_PORTS_MAX 56
+
+struct pipeline_segment {
+    uint32_t number;   /* 1..: reg0 */
+    uint64_t cookie;
+    uint16_t vlan;     /* 1..4094 in this DC */
+    struct mac gateway_mac;
+    struct ip gateway; /* IPv4 */
+    uint8_t length;    /* of the subnet's prefix */
+};
+
+/* A VM's interface as the pipeline sees it. A VM has one. */
+struct pipeline_vm {
+    uint64_t cookie;
+    struct mac mac;
+    struct ip ip;         /* IPv4 */
+    uint32_t server_port; /* OpenFlow port of its ToR that its server hangs off; not used on a PE */
+};
+
+struct pipeline_uplink {
+    uint32_t uplink_port, router_port;
+    struct ip router;   /* of the routing daemon */
+    struct ip next_hop;
+};
+
+/* Base flows of a switch, complete. They carry COOKIE_BASE. 'server_ports': that servers hang off; 'fabric_ports': that
+ * lead to switches of the DC. */
+void pipeline_base_p(struct flow_txn *txn);
+void pipeline_base_tor(struct flow_txn *txn, const uint32_t *server_ports, size_t n_server_ports,
+                       const uint32_t *fabric_ports, size_t n_fabric_ports);
+void pipeline_base_pe(struct flow_txn *txn, const struct pipeline_uplink *uplink, const uint32_t *fabric_ports,
+                      size_t n_fabric_ports);
+void pipeline_base_inter_dc(struct flow_txn *txn, const uint32_t *fabric_ports, size_t n_fabric_ports);
+
+/* A segment on a ToR: classification of its VLAN and its broadcast flows towards 'server_ports' (those with a VM of the
+ * segment; may be none). */
+void pipeline_segment_tor(struct flow_txn *txn, const struct pipeline_segment *segment, const uint32_t *server_ports,
+                          size_t n);
+/* A segment on the PE: its gateway. Put the segment's VMs into the same transaction, or before it, lest the gateway
+ * answer ARP for them. */
+void pipeline_segment_pe(struct flow_txn *txn, const struct pipeline_segment *segment);
+void pipeline_segment_remove(struct flow_txn *txn, const struct pipeline_segment *segment);
+
+/* The MAC of the PE's next hop; null: not resolved, traffic to the IP network is dropped. */
+void pipeline_neighbour_pe(struct flow_txn *txn, const struct pipeline_uplink *uplink, const struct mac *next_hop_mac);
+
+/* A VM on its ToR: spoofing and forwarding flows, plus the policy's. 'policy' null: the VM is not restricted.
+ * 'meters': ids by direction, 0 where the policy has no rate; they exist, or are added in the same transaction. */
+void pipeline_vm_tor(struct flow_txn *txn, const struct pipeline_segment *segment, const struct pipeline_vm *vm,
+                     const struct policy *policy, const uint32_t meters[2]);
+/* A VM on the PE: route to it, no ARP answered for it. */
+void pipeline_vm_pe(struct flow_txn *txn, const struct pipeline_segment *segment, const struct pipeline_vm *vm);
+void pipeline_vm_remove(struct flow_txn *txn, const struct pipeline_vm *vm);
+
+/* An ARP request (RFC 5227 probe: sender address zero) for the PE's next hop, as a frame to send out of the uplink, and
+ * its answer, which the PE sends to the controller. 'frame' has at least ARP_FRAME_SIZE bytes. */
+#define ARP_FRAME_SIZE 42
+void pipeline_arp_probe(const struct mac *from, const struct ip *target, uint8_t *frame);
+/* A gratuitous ARP (request form, RFC 5944 §4.6) of 'ip' at 'mac', with VLAN tag 'vlan' if not 0. 'frame' has at least
+ * GARP_FRAME_SIZE bytes; returns how many are used. Of the gateway's MAC, out of a PE's fabric ports, it leads the VMs
+ * that 'ip' left behind to the gateway. */
+#define GARP_FRAME_SIZE 46
+size_t pipeline_garp(const struct mac *mac, const struct ip *ip, uint16_t vlan, uint8_t *frame);
+/* Reads an untagged ARP reply. 0 and the sender's addresses, or ERR_MALFORMED and the outputs left alone. */
+int pipeline_arp_reply(const uint8_t *frame, size_t size, struct mac *sender, struct ip *address);
+
+/* A migration channel on the inter-DC PE between a server's migration port and the uplink, for traffic (ARP and IPv4)
+ * between two migration addresses. */
+struct pipeline_channel {
+    uint64_t cookie;
+    uint32_t server_port, uplink_port;
+    struct ip local, remote; /* migration addresses of the two servers */
+};
+void pipeline_channel_open(struct flow_txn *txn, const struct pipeline_channel *channel);
+void pipeline_channel_close(struct flow_txn *txn, uint64_t cookie);
+
+#endif

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/plan.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/strbuf.h"
+
+static const char *undo_of(enum step_kind kind)
+{
+    switch (kind) {
+    case STEP_CHANNEL_RESERVE:
+        return "give the bandwidth back";
+    case STEP_TARGET_CONFIGURE:
+        return "have the target undo everything";
+    case STEP_CHANNEL_OPEN:
+    case STEP_TARGET_CHANNEL_OPEN:
+        return "close the channel";
+    case STEP_ADMIT:
+        return "give memory, VLAN and meters back";
+    case STEP_POLICY_INSTALL:
+        return "remove the VM's flows and meters";
+    case STEP_SEGMENT_OPEN:
+        return "close the segment if no VM of it is left";
+    case STEP_POLICY_COLLECT:
+    case STEP_VERIFY:
+        return "nothing, it only reads";
+    default:
+        return step_infos[kind].nature == STEP_PIVOT ? "none, it decides where the VM runs" : "none, only forward";
+    }
+}
+
+struct plan plan_make(const struct order *order)
+{
+    struct plan plan = {.steps = xcalloc((size_t) STEP_KINDS * (order->n_vms + 1), sizeof *plan.steps)};
+
+    /* STEP_TABLE lists each role's kinds by rising stage. */
+    for (int kind = 0; kind < STEP_KINDS; kind++) {
+        if (step_infos[kind].role != order->role)
+            continue;
+        unsigned n = step_infos[kind].per_vm ? order->n_vms : 1;
+
+        for (unsigned v = 0; v < n; v++) {
+            plan.steps[plan.n_steps++] = (struct step) {
+                .kind = (enum step_kind) kind,
+                .vm = step_infos[kind].per_vm ? (int) v : STEP_SHARED,
+                .state = STEP_PENDING,
+            };
+        }
+    }
+    return plan;
+}
+
+void plan_free(struct plan *plan)
+{
+    free(plan->steps);
+    *plan = (struct plan) {0};
+}
+
+static int check_vm(const struct order *order, unsigned v, struct err *err)
+{
+    const struct migration_vm *vm = &order->vms[v];
+
+    if (!*vm->name)
+        return err_set(err, ERR_INVALID, "VM %u of the order has no name", v + 1);
+    for (unsigned other = 0; other < v; other++) {
+        if (strcmp(order->vms[other].name, vm->name) == 0)
+            return err_set(err, ERR_INVALID, "VM %s is named twice in the order; name it once", vm->name);
+    }
+    if (!*vm->segment)
+        return err_set(err, ERR_INVALID,
+                       "VM %s belongs to no segment; put <scg:vm segment='...'> into its domain's metadata", vm->name);
+    if (vm->n_nics == 0 || vm->nics[0].ip.family == IP_NONE)
+        return err_set(err, ERR_INVALID,
+                       "VM %s has no known address; put <scg:interface mac='...' address='...'> into its metadata",
+                       vm->name);
+    for (unsigned i = 0; i < vm->n_nics; i++) {
+        if (vm->nics[i].ip.family == IP_V6)
+            return err_set(err, ERR_UNSUPPORTED, "VM %s has an IPv6 address, which pipelines do not carry", vm->name);
+    }
+    return 0;
+}
+
+int plan_check(const struct order *order, struct err *err)
+{
+    if (order->n_vms == 0)
+        return err_set(err, ERR_INVALID, "the order names no VM");
+    if (strcmp(order->source_dc, order->target_dc) == 0)
+        return err_set(err, ERR_INVALID, "source and target are the same data center, %s", order->source_dc);
+    for (unsigned v = 0; v < order->n_vms; v++) {
+        int status = check_vm(order, v, err);
+
+        if (status)
+            return status;
+    }
+    return 0;
+}
+
+char *plan_format(const struct order *order)
+{
+    struct plan plan = plan_make(order);
+    struct strbuf text = {0};
+
+    for (unsigned i = 0; i < plan.n_steps; i++) {
+        const struct step *step = &plan.steps[i];
+        AUTO_FREE char *what = step->vm == STEP_SHARED ?
+                                   xstrdup(step_infos[step->kind].name) :
+                                   xasprintf("%s %s", step_infos[step->kind].name, order->vms[step->vm].name);
+
+        strbuf_printf(&text, "stage %u  %-32s undo: %s\n", step_infos[step->kind].stage, what, undo_of(step->kind));
+    }
+    plan_free(&plan);
+    return strbuf_take(&text);
+}

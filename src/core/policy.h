@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Policies and flows: a policy to the flows of a ToR's policy tables, flows back to a policy, and whether two policies
+ * treat every packet alike. Pure. */
+#ifndef CORE_POLICY_H
+#define CORE_POLICY_H
+
+#include "model/flow.h"
+#include "model/policy.h"
+
+/* Where a policy's flows go. */
+struct policy_site {
+    uint64_t cookie;
+    struct ip ip;         /* the VM's address (one call for each address) */
+    uint8_t table[2];     /* by direction */
+    uint8_t next_table[2];
+    uint32_t meters[2];   /* by direction; 0: none */
+};
+
+/* Adds to 'txn' one flow per rule and mask: the rule's address-and-port match with the VM's address as source
+ * (FROM_VM) or destination (TO_VM), and the default at POLICY_PRIORITY_DEFAULT. Port ranges become the fewest disjoint
+ * masks. Allowed packets get their DSCP, the direction's meter, and go to next_table; denied ones have no
+ * instructions. The policy has passed policy_check(). */
+void policy_to_flows(const struct policy *policy, const struct policy_site *site, struct flow_txn *txn);
+
+/* Reads a policy back from what a switch holds. Considers the flows in site->table[] that packets of the VM's address
+ * can meet (whoever installed them, whatever cookie, priority or prefix; also those that match no address), but for
+ * base flows (COOKIE_BASE), in falling priority; masked ports that together are a range at one priority become that
+ * range again. A match on the VM's MAC, in_port, reg0 or reg1 besides is accepted where other flows of the VM tell
+ * that it is the VM's; it concerns somebody else where they tell otherwise. Meters are looked up in 'meters'. A
+ * direction without any default flow has verdict ALLOW if 'miss_allows', else DENY. Rules say no family unless they
+ * have a remote or an ICMP type: flows of one address only show its family, so compare with policy_equivalent_in().
+ * Returns 0, ERR_NOT_FOUND if no flow concerns the VM, or ERR_UNSUPPORTED with a sentence that names the flow (its
+ * flow_format()) and what cannot be represented: other matches or actions, flows that expire, flows of one priority
+ * that overlap and differ, several meters in one direction. '*policy' is set on success only; the caller frees it. */
+int policy_from_flows(const struct flow *flows, size_t n_flows, const struct flow_meter *meters, size_t n_meters,
+                      const struct policy_site *site, bool miss_allows, const char *vm_name, struct policy *policy,
+                      struct err *err);
+
+/* Whether both treat every packet alike: same verdict and DSCP for every packet in each direction, same rate in each
+ * direction that allows anything; names do not matter. Decided symbolically over the whole header space (reduced
+ * ordered decision diagrams). If not and 'witness' is given, it gets a sentence with a packet that shows the
+ * difference; caller frees. Policies whose diagram would exceed BDD_NODES_MAX nodes (thousands of random crossing
+ * ranges) count as different, and the sentence says so. */
+bool policy_equivalent(const struct policy *a, const struct policy *b, char **witness);
+
+/* The same for the packets of one family only, which is all that the flows of one address can show. IP_NONE: both. */
+bool policy_equivalent_in(const struct policy *a, const struct policy *b, enum ip_family family, char **witness);
+
+/* The canonical form: equivalent policies have byte-equal canonical forms but for their names. Each rule decides some
+ * packet otherwise than the rules after it, so none can be left out; defaults and order are fixed by the treatment of
+ * packets alone. It can have more rules than the policy. A policy whose form would be too large (BDD_NODES_MAX; 16,384
+ * rules before redundant ones are dropped) is returned as it is. Caller frees. */
+struct policy policy_canonical(const struct policy *policy);
+
+/* 16 hexadecimal digits that are the same for equivalent policies whatever their names, and differ for others but for
+ * the odds of a 64-bit hash. Comparable between gateways of one version. 'hash' has 17 bytes. */
+void policy_hash(const struct policy *policy, char *hash);
+
+#endif

@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/policy_bdd.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+
+#define FIRST_CAPACITY 1024
+
+static const uint8_t field_bits[BDD_FIELDS] = {
+    [BDD_FAMILY] = 1, [BDD_PROTOCOL] = 8, [BDD_V4] = 32,         [BDD_V6] = 128,
+    [BDD_ICMP_TYPE] = 8, [BDD_SOURCE] = 16, [BDD_DESTINATION] = 16,
+};
+
+static size_t hash3(uint32_t a, uint32_t b, uint32_t c)
+{
+    uint64_t h = ((uint64_t) a << 32 | b) * UINT64_C(0x9e3779b97f4a7c15);
+
+    h = (h ^ h >> 29 ^ c) * UINT64_C(0xbf58476d1ce4e5b9);
+    return (size_t) (h ^ h >> 32);
+}
+
+void bdd_init(struct bdd *bdd, const uint8_t order[BDD_FIELDS], size_t nodes_max)
+{
+    unsigned level = 0;
+
+    *bdd = (struct bdd) {.n_nodes = BDD_TERMINALS, .capacity = FIRST_CAPACITY, .nodes_max = nodes_max};
+    for (unsigned i = 0; i < BDD_FIELDS; i++) {
+        bdd->order[i] = order[i];
+        bdd->first[order[i]] = (uint8_t) level;
+        level += field_bits[order[i]];
+    }
+    bdd->nodes = xmalloc(bdd->capacity * sizeof *bdd->nodes);
+    bdd->buckets = xcalloc(2 * bdd->capacity, sizeof *bdd->buckets);
+    bdd->cache = xcalloc(bdd->capacity, sizeof *bdd->cache);
+    for (bdd_ref t = 0; t < BDD_TERMINALS; t++)
+        bdd->nodes[t] = (struct bdd_node) {t, t, BDD_LEVEL_TERMINAL};
+}
+
+void bdd_free(struct bdd *bdd)
+{
+    free(bdd->nodes);
+    free(bdd->buckets);
+    free(bdd->cache);
+    *bdd = (struct bdd) {0};
+}
+
+unsigned bdd_field_bits(enum bdd_field field)
+{
+    return field_bits[field];
+}
+
+enum bdd_field bdd_field_of(const struct bdd *bdd, bdd_ref ref)
+{
+    unsigned level = bdd->nodes[ref].level;
+
+    for (unsigned i = 0; i < BDD_FIELDS; i++) {
+        enum bdd_field field = bdd->order[i];
+
+        if (level < bdd->first[field] + field_bits[field])
+            return field;
+    }
+    return BDD_FIELDS;
+}
+
+static bdd_ref *find_bucket(struct bdd *bdd, const struct bdd_node *node)
+{
+    size_t mask = 2 * bdd->capacity - 1;
+    size_t i = hash3(node->low, node->high, node->level) & mask;
+
+    for (; bdd->buckets[i]; i = (i + 1) & mask) {
+        const struct bdd_node *other = &bdd->nodes[bdd->buckets[i]];
+
+        if (other->low == node->low && other->high == node->high && other->level == node->level)
+            break;
+    }
+    return &bdd->buckets[i];
+}
+
+static void grow(struct bdd *bdd)
+{
+    bdd->capacity *= 2;
+    bdd->nodes = xrealloc(bdd->nodes, bdd->capacity, sizeof *bdd->nodes);
+    free(bdd->buckets);
+    free(bdd->cache);
+    bdd->buckets = xcalloc(2 * bdd->capacity, sizeof *bdd->buckets);
+    bdd->cache = xcalloc(bdd->capacity, sizeof *bdd->cache);
+    for (size_t i = BDD_TERMINALS; i < bdd->n_nodes; i++)
+        *find_bucket(bdd, &bdd->nodes[i]) = (bdd_ref) i;
+}
+
+static bdd_ref make(struct bdd *bdd, unsigned level, bdd_ref low, bdd_ref high)
+{
+    struct bdd_node node = {low, high, (uint8_t) level};
+
+    if (low == high)
+        return low;
+
+    bdd_ref *bucket = find_bucket(bdd, &node);
+    if (*bucket)
+        return *bucket;
+    if (bdd->n_nodes >= bdd->nodes_max) {
+        bdd->full = true;
+        return BDD_FALSE;
+    }
+    if (bdd->n_nodes == bdd->capacity) {
+        grow(bdd);
+        bucket = find_bucket(bdd, &node);
+    }
+    bdd->nodes[bdd->n_nodes] = node;
+    *bucket = (bdd_ref) bdd->n_nodes;
+    return (bdd_ref) bdd->n_nodes++;
+}
+
+/* 'next' where the first 'length' bits of the field are those of 'bytes'. */
+static bdd_ref match_bits(struct bdd *bdd, enum bdd_field field, const uint8_t *bytes, unsigned length, bdd_ref next)
+{
+    for (unsigned i = length; i-- > 0;) {
+        unsigned level = bdd->first[field] + i;
+
+        next = bytes[i / 8] & 0x80 >> i % 8 ? make(bdd, level, BDD_FALSE, next) : make(bdd, level, next, BDD_FALSE);
+    }
+    return next;
+}
+
+/* 'next' where the field is within the range. 'from' and 'to' are what remains below a bit when all bits above it are
+ * those of the first (last) number. */
+static bdd_ref match_range(struct bdd *bdd, enum bdd_field field, const struct port_range *range, bdd_ref next)
+{
+    bdd_ref from = next, to = next, both = next;
+
+    for (unsigned i = 16; i-- > 0;) {
+        unsigned level = bdd->first[field] + i;
+        bool first = range->first >> (15 - i) & 1, last = range->last >> (15 - i) & 1;
+
+        /* 'both' reads the old 'from' and 'to'. */
+        if (first == last)
+            both = first ? make(bdd, level, BDD_FALSE, both) : make(bdd, level, both, BDD_FALSE);
+        else
+            both = make(bdd, level, from, to);
+        from = first ? make(bdd, level, BDD_FALSE, from) : make(bdd, level, from, next);
+        to = last ? make(bdd, level, next, to) : make(bdd, level, to, BDD_FALSE);
+    }
+    return both;
+}
+
+static bdd_ref match_field(struct bdd *bdd, enum bdd_field field, const struct policy_rule *rule, bdd_ref next)
+{
+    uint8_t byte;
+
+    switch (field) {
+    case BDD_FAMILY:
+        byte = rule->family == IP_V6 ? 0x80 : 0;
+        return rule->family == IP_NONE ? next : match_bits(bdd, field, &byte, 1, next);
+    case BDD_PROTOCOL:
+        byte = (uint8_t) rule->protocol;
+        return rule->protocol == POLICY_ANY ? next : match_bits(bdd, field, &byte, 8, next);
+    case BDD_V4:
+    case BDD_V6:
+        return rule->remote.ip.family == (field == BDD_V4 ? IP_V4 : IP_V6)
+                   ? match_bits(bdd, field, rule->remote.ip.bytes, rule->remote.length, next)
+                   : next;
+    case BDD_ICMP_TYPE:
+        byte = (uint8_t) rule->icmp_type;
+        return rule->icmp_type == POLICY_ANY ? next : match_bits(bdd, field, &byte, 8, next);
+    case BDD_SOURCE:
+        return match_range(bdd, field, &rule->source_port, next);
+    case BDD_DESTINATION:
+        return match_range(bdd, field, &rule->destination_port, next);
+    case BDD_FIELDS:
+        break;
+    }
+    return next;
+}
+
+bdd_ref bdd_rule(struct bdd *bdd, const struct policy_rule *rule)
+{
+    bdd_ref set = BDD_TRUE;
+
+    for (unsigned i = BDD_FIELDS; i-- > 0;)
+        set = match_field(bdd, bdd->order[i], rule, set);
+    return set;
+}
+
+bdd_ref bdd_verdict(const struct policy_rule *rule)
+{
+    if (rule->verdict == POLICY_DENY)
+        return BDD_DENY;
+    return rule->set_dscp == POLICY_ANY ? BDD_ALLOW : BDD_ALLOW_DSCP + (bdd_ref) rule->set_dscp;
+}
+
+static bdd_ref low_of(const struct bdd *bdd, bdd_ref ref, unsigned level)
+{
+    return bdd->nodes[ref].level == level ? bdd->nodes[ref].low : ref;
+}
+
+static bdd_ref high_of(const struct bdd *bdd, bdd_ref ref, unsigned level)
+{
+    return bdd->nodes[ref].level == level ? bdd->nodes[ref].high : ref;
+}
+
+static unsigned top_level(const struct bdd *bdd, bdd_ref a, bdd_ref b)
+{
+    unsigned x = bdd->nodes[a].level, y = bdd->nodes[b].level;
+
+    return x < y ? x : y;
+}
+
+/* The cached operations share one cache and tell their keys apart by 'c': a terminal but BDD_FALSE for an overlay,
+ * BDD_FALSE for a combination, DIFFER with the number of the set for a comparison. The array may move while a result
+ * is computed. */
+#define DIFFER (UINT32_C(1) << 31)
+
+static struct bdd_cached *cache_at(struct bdd *bdd, uint32_t a, uint32_t b, uint32_t c)
+{
+    return &bdd->cache[hash3(a, b, c) & (bdd->capacity - 1)];
+}
+
+static bool cache_hit(const struct bdd_cached *entry, uint32_t a, uint32_t b, uint32_t c)
+{
+    /* An unused entry has a == b == 0, which no operation looks up: they are terminals. */
+    return entry->a == a && entry->b == b && entry->c == c;
+}
+
+bdd_ref bdd_overlay(struct bdd *bdd, bdd_ref set, bdd_ref terminal, bdd_ref base)
+{
+    if (set == BDD_FALSE || base == terminal || bdd->full)
+        return base;
+    if (set == BDD_TRUE)
+        return terminal;
+
+    const struct bdd_cached *cached = cache_at(bdd, set, base, terminal);
+    if (cache_hit(cached, set, base, terminal))
+        return cached->result;
+
+    unsigned level = top_level(bdd, set, base);
+    bdd_ref low = bdd_overlay(bdd, low_of(bdd, set, level), terminal, low_of(bdd, base, level));
+    bdd_ref high = bdd_overlay(bdd, high_of(bdd, set, level), terminal, high_of(bdd, base, level));
+    bdd_ref result = make(bdd, level, low, high);
+
+    *cache_at(bdd, set, base, terminal) = (struct bdd_cached) {set, base, terminal, result};
+    return result;
+}
+
+bool bdd_differ_outside(struct bdd *bdd, bdd_ref a, bdd_ref b, bdd_ref set)
+{
+    uint32_t key = DIFFER | set;
+
+    if (a == b || set == BDD_TRUE)
+        return false;
+
+    unsigned level = top_level(bdd, a, b);
+    if (bdd->nodes[set].level < level)
+        level = bdd->nodes[set].level;
+    if (level == BDD_LEVEL_TERMINAL)
+        return true;
+
+    struct bdd_cached *cached = cache_at(bdd, a, b, key);
+    if (cache_hit(cached, a, b, key))
+        return cached->result;
+
+    bool result = bdd_differ_outside(bdd, low_of(bdd, a, level), low_of(bdd, b, level), low_of(bdd, set, level)) ||
+                  bdd_differ_outside(bdd, high_of(bdd, a, level), high_of(bdd, b, level), high_of(bdd, set, level));
+
+    *cached = (struct bdd_cached) {a, b, key, result};
+    return result;
+}
+
+/* What 'a' has where it is decided, elsewhere what 'b' has. BDD_FALSE stands for undecided. */
+static bdd_ref combine(struct bdd *bdd, bdd_ref a, bdd_ref b)
+{
+    if (a == BDD_FALSE)
+        return b;
+    if (a < BDD_TERMINALS || b == BDD_FALSE || a == b || bdd->full)
+        return a;
+
+    const struct bdd_cached *cached = cache_at(bdd, a, b, BDD_FALSE);
+    if (cache_hit(cached, a, b, BDD_FALSE))
+        return cached->result;
+
+    unsigned level = top_level(bdd, a, b);
+    bdd_ref low = combine(bdd, low_of(bdd, a, level), low_of(bdd, b, level));
+    bdd_ref high = combine(bdd, high_of(bdd, a, level), high_of(bdd, b, level));
+    bdd_ref result = make(bdd, level, low, high);
+
+    *cache_at(bdd, a, b, BDD_FALSE) = (struct bdd_cached) {a, b, BDD_FALSE, result};
+    return result;
+}
+
+/* Halving keeps the intermediate diagrams small: rules added one by one to a large diagram cost up to eight times as
+ * much. Below this number of rules it is the other way round. */
+#define RULES_ONE_BY_ONE 16
+
+static bdd_ref combine_rules(struct bdd *bdd, const struct policy_rule *rules, size_t n,
+                             enum policy_direction direction)
+{
+    if (n > RULES_ONE_BY_ONE) {
+        bdd_ref first = combine_rules(bdd, rules, n / 2, direction);
+
+        return combine(bdd, first, combine_rules(bdd, rules + n / 2, n - n / 2, direction));
+    }
+
+    bdd_ref root = BDD_FALSE;
+    for (size_t i = n; i-- > 0;) {
+        if (rules[i].direction == direction)
+            root = bdd_overlay(bdd, bdd_rule(bdd, &rules[i]), bdd_verdict(&rules[i]), root);
+    }
+    return root;
+}
+
+bdd_ref bdd_policy(struct bdd *bdd, const struct policy *policy, enum policy_direction direction)
+{
+    bdd_ref rest = policy->default_verdict[direction] == POLICY_ALLOW ? BDD_ALLOW : BDD_DENY;
+
+    return combine(bdd, combine_rules(bdd, policy->rules, policy->n_rules, direction), rest);
+}
+
+bdd_ref bdd_of_family(const struct bdd *bdd, bdd_ref ref, enum ip_family family)
+{
+    unsigned level = bdd->first[BDD_FAMILY];
+
+    if (family == IP_NONE)
+        return ref;
+    return family == IP_V6 ? high_of(bdd, ref, level) : low_of(bdd, ref, level);
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Reduced ordered decision diagrams over the header bits that a policy can test, with verdicts as terminals: for one
+ * order of the fields there is exactly one diagram for each way to treat packets, so equality is equality of roots.
+ * (R. Bryant, "Graph-Based Algorithms for Boolean Function Manipulation", IEEE ToC C-35(8), 1986; several terminals:
+ * E. Clarke et al., "Spectral transforms for large Boolean functions", DAC 1993.) Internal to core/policy_*.c. */
+#ifndef CORE_POLICY_BDD_H
+#define CORE_POLICY_BDD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "model/policy.h"
+
+/* The fields of a header, as the diagram sees them. Remote has one field for each family; IPv6 bits are only met below
+ * the IPv6 branch of BDD_FAMILY, and only where a rule tests them, ports and ICMP type only below their protocol. */
+enum bdd_field { BDD_FAMILY, BDD_PROTOCOL, BDD_V4, BDD_V6, BDD_ICMP_TYPE, BDD_SOURCE, BDD_DESTINATION, BDD_FIELDS };
+
+/* A reference to a node; the same reference is the same function. Those below BDD_TERMINALS are terminals. */
+typedef uint32_t bdd_ref;
+#define BDD_FALSE 0u /* of sets of packets */
+#define BDD_TRUE 1u
+#define BDD_DENY 2u  /* of verdicts */
+#define BDD_ALLOW 3u
+#define BDD_ALLOW_DSCP 4u /* + DSCP */
+#define BDD_TERMINALS (BDD_ALLOW_DSCP + 64u)
+
+#define BDD_LEVEL_TERMINAL UINT8_MAX
+
+/* A diagram that needs more nodes is given up: rules that a peer sends must not take all memory. 'full' is then set. */
+#define BDD_NODES_MAX (4u << 20)
+
+struct bdd_node {
+    bdd_ref low, high; /* where the bit is 0, 1 */
+    uint8_t level;     /* bit that is tested, counted from the top; BDD_LEVEL_TERMINAL */
+};
+
+struct bdd_cached {
+    uint32_t a, b, c, result;
+};
+
+struct bdd {
+    uint8_t order[BDD_FIELDS]; /* enum bdd_field, from the top */
+    uint8_t first[BDD_FIELDS]; /* level of each field's highest bit */
+    struct bdd_node *nodes;    /* by reference */
+    size_t n_nodes, capacity, nodes_max;
+    bdd_ref *buckets; /* open addressing, 2 * capacity; 0: free */
+    struct bdd_cached *cache; /* 'capacity' entries; lossy */
+    bool full;
+};
+
+/* 'order' holds every field once, BDD_FAMILY first, BDD_PROTOCOL above ports and ICMP type. */
+void bdd_init(struct bdd *bdd, const uint8_t order[BDD_FIELDS], size_t nodes_max);
+void bdd_free(struct bdd *bdd);
+
+unsigned bdd_field_bits(enum bdd_field field);
+/* The field that 'ref' tests; BDD_FIELDS for a terminal. */
+enum bdd_field bdd_field_of(const struct bdd *bdd, bdd_ref ref);
+
+/* The packets that the rule matches, whatever its direction. */
+bdd_ref bdd_rule(struct bdd *bdd, const struct policy_rule *rule);
+bdd_ref bdd_verdict(const struct policy_rule *rule);
+/* 'terminal' where 'set' is true, else what 'base' has. */
+bdd_ref bdd_overlay(struct bdd *bdd, bdd_ref set, bdd_ref terminal, bdd_ref base);
+/* Whether 'a' and 'b' differ for some packet outside 'set'. */
+bool bdd_differ_outside(struct bdd *bdd, bdd_ref a, bdd_ref b, bdd_ref set);
+/* How the policy treats the packets of a direction. */
+bdd_ref bdd_policy(struct bdd *bdd, const struct policy *policy, enum policy_direction direction);
+/* The same for packets of one family only; IP_NONE: 'ref' itself. */
+bdd_ref bdd_of_family(const struct bdd *bdd, bdd_ref ref, enum ip_family family);
+
+#endif

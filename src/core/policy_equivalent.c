@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Whether two policies treat every packet alike, a packet that shows that they do not, and the hash of a policy. */
+#include "core/policy.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/strbuf.h"
+#include "core/policy_bdd.h"
+
+/* Measured with 1,000 and 4,000 rules on hosts, prefixes with a port, port ranges, prefixes with two ranges, and all of
+ * them mixed: no order was best everywhere, this one was never far behind. Protocol first keeps rules of different
+ * protocols apart; the source port, which few rules test, costs nothing above the remote address and halves the work
+ * where rules test it. */
+static const uint8_t field_order[BDD_FIELDS] = {
+    BDD_FAMILY, BDD_PROTOCOL, BDD_ICMP_TYPE, BDD_SOURCE, BDD_V4, BDD_V6, BDD_DESTINATION,
+};
+
+#define HEADER_BITS_MAX 256
+
+/* A header in which two diagrams differ: the bits that were tested on the way down; the rest may be anything. */
+struct header {
+    bool tested[HEADER_BITS_MAX], value[HEADER_BITS_MAX]; /* by level */
+};
+
+/* Follows both diagrams down while they differ; as they are reduced, a difference always remains on one side. */
+static void find_difference(const struct bdd *bdd, bdd_ref *a, bdd_ref *b, struct header *header)
+{
+    for (;;) {
+        const struct bdd_node *x = &bdd->nodes[*a], *y = &bdd->nodes[*b];
+        unsigned level = x->level < y->level ? x->level : y->level;
+
+        if (level == BDD_LEVEL_TERMINAL)
+            return;
+        bdd_ref a_low = x->level == level ? x->low : *a, b_low = y->level == level ? y->low : *b;
+        bool high = a_low == b_low;
+
+        header->tested[level] = true;
+        header->value[level] = high;
+        *a = high && x->level == level ? x->high : a_low;
+        *b = high && y->level == level ? y->high : b_low;
+    }
+}
+
+/* Whether any bit of the field was tested; its bits, the others zero, in 'bytes'. */
+static bool header_field(const struct bdd *bdd, const struct header *header, enum bdd_field field, uint8_t bytes[16])
+{
+    bool tested = false;
+
+    memset(bytes, 0, 16);
+    for (unsigned i = 0; i < bdd_field_bits(field); i++) {
+        unsigned level = bdd->first[field] + i;
+
+        tested |= header->tested[level];
+        if (header->value[level])
+            bytes[i / 8] |= (uint8_t) (0x80 >> i % 8);
+    }
+    return tested;
+}
+
+static void describe_number(struct strbuf *text, const struct bdd *bdd, const struct header *header,
+                            enum bdd_field field, const char *name)
+{
+    uint8_t bytes[16];
+
+    if (header_field(bdd, header, field, bytes))
+        strbuf_printf(text, " %s %u", name, bdd_field_bits(field) == 16 ? bytes[0] << 8 | bytes[1] : bytes[0]);
+}
+
+static void describe_packet(struct strbuf *text, const struct bdd *bdd, const struct header *header,
+                            enum policy_direction direction, enum ip_family family)
+{
+    struct ip remote;
+    char address[IP_TEXT_SIZE];
+
+    strbuf_puts(text, direction == POLICY_FROM_VM ? "from-vm" : "to-vm");
+    if (header_field(bdd, header, BDD_FAMILY, remote.bytes))
+        family = remote.bytes[0] ? IP_V6 : IP_V4;
+    if (family != IP_NONE)
+        strbuf_puts(text, family == IP_V6 ? " ipv6" : " ipv4");
+    if (header_field(bdd, header, family == IP_V6 ? BDD_V6 : BDD_V4, remote.bytes)) {
+        remote.family = (uint8_t) family;
+        strbuf_printf(text, " remote %s", ip_format(&remote, address));
+    }
+    describe_number(text, bdd, header, BDD_PROTOCOL, "protocol");
+    describe_number(text, bdd, header, BDD_ICMP_TYPE, "icmp-type");
+    describe_number(text, bdd, header, BDD_SOURCE, "source-port");
+    describe_number(text, bdd, header, BDD_DESTINATION, "destination-port");
+}
+
+static void describe_verdict(struct strbuf *text, bdd_ref verdict)
+{
+    if (verdict >= BDD_ALLOW_DSCP)
+        strbuf_printf(text, "allows it with DSCP %u", verdict - BDD_ALLOW_DSCP);
+    else
+        strbuf_puts(text, verdict == BDD_ALLOW ? "allows it" : "denies it");
+}
+
+static char *describe_difference(const struct bdd *bdd, bdd_ref a, bdd_ref b, enum policy_direction direction,
+                                 enum ip_family family)
+{
+    struct header header = {0};
+    struct strbuf text = {0};
+
+    find_difference(bdd, &a, &b, &header);
+    strbuf_puts(&text, "a packet ");
+    describe_packet(&text, bdd, &header, direction, family);
+    strbuf_puts(&text, ": the first policy ");
+    describe_verdict(&text, a);
+    strbuf_puts(&text, ", the second ");
+    describe_verdict(&text, b);
+    return strbuf_take(&text);
+}
+
+static bool rates_equal(const struct policy_rate *a, const struct policy_rate *b)
+{
+    return a->kbps == b->kbps && (a->kbps == 0 || a->burst_kbit == b->burst_kbit);
+}
+
+static char *describe_rates(const struct policy_rate *a, const struct policy_rate *b, enum policy_direction direction)
+{
+    return xasprintf("rate-limit %s: the first policy has %" PRIu32 " kbps with a burst of %" PRIu32
+                     " kbit, the second %" PRIu32 " kbps with %" PRIu32 " kbit",
+                     direction == POLICY_FROM_VM ? "from-vm" : "to-vm", a->kbps, a->burst_kbit, b->kbps,
+                     b->burst_kbit);
+}
+
+/* A sentence about the first difference, or null. */
+static char *find_witness(struct bdd *bdd, const struct policy *a, const struct policy *b, enum ip_family family)
+{
+    for (unsigned d = 0; d < 2; d++) {
+        bdd_ref x = bdd_of_family(bdd, bdd_policy(bdd, a, d), family);
+        bdd_ref y = bdd_of_family(bdd, bdd_policy(bdd, b, d), family);
+
+        if (bdd->full)
+            return xasprintf("the rules are too entangled to compare: more than %zu nodes", bdd->nodes_max);
+        if (x != y)
+            return describe_difference(bdd, x, y, d, family);
+        /* A limit on nothing limits nothing, and no flow would show it. */
+        if (x != BDD_DENY && !rates_equal(&a->rate[d], &b->rate[d]))
+            return describe_rates(&a->rate[d], &b->rate[d], d);
+    }
+    return NULL;
+}
+
+bool policy_equivalent_in(const struct policy *a, const struct policy *b, enum ip_family family, char **witness)
+{
+    __attribute__((cleanup(bdd_free))) struct bdd bdd;
+
+    bdd_init(&bdd, field_order, BDD_NODES_MAX);
+    AUTO_FREE char *difference = find_witness(&bdd, a, b, family);
+    if (!difference)
+        return true;
+    if (witness) {
+        *witness = difference;
+        difference = NULL;
+    }
+    return false;
+}
+
+bool policy_equivalent(const struct policy *a, const struct policy *b, char **witness)
+{
+    return policy_equivalent_in(a, b, IP_NONE, witness);
+}
+
+static uint64_t fnv1a(uint64_t hash, const void *data, size_t size)
+{
+    const uint8_t *bytes = data;
+
+    for (size_t i = 0; i < size; i++)
+        hash = (hash ^ bytes[i]) * UINT64_C(0x100000001b3);
+    return hash;
+}
+
+static uint64_t hash_u32(uint64_t hash, uint32_t value)
+{
+    uint8_t bytes[] = {(uint8_t) (value >> 24), (uint8_t) (value >> 16), (uint8_t) (value >> 8), (uint8_t) value};
+
+    return fnv1a(hash, bytes, sizeof bytes);
+}
+
+/* Hashes the nodes below 'ref' in an order that only the function decides: 'numbers' counts them as they are left. */
+static void hash_node(const struct bdd *bdd, bdd_ref ref, uint32_t *numbers, uint32_t *next, uint64_t *hash)
+{
+    const struct bdd_node *node = &bdd->nodes[ref];
+
+    if (numbers[ref])
+        return;
+    if (ref < BDD_TERMINALS) {
+        numbers[ref] = ref + 1;
+        return;
+    }
+    hash_node(bdd, node->low, numbers, next, hash);
+    hash_node(bdd, node->high, numbers, next, hash);
+    numbers[ref] = (*next)++;
+    *hash = hash_u32(hash_u32(hash_u32(*hash, node->level), numbers[node->low]), numbers[node->high]);
+}
+
+void policy_hash(const struct policy *policy, char *hash)
+{
+    __attribute__((cleanup(bdd_free))) struct bdd bdd;
+    bdd_ref roots[2];
+    uint64_t h = UINT64_C(0xcbf29ce484222325);
+    uint32_t next = BDD_TERMINALS + 1;
+
+    bdd_init(&bdd, field_order, BDD_NODES_MAX);
+    for (unsigned d = 0; d < 2; d++) {
+        const struct policy_rate *rate = &policy->rate[d];
+
+        roots[d] = bdd_policy(&bdd, policy, d);
+        h = hash_u32(h, roots[d] == BDD_DENY ? 0 : rate->kbps);
+        h = hash_u32(h, roots[d] == BDD_DENY || !rate->kbps ? 0 : rate->burst_kbit);
+    }
+    AUTO_FREE uint32_t *numbers = xcalloc(bdd.n_nodes, sizeof *numbers);
+    for (unsigned d = 0; d < 2 && !bdd.full; d++) {
+        hash_node(&bdd, roots[d], numbers, &next, &h);
+        h = hash_u32(h, numbers[roots[d]]);
+    }
+    /* Too entangled for a diagram: then the policy is identified as it is written. */
+    for (size_t i = 0; i < policy->n_rules && bdd.full; i++) {
+        AUTO_FREE char *text = policy_rule_format(&policy->rules[i]);
+
+        h = fnv1a(h, text, strlen(text) + 1);
+    }
+    for (unsigned d = 0; d < 2 && bdd.full; d++)
+        h = hash_u32(h, policy->default_verdict[d]);
+    snprintf(hash, 17, "%016" PRIx64, h);
+}

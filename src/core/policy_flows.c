@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A policy to the flows of a ToR's policy tables. */
+#include "core/policy.h"
+
+#include "core/pipeline.h"
+
+/* The fewest aligned blocks that cover a range of 16-bit numbers: at most two for each bit but the first. */
+#define PORT_MASKS_MAX 30
+
+struct port_mask {
+    uint16_t value, mask;
+};
+
+static unsigned port_masks(const struct port_range *range, struct port_mask masks[PORT_MASKS_MAX])
+{
+    unsigned n = 0;
+
+    for (uint32_t first = range->first; first <= range->last;) {
+        uint32_t size = 1;
+
+        while (first % (size * 2) == 0 && first + size * 2 - 1 <= range->last && size < 0x10000)
+            size *= 2;
+        masks[n++] = (struct port_mask) {(uint16_t) first, (uint16_t) ~(size - 1)};
+        first += size;
+    }
+    return n;
+}
+
+static void match_addresses(struct flow_match *match, const struct policy_site *site, enum policy_direction direction,
+                            const struct prefix *remote)
+{
+    bool from_vm = direction == POLICY_FROM_VM;
+    struct prefix vm = prefix_of(&site->ip, (uint8_t) ip_bits(site->ip.family));
+
+    match_prefix(match, from_vm ? FIELD_IPV4_SRC : FIELD_IPV4_DST, from_vm ? FIELD_IPV6_SRC : FIELD_IPV6_DST, &vm);
+    if (remote->ip.family != IP_NONE)
+        match_prefix(match, from_vm ? FIELD_IPV4_DST : FIELD_IPV4_SRC, from_vm ? FIELD_IPV6_DST : FIELD_IPV6_SRC,
+                     remote);
+}
+
+static void add_flow(const struct policy_site *site, const struct policy_rule *rule, uint16_t priority,
+                     const struct flow_match *match, struct flow_txn *txn)
+{
+    unsigned d = rule->direction;
+    struct flow flow = flow_make(site->table[d], priority, site->cookie);
+
+    flow.match = *match;
+    if (rule->verdict == POLICY_ALLOW) {
+        if (rule->set_dscp != POLICY_ANY)
+            flow_set_u(&flow, FIELD_IP_DSCP, (uint64_t) rule->set_dscp);
+        flow.meter = site->meters[d];
+        flow.goto_table = site->next_table[d];
+    }
+    flow_txn_add(txn, flow);
+}
+
+static void add_rule(const struct policy_site *site, const struct policy_rule *rule, uint16_t priority,
+                     struct flow_txn *txn)
+{
+    bool tcp = rule->protocol == 6;
+    struct flow_match match = {0};
+    struct port_mask sources[PORT_MASKS_MAX], destinations[PORT_MASKS_MAX];
+    unsigned n_sources = port_masks(&rule->source_port, sources);
+    unsigned n_destinations = port_masks(&rule->destination_port, destinations);
+
+    match_addresses(&match, site, rule->direction, &rule->remote);
+    if (rule->protocol != POLICY_ANY)
+        match_u(&match, FIELD_IP_PROTO, (uint64_t) rule->protocol);
+    if (rule->icmp_type != POLICY_ANY)
+        match_u(&match, rule->family == IP_V6 ? FIELD_ICMPV6_TYPE : FIELD_ICMPV4_TYPE, (uint64_t) rule->icmp_type);
+    if (rule->protocol != 6 && rule->protocol != 17) {
+        add_flow(site, rule, priority, &match, txn);
+        return;
+    }
+    for (unsigned s = 0; s < n_sources; s++) {
+        match_u_masked(&match, tcp ? FIELD_TCP_SRC : FIELD_UDP_SRC, sources[s].value, sources[s].mask);
+        for (unsigned t = 0; t < n_destinations; t++) {
+            match_u_masked(&match, tcp ? FIELD_TCP_DST : FIELD_UDP_DST, destinations[t].value, destinations[t].mask);
+            add_flow(site, rule, priority, &match, txn);
+        }
+    }
+}
+
+void policy_to_flows(const struct policy *policy, const struct policy_site *site, struct flow_txn *txn)
+{
+    for (size_t i = 0; i < policy->n_rules; i++) {
+        const struct policy_rule *rule = &policy->rules[i];
+
+        if (rule->family == IP_NONE || rule->family == site->ip.family)
+            add_rule(site, rule, (uint16_t) (POLICY_PRIORITY_FIRST - i), txn);
+    }
+    for (unsigned d = 0; d < 2; d++) {
+        struct policy_rule rest = policy_rule_any(d, policy->default_verdict[d]);
+
+        add_rule(site, &rest, POLICY_PRIORITY_DEFAULT, txn);
+    }
+}

@@ -1,0 +1,555 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A policy read back from the flows of a switch, whoever installed them.
+ *
+ * First what is known of the VM besides its address (MAC, port, registers) is learned from flows that name its address
+ * exactly. Then each flow of the two policy tables that the VM's packets can meet becomes a rule, or is refused by
+ * name. Rules of one priority that differ only in adjacent ports are joined. What remains is checked for what an
+ * ordered list cannot say: overlapping flows of one priority with different outcomes, more than one meter. */
+#include "core/policy.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "core/pipeline.h"
+
+#define ETH_TYPE_IPV4 0x0800
+#define ETH_TYPE_IPV6 0x86dd
+
+/* What a flow may match besides the address without saying anything new about the VM's packets. */
+enum trait { TRAIT_PORT, TRAIT_MAC, TRAIT_REG0, TRAIT_REG1, TRAITS };
+
+struct traits {
+    const struct flow *from[TRAITS]; /* null: unknown */
+    uint64_t value[TRAITS];
+};
+
+struct reading {
+    struct policy_rule rule;
+    uint16_t priority;
+    uint32_t meter;
+    const struct flow *flow; /* for messages */
+};
+
+struct readings {
+    struct reading *items;
+    size_t n, capacity;
+};
+
+struct reader {
+    const struct policy_site *site;
+    struct traits traits;
+    struct readings readings;
+    struct err *err;
+};
+
+static int refuse(struct reader *reader, const struct flow *flow, const struct flow *other, const char *why)
+{
+    AUTO_FREE char *text = flow_format(flow);
+    AUTO_FREE char *other_text = other ? flow_format(other) : NULL;
+
+    return err_set(reader->err, ERR_UNSUPPORTED, "flows of %s cannot be read as a policy: %s: %s%s%s",
+                   reader->site->ip.family == IP_V6 ? "an IPv6 address" : "an IPv4 address", why, text,
+                   other ? " and " : "", other ? other_text : "");
+}
+
+/* Which trait of the VM a field shows in its own packets (FROM_VM) or in those to it; -1: none. */
+static int trait_of(unsigned field, enum policy_direction direction)
+{
+    switch (field) {
+    case FIELD_IN_PORT:
+        return direction == POLICY_FROM_VM ? TRAIT_PORT : -1;
+    case FIELD_ETH_SRC:
+        return direction == POLICY_FROM_VM ? TRAIT_MAC : -1;
+    case FIELD_ETH_DST:
+        return direction == POLICY_TO_VM ? TRAIT_MAC : -1;
+    case FIELD_REG0:
+        return TRAIT_REG0;
+    case FIELD_REG1:
+        return direction == POLICY_FROM_VM ? TRAIT_REG1 : -1;
+    default:
+        return -1;
+    }
+}
+
+static unsigned vm_field(const struct policy_site *site, enum policy_direction direction)
+{
+    if (site->ip.family == IP_V6)
+        return direction == POLICY_FROM_VM ? FIELD_IPV6_SRC : FIELD_IPV6_DST;
+    return direction == POLICY_FROM_VM ? FIELD_IPV4_SRC : FIELD_IPV4_DST;
+}
+
+static unsigned remote_field(const struct policy_site *site, enum policy_direction direction)
+{
+    return vm_field(site, direction == POLICY_FROM_VM ? POLICY_TO_VM : POLICY_FROM_VM);
+}
+
+static bool is_base(const struct flow *flow)
+{
+    return (flow->cookie & COOKIE_SCG_MASK) == COOKIE_SCG && (flow->cookie >> 40 & 0xff) == COOKIE_BASE;
+}
+
+/* Whether the addresses let packets of the VM in this direction through. '*exact' if the flow names just that one. */
+static bool meets_address(const struct policy_site *site, const struct flow *flow, enum policy_direction direction,
+                          bool *exact)
+{
+    const struct flow_field *type = match_find(&flow->match, FIELD_ETH_TYPE);
+    const struct flow_field *field = match_find(&flow->match, vm_field(site, direction));
+
+    *exact = field && flow_field_exact(field);
+    if (type && flow_field_u(type) != (site->ip.family == IP_V6 ? ETH_TYPE_IPV6 : ETH_TYPE_IPV4))
+        return false;
+    for (unsigned i = 0; field && i < sizeof field->mask; i++) {
+        if ((site->ip.bytes[i] & field->mask[i]) != field->value[i])
+            return false;
+    }
+    return true;
+}
+
+/* Learns from the policy tables, where a contradiction is an error. */
+static int learn_traits(struct reader *reader, const struct flow *flow, enum policy_direction direction)
+{
+    struct traits *traits = &reader->traits;
+    bool exact;
+
+    if (flow->table != reader->site->table[direction] || is_base(flow) ||
+        !meets_address(reader->site, flow, direction, &exact) || !exact)
+        return 0;
+    for (unsigned i = 0; i < flow->match.n; i++) {
+        const struct flow_field *field = &flow->match.fields[i];
+        int trait = trait_of(field->id, direction);
+
+        if (trait < 0 || !flow_field_exact(field))
+            continue;
+        if (traits->from[trait] && traits->value[trait] != flow_field_u(field))
+            return refuse(reader, traits->from[trait], flow, "they disagree about the VM's MAC, port or register");
+        traits->from[trait] = flow;
+        traits->value[trait] = flow_field_u(field);
+    }
+    return 0;
+}
+
+/* Learns what is still unknown from other tables (anti-spoofing); what they disagree about stays unknown. */
+static void learn_elsewhere(struct reader *reader, const struct flow *flows, size_t n_flows)
+{
+    struct traits found = {0};
+    bool disputed[TRAITS] = {false}, exact;
+
+    for (size_t f = 0; f < n_flows; f++) {
+        const struct flow *flow = &flows[f];
+
+        if (flow->table == reader->site->table[POLICY_FROM_VM] || flow->table == reader->site->table[POLICY_TO_VM] ||
+            !meets_address(reader->site, flow, POLICY_FROM_VM, &exact) || !exact)
+            continue;
+        for (unsigned i = 0; i < flow->match.n; i++) {
+            const struct flow_field *field = &flow->match.fields[i];
+            int trait = trait_of(field->id, POLICY_FROM_VM);
+
+            if (trait < 0 || !flow_field_exact(field))
+                continue;
+            disputed[trait] |= found.from[trait] && found.value[trait] != flow_field_u(field);
+            found.from[trait] = flow;
+            found.value[trait] = flow_field_u(field);
+        }
+    }
+    for (unsigned t = 0; t < TRAITS; t++) {
+        if (!reader->traits.from[t] && !disputed[t]) {
+            reader->traits.from[t] = found.from[t];
+            reader->traits.value[t] = found.value[t];
+        }
+    }
+}
+
+/* 1 if the VM's traits fit the flow, 0 if the flow is for something else, or an error if that cannot be told. */
+static int meets_traits(struct reader *reader, const struct flow *flow, enum policy_direction direction)
+{
+    const struct flow_field *unknown = NULL;
+
+    for (unsigned i = 0; i < flow->match.n; i++) {
+        const struct flow_field *field = &flow->match.fields[i];
+        int trait = trait_of(field->id, direction);
+
+        if (trait < 0)
+            continue;
+        if (!reader->traits.from[trait])
+            unknown = field;
+        else if ((reader->traits.value[trait] & flow_field_mask_u(field)) != flow_field_u(field))
+            return 0;
+    }
+    if (unknown)
+        return refuse(reader, flow, NULL, "no other flow tells whether its MAC, port or register is the VM's");
+    return 1;
+}
+
+/* Length of a mask of leading ones, or -1. */
+static int mask_length(const uint8_t *mask, unsigned bits)
+{
+    unsigned length = 0;
+
+    while (length < bits && mask[length / 8] & 0x80 >> length % 8)
+        length++;
+    for (unsigned i = length; i < bits; i++) {
+        if (mask[i / 8] & 0x80 >> i % 8)
+            return -1;
+    }
+    return (int) length;
+}
+
+static const char *read_port(const struct flow_field *field, bool right_protocol, struct port_range *range)
+{
+    if (!right_protocol)
+        return "it matches ports without their protocol";
+    if (mask_length(field->mask, 16) < 0)
+        return "its port mask is no range";
+    range->first = (uint16_t) flow_field_u(field);
+    range->last = (uint16_t) (range->first | (~flow_field_mask_u(field) & 0xffff));
+    return NULL;
+}
+
+static const char *read_number(const struct flow_field *field, int16_t *number)
+{
+    if (!flow_field_exact(field))
+        return "it masks a protocol or an ICMP type";
+    *number = (int16_t) flow_field_u(field);
+    return NULL;
+}
+
+static const char *read_remote(const struct flow_field *field, uint8_t family, struct policy_rule *rule)
+{
+    int length = mask_length(field->mask, ip_bits(family));
+
+    if (length < 0)
+        return "its address mask is no prefix";
+    rule->family = family;
+    rule->remote.ip.family = family;
+    rule->remote.length = (uint8_t) length;
+    memcpy(rule->remote.ip.bytes, field->value, sizeof field->value);
+    return NULL;
+}
+
+/* Null, or why a policy has no word for the field. Fields come in order, so the protocol is known before ports. */
+static const char *read_field(const struct policy_site *site, const struct flow_field *field, struct policy_rule *rule)
+{
+    if (field->id == vm_field(site, rule->direction) || trait_of(field->id, rule->direction) >= 0)
+        return NULL;
+    if (field->id == remote_field(site, rule->direction))
+        return read_remote(field, site->ip.family, rule);
+    switch (field->id) {
+    case FIELD_ETH_TYPE:
+        return flow_field_exact(field) ? NULL : "it masks eth_type";
+    case FIELD_IP_PROTO:
+        return read_number(field, &rule->protocol);
+    case FIELD_TCP_SRC:
+        return read_port(field, rule->protocol == 6, &rule->source_port);
+    case FIELD_UDP_SRC:
+        return read_port(field, rule->protocol == 17, &rule->source_port);
+    case FIELD_TCP_DST:
+        return read_port(field, rule->protocol == 6, &rule->destination_port);
+    case FIELD_UDP_DST:
+        return read_port(field, rule->protocol == 17, &rule->destination_port);
+    case FIELD_ICMPV4_TYPE:
+    case FIELD_ICMPV6_TYPE:
+        if (rule->protocol != (site->ip.family == IP_V6 ? 58 : 1))
+            return "it matches an ICMP type without its protocol";
+        rule->family = site->ip.family;
+        return read_number(field, &rule->icmp_type);
+    default:
+        return "it matches what a policy has no word for";
+    }
+}
+
+/* A deny rule is a flow that sends its packets nowhere; an allow rule may mark them and goes to the next table. */
+static const char *read_actions(const struct policy_site *site, const struct flow *flow, struct policy_rule *rule)
+{
+    uint8_t next = flow->goto_table;
+
+    if (flow->metadata_mask)
+        return "it writes metadata";
+    for (unsigned i = 0; i < flow->n_actions; i++) {
+        const struct flow_action *action = &flow->actions[i];
+
+        if (action->type == ACTION_SET_FIELD && action->field.id == FIELD_IP_DSCP && flow_field_exact(&action->field))
+            rule->set_dscp = (int16_t) flow_field_u(&action->field);
+        else if (action->type == ACTION_RESUBMIT && i + 1u == flow->n_actions && next == FLOW_NO_GOTO)
+            next = action->table;
+        else
+            return "it does something else than deny, mark with a DSCP, meter or pass on";
+    }
+    if (next != FLOW_NO_GOTO && next != site->next_table[rule->direction])
+        return "it passes packets on to another table than the next";
+    rule->verdict = next == FLOW_NO_GOTO ? POLICY_DENY : POLICY_ALLOW;
+    if (rule->verdict == POLICY_DENY)
+        rule->set_dscp = POLICY_ANY;
+    return NULL;
+}
+
+static int read_flow(struct reader *reader, const struct flow *flow, enum policy_direction direction)
+{
+    struct policy_rule rule = policy_rule_any(direction, POLICY_DENY);
+    const char *why = NULL;
+    bool exact;
+
+    if (flow->table != reader->site->table[direction] || is_base(flow) ||
+        !meets_address(reader->site, flow, direction, &exact))
+        return 0;
+
+    int meets = meets_traits(reader, flow, direction);
+    if (meets <= 0)
+        return meets;
+    if (flow->has_unknown)
+        why = "it has a match or an instruction that is not understood";
+    else if (flow->idle_timeout || flow->hard_timeout)
+        why = "it expires";
+    for (unsigned i = 0; i < flow->match.n && !why; i++)
+        why = read_field(reader->site, &flow->match.fields[i], &rule);
+    if (!why)
+        why = read_actions(reader->site, flow, &rule);
+    if (why)
+        return refuse(reader, flow, NULL, why);
+
+    struct readings *readings = &reader->readings;
+    readings->items = array_reserve(readings->items, readings->n, &readings->capacity, sizeof *readings->items);
+    readings->items[readings->n++] = (struct reading) {
+        .rule = rule,
+        .priority = flow->priority,
+        .meter = rule.verdict == POLICY_ALLOW ? flow->meter : 0,
+        .flow = flow,
+    };
+    return 0;
+}
+
+static int order(int64_t a, int64_t b)
+{
+    return a < b ? -1 : a > b;
+}
+
+static bool same_outcome(const struct policy_rule *a, const struct policy_rule *b)
+{
+    return a->verdict == b->verdict && a->set_dscp == b->set_dscp;
+}
+
+/* All but the destination port. */
+static int compare_sources(const struct reading *x, const struct reading *y)
+{
+    const struct policy_rule *a = &x->rule, *b = &y->rule;
+    const int orders[] = {
+        order(a->direction, b->direction),
+        order(y->priority, x->priority),
+        order(a->verdict, b->verdict),
+        order(a->set_dscp, b->set_dscp),
+        order(x->meter, y->meter),
+        order(b->protocol, a->protocol),
+        order(a->icmp_type, b->icmp_type),
+        order(b->remote.length, a->remote.length),
+        memcmp(a->remote.ip.bytes, b->remote.ip.bytes, sizeof a->remote.ip.bytes),
+        order(a->source_port.first, b->source_port.first),
+        order(a->source_port.last, b->source_port.last),
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(orders); i++) {
+        if (orders[i])
+            return orders[i];
+    }
+    return 0;
+}
+
+static int compare_readings(const void *a, const void *b)
+{
+    const struct reading *x = a, *y = b;
+    int sources = compare_sources(x, y);
+
+    return sources ? sources : order(x->rule.destination_port.first, y->rule.destination_port.first);
+}
+
+/* Sorts, and joins readings that differ in nothing but adjacent or overlapping destination ports. */
+static void join_destinations(struct readings *readings)
+{
+    size_t kept = 0;
+
+    if (readings->n)
+        qsort(readings->items, readings->n, sizeof *readings->items, compare_readings);
+    for (size_t i = 0; i < readings->n; i++) {
+        struct reading *item = &readings->items[i], *last = kept ? &readings->items[kept - 1] : NULL;
+        const struct port_range *range = &item->rule.destination_port;
+
+        if (last && compare_sources(last, item) == 0 && range->first <= last->rule.destination_port.last + 1) {
+            if (range->last > last->rule.destination_port.last)
+                last->rule.destination_port.last = range->last;
+            continue;
+        }
+        readings->items[kept++] = *item;
+    }
+    readings->n = kept;
+}
+
+static void swap_ports(struct readings *readings)
+{
+    for (size_t i = 0; i < readings->n; i++) {
+        struct policy_rule *rule = &readings->items[i].rule;
+        struct port_range source = rule->source_port;
+
+        rule->source_port = rule->destination_port;
+        rule->destination_port = source;
+    }
+}
+
+static void join_ports(struct readings *readings)
+{
+    join_destinations(readings);
+    swap_ports(readings);
+    join_destinations(readings);
+    swap_ports(readings);
+    if (readings->n)
+        qsort(readings->items, readings->n, sizeof *readings->items, compare_readings);
+}
+
+static bool ranges_meet(const struct port_range *a, const struct port_range *b)
+{
+    return a->first <= b->last && b->first <= a->last;
+}
+
+static bool remotes_meet(const struct prefix *a, const struct prefix *b)
+{
+    const struct prefix *wide = a->length < b->length ? a : b, *narrow = wide == a ? b : a;
+
+    return wide->ip.family == IP_NONE || prefix_contains(wide, &narrow->ip);
+}
+
+static bool rules_meet(const struct policy_rule *a, const struct policy_rule *b)
+{
+    return (a->protocol == POLICY_ANY || b->protocol == POLICY_ANY || a->protocol == b->protocol) &&
+           (a->icmp_type == POLICY_ANY || b->icmp_type == POLICY_ANY || a->icmp_type == b->icmp_type) &&
+           remotes_meet(&a->remote, &b->remote) && ranges_meet(&a->source_port, &b->source_port) &&
+           ranges_meet(&a->destination_port, &b->destination_port);
+}
+
+/* Which of two flows of one priority a packet meets is undefined (OpenFlow 1.3.5 §5.3). */
+static int check_overlaps(struct reader *reader)
+{
+    const struct readings *readings = &reader->readings;
+
+    for (size_t i = 0; i < readings->n; i++) {
+        const struct reading *a = &readings->items[i];
+
+        for (size_t j = i + 1; j < readings->n; j++) {
+            const struct reading *b = &readings->items[j];
+
+            if (b->priority != a->priority || b->rule.direction != a->rule.direction)
+                break;
+            if (!same_outcome(&a->rule, &b->rule) && rules_meet(&a->rule, &b->rule))
+                return refuse(reader, a->flow, b->flow, "they overlap at one priority and differ in what they do");
+        }
+    }
+    return 0;
+}
+
+static bool matches_all(const struct policy_rule *rule)
+{
+    return rule->protocol == POLICY_ANY && rule->remote.ip.family == IP_NONE;
+}
+
+static int find_rate(struct reader *reader, const struct reading *reading, const struct flow_meter *meters,
+                     size_t n_meters, struct policy_rate *rate)
+{
+    for (size_t i = 0; i < n_meters; i++) {
+        if (meters[i].id == reading->meter) {
+            *rate = (struct policy_rate) {meters[i].rate_kbps, meters[i].burst_kbit};
+            return 0;
+        }
+    }
+    return refuse(reader, reading->flow, NULL, "the switch did not show its meter");
+}
+
+struct meter_list {
+    const struct flow_meter *meters;
+    size_t n;
+};
+
+/* Rules, default and rate of one direction, from the readings in falling priority. */
+static int build_direction(struct reader *reader, enum policy_direction direction, const struct meter_list *meters,
+                           bool miss_allows, struct policy *policy)
+{
+    const struct reading *allows = NULL;
+    bool covered = false;
+
+    policy->default_verdict[direction] = miss_allows ? POLICY_ALLOW : POLICY_DENY;
+    /* What stands behind a rule for all packets is never met. */
+    for (size_t i = 0; i < reader->readings.n && !covered; i++) {
+        const struct reading *reading = &reader->readings.items[i];
+
+        if (reading->rule.direction != direction)
+            continue;
+        if (reading->rule.verdict == POLICY_ALLOW && allows && allows->meter != reading->meter)
+            return refuse(reader, allows->flow, reading->flow, "they have different meters in one direction");
+        if (reading->rule.verdict == POLICY_ALLOW)
+            allows = reading;
+        covered = matches_all(&reading->rule);
+        if (covered)
+            policy->default_verdict[direction] = reading->rule.verdict;
+        if (!covered || reading->rule.set_dscp != POLICY_ANY)
+            policy_add_rule(policy, reading->rule);
+    }
+    if (!allows || !allows->meter)
+        return 0;
+    if (!covered && miss_allows)
+        return refuse(reader, allows->flow, NULL, "it has a meter, but packets that miss every flow pass without one");
+    return find_rate(reader, allows, meters->meters, meters->n, &policy->rate[direction]);
+}
+
+static int read_flows(struct reader *reader, const struct flow *flows, size_t n_flows)
+{
+    for (size_t i = 0; i < n_flows; i++) {
+        for (unsigned d = 0; d < 2; d++) {
+            if (learn_traits(reader, &flows[i], d) < 0)
+                return ERR_UNSUPPORTED;
+        }
+    }
+    learn_elsewhere(reader, flows, n_flows);
+    for (size_t i = 0; i < n_flows; i++) {
+        for (unsigned d = 0; d < 2; d++) {
+            if (read_flow(reader, &flows[i], d) < 0)
+                return ERR_UNSUPPORTED;
+        }
+    }
+    return 0;
+}
+
+static int build_policy(struct reader *reader, const struct meter_list *meters, bool miss_allows,
+                        struct policy *policy)
+{
+    if (!reader->readings.n)
+        return err_set(reader->err, ERR_NOT_FOUND, "no flow of the policy tables concerns the VM's address");
+    join_ports(&reader->readings);
+    if (reader->readings.n > POLICY_RULES_MAX)
+        return err_set(reader->err, ERR_UNSUPPORTED, "the VM's flows make %zu rules, more than the %d of a policy",
+                       reader->readings.n, POLICY_RULES_MAX);
+    if (check_overlaps(reader) < 0)
+        return ERR_UNSUPPORTED;
+    for (unsigned d = 0; d < 2; d++) {
+        if (build_direction(reader, d, meters, miss_allows, policy) < 0)
+            return ERR_UNSUPPORTED;
+    }
+    return 0;
+}
+
+int policy_from_flows(const struct flow *flows, size_t n_flows, const struct flow_meter *meters, size_t n_meters,
+                      const struct policy_site *site, bool miss_allows, const char *vm_name, struct policy *policy,
+                      struct err *err)
+{
+    struct reader reader = {.site = site, .err = err};
+    __attribute__((cleanup(policy_free))) struct policy read = {0};
+
+    snprintf(read.name, sizeof read.name, "%s", vm_name);
+    int status = read_flows(&reader, flows, n_flows);
+    if (!status)
+        status = build_policy(&reader, &(struct meter_list) {meters, n_meters}, miss_allows, &read);
+    free(reader.readings.items);
+    if (status < 0) {
+        err_prefix(err, "policy %s", read.name);
+        return status;
+    }
+    *policy = read;
+    read = (struct policy) {0};
+    return 0;
+}

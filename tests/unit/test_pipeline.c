@@ -1,0 +1,400 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The pipelines: what each function does to a switch, held against tests/data/pipeline/NAME.txt, and the frames that a
+ * gateway makes itself. SCG_GOLDEN=write writes the files anew; review the difference. How the flows treat packets on
+ * an Open vSwitch is in tests/lab/test_pipeline.py. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/alloc.h"
+#include "base/err.h"
+#include "core/pipeline.h"
+
+#ifndef TEST_DATA
+#define TEST_DATA "tests/data"
+#endif
+
+static const uint32_t fabric_ports[] = {1, 2}, server_ports[] = {3, 4};
+
+static const struct pipeline_segment segment = {
+    .number = 1,
+    .cookie = COOKIE_SCG | (uint64_t) COOKIE_SEGMENT << 40 | 1,
+    .vlan = 100,
+    .gateway_mac = {{0x02, 0x5c, 0x67, 0, 0, 1}},
+    .gateway = {IP_V4, {10, 100, 0, 1}},
+    .length = 24,
+};
+
+static const struct pipeline_vm vm = {
+    .cookie = COOKIE_SCG | (uint64_t) COOKIE_VM << 40 | 0x11,
+    .mac = {{0x52, 0x54, 0, 0, 0, 0x11}},
+    .ip = {IP_V4, {10, 100, 0, 11}},
+    .server_port = 3,
+};
+
+static const struct pipeline_uplink uplink = {
+    .uplink_port = 3,
+    .router_port = 4,
+    .router = {IP_V4, {192, 0, 2, 2}},
+    .next_hop = {IP_V4, {192, 0, 2, 1}},
+};
+
+static char *read_file(const char *path)
+{
+    char *text = xcalloc(1, 65536);
+    FILE *file = fopen(path, "r");
+
+    if (!file)
+        fail_msg("no %s: SCG_GOLDEN=write makes it", path);
+    text[fread(text, 1, 65535, file)] = '\0';
+    fclose(file);
+    return text;
+}
+
+static void write_file(const char *path, const char *text)
+{
+    FILE *file = fopen(path, "w");
+
+    assert_non_null(file);
+    fputs(text, file);
+    assert_int_equal(fclose(file), 0);
+}
+
+/* Compares, and frees the transaction. */
+static void golden(const char *name, struct flow_txn *txn)
+{
+    AUTO_FREE char *path = xasprintf("%s/pipeline/%s.txt", TEST_DATA, name);
+    AUTO_FREE char *text = flow_txn_format(txn);
+    AUTO_FREE char *expected = NULL;
+    const char *mode = getenv("SCG_GOLDEN");
+
+    if (mode && strcmp(mode, "write") == 0)
+        write_file(path, text);
+    expected = read_file(path);
+    assert_string_equal(text, expected);
+    flow_txn_free(txn);
+}
+
+static void test_p(void **state)
+{
+    (void) state;
+    struct flow_txn txn = {0};
+
+    pipeline_base_p(&txn);
+    golden("base-p", &txn);
+}
+
+static void test_base_tor(void **state)
+{
+    (void) state;
+    struct flow_txn txn = {0};
+
+    pipeline_base_tor(&txn, server_ports, 2, fabric_ports, 2);
+    golden("base-tor", &txn);
+}
+
+static void test_base_tor_before_any_port_is_known(void **state)
+{
+    (void) state;
+    struct flow_txn txn = {0};
+
+    pipeline_base_tor(&txn, NULL, 0, NULL, 0);
+    golden("base-tor-empty", &txn);
+}
+
+static void test_base_pe(void **state)
+{
+    (void) state;
+    struct flow_txn txn = {0};
+
+    pipeline_base_pe(&txn, &uplink, fabric_ports, 2);
+    golden("base-pe", &txn);
+}
+
+static void test_base_inter_dc(void **state)
+{
+    (void) state;
+    struct flow_txn txn = {0};
+
+    pipeline_base_inter_dc(&txn, fabric_ports, 2);
+    golden("base-inter-dc", &txn);
+}
+
+static void test_segment_tor(void **state)
+{
+    (void) state;
+    struct flow_txn txn = {0};
+
+    pipeline_segment_tor(&txn, &segment, server_ports, 2);
+    golden("segment-tor", &txn);
+}
+
+static void test_segment_tor_without_vms(void **state)
+{
+    (void) state;
+    struct flow_txn txn = {0};
+
+    pipeline_segment_tor(&txn, &segment, NULL, 0);
+    golden("segment-tor-empty", &txn);
+}
+
+static void test_segment_pe(void **state)
+{
+    (void) state;
+    struct flow_txn txn = {0};
+
+    pipeline_segment_pe(&txn, &segment);
+    golden("segment-pe", &txn);
+}
+
+static void test_segment_remove(void **state)
+{
+    (void) state;
+    struct flow_txn txn = {0};
+
+    pipeline_segment_remove(&txn, &segment);
+    golden("segment-remove", &txn);
+}
+
+static void test_neighbour(void **state)
+{
+    (void) state;
+    const struct mac mac = {{2, 0, 0, 0, 0, 0x99}};
+    struct flow_txn resolved = {0}, unresolved = {0};
+
+    pipeline_neighbour_pe(&resolved, &uplink, &mac);
+    golden("neighbour-resolved", &resolved);
+    pipeline_neighbour_pe(&unresolved, &uplink, NULL);
+    golden("neighbour-unresolved", &unresolved);
+}
+
+static void test_vm_tor(void **state)
+{
+    (void) state;
+    const uint32_t meters[2] = {0, 7};
+    struct policy policy = {.name = "V1", .default_verdict = {POLICY_ALLOW, POLICY_DENY}, .rate = {{0, 0}, {5000, 0}}};
+    struct policy_rule web = policy_rule_any(POLICY_TO_VM, POLICY_ALLOW);
+    struct flow_txn txn = {0};
+
+    web.family = IP_V4;
+    web.protocol = 6;
+    web.destination_port = (struct port_range) {80, 80};
+    policy.rules = &web;
+    policy.n_rules = 1;
+    pipeline_vm_tor(&txn, &segment, &vm, &policy, meters);
+    golden("vm-tor", &txn);
+}
+
+static void test_vm_tor_unrestricted(void **state)
+{
+    (void) state;
+    const uint32_t meters[2] = {0, 0};
+    struct flow_txn txn = {0};
+
+    pipeline_vm_tor(&txn, &segment, &vm, NULL, meters);
+    golden("vm-tor-unrestricted", &txn);
+}
+
+static void test_vm_pe(void **state)
+{
+    (void) state;
+    struct flow_txn txn = {0};
+
+    pipeline_vm_pe(&txn, &segment, &vm);
+    golden("vm-pe", &txn);
+}
+
+static void test_vm_remove(void **state)
+{
+    (void) state;
+    struct flow_txn txn = {0};
+
+    pipeline_vm_remove(&txn, &vm);
+    golden("vm-remove", &txn);
+}
+
+static void test_channel(void **state)
+{
+    (void) state;
+    const struct pipeline_channel channel = {
+        .cookie = COOKIE_SCG | (uint64_t) COOKIE_CHANNEL << 40 | 9,
+        .server_port = 3,
+        .uplink_port = 4,
+        .local = {IP_V4, {10, 254, 0, 11}},
+        .remote = {IP_V4, {10, 254, 0, 12}},
+    };
+    struct flow_txn opened = {0}, closed = {0};
+
+    pipeline_channel_open(&opened, &channel);
+    golden("channel-open", &opened);
+    pipeline_channel_close(&closed, channel.cookie);
+    golden("channel-close", &closed);
+}
+
+/* A flow that is there twice would silently replace the other, and with it, another cookie. */
+static void test_no_flow_is_there_twice(void **state)
+{
+    (void) state;
+    const uint32_t meters[2] = {0, 0};
+    struct pipeline_vm other = vm;
+    struct flow_txn txn = {0};
+
+    other.cookie++;
+    other.mac.bytes[5]++;
+    other.ip.bytes[3]++;
+    pipeline_base_tor(&txn, server_ports, 2, fabric_ports, 2);
+    pipeline_segment_tor(&txn, &segment, server_ports, 2);
+    pipeline_vm_tor(&txn, &segment, &vm, NULL, meters);
+    pipeline_vm_tor(&txn, &segment, &other, NULL, meters);
+    for (size_t i = 0; i < txn.n_mods; i++) {
+        const struct flow *a = &txn.mods[i].flow;
+
+        for (size_t j = i + 1; j < txn.n_mods; j++) {
+            const struct flow *b = &txn.mods[j].flow;
+
+            if (txn.mods[i].command == FLOW_ADD && txn.mods[j].command == FLOW_ADD)
+                assert_false(a->table == b->table && a->priority == b->priority && match_equal(&a->match, &b->match));
+        }
+    }
+    flow_txn_free(&txn);
+}
+
+static void test_goto_only_leads_on(void **state)
+{
+    (void) state;
+    const uint32_t meters[2] = {0, 0};
+    struct flow_txn txn = {0};
+
+    pipeline_base_tor(&txn, server_ports, 2, fabric_ports, 2);
+    pipeline_segment_tor(&txn, &segment, server_ports, 2);
+    pipeline_vm_tor(&txn, &segment, &vm, NULL, meters);
+    pipeline_base_pe(&txn, &uplink, fabric_ports, 2);
+    pipeline_segment_pe(&txn, &segment);
+    pipeline_vm_pe(&txn, &segment, &vm);
+    for (size_t i = 0; i < txn.n_mods; i++) {
+        const struct flow *flow = &txn.mods[i].flow;
+
+        if (txn.mods[i].command == FLOW_ADD)
+            assert_true(flow->goto_table == FLOW_NO_GOTO || flow->goto_table > flow->table);
+    }
+    flow_txn_free(&txn);
+}
+
+static void test_most_ports_fit_a_flow(void **state)
+{
+    (void) state;
+    uint32_t ports[PIPELINE_PORTS_MAX];
+    struct flow_txn txn = {0};
+
+    for (uint32_t i = 0; i < PIPELINE_PORTS_MAX; i++)
+        ports[i] = i + 1;
+    pipeline_base_tor(&txn, ports, PIPELINE_PORTS_MAX, ports, PIPELINE_PORTS_MAX);
+    pipeline_segment_tor(&txn, &segment, ports, PIPELINE_PORTS_MAX);
+    for (size_t i = 0; i < txn.n_mods; i++)
+        assert_in_range(txn.mods[i].flow.n_actions, 0, FLOW_ACTIONS_MAX);
+    flow_txn_free(&txn);
+}
+
+static void test_cookies(void **state)
+{
+    (void) state;
+    const uint8_t uuid[16] = {0x5c, 0x67, 0, 0, 0, 0, 0x40, 0, 0x80, 0, 1, 2, 3, 4, 5, 6};
+
+    assert_int_equal(cookie_of_vm(uuid), UINT64_C(0x5c67030203040506));
+    assert_int_equal(cookie_make(COOKIE_BASE, UINT64_MAX), UINT64_C(0x5c6701ffffffffff));
+    /* FNV-1a of "a" is af63dc4c8601ec8c. */
+    assert_int_equal(cookie_of_name(COOKIE_SEGMENT, "a"), UINT64_C(0x5c67024c8601ec8c));
+    assert_int_equal(cookie_of_name(COOKIE_CHANNEL, "a") & COOKIE_SCG_MASK, COOKIE_SCG);
+}
+
+static void test_arp_probe(void **state)
+{
+    (void) state;
+    static const uint8_t expected[ARP_FRAME_SIZE] = {
+        0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x02, 0x5c, 0x67, 0, 0, 1, 0x08, 0x06, 0, 1, 0x08, 0, 6, 4, 0,
+        1,    0x02, 0x5c, 0x67, 0,    0,    1,    0,    0,    0, 0, 0, 0,    0,    0, 0, 0,    192, 0, 2, 1};
+    uint8_t frame[ARP_FRAME_SIZE];
+
+    pipeline_arp_probe(&segment.gateway_mac, &uplink.next_hop, frame);
+    assert_memory_equal(frame, expected, sizeof frame);
+}
+
+static void test_gratuitous_arp(void **state)
+{
+    (void) state;
+    static const uint8_t expected[GARP_FRAME_SIZE] = {
+        0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x52, 0x54, 0,    0,    0,    0x11, 0x81, 0,  0,   100,
+        0x08, 0x06, 0,    1,    0x08, 0,    6,    4,    0,    1,    0x52, 0x54, 0,    0,  0,   0x11,
+        10,   100,  0,    11,   0,    0,    0,    0,    0,    0,    10,   100,  0,    11};
+    uint8_t frame[GARP_FRAME_SIZE];
+
+    assert_int_equal(pipeline_garp(&vm.mac, &vm.ip, 100, frame), GARP_FRAME_SIZE);
+    assert_memory_equal(frame, expected, sizeof expected);
+    assert_int_equal(pipeline_garp(&vm.mac, &vm.ip, 0, frame), ARP_FRAME_SIZE);
+    assert_memory_equal(frame, expected, 12);
+    assert_memory_equal(frame + 12, expected + 16, ARP_FRAME_SIZE - 12);
+}
+
+static void test_arp_reply(void **state)
+{
+    (void) state;
+    uint8_t frame[60] = {0x02, 0x5c, 0x67, 0,    0,    1,    0x02, 0, 0, 0, 0, 0x99, 0x08, 0x06, 0,   1, 0x08, 0,
+                         6,    4,    0,    2,    0x02, 0,    0,    0, 0, 0x99, 192, 0,   2,   1,    0x02, 0x5c, 0x67, 0,
+                         0,    1,    192,  0,    2,    2};
+    static const size_t fields[] = {12, 14, 16, 18, 19, 21}; /* eth_type, hardware, protocol, both lengths, operation */
+    const struct mac expected = {{0x02, 0, 0, 0, 0, 0x99}}, untouched = {{9}};
+    struct mac mac = untouched;
+    struct ip ip = {0};
+
+    for (size_t size = 0; size < ARP_FRAME_SIZE; size++) {
+        AUTO_FREE uint8_t *cut = xmemdup(frame, size ? size : 1);
+
+        assert_int_equal(pipeline_arp_reply(cut, size, &mac, &ip), ERR_MALFORMED);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
+        frame[fields[i]] ^= 3;
+        assert_int_equal(pipeline_arp_reply(frame, sizeof frame, &mac, &ip), ERR_MALFORMED);
+        frame[fields[i]] ^= 3;
+    }
+    assert_true(mac_equal(&mac, &untouched));
+    assert_int_equal(ip.family, IP_NONE);
+    assert_int_equal(pipeline_arp_reply(frame, ARP_FRAME_SIZE, &mac, &ip), 0);
+    assert_true(mac_equal(&mac, &expected));
+    assert_true(ip_equal(&ip, &uplink.next_hop));
+    assert_int_equal(pipeline_arp_reply(frame, sizeof frame, &mac, &ip), 0); /* padded to Ethernet's least size */
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_p),
+        cmocka_unit_test(test_base_tor),
+        cmocka_unit_test(test_base_tor_before_any_port_is_known),
+        cmocka_unit_test(test_base_pe),
+        cmocka_unit_test(test_base_inter_dc),
+        cmocka_unit_test(test_segment_tor),
+        cmocka_unit_test(test_segment_tor_without_vms),
+        cmocka_unit_test(test_segment_pe),
+        cmocka_unit_test(test_segment_remove),
+        cmocka_unit_test(test_neighbour),
+        cmocka_unit_test(test_vm_tor),
+        cmocka_unit_test(test_vm_tor_unrestricted),
+        cmocka_unit_test(test_vm_pe),
+        cmocka_unit_test(test_vm_remove),
+        cmocka_unit_test(test_channel),
+        cmocka_unit_test(test_no_flow_is_there_twice),
+        cmocka_unit_test(test_goto_only_leads_on),
+        cmocka_unit_test(test_most_ports_fit_a_flow),
+        cmocka_unit_test(test_cookies),
+        cmocka_unit_test(test_arp_probe),
+        cmocka_unit_test(test_gratuitous_arp),
+        cmocka_unit_test(test_arp_reply),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
