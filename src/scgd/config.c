@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The schema of scgd.yaml. libcyaml cannot tell a member that is absent from one that is 0, so those with a default are
+ * loaded as pointers, beside the configuration that they then go into. */
+#include "scgd/config.h"
+
+#include <ctype.h>
+#include <cyaml/cyaml.h>
+
+#include "base/alloc.h"
+#include "model/inventory.h"
+#include "scgd/config_check.h"
+#include "scgd/config_yaml.h"
+
+#define TEXT_MAX 1024
+#define LIST_MAX 4096
+
+struct vlan_range {
+    uint16_t first, last;
+};
+
+struct given_limits {
+    uint32_t *migrations, *vms_per_order, *transfers, *message_bytes;
+};
+
+struct given_timeouts {
+    uint32_t *peer, *transfer, *switch_;
+};
+
+/* What libcyaml loads; 'config' stands first, so that a pointer to either is one to both. */
+struct document {
+    struct config config;
+    enum log_level *log_level;
+    struct vlan_range vlans;
+    struct given_limits limits;
+    struct given_timeouts timeouts;
+};
+
+#define NAME(key, type, member) CYAML_FIELD_STRING_PTR(key, CYAML_FLAG_POINTER, type, member, 1, NAME_SIZE - 1)
+#define TEXT(key, type, member) CYAML_FIELD_STRING_PTR(key, CYAML_FLAG_POINTER, type, member, 1, TEXT_MAX)
+#define NAME_OPTIONAL(key, type, member) \
+    CYAML_FIELD_STRING_PTR(key, CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, type, member, 1, NAME_SIZE - 1)
+#define NUMBER(key, type, member) CYAML_FIELD_UINT(key, CYAML_FLAG_DEFAULT, type, member)
+#define NUMBER_OPTIONAL(key, type, member) CYAML_FIELD_UINT_PTR(key, CYAML_FLAG_OPTIONAL, type, member)
+#define GROUP(key, flags, member, fields) CYAML_FIELD_MAPPING(key, flags, struct document, member, fields)
+#define LIST(key, flags, member, entry, min) \
+    CYAML_FIELD_SEQUENCE(key, CYAML_FLAG_POINTER | (flags), struct document, member, &(entry), min, LIST_MAX)
+#define ENTRY(name, type, fields) \
+    static const cyaml_schema_value_t name = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, type, fields)}
+
+static const cyaml_strval_t log_level_words[] = {
+    {"error", LOG_ERROR}, {"warning", LOG_WARNING}, {"info", LOG_INFO}, {"debug", LOG_DEBUG}};
+
+static const cyaml_strval_t role_words[] = {{"ip", EDGE_IP}, {"inter-dc", EDGE_INTER_DC}};
+
+static const cyaml_schema_field_t listen_fields[] = {
+    TEXT("address", struct config_listen, address),
+    NUMBER("port", struct config_listen, port),
+    CYAML_FIELD_END};
+
+static const cyaml_schema_field_t peer_listen_fields[] = {
+    TEXT("address", struct config_peer_listen, address),
+    NUMBER("port", struct config_peer_listen, port),
+    TEXT("ca", struct config_peer_listen, ca),
+    TEXT("certificate", struct config_peer_listen, certificate),
+    TEXT("key", struct config_peer_listen, key),
+    CYAML_FIELD_END};
+
+static const cyaml_schema_field_t server_fields[] = {
+    NAME("name", struct config_server, name),
+    TEXT("uri", struct config_server, uri),
+    TEXT("migration-uri", struct config_server, migration_uri),
+    TEXT("migration-address", struct config_server, migration_address),
+    CYAML_FIELD_END};
+ENTRY(server_entry, struct config_server, server_fields);
+
+static const cyaml_schema_field_t routes_fields[] = {
+    TEXT("socket", struct config_routes, socket),
+    TEXT("include", struct config_routes, include),
+    CYAML_FIELD_END};
+
+static const cyaml_schema_field_t peer_fields[] = {
+    NAME("dc", struct config_peer, dc),
+    NAME_OPTIONAL("name", struct config_peer, name),
+    TEXT("address", struct config_peer, address),
+    NUMBER("port", struct config_peer, port),
+    CYAML_FIELD_END};
+ENTRY(peer_entry, struct config_peer, peer_fields);
+
+static const cyaml_schema_field_t segment_fields[] = {
+    NAME("name", struct config_segment, name),
+    TEXT("gateway", struct config_segment, gateway),
+    TEXT("gateway-mac", struct config_segment, gateway_mac),
+    CYAML_FIELD_END};
+ENTRY(segment_entry, struct config_segment, segment_fields);
+
+static const cyaml_schema_field_t vlan_fields[] = {
+    NUMBER("first", struct vlan_range, first),
+    NUMBER("last", struct vlan_range, last),
+    CYAML_FIELD_END};
+
+static const cyaml_schema_field_t edge_fields[] = {
+    NAME("switch", struct config_edge, switch_name),
+    CYAML_FIELD_ENUM("role", CYAML_FLAG_STRICT, struct config_edge, role, role_words, ARRAY_LEN(role_words)),
+    NAME("uplink-port", struct config_edge, uplink_port),
+    NAME_OPTIONAL("router-port", struct config_edge, router_port),
+    NAME_OPTIONAL("router", struct config_edge, router),
+    NAME_OPTIONAL("next-hop", struct config_edge, next_hop),
+    CYAML_FIELD_END};
+ENTRY(edge_entry, struct config_edge, edge_fields);
+
+static const cyaml_schema_field_t channel_fields[] = {
+    NAME("name", struct config_channel, name),
+    NAME("peer", struct config_channel, peer),
+    NAME("switch", struct config_channel, switch_name),
+    NUMBER("bandwidth-mbps", struct config_channel, bandwidth_mbps),
+    CYAML_FIELD_END};
+ENTRY(channel_entry, struct config_channel, channel_fields);
+
+static const cyaml_schema_field_t limit_fields[] = {
+    NUMBER_OPTIONAL("migrations", struct given_limits, migrations),
+    NUMBER_OPTIONAL("vms-per-order", struct given_limits, vms_per_order),
+    NUMBER_OPTIONAL("transfers", struct given_limits, transfers),
+    NUMBER_OPTIONAL("message-bytes", struct given_limits, message_bytes),
+    CYAML_FIELD_END};
+
+static const cyaml_schema_field_t timeout_fields[] = {
+    NUMBER_OPTIONAL("peer", struct given_timeouts, peer),
+    NUMBER_OPTIONAL("transfer", struct given_timeouts, transfer),
+    NUMBER_OPTIONAL("switch", struct given_timeouts, switch_),
+    CYAML_FIELD_END};
+
+static const cyaml_schema_value_t ovsdb_entry = {CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 1, TEXT_MAX)};
+
+static const cyaml_schema_field_t document_fields[] = {
+    NAME("dc", struct document, config.dc),
+    GROUP("rest", CYAML_FLAG_DEFAULT, config.rest, listen_fields),
+    GROUP("peer", CYAML_FLAG_DEFAULT, config.peer, peer_listen_fields),
+    GROUP("openflow", CYAML_FLAG_DEFAULT, config.openflow, listen_fields),
+    LIST("ovsdb", CYAML_FLAG_DEFAULT, config.ovsdb, ovsdb_entry, 1),
+    TEXT("store", struct document, config.store),
+    CYAML_FIELD_ENUM_PTR("log-level", CYAML_FLAG_OPTIONAL | CYAML_FLAG_STRICT, struct document, log_level,
+                         log_level_words, ARRAY_LEN(log_level_words)),
+    LIST("servers", CYAML_FLAG_OPTIONAL, config.servers, server_entry, 0),
+    GROUP("routes", CYAML_FLAG_DEFAULT, config.routes, routes_fields),
+    LIST("peers", CYAML_FLAG_OPTIONAL, config.peers, peer_entry, 0),
+    LIST("segments", CYAML_FLAG_OPTIONAL, config.segments, segment_entry, 0),
+    GROUP("vlans", CYAML_FLAG_DEFAULT, vlans, vlan_fields),
+    LIST("edges", CYAML_FLAG_OPTIONAL, config.edges, edge_entry, 0),
+    LIST("channels", CYAML_FLAG_OPTIONAL, config.channels, channel_entry, 0),
+    GROUP("limits", CYAML_FLAG_OPTIONAL, limits, limit_fields),
+    GROUP("timeouts", CYAML_FLAG_OPTIONAL, timeouts, timeout_fields),
+    CYAML_FIELD_END};
+
+static const cyaml_schema_value_t document_schema = {
+    CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct document, document_fields)};
+
+static uint32_t given_or(const uint32_t *given, uint32_t otherwise)
+{
+    return given ? *given : otherwise;
+}
+
+/* The defaults are the values of docs/scgd.example.yaml. */
+static void take_over(struct document *document)
+{
+    struct config *config = &document->config;
+
+    config->log_level = document->log_level ? *document->log_level : LOG_INFO;
+    config->vlan_first = document->vlans.first;
+    config->vlan_last = document->vlans.last;
+    config->limits.migrations = given_or(document->limits.migrations, 8);
+    config->limits.vms_per_order = given_or(document->limits.vms_per_order, 16);
+    config->limits.transfers = given_or(document->limits.transfers, 2);
+    config->limits.message_bytes = given_or(document->limits.message_bytes, 1048576);
+    config->timeouts.peer = given_or(document->timeouts.peer, 30);
+    config->timeouts.transfer = given_or(document->timeouts.transfer, 600);
+    config->timeouts.switch_ = given_or(document->timeouts.switch_, 10);
+    for (unsigned i = 0; i < config->peers_count; i++) {
+        struct config_peer *peer = &config->peers[i];
+
+        if (peer->name)
+            continue;
+        peer->name = xasprintf("scg-%s", peer->dc);
+        for (char *c = peer->name; *c; c++)
+            *c = (char) tolower((unsigned char) *c);
+    }
+}
+
+struct config *config_load(const char *path, struct err *err)
+{
+    void *data;
+
+    if (config_yaml_load(path, &document_schema, &data, err) < 0)
+        return NULL;
+
+    struct document *document = data;
+    take_over(document);
+    if (config_check(&document->config, err) < 0) {
+        err_prefix(err, "%s", path);
+        config_free(&document->config);
+        return NULL;
+    }
+    return &document->config;
+}
+
+void config_free(struct config *config)
+{
+    config_yaml_free(&document_schema, config);
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* scgd's configuration file: YAML by libcyaml, then checked as a whole.
+ * docs/scgd.example.yaml is the annotated form. */
+#ifndef SCGD_CONFIG_H
+#define SCGD_CONFIG_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "model/addr.h"
+
+struct config_listen {
+    char *address;
+    uint16_t port;
+};
+
+struct config_peer_listen {
+    char *address;
+    uint16_t port;
+    char *ca, *certificate, *key;
+};
+
+struct config_server {
+    char *name, *uri, *migration_uri, *migration_address;
+};
+
+struct config_routes {
+    char *socket, *include;
+};
+
+struct config_peer {
+    char *dc, *address;
+    char *name; /* common name of its certificate; by default "scg-" and 'dc' in lower case */
+    uint16_t port;
+};
+
+struct config_segment {
+    char *name, *gateway, *gateway_mac; /* as written */
+    struct ip gateway_ip;               /* parsed */
+    uint8_t length;
+    struct mac mac;
+};
+
+enum config_edge_role { EDGE_IP, EDGE_INTER_DC };
+
+struct config_edge {
+    char *switch_name;
+    enum config_edge_role role;
+    char *uplink_port;
+    char *router_port, *router, *next_hop; /* EDGE_IP only */
+    struct ip router_ip, next_hop_ip;
+};
+
+struct config_channel {
+    char *name, *peer, *switch_name;
+    uint32_t bandwidth_mbps;
+};
+
+struct config {
+    char *dc;
+    struct config_listen rest;
+    struct config_peer_listen peer;
+    struct config_listen openflow;
+    char **ovsdb;
+    unsigned ovsdb_count;
+    char *store;
+    enum log_level log_level;
+    struct config_server *servers;
+    unsigned servers_count;
+    struct config_routes routes;
+    struct config_peer *peers;
+    unsigned peers_count;
+    struct config_segment *segments;
+    unsigned segments_count;
+    uint16_t vlan_first, vlan_last;
+    struct config_edge *edges;
+    unsigned edges_count;
+    struct config_channel *channels;
+    unsigned channels_count;
+    struct {
+        uint32_t migrations, vms_per_order, transfers, message_bytes;
+    } limits;
+    struct {
+        uint32_t peer, transfer, switch_; /* seconds */
+    } timeouts;
+};
+
+/* Null and 'err' with file, line and column (or the member's path, where libcyaml knows no position) on anything
+ * unknown, missing, of the wrong type, out of range, duplicate or contradictory (an edge's role without its members, a
+ * channel to an unknown peer, two servers of one name, ...). Omitted limits and timeouts get the example
+ * file's values. */
+struct config *config_load(const char *path, struct err *err);
+void config_free(struct config *config);
+
+#endif

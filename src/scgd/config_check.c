@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "scgd/config_check.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/un.h>
+
+#include "model/inventory.h"
+
+#define PATH_SIZE 64
+#define UNIX_PATH_MAX (sizeof((struct sockaddr_un *) 0)->sun_path - 1)
+
+/* The checks so far: the first failure stays, and what follows it does nothing. */
+struct check {
+    struct config *config;
+    struct err *err;
+    int status;
+};
+
+/* A member's path for messages. */
+struct path {
+    char text[PATH_SIZE];
+};
+
+static struct path path_of(const char *list, unsigned index, const char *member)
+{
+    struct path path;
+
+    snprintf(path.text, sizeof path.text, "%s[%u].%s", list, index, member);
+    return path;
+}
+
+static void refuse(struct check *c, const char *path, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+static void refuse(struct check *c, const char *path, const char *format, ...)
+{
+    char text[ERR_TEXT_SIZE];
+    va_list args;
+
+    if (c->status)
+        return;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    c->status = err_set(c->err, ERR_INVALID, "%s: %s", path, text);
+}
+
+static void check_range(struct check *c, const char *path, uint32_t value, uint32_t min, uint32_t max)
+{
+    if (value < min || value > max)
+        refuse(c, path, "%u is not between %u and %u", value, min, max);
+}
+
+static struct ip check_ip(struct check *c, const char *path, const char *text)
+{
+    struct ip ip = {0};
+
+    if (ip_parse(text, &ip) < 0)
+        refuse(c, path, "\"%s\" is not an IP address", text);
+    return ip;
+}
+
+static void check_port(struct check *c, const char *path, uint32_t port)
+{
+    check_range(c, path, port, 1, 65535);
+}
+
+/* A daemon's working directory is an accident, so a file is named from the root. */
+static void check_file(struct check *c, const char *path, const char *text)
+{
+    if (text[0] != '/')
+        refuse(c, path, "\"%s\" does not begin with \"/\"", text);
+}
+
+static void check_socket(struct check *c, const char *path, const char *text)
+{
+    check_file(c, path, text);
+    if (strlen(text) > UNIX_PATH_MAX)
+        refuse(c, path, "\"%s\" is longer than the %zu bytes that a socket's name may have", text, UNIX_PATH_MAX);
+}
+
+static void check_uri(struct check *c, const char *path, const char *text)
+{
+    const char *scheme_end = strstr(text, "://");
+
+    if (!scheme_end || scheme_end == text)
+        refuse(c, path, "\"%s\" is not a libvirt URI such as qemu+tcp://10.0.0.1/system", text);
+}
+
+/* "tcp:ADDRESS:PORT" with IPv6 in brackets, or "unix:PATH". */
+static void check_ovsdb(struct check *c, const char *path, const char *text)
+{
+    char address[IP_TEXT_SIZE + 1];
+    struct ip ip;
+    unsigned port;
+    int end = 0;
+
+    if (strncmp(text, "unix:", 5) == 0) {
+        check_socket(c, path, text + 5);
+        return;
+    }
+    bool v6 = sscanf(text, "tcp:[%46[^]]]:%5u%n", address, &port, &end) == 2;
+    bool v4 = !v6 && sscanf(text, "tcp:%46[^]:[]:%5u%n", address, &port, &end) == 2;
+    if ((!v6 && !v4) || text[end] || ip_parse(address, &ip) < 0 || (ip.family == IP_V6) != v6)
+        refuse(c, path, "\"%s\" is neither tcp:ADDRESS:PORT nor unix:PATH", text);
+    else
+        check_port(c, path, port);
+}
+
+static void check_listeners(struct check *c)
+{
+    const struct config *config = c->config;
+    const struct {
+        const char *name, *address;
+        uint16_t port;
+    } listeners[] = {
+        {"rest", config->rest.address, config->rest.port},
+        {"peer", config->peer.address, config->peer.port},
+        {"openflow", config->openflow.address, config->openflow.port},
+    };
+    struct path path;
+
+    for (unsigned i = 0; i < 3; i++) {
+        snprintf(path.text, sizeof path.text, "%s.address", listeners[i].name);
+        check_ip(c, path.text, listeners[i].address);
+        snprintf(path.text, sizeof path.text, "%s.port", listeners[i].name);
+        check_port(c, path.text, listeners[i].port);
+        for (unsigned j = 0; j < i; j++)
+            if (listeners[i].port == listeners[j].port && strcmp(listeners[i].address, listeners[j].address) == 0)
+                refuse(c, path.text, "%u on %s is what %s listens on already", listeners[i].port,
+                       listeners[i].address, listeners[j].name);
+    }
+    check_file(c, "peer.ca", config->peer.ca);
+    check_file(c, "peer.certificate", config->peer.certificate);
+    check_file(c, "peer.key", config->peer.key);
+}
+
+static void check_ovsdbs(struct check *c)
+{
+    char *const *ovsdb = c->config->ovsdb;
+
+    for (unsigned i = 0; i < c->config->ovsdb_count; i++) {
+        struct path path;
+
+        snprintf(path.text, sizeof path.text, "ovsdb[%u]", i);
+        check_ovsdb(c, path.text, ovsdb[i]);
+        for (unsigned j = 0; j < i; j++)
+            if (strcmp(ovsdb[i], ovsdb[j]) == 0)
+                refuse(c, path.text, "\"%s\" is ovsdb[%u] already", ovsdb[i], j);
+    }
+}
+
+static void check_servers(struct check *c)
+{
+    const struct config_server *servers = c->config->servers;
+
+    for (unsigned i = 0; i < c->config->servers_count; i++) {
+        for (unsigned j = 0; j < i; j++) {
+            if (strcmp(servers[i].name, servers[j].name) == 0)
+                refuse(c, path_of("servers", i, "name").text, "\"%s\" is the name of servers[%u] already",
+                       servers[i].name, j);
+            if (strcmp(servers[i].uri, servers[j].uri) == 0)
+                refuse(c, path_of("servers", i, "uri").text, "\"%s\" is the uri of servers[%u] already",
+                       servers[i].uri, j);
+        }
+        check_uri(c, path_of("servers", i, "uri").text, servers[i].uri);
+        check_uri(c, path_of("servers", i, "migration-uri").text, servers[i].migration_uri);
+        check_ip(c, path_of("servers", i, "migration-address").text, servers[i].migration_address);
+    }
+}
+
+static void check_peers(struct check *c)
+{
+    const struct config_peer *peers = c->config->peers;
+
+    for (unsigned i = 0; i < c->config->peers_count; i++) {
+        if (strcmp(peers[i].dc, c->config->dc) == 0)
+            refuse(c, path_of("peers", i, "dc").text, "\"%s\" is this data center itself", peers[i].dc);
+        for (unsigned j = 0; j < i; j++) {
+            if (strcmp(peers[i].dc, peers[j].dc) == 0)
+                refuse(c, path_of("peers", i, "dc").text, "\"%s\" is the dc of peers[%u] already", peers[i].dc, j);
+            if (strcmp(peers[i].address, peers[j].address) == 0 && peers[i].port == peers[j].port)
+                refuse(c, path_of("peers", i, "address").text, "\"%s\" port %u is that of peers[%u] already",
+                       peers[i].address, peers[i].port, j);
+        }
+        check_ip(c, path_of("peers", i, "address").text, peers[i].address);
+        check_port(c, path_of("peers", i, "port").text, peers[i].port);
+    }
+}
+
+static void parse_segment(struct check *c, unsigned index, struct config_segment *segment)
+{
+    struct path gateway = path_of("segments", index, "gateway"), mac = path_of("segments", index, "gateway-mac");
+    static const struct mac zero;
+
+    if (!strchr(segment->gateway, '/') ||
+        ip_with_length_parse(segment->gateway, &segment->gateway_ip, &segment->length) < 0) {
+        refuse(c, gateway.text, "\"%s\" is not ADDRESS/LENGTH such as 10.100.0.1/24", segment->gateway);
+        return;
+    }
+
+    unsigned host_bits = ip_bits(segment->gateway_ip.family) - segment->length;
+    struct prefix network = prefix_of(&segment->gateway_ip, segment->length);
+    if (!segment->length || host_bits < 2)
+        refuse(c, gateway.text, "\"%s\" is no prefix that a segment of VMs could have", segment->gateway);
+    if (ip_equal(&network.ip, &segment->gateway_ip))
+        refuse(c, gateway.text, "\"%s\" is the address of the network itself, not of a gateway in it",
+               segment->gateway);
+    if (mac_parse(segment->gateway_mac, &segment->mac) < 0)
+        refuse(c, mac.text, "\"%s\" is not a MAC address such as 02:00:00:00:00:01", segment->gateway_mac);
+    if ((segment->mac.bytes[0] & 1) || mac_equal(&segment->mac, &zero))
+        refuse(c, mac.text, "\"%s\" is not the address of one station", segment->gateway_mac);
+}
+
+static void check_segments(struct check *c)
+{
+    struct config_segment *segments = c->config->segments;
+
+    for (unsigned i = 0; i < c->config->segments_count; i++) {
+        parse_segment(c, i, &segments[i]);
+        for (unsigned j = 0; j < i && !c->status; j++) {
+            uint8_t shorter = segments[i].length < segments[j].length ? segments[i].length : segments[j].length;
+            struct prefix wider = prefix_of(&segments[i].gateway_ip, shorter);
+
+            if (strcmp(segments[i].name, segments[j].name) == 0)
+                refuse(c, path_of("segments", i, "name").text, "\"%s\" is the name of segments[%u] already",
+                       segments[i].name, j);
+            if (prefix_contains(&wider, &segments[j].gateway_ip))
+                refuse(c, path_of("segments", i, "gateway").text, "\"%s\" overlaps \"%s\" of segments[%u]",
+                       segments[i].gateway, segments[j].gateway, j);
+        }
+    }
+}
+
+static void check_vlans(struct check *c)
+{
+    const struct config *config = c->config;
+
+    check_range(c, "vlans.first", config->vlan_first, 1, 4094);
+    check_range(c, "vlans.last", config->vlan_last, 1, 4094);
+    if (config->vlan_first > config->vlan_last)
+        refuse(c, "vlans.last", "%u is less than vlans.first, which is %u", config->vlan_last, config->vlan_first);
+}
+
+/* The members that an edge has if and only if it leads to the IP network. */
+static void check_router(struct check *c, unsigned index, struct config_edge *edge)
+{
+    const struct {
+        const char *member, *value;
+    } members[] = {{"router-port", edge->router_port}, {"router", edge->router}, {"next-hop", edge->next_hop}};
+
+    for (unsigned i = 0; i < 3; i++) {
+        struct path path = path_of("edges", index, members[i].member);
+
+        if (edge->role == EDGE_IP && !members[i].value)
+            refuse(c, path.text, "this key is missing, and an edge of role ip needs it");
+        if (edge->role != EDGE_IP && members[i].value)
+            refuse(c, path.text, "\"%s\": only an edge of role ip has this key", members[i].value);
+    }
+    if (edge->role != EDGE_IP || c->status)
+        return;
+
+    struct path next_hop = path_of("edges", index, "next-hop");
+    edge->router_ip = check_ip(c, path_of("edges", index, "router").text, edge->router);
+    edge->next_hop_ip = check_ip(c, next_hop.text, edge->next_hop);
+    if (edge->router_ip.family != edge->next_hop_ip.family)
+        refuse(c, next_hop.text, "\"%s\" and the router \"%s\" are of different IP versions", edge->next_hop,
+               edge->router);
+    if (ip_equal(&edge->router_ip, &edge->next_hop_ip))
+        refuse(c, next_hop.text, "\"%s\" is the router itself", edge->next_hop);
+    if (strcmp(edge->router_port, edge->uplink_port) == 0)
+        refuse(c, path_of("edges", index, "router-port").text, "\"%s\" is the uplink-port too", edge->router_port);
+}
+
+static void check_edges(struct check *c)
+{
+    struct config_edge *edges = c->config->edges;
+
+    for (unsigned i = 0; i < c->config->edges_count; i++) {
+        for (unsigned j = 0; j < i; j++) {
+            if (strcmp(edges[i].switch_name, edges[j].switch_name) != 0)
+                continue;
+            if (edges[i].role == edges[j].role)
+                refuse(c, path_of("edges", i, "switch").text, "\"%s\" has this role in edges[%u] already",
+                       edges[i].switch_name, j);
+            if (strcmp(edges[i].uplink_port, edges[j].uplink_port) == 0)
+                refuse(c, path_of("edges", i, "uplink-port").text, "\"%s\" is the uplink-port of edges[%u] already",
+                       edges[i].uplink_port, j);
+        }
+        check_router(c, i, &edges[i]);
+    }
+}
+
+static bool has_peer(const struct config *config, const char *dc)
+{
+    for (unsigned i = 0; i < config->peers_count; i++)
+        if (strcmp(config->peers[i].dc, dc) == 0)
+            return true;
+    return false;
+}
+
+static bool has_inter_dc_edge(const struct config *config, const char *switch_name)
+{
+    for (unsigned i = 0; i < config->edges_count; i++)
+        if (config->edges[i].role == EDGE_INTER_DC && strcmp(config->edges[i].switch_name, switch_name) == 0)
+            return true;
+    return false;
+}
+
+static void check_channels(struct check *c)
+{
+    const struct config_channel *channels = c->config->channels;
+
+    for (unsigned i = 0; i < c->config->channels_count; i++) {
+        for (unsigned j = 0; j < i; j++)
+            if (strcmp(channels[i].name, channels[j].name) == 0)
+                refuse(c, path_of("channels", i, "name").text, "\"%s\" is the name of channels[%u] already",
+                       channels[i].name, j);
+        if (!has_peer(c->config, channels[i].peer))
+            refuse(c, path_of("channels", i, "peer").text, "\"%s\" is not the dc of any of the peers",
+                   channels[i].peer);
+        if (!has_inter_dc_edge(c->config, channels[i].switch_name))
+            refuse(c, path_of("channels", i, "switch").text, "\"%s\" is not the switch of any edge of role inter-dc",
+                   channels[i].switch_name);
+        check_range(c, path_of("channels", i, "bandwidth-mbps").text, channels[i].bandwidth_mbps, 1, 1000000);
+    }
+}
+
+static void check_limits(struct check *c)
+{
+    const struct config *config = c->config;
+
+    check_range(c, "limits.migrations", config->limits.migrations, 1, 1000);
+    check_range(c, "limits.vms-per-order", config->limits.vms_per_order, 1, 1000);
+    check_range(c, "limits.transfers", config->limits.transfers, 1, 100);
+    check_range(c, "limits.message-bytes", config->limits.message_bytes, 4096, 64 * 1024 * 1024);
+    check_range(c, "timeouts.peer", config->timeouts.peer, 1, 3600);
+    check_range(c, "timeouts.transfer", config->timeouts.transfer, 1, 86400);
+    check_range(c, "timeouts.switch", config->timeouts.switch_, 1, 3600);
+}
+
+int config_check(struct config *config, struct err *err)
+{
+    struct check c = {.config = config, .err = err};
+
+    check_listeners(&c);
+    check_ovsdbs(&c);
+    check_file(&c, "store", config->store);
+    check_socket(&c, "routes.socket", config->routes.socket);
+    check_file(&c, "routes.include", config->routes.include);
+    check_servers(&c);
+    check_peers(&c);
+    check_segments(&c);
+    check_vlans(&c);
+    check_edges(&c);
+    check_channels(&c);
+    check_limits(&c);
+    return c.status;
+}
