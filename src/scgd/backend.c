@@ -1,0 +1,484 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* north/backend.h on top of the gateway: commands checked before anything is touched, and peers' requests. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "core/plan.h"
+#include "model/json.h"
+#include "proto/peer/peer.h"
+#include "scgd/gateway.h"
+
+static struct gateway *entered(void *arg)
+{
+    struct gateway *gateway = arg;
+
+    gateway->now = gateway->enter(gateway->enter_arg);
+    return gateway;
+}
+
+/* ---- reading ---- */
+
+static int get(void *arg, const char *collection, const char *name, json_t **out, struct err *err)
+{
+    return view_get(arg, collection, name, out, err);
+}
+
+static bool add_entry(void *arg, const struct store_journal_entry *entry)
+{
+    json_array_append_new(arg, json_pack("{s:I, s:I, s:s, s:s, s:s}", "sequence", (json_int_t) entry->sequence, "time",
+                                         (json_int_t) entry->time_ms, "step", entry->step, "event", entry->event,
+                                         "detail", entry->detail));
+    return true;
+}
+
+static int journal(void *arg, const char *id, json_t **out, struct err *err)
+{
+    static const char *const roles[] = {"source", "target"};
+    struct gateway *gateway = entered(arg);
+    json_t *entries = json_array();
+
+    for (size_t i = 0; i < ARRAY_LEN(roles); i++) {
+        int status = store_journal_each(gateway->store, id, roles[i], add_entry, entries, err);
+
+        if (status && status != ERR_NOT_FOUND) {
+            json_decref(entries);
+            return status;
+        }
+    }
+    if (json_array_size(entries) == 0) {
+        json_decref(entries);
+        return err_set(err, ERR_NOT_FOUND, "there is no migration '%s' in data center %s", id, gateway->config->dc);
+    }
+    *out = json_pack("{s:o}", "journal", entries);
+    return 0;
+}
+
+static char *metrics(void *arg)
+{
+    return view_metrics(arg);
+}
+
+/* ---- policies ---- */
+
+static void reinstall(struct gateway *gateway, const char *vm, const struct policy *policy)
+{
+    struct vm *known = inventory_vm(&gateway->inventory, vm);
+    struct tenant *tenant = known ? network_tenant(gateway, known->uuid) : NULL;
+
+    if (!tenant)
+        return;
+
+    struct tenant like = *tenant;
+    struct join *join = network_background_join();
+
+    like.has_policy = policy != NULL;
+    like.policy = policy ? policy_copy(policy) : (struct policy) {0};
+    network_set_tenant(gateway, &like);
+    policy_free(&like.policy);
+    network_install(gateway, known->uuid, join);
+    join_close(gateway, join);
+}
+
+/* A VM on its way has its policy with it; changing it here now would be lost or come too late. */
+static int check_settled(struct gateway *gateway, const char *vm, struct err *err)
+{
+    struct vm *known = inventory_vm(&gateway->inventory, vm);
+    struct migration *migration = known ? migration_of_vm(gateway, known->uuid, NULL) : NULL;
+
+    if (migration)
+        return err_set(err, ERR_CONFLICT, "VM %s is in migration %s; change its policy when that has ended", vm,
+                       migration->saga->order.id);
+    return 0;
+}
+
+static int policy_put(void *arg, const char *vm, const json_t *json, struct err *err)
+{
+    struct gateway *gateway = entered(arg);
+    struct policy policy = {0};
+    int status = check_settled(gateway, vm, err);
+
+    if (status == 0)
+        status = policy_from_json(json, &policy, err);
+    if (status)
+        return status;
+    if (!inventory_vm(&gateway->inventory, vm))
+        status = err_set(err, ERR_NOT_FOUND, "there is no VM '%s' in data center %s", vm, gateway->config->dc);
+    else if (*policy.name && strcmp(policy.name, vm) != 0)
+        status = err_set(err, ERR_INVALID, "the policy is for '%s', not for '%s'", policy.name, vm);
+    if (status == 0) {
+        snprintf(policy.name, sizeof policy.name, "%s", vm);
+
+        json_t *normal = policy_to_json(&policy);
+        AUTO_FREE char *text = json_dumps(normal, JSON_COMPACT);
+
+        json_decref(normal);
+        status = store_policy_put(gateway->store, vm, text, err);
+    }
+    if (status == 0)
+        reinstall(gateway, vm, &policy);
+    policy_free(&policy);
+    return status;
+}
+
+static int policy_delete(void *arg, const char *vm, struct err *err)
+{
+    struct gateway *gateway = entered(arg);
+    AUTO_FREE char *text = NULL;
+    int status = check_settled(gateway, vm, err);
+
+    if (status == 0)
+        status = store_policy_get(gateway->store, vm, &text, err);
+    if (status == ERR_NOT_FOUND)
+        return err_set(err, ERR_NOT_FOUND, "there is no policy of '%s' in data center %s", vm, gateway->config->dc);
+    if (status == 0)
+        status = store_policy_delete(gateway->store, vm, err);
+    if (status == 0)
+        reinstall(gateway, vm, NULL);
+    return status;
+}
+
+/* ---- migrate ---- */
+
+static int fill_vm(struct gateway *gateway, const char *name, struct migration_vm *out, struct err *err)
+{
+    const struct vm *vm = inventory_vm(&gateway->inventory, name);
+    struct store_location location = {0};
+
+    if (!vm)
+        return err_set(err, ERR_NOT_FOUND, "there is no VM '%s' in data center %s; see 'scgctl vm list'", name,
+                       gateway->config->dc);
+    const struct migration *other = migration_of_vm(gateway, vm->uuid, NULL);
+    if (other)
+        return err_set(err, ERR_CONFLICT, "VM %s is already in migration %s, which is %s", name, other->saga->order.id,
+                       saga_state_name(other->saga));
+    if (vm->state != VM_RUNNING)
+        return err_set(err, ERR_CONFLICT, "VM %s is %s; only a running VM can be migrated live", name,
+                       vm_state_name(vm->state));
+
+    const struct server *server = inventory_server(&gateway->inventory, vm->server);
+    if (!server || !server->up)
+        return err_set(err, ERR_UNREACHABLE, "the hypervisor of server %s, where VM %s runs, does not answer", vm->server,
+                       name);
+    store_location_get(gateway->store, vm->uuid, &location, NULL);
+    memcpy(out->name, vm->name, NAME_SIZE);
+    memcpy(out->uuid, vm->uuid, UUID_SIZE);
+    memcpy(out->segment, vm->segment, NAME_SIZE);
+    memcpy(out->server, vm->server, NAME_SIZE);
+    snprintf(out->source_address, sizeof out->source_address, "%s",
+             gateway_server_config(gateway, vm->server)->migration_address);
+    out->memory_kib = vm->memory_kib;
+    out->generation = location.generation + 1;
+    out->n_nics = vm->n_nics;
+    memcpy(out->nics, vm->nics, sizeof out->nics);
+    return 0;
+}
+
+static int check_target(struct gateway *gateway, const char *dc, struct err *err)
+{
+    if (strcmp(dc, gateway->config->dc) == 0)
+        return err_set(err, ERR_INVALID, "VMs are in data center %s already; name another one", dc);
+    for (unsigned i = 0; i < gateway->config->peers_count; i++) {
+        if (strcmp(gateway->config->peers[i].dc, dc) == 0)
+            return 0;
+    }
+    return err_set(err, ERR_NOT_FOUND, "data center '%s' is not a peer of %s; add it under 'peers'", dc,
+                   gateway->config->dc);
+}
+
+/* The order that a command asks for, checked against the inventory. */
+static int read_command(struct gateway *gateway, const json_t *command, struct order *order, struct err *err)
+{
+    static const char *const known[] = {"vms", "to", "bandwidth-mbps", NULL};
+    static const char *const known_to[] = {"dc", "server", NULL};
+    struct json_reader r = json_reader_init(command, "order", err);
+    const json_t *vms = json_get_array(&r, "vms"), *to = json_get_object(&r, "to");
+    uint32_t mbps = (uint32_t) json_opt_int(&r, "bandwidth-mbps", 0, UINT32_MAX, 0);
+    size_t n = json_array_size(vms), most = gateway->config->limits.vms_per_order;
+
+    json_only(&r, known);
+    if (r.status)
+        return r.status;
+    if (n == 0 || n > most || n > MIGRATION_VMS_MAX)
+        return err_set(err, n ? ERR_TOO_LARGE : ERR_INVALID, "order.vms names %zu VMs; 1 to %zu are allowed", n, most);
+
+    struct json_reader t = json_reader_init(to, "order.to", err);
+    const char *dc = json_get_string(&t, "dc"), *server = json_get_string(&t, "server");
+    json_only(&t, known_to);
+    if (t.status)
+        return t.status;
+
+    int status = check_target(gateway, dc, err);
+    if (status == 0)
+        status = name_copy(order->target_server, server);
+    const struct config_channel *channel = status == 0 ? channel_for(gateway, dc, mbps, err) : NULL;
+    if (!channel)
+        return status ? status : err->code;
+
+    order->role = ROLE_SOURCE;
+    order->bandwidth_mbps = mbps;
+    name_copy(order->source_dc, gateway->config->dc);
+    name_copy(order->target_dc, dc);
+    name_copy(order->channel, channel->name);
+    order->vms = xcalloc(n, sizeof *order->vms);
+    order->n_vms = (unsigned) n;
+    for (size_t v = 0; v < n && status == 0; v++) {
+        const char *name = json_string_value(json_array_get(vms, v));
+
+        if (!name)
+            return err_set(err, ERR_INVALID, "order.vms[%zu] is not a string", v);
+        status = fill_vm(gateway, name, &order->vms[v], err);
+    }
+    return status == 0 ? plan_check(order, err) : status;
+}
+
+static json_t *view_plan(const struct order *order)
+{
+    struct plan plan = plan_make(order);
+    AUTO_FREE char *text = plan_format(order);
+    json_t *steps = json_array();
+
+    for (unsigned i = 0; i < plan.n_steps; i++) {
+        const struct step *step = &plan.steps[i];
+        json_t *json = json_pack("{s:i, s:s}", "stage", (int) step_infos[step->kind].stage, "step",
+                                 step_infos[step->kind].name);
+
+        if (step->vm != STEP_SHARED)
+            json_object_set_new(json, "vm", json_string(order->vms[step->vm].name));
+        json_array_append_new(steps, json);
+    }
+    plan_free(&plan);
+    return json_pack("{s:o, s:s}", "plan", steps, "text", text);
+}
+
+static int migrate(void *arg, const json_t *command, bool dry_run, json_t **out, struct err *err)
+{
+    struct gateway *gateway = entered(arg);
+    struct order order = {0};
+    uint8_t uuid[UUID_SIZE];
+    int status = gateway_check_ready(gateway, err);
+
+    if (status == 0)
+        status = read_command(gateway, command, &order, err);
+    if (status == 0 && dry_run) {
+        *out = view_plan(&order);
+    } else if (status == 0) {
+        gateway->make_uuid(gateway->make_uuid_arg, uuid);
+        uuid_format(uuid, order.id);
+
+        struct migration *migration = migration_begin(gateway, &order, NULL, err);
+        if (migration)
+            *out = view_migration(gateway, migration);
+        else
+            status = err->code;
+    }
+    order_free(&order);
+    return status;
+}
+
+static int migration_cancel(void *arg, const char *id, struct err *err)
+{
+    struct gateway *gateway = entered(arg);
+    struct migration *migration = migration_find(gateway, id, ROLE_SOURCE);
+    enum saga_event_type type = SAGA_CANCEL;
+
+    if (!migration) {
+        migration = migration_find(gateway, id, ROLE_TARGET);
+        type = SAGA_ABORT;
+    }
+    if (!migration)
+        return err_set(err, ERR_NOT_FOUND, "there is no open migration '%s' in data center %s", id, gateway->config->dc);
+    if (saga_ended(migration->saga))
+        return err_set(err, ERR_CONFLICT, "migration %s has ended: %s", id, saga_state_name(migration->saga));
+    migration_event(gateway, migration, (struct saga_event) {.type = type});
+    return 0;
+}
+
+/* ---- peers ---- */
+
+static void refuse(struct peer_reply *reply, const struct err *err)
+{
+    peer_reply_send(reply, peer_error_http_status(err), peer_error_encode(err));
+}
+
+static void answer_status(struct gateway *gateway, const struct migration *migration, struct peer_reply *reply)
+{
+    const struct saga *saga = migration->saga;
+
+    if (saga_ended(saga) && saga->sm.current == SAGA_ROLLED_BACK)
+        peer_reply_send(reply, 200, view_peer_status(gateway, migration));
+    else
+        peer_reply_send(reply, saga->reported || saga_ended(saga) ? 200 : 202, view_peer_status(gateway, migration));
+}
+
+/* The target's migration with that id, also one that ended before a restart; null, and the peer has been answered. */
+static struct migration *peer_migration(struct gateway *gateway, const char *peer, const char *id,
+                                        struct peer_reply *reply)
+{
+    struct migration *migration = migration_find(gateway, id, ROLE_TARGET);
+    struct err err = {0};
+
+    if (gateway_check_ready(gateway, &err) < 0) {
+        refuse(reply, &err);
+        return NULL;
+    }
+    if (!migration)
+        migration = migration_recall(gateway, id, ROLE_TARGET);
+    if (!migration)
+        err_set(&err, ERR_NOT_FOUND, "there is no migration '%s' in data center %s", id, gateway->config->dc);
+    else if (!peer_is_dc(gateway, peer, migration->saga->order.source_dc))
+        err_set(&err, ERR_REFUSED, "certificate '%s' may not speak for data center %s", peer,
+                migration->saga->order.source_dc);
+    if (err.code) {
+        refuse(reply, &err);
+        return NULL;
+    }
+    return migration;
+}
+
+static int check_configure(struct gateway *gateway, const char *peer, const char *id, const struct order *order,
+                           struct err *err)
+{
+    if (strcmp(order->id, id) != 0)
+        return err_set(err, ERR_INVALID, "migration.id is '%s', the request is for '%s'", order->id, id);
+    if (strcmp(order->target_dc, gateway->config->dc) != 0)
+        return err_set(err, ERR_INVALID, "migration.target-dc is '%s', this is data center %s", order->target_dc,
+                       gateway->config->dc);
+    if (!peer_is_dc(gateway, peer, order->source_dc))
+        return err_set(err, ERR_REFUSED, "certificate '%s' may not speak for data center %s", peer, order->source_dc);
+    if (order->n_vms > gateway->config->limits.vms_per_order)
+        return err_set(err, ERR_TOO_LARGE, "migration.vms has %u members; data center %s takes %u at once", order->n_vms,
+                       gateway->config->dc, gateway->config->limits.vms_per_order);
+    for (unsigned v = 0; v < order->n_vms; v++) {
+        const struct migration *other = migration_of_vm(gateway, order->vms[v].uuid, NULL);
+
+        if (other)
+            return err_set(err, ERR_CONFLICT, "VM %s is in migration %s, which is %s", order->vms[v].name,
+                           other->saga->order.id, saga_state_name(other->saga));
+    }
+    return plan_check(order, err);
+}
+
+static void peer_configure(void *arg, const char *peer, const char *id, const json_t *body, struct peer_reply *reply)
+{
+    struct gateway *gateway = entered(arg);
+    struct migration *known = migration_find(gateway, id, ROLE_TARGET);
+    struct order order = {0};
+    struct err err = {0};
+
+    if (gateway_check_ready(gateway, &err) < 0) {
+        refuse(reply, &err);
+        return;
+    }
+    if (!known)
+        known = migration_recall(gateway, id, ROLE_TARGET);
+    if (known) { /* the message again: where it stands is the answer */
+        if (!peer_is_dc(gateway, peer, known->saga->order.source_dc))
+            err_set(&err, ERR_REFUSED, "certificate '%s' may not speak for data center %s", peer,
+                    known->saga->order.source_dc);
+        else if (known->saga->reason.code)
+            err = known->saga->reason;
+        if (err.code)
+            refuse(reply, &err);
+        else
+            answer_status(gateway, known, reply);
+        return;
+    }
+    if (migration_is_buried(gateway, id))
+        err_set(&err, ERR_CANCELLED, "migration %s was called off before its message came", id);
+    if (err.code || peer_configure_decode(body, &order, &err) < 0 || check_configure(gateway, peer, id, &order, &err) < 0 ||
+        !migration_begin(gateway, &order, reply, &err))
+        refuse(reply, &err);
+    order_free(&order);
+}
+
+static void peer_activate(void *arg, const char *peer, const char *id, const json_t *body, struct peer_reply *reply)
+{
+    struct gateway *gateway = entered(arg);
+    struct migration *migration = peer_migration(gateway, peer, id, reply);
+    struct err err = {0};
+
+    if (!migration)
+        return;
+
+    struct json_reader r = json_reader_init(body, "activate", &err);
+    const char *name = json_get_string(&r, "vm");
+    int vm = r.status ? -1 : order_find_vm(&migration->saga->order, name);
+
+    if (!r.status && vm < 0)
+        err_set(&err, ERR_NOT_FOUND, "migration %s has no VM '%s'", id, name);
+    if (err.code) {
+        refuse(reply, &err);
+        return;
+    }
+    /* The hypervisor here has the last word; the source only hastens that it is asked. */
+    const struct vm *here = inventory_vm_by_uuid(&gateway->inventory, migration->saga->order.vms[vm].uuid);
+    if (here && here->state == VM_RUNNING)
+        migration_event(gateway, migration, (struct saga_event) {.type = SAGA_VM_HERE, .vm = vm});
+    answer_status(gateway, migration, reply);
+}
+
+static int migration_bury_unknown(struct gateway *gateway, const char *id, const char *peer, struct err *err)
+{
+    return migration_recall(gateway, id, ROLE_TARGET) ? 0 : migration_bury(gateway, id, peer, err);
+}
+
+static void peer_abort(void *arg, const char *peer, const char *id, struct peer_reply *reply)
+{
+    struct gateway *gateway = entered(arg);
+    struct err err = {0};
+    uint8_t uuid[UUID_SIZE];
+
+    if (gateway->ready && !migration_find(gateway, id, ROLE_TARGET) && uuid_parse(id, uuid) == 0 &&
+        migration_bury_unknown(gateway, id, peer, &err) < 0) {
+        refuse(reply, &err);
+        return;
+    }
+
+    struct migration *migration = peer_migration(gateway, peer, id, reply);
+    if (!migration)
+        return;
+    migration_event(gateway, migration, (struct saga_event) {.type = SAGA_ABORT});
+    answer_status(gateway, migration, reply);
+}
+
+static void peer_commit(void *arg, const char *peer, const char *id, const json_t *body, struct peer_reply *reply)
+{
+    struct gateway *gateway = entered(arg);
+    struct migration *migration = peer_migration(gateway, peer, id, reply);
+
+    (void) body;
+    if (!migration)
+        return;
+    migration_event(gateway, migration, (struct saga_event) {.type = SAGA_COMMIT});
+    answer_status(gateway, migration, reply);
+}
+
+static void peer_status(void *arg, const char *peer, const char *id, struct peer_reply *reply)
+{
+    struct gateway *gateway = entered(arg);
+    struct migration *migration = peer_migration(gateway, peer, id, reply);
+
+    if (migration)
+        answer_status(gateway, migration, reply);
+}
+
+struct backend gateway_backend(struct gateway *gateway)
+{
+    return (struct backend) {
+        .gateway = gateway,
+        .get = get,
+        .journal = journal,
+        .policy_put = policy_put,
+        .policy_delete = policy_delete,
+        .migrate = migrate,
+        .migration_cancel = migration_cancel,
+        .metrics = metrics,
+        .peer_configure = peer_configure,
+        .peer_activate = peer_activate,
+        .peer_abort = peer_abort,
+        .peer_commit = peer_commit,
+        .peer_status = peer_status,
+    };
+}

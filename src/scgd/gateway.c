@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "scgd/gateway.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/log.h"
+
+/* ---- requests ---- */
+
+struct join *join_new(void (*done)(struct gateway *gateway, struct join *join))
+{
+    struct join *join = xcalloc(1, sizeof *join);
+
+    join->open = 1;
+    join->done = done;
+    return join;
+}
+
+void join_fail(struct join *join, const struct err *err)
+{
+    if (join->err.code == 0)
+        join->err = *err;
+}
+
+void join_close(struct gateway *gateway, struct join *join)
+{
+    if (--join->open > 0)
+        return;
+    if (join->done)
+        join->done(gateway, join);
+    free(join);
+}
+
+uint64_t gateway_request(struct gateway *gateway, struct join *join, answer_fn *fn, void *context)
+{
+    gateway->requests = array_reserve(gateway->requests, gateway->n_requests, &gateway->cap_requests,
+                                      sizeof *gateway->requests);
+    join->open++;
+    gateway->requests[gateway->n_requests++] = (struct request) {++gateway->last_request, join, fn, context};
+    return gateway->last_request;
+}
+
+static void answer(struct gateway *gateway, const struct event *event)
+{
+    for (size_t i = 0; i < gateway->n_requests; i++) {
+        if (gateway->requests[i].number != event->request)
+            continue;
+
+        struct request request = gateway->requests[i];
+
+        gateway->requests[i] = gateway->requests[--gateway->n_requests];
+        if (request.fn)
+            request.fn(gateway, request.join, event, request.context);
+        else if (event->err.code)
+            join_fail(request.join, &event->err);
+        join_close(gateway, request.join);
+        return;
+    }
+}
+
+/* ---- inventory ---- */
+
+static int server_index(const struct gateway *gateway, const char *name)
+{
+    for (unsigned i = 0; i < gateway->config->servers_count; i++) {
+        if (strcmp(gateway->config->servers[i].name, name) == 0)
+            return (int) i;
+    }
+    return -1;
+}
+
+const struct config_server *gateway_server_config(const struct gateway *gateway, const char *name)
+{
+    int i = server_index(gateway, name);
+
+    return i < 0 ? NULL : &gateway->config->servers[i];
+}
+
+static void notify(struct gateway *gateway, const char *type, const char *collection, const char *name)
+{
+    json_t *json = NULL;
+
+    if (!gateway->notify || view_get(gateway, collection, name, &json, NULL) < 0)
+        return;
+    gateway->notify(gateway->notify_arg, type, json);
+    json_decref(json);
+}
+
+static void vm_seen(struct gateway *gateway, const struct event *event)
+{
+    struct vm vm = event->vm;
+    struct vm *known = inventory_vm_by_uuid(&gateway->inventory, vm.uuid);
+    int index;
+
+    /* An event that had to be quick does not carry what takes a look at the domain's XML. */
+    if (known && vm.n_nics == 0 && strcmp(known->server, vm.server) == 0) {
+        enum vm_state state = vm.state;
+        bool job_active = vm.job_active;
+
+        vm = *known;
+        vm.state = state;
+        vm.job_active = job_active;
+    }
+    inventory_set_vm(&gateway->inventory, &vm);
+
+    struct migration *migration = migration_of_vm(gateway, vm.uuid, &index);
+    if (!migration) {
+        network_adopt(gateway, &vm);
+    } else if (migration->saga->order.role == ROLE_TARGET) {
+        if (vm.state == VM_RUNNING) {
+            if (!migration->vms[index].resumed_ms)
+                migration->vms[index].resumed_ms = gateway->unix_ms(gateway->unix_ms_arg);
+            migration_event(gateway, migration, (struct saga_event) {.type = SAGA_VM_HERE, .vm = index});
+        }
+    } else {
+        if (event->vm_cause == CAUSE_MIGRATION_PAUSED)
+            migration->vms[index].paused_ms = gateway->unix_ms(gateway->unix_ms_arg);
+        /* Its memory has gone over: users will find it at the target. If the transfer fails after all, it runs again. */
+        if (migration->saga->order.vms[index].fate != FATE_CROSSED)
+            network_adopt(gateway, &vm);
+    }
+    notify(gateway, "vm", "vms", vm.name);
+}
+
+static void vm_gone(struct gateway *gateway, const struct event *event)
+{
+    struct vm vm = event->vm;
+    int index;
+
+    inventory_remove_vm(&gateway->inventory, vm.uuid, vm.server);
+    if (migration_of_vm(gateway, vm.uuid, &index))
+        return;
+    vm.state = VM_SHUT_OFF;
+    network_adopt(gateway, &vm);
+}
+
+static void server_heard(struct gateway *gateway, const char *name)
+{
+    int i = server_index(gateway, name);
+
+    if (i >= 0)
+        gateway->servers_heard[i] = true;
+    if (gateway_servers_heard(gateway))
+        network_servers_heard(gateway);
+}
+
+bool gateway_servers_heard(const struct gateway *gateway)
+{
+    for (unsigned i = 0; i < gateway->config->servers_count; i++) {
+        if (!gateway->servers_heard[i])
+            return false;
+    }
+    return true;
+}
+
+bool gateway_servers_up(const struct gateway *gateway)
+{
+    for (size_t i = 0; i < gateway->inventory.n_servers; i++) {
+        if (!gateway->inventory.servers[i].up)
+            return false;
+    }
+    return gateway_servers_heard(gateway);
+}
+
+/* Hypervisors heard, each server's ToR known and up, PEs up. */
+static bool dc_seen(const struct gateway *gateway)
+{
+    uint32_t port;
+
+    for (unsigned i = 0; i < gateway->config->servers_count; i++) {
+        if (!network_tor(gateway, gateway->config->servers[i].name, &port, NULL))
+            return false;
+    }
+    return gateway_servers_heard(gateway) && network_edge(gateway, SWITCH_ROLE_PE, NULL) &&
+           network_edge(gateway, SWITCH_ROLE_INTER_DC, NULL);
+}
+
+static void become_ready(struct gateway *gateway)
+{
+    if (gateway->ready || (!dc_seen(gateway) && !mono_reached(gateway->ready_at, gateway->now)))
+        return;
+    gateway->ready = true;
+    gateway->ready_at = MONO_NEVER;
+    log_info(NULL, "ready: %zu switches, %zu VMs, %zu open migrations", gateway->inventory.n_switches,
+             gateway->inventory.n_vms, gateway->n_migrations);
+    network_resync(gateway);
+    migrations_restart(gateway);
+}
+
+int gateway_check_ready(const struct gateway *gateway, struct err *err)
+{
+    if (gateway->ready)
+        return 0;
+    return err_set(err, ERR_UNREACHABLE, "the gateway of data center %s has just started and is still looking at its switches"
+                   " and servers; try again in some seconds", gateway->config->dc);
+}
+
+static void switch_up(struct gateway *gateway, const struct event *event)
+{
+    struct switch_info sw = event->sw;
+
+    sw.ports = xmemdup(event->sw.ports, event->sw.n_ports * sizeof *event->sw.ports);
+    sw.up = true;
+    inventory_set_switch(&gateway->inventory, sw);
+    log_info(event->name, "switch is up, datapath %016llx, %zu ports", (unsigned long long) sw.dpid, sw.n_ports);
+    network_switch_changed(gateway, event->name);
+}
+
+static void port_changed(struct gateway *gateway, const struct event *event)
+{
+    struct switch_info *sw = inventory_switch(&gateway->inventory, event->name);
+    size_t i = 0;
+
+    if (!sw)
+        return;
+    while (i < sw->n_ports && sw->ports[i].number != event->port.number)
+        i++;
+    bool structure = i == sw->n_ports || sw->ports[i].fabric != event->port.fabric;
+    if (i == sw->n_ports)
+        sw->ports = xrealloc(sw->ports, ++sw->n_ports, sizeof *sw->ports);
+    sw->ports[i] = event->port;
+    if (structure)
+        network_switch_changed(gateway, event->name);
+}
+
+static void handle(struct gateway *gateway, const struct event *event)
+{
+    struct switch_info *sw;
+
+    switch (event->type) {
+    case EVENT_DONE:
+        answer(gateway, event);
+        break;
+    case EVENT_SWITCH_UP:
+        switch_up(gateway, event);
+        break;
+    case EVENT_SWITCH_DOWN:
+        log_warn(FAULT_PEER, event->name, "switch is down: %s", event->err.text);
+        sw = inventory_switch(&gateway->inventory, event->name);
+        if (sw)
+            sw->up = false;
+        break;
+    case EVENT_PORT:
+        port_changed(gateway, event);
+        break;
+    case EVENT_LINK:
+        inventory_set_link(&gateway->inventory, &event->link);
+        break;
+    case EVENT_ATTACHMENT:
+        log_info(event->attachment.switch_name, "server %s (%s) hangs off port %u", event->attachment.server,
+                 event->attachment.server_port, event->attachment.port);
+        inventory_set_attachment(&gateway->inventory, &event->attachment);
+        network_switch_changed(gateway, event->attachment.switch_name);
+        break;
+    case EVENT_PACKET:
+        network_packet(gateway, event);
+        break;
+    case EVENT_SERVER_UP:
+        inventory_set_server(&gateway->inventory, &event->server);
+        server_heard(gateway, event->name);
+        break;
+    case EVENT_SERVER_DOWN: {
+        struct server *server = inventory_server(&gateway->inventory, event->name);
+
+        log_warn(FAULT_PEER, event->name, "hypervisor is down: %s", event->err.text);
+        server_heard(gateway, event->name);
+        if (server)
+            server->up = false;
+        break;
+    }
+    case EVENT_VM:
+        vm_seen(gateway, event);
+        break;
+    case EVENT_VM_GONE:
+        vm_gone(gateway, event);
+        break;
+    case EVENT_PROGRESS:
+        for (size_t m = 0; m < gateway->n_migrations; m++) {
+            struct migration *migration = gateway->migrations[m];
+
+            for (unsigned v = 0; v < migration->saga->order.n_vms; v++) {
+                if (migration->vms[v].request == event->request) {
+                    migration->vms[v].progress = event->progress;
+                    notify(gateway, "migration", "migrations", migration->saga->order.id);
+                }
+            }
+        }
+        break;
+    }
+}
+
+/* ---- life ---- */
+
+struct gateway *gateway_new(const struct config *config, struct store *store, struct err *err)
+{
+    struct gateway *gateway = xcalloc(1, sizeof *gateway);
+
+    gateway->config = config;
+    gateway->store = store;
+    gateway->servers_heard = xcalloc(config->servers_count, sizeof *gateway->servers_heard);
+    for (unsigned i = 0; i < config->servers_count; i++) {
+        struct server server = {0};
+
+        if (name_copy(server.name, config->servers[i].name) == 0)
+            inventory_set_server(&gateway->inventory, &server);
+    }
+    network_init(gateway);
+    if (migrations_load(gateway, err) < 0) {
+        gateway_free(gateway);
+        return NULL;
+    }
+    return gateway;
+}
+
+void gateway_start(struct gateway *gateway, const struct gateway_south *south, struct mono now)
+{
+    gateway->south = *south;
+    gateway->now = now;
+    gateway->ready_at = mono_add(now, GATEWAY_GRACE_MS);
+    migrations_restore_tenants(gateway);
+}
+
+void gateway_free(struct gateway *gateway)
+{
+    if (!gateway)
+        return;
+    for (size_t i = 0; i < gateway->n_migrations; i++)
+        migration_free(gateway->migrations[i]);
+    free(gateway->migrations);
+    for (size_t i = 0; i < gateway->n_requests; i++) {
+        struct join *join = gateway->requests[i].join;
+
+        if (--join->open == 0)
+            free(join);
+    }
+    free(gateway->requests);
+    network_free(gateway);
+    inventory_free(&gateway->inventory);
+    free(gateway->servers_heard);
+    free(gateway);
+}
+
+void gateway_event(struct gateway *gateway, const struct event *event, struct mono now)
+{
+    gateway->now = now;
+    handle(gateway, event);
+    become_ready(gateway);
+}
+
+void gateway_tick(struct gateway *gateway, struct mono now)
+{
+    gateway->now = now;
+    become_ready(gateway);
+    network_tick(gateway);
+    if (gateway->ready)
+        migrations_tick(gateway);
+}
+
+struct mono gateway_deadline(const struct gateway *gateway)
+{
+    struct mono deadline = mono_min(network_deadline(gateway), gateway->ready_at);
+
+    return gateway->ready ? mono_min(deadline, migrations_deadline(gateway)) : deadline;
+}

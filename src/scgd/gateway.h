@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The gateway: one data center's inventory, network and migrations, joined to whatever drivers it is given. It knows the
+ * drivers' contracts only (south/), so the daemon runs it over libvirt, OpenFlow, BIRD and HTTPS, and the simulation
+ * over dummies. It has no loop and no clock: events and time come in as arguments.
+ *
+ *   gateway.c     events in, requests and their answers, inventory
+ *   network.c     what the DC's switches shall hold, and bringing them there;  presence.c  users' ways to VMs: PE, routes
+ *   migrations.c  orders and their sagas: notes to the journal, actions to steps
+ *   steps.c       apply, confirm and undo of the source's steps;  steps_target.c  of the target's
+ *   views.c       the gateway as JSON;  backend.c  north/backend.h on top of all this */
+#ifndef SCGD_GATEWAY_H
+#define SCGD_GATEWAY_H
+
+#include "base/mono.h"
+#include "core/pipeline.h"
+#include "core/policy.h"
+#include "core/saga.h"
+#include "model/event.h"
+#include "model/inventory.h"
+#include "north/backend.h"
+#include "scgd/config.h"
+#include "south/hypervisor.h"
+#include "south/peer.h"
+#include "south/routes.h"
+#include "south/switch.h"
+#include "store/store.h"
+
+struct gateway;
+struct migration;
+
+struct gateway_south {
+    struct switch_driver *switches;
+    struct hypervisor_driver *hypervisors;
+    struct routes_driver *routes;
+    struct peer_driver *peers;
+};
+
+/* ---- requests to drivers, and several of them as one ---- */
+
+/* Several requests that end together: 'done' is called once all have ended, with the first error. */
+struct join {
+    unsigned open;
+    struct err err;
+    void (*done)(struct gateway *gateway, struct join *join);
+    struct migration *migration; /* these three say which step waits, for 'done' */
+    unsigned step, serial;
+    void *context;               /* for 'done' */
+};
+
+/* A new join that is held open once: add requests, then join_close(). */
+struct join *join_new(void (*done)(struct gateway *gateway, struct join *join));
+void join_fail(struct join *join, const struct err *err); /* keeps the first */
+void join_close(struct gateway *gateway, struct join *join);
+
+/* Called with the EVENT_DONE of the request. */
+typedef void answer_fn(struct gateway *gateway, struct join *join, const struct event *event, void *context);
+/* Registers a request that belongs to 'join', and returns its number. 'fn' null: only its error matters. */
+uint64_t gateway_request(struct gateway *gateway, struct join *join, answer_fn *fn, void *context);
+
+/* ---- the DC's network ---- */
+
+/* A VM that this DC's network serves. */
+struct tenant {
+    uint8_t uuid[UUID_SIZE];
+    char name[NAME_SIZE];
+    char server[NAME_SIZE];
+    char segment[NAME_SIZE];
+    struct mac mac;
+    struct ip ip;
+    bool has_policy;
+    struct policy policy;
+    uint32_t meters[2]; /* on its ToR, by direction; 0: none */
+    bool present;       /* it runs here: the PE routes to it and its host route is announced */
+};
+
+struct segment_state {
+    const struct config_segment *config;
+    struct pipeline_segment flows; /* vlan 0: not open in this DC */
+    bool closing;                  /* no switch is to hold it any more; its VLAN is free when all have said so */
+};
+
+struct open_channel {
+    uint64_t cookie;
+    char server[NAME_SIZE];
+    struct ip local, remote;
+};
+
+struct network {
+    struct tenant *tenants;
+    size_t n_tenants, cap_tenants;
+    struct segment_state *segments; /* one for each of the configuration's */
+    struct open_channel *channels;
+    size_t n_channels, cap_channels;
+    struct mac next_hop_mac; /* of the PE towards the IP network */
+    bool next_hop_known;
+    struct mono next_probe;
+    bool routes_wanted, routes_busy; /* a change waits; a request is out */
+    struct mono routes_retry;
+    struct mono resync_at;       /* switches are to be brought to what they shall hold */
+    int64_t resync_ms;           /* backoff of that */
+    struct join **route_waiters; /* for the change that waits */
+    size_t n_route_waiters, cap_route_waiters;
+};
+
+enum switch_role { SWITCH_ROLE_UNKNOWN, SWITCH_ROLE_P, SWITCH_ROLE_TOR, SWITCH_ROLE_PE, SWITCH_ROLE_INTER_DC };
+enum switch_role network_switch_role(const struct gateway *gateway, const struct switch_info *sw);
+const char *switch_role_name(enum switch_role role);
+
+void network_init(struct gateway *gateway);
+void network_free(struct gateway *gateway);
+/* A join for what no step waits for: a failure is logged. */
+struct join *network_background_join(void);
+/* Sends a transaction, which is empty afterwards; a switch that is down fails the join by name. */
+void network_apply(struct gateway *gateway, const struct switch_info *sw, struct flow_txn *txn, struct join *join);
+const struct config_edge *network_edge_config(const struct gateway *gateway, enum config_edge_role role);
+struct tenant *network_tenant(const struct gateway *gateway, const uint8_t uuid[UUID_SIZE]);
+/* The ToR of a server and the port that the server hangs off; null and 'err' naming what is missing or down. */
+const struct switch_info *network_tor(const struct gateway *gateway, const char *server, uint32_t *port,
+                                      struct err *err);
+
+/* The tenant with that uuid, made or changed to what 'like' says (its policy is copied). */
+struct tenant *network_set_tenant(struct gateway *gateway, const struct tenant *like);
+/* Installs, or replaces, a VM's flows and meters on its ToR. Errors reach 'join'. */
+void network_install(struct gateway *gateway, const uint8_t uuid[UUID_SIZE], struct join *join);
+/* Takes a VM's flows and meters off every switch and forgets the tenant. 'foreign': also flows that others installed for
+ * exactly this VM's address in the ToR's policy tables. */
+void network_remove(struct gateway *gateway, const struct tenant *like, bool foreign, struct join *join);
+/* Whether users are to reach the VM in this DC: PE flows, gratuitous ARP, host route. */
+void network_set_present(struct gateway *gateway, const uint8_t uuid[UUID_SIZE], bool present, struct join *join);
+/* Opens a segment in this DC (its VLAN, the PE); closes those that no tenant needs. */
+void network_open_segment(struct gateway *gateway, const char *segment, struct join *join);
+void network_close_segments(struct gateway *gateway, struct join *join);
+/* 0 or ERR_EXHAUSTED, ERR_NOT_FOUND: the segment has a VLAN in this DC. */
+int network_allocate(struct gateway *gateway, const char *segment, struct err *err);
+struct segment_state *network_segment(const struct gateway *gateway, const char *name);
+void network_open_channel(struct gateway *gateway, const struct open_channel *channel, struct join *join);
+void network_close_channels(struct gateway *gateway, uint64_t cookie, struct join *join);
+
+/* What the inventory says has changed: everything that the switch shall hold is put there again. */
+void network_switch_changed(struct gateway *gateway, const char *switch_name);
+void network_resync(struct gateway *gateway); /* the same for every switch */
+void network_packet(struct gateway *gateway, const struct event *event);
+void network_tick(struct gateway *gateway);
+/* Every configured hypervisor has been heard: host routes may be announced. */
+void network_servers_heard(struct gateway *gateway);
+struct mono network_deadline(const struct gateway *gateway);
+/* A VM seen at a hypervisor, or gone, that no migration moves to here. */
+void network_adopt(struct gateway *gateway, const struct vm *vm);
+/* The flows that the ToR shall hold of a tenant, in 'txn'. */
+int network_expected(struct gateway *gateway, const struct tenant *tenant, struct flow_txn *txn, struct err *err);
+/* Where a VM's policy flows stand on a ToR, for policy_from_flows(). */
+struct policy_site network_policy_site(const struct ip *ip, uint64_t cookie);
+/* The PE's ports as the pipeline wants them, or ERR_NOT_FOUND naming the port. */
+int presence_uplink(const struct gateway *gateway, const struct switch_info *pe, struct pipeline_uplink *uplink,
+                    struct err *err);
+/* The switch with a role that there is one of, or null and 'err' saying that none is up. */
+const struct switch_info *network_edge(const struct gateway *gateway, enum switch_role role, struct err *err);
+
+/* ---- migrations ---- */
+
+struct migration {
+    struct saga *saga;
+    unsigned *serials; /* by step: the answer that counts is the latest one's */
+    int64_t created_ms;
+    struct peer_reply *reply; /* a peer that waits for "configured" */
+    struct {
+        uint64_t request; /* of the transfer; 0: none */
+        struct transfer_progress progress;
+        int64_t began_ms, paused_ms, resumed_ms, ended_ms; /* Unix time; 0: not yet */
+    } *vms;
+    bool target_untouched; /* the migration message certainly never arrived */
+};
+
+struct gateway {
+    const struct config *config;
+    struct store *store;
+    struct gateway_south south;
+    struct inventory inventory;
+    struct network network;
+    struct mono now;
+    /* Asked at the start of each request from the north for the time; gateway_deadline() may have changed afterwards. */
+    struct mono (*enter)(void *arg);
+    void *enter_arg;
+    int64_t (*unix_ms)(void *arg); /* for time stamps of the journal */
+    void *unix_ms_arg;
+    void (*make_uuid)(void *arg, uint8_t uuid[UUID_SIZE]);
+    void *make_uuid_arg;
+    /* Told of each change that watchers care about: type and JSON (borrowed). May be null. */
+    void (*notify)(void *arg, const char *type, json_t *json);
+    void *notify_arg;
+
+    struct request {
+        uint64_t number;
+        struct join *join;
+        answer_fn *fn;
+        void *context;
+    } *requests;
+    size_t n_requests, cap_requests;
+    uint64_t last_request;
+
+    struct migration **migrations; /* oldest first; ended ones stay until the gateway stops */
+    size_t n_migrations, cap_migrations;
+    bool *servers_heard; /* by configured server: it was up or down once */
+
+    /* Until the DC has been seen, or for GATEWAY_GRACE_MS, migrations wait: what a gateway does not know yet after its
+     * start must not count as missing. */
+    bool ready;
+    struct mono ready_at;
+};
+
+#define GATEWAY_GRACE_MS 20000
+
+/* 'config', 'store' and drivers stay the caller's. Loads open migrations from the store; once the gateway is ready they
+ * get SAGA_RESTART. */
+struct gateway *gateway_new(const struct config *config, struct store *store, struct err *err);
+void gateway_start(struct gateway *gateway, const struct gateway_south *south, struct mono now);
+void gateway_free(struct gateway *gateway);
+void gateway_event(struct gateway *gateway, const struct event *event, struct mono now);
+void gateway_tick(struct gateway *gateway, struct mono now);
+struct mono gateway_deadline(const struct gateway *gateway); /* when gateway_tick() is wanted */
+/* north/backend.h over this gateway. */
+struct backend gateway_backend(struct gateway *gateway);
+/* Every configured hypervisor was heard since the start. */
+bool gateway_servers_heard(const struct gateway *gateway);
+bool gateway_servers_up(const struct gateway *gateway);
+/* 0, or ERR_UNREACHABLE with a sentence, while the gateway is not ready. */
+int gateway_check_ready(const struct gateway *gateway, struct err *err);
+const struct config_server *gateway_server_config(const struct gateway *gateway, const char *name);
+
+struct migration *migration_find(const struct gateway *gateway, const char *id, enum migration_role role);
+/* A migration that ended before the gateway was started, from the store; null if there is none. */
+struct migration *migration_recall(struct gateway *gateway, const char *id, enum migration_role role);
+/* Remembers that a target's migration was called off before its message came. */
+int migration_bury(struct gateway *gateway, const char *id, const char *peer, struct err *err);
+bool migration_is_buried(const struct gateway *gateway, const char *id);
+/* Whether a certificate's common name is that of the gateway of 'dc': peers[].name, by default "scg-" and the DC's name in
+ * lower case. */
+bool peer_is_dc(const struct gateway *gateway, const char *common_name, const char *dc);
+/* The open migration that is in charge of a VM, or null; '*vm' gets its index. */
+struct migration *migration_of_vm(const struct gateway *gateway, const uint8_t uuid[UUID_SIZE], int *vm);
+int migrations_load(struct gateway *gateway, struct err *err);
+void migrations_restore_tenants(struct gateway *gateway);
+void migrations_restart(struct gateway *gateway);
+void migration_free(struct migration *migration);
+/* Accepts an order: journal first, then SAGA_START. Takes over 'order'. */
+struct migration *migration_begin(struct gateway *gateway, struct order *order, struct peer_reply *reply,
+                                  struct err *err);
+void migration_event(struct gateway *gateway, struct migration *migration, struct saga_event event);
+/* The outcome of a step's action, from 'done' of a join or at once. */
+void step_outcome(struct gateway *gateway, struct migration *migration, unsigned step, unsigned serial,
+                  enum saga_event_type type, const struct err *err);
+void migrations_tick(struct gateway *gateway);
+struct mono migrations_deadline(const struct gateway *gateway);
+/* Free bandwidth of a channel, Mbit/s. */
+uint32_t channel_free_mbps(const struct gateway *gateway, const struct config_channel *channel);
+const struct config_channel *channel_for(const struct gateway *gateway, const char *dc, uint32_t mbps, struct err *err);
+
+/* One driver of steps for each role; 'serial' goes into step_outcome(). */
+void source_apply(struct gateway *gateway, struct migration *migration, unsigned step, unsigned serial);
+void source_confirm(struct gateway *gateway, struct migration *migration, unsigned step, unsigned serial);
+void source_undo(struct gateway *gateway, struct migration *migration, unsigned step, unsigned serial);
+void source_abort_transfer(struct gateway *gateway, struct migration *migration, unsigned step);
+void target_apply(struct gateway *gateway, struct migration *migration, unsigned step, unsigned serial);
+void target_confirm(struct gateway *gateway, struct migration *migration, unsigned step, unsigned serial);
+void target_undo(struct gateway *gateway, struct migration *migration, unsigned step, unsigned serial);
+/* The VM as the network of this gateway serves it; its policy is borrowed from the order. */
+struct tenant tenant_of_order(const struct order *order, unsigned vm);
+/* A join whose end is the outcome of a step (OK or FAILED, or UNDO_OK and UNDO_FAILED). */
+struct join *step_join(struct migration *migration, unsigned step, unsigned serial, bool undo);
+
+/* ---- views ---- */
+
+json_t *view_migration(const struct gateway *gateway, const struct migration *migration);
+int view_get(struct gateway *gateway, const char *collection, const char *name, json_t **out, struct err *err);
+char *view_metrics(const struct gateway *gateway);
+/* What a peer is told of a migration. */
+json_t *view_peer_status(struct gateway *gateway, const struct migration *migration);
+
+#endif

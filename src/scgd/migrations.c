@@ -1,0 +1,439 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Orders and their sagas. The order of things is what makes a crash harmless: the saga steps, it and its notes go to disk
+ * in one transaction, then its actions go out. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "proto/peer/peer.h"
+#include "scgd/gateway.h"
+
+static struct saga_limits limits_of(const struct gateway *gateway)
+{
+    return (struct saga_limits) {
+        .transfers = gateway->config->limits.transfers,
+        .confirm_ms = (int64_t) gateway->config->timeouts.peer * 1000,
+        .transfer_ms = (int64_t) gateway->config->timeouts.transfer * 1000,
+    };
+}
+
+static const char *role_name(enum migration_role role)
+{
+    return role == ROLE_SOURCE ? "source" : "target";
+}
+
+/* ---- the list ---- */
+
+static struct migration *add(struct gateway *gateway, struct saga *saga, int64_t created_ms)
+{
+    struct migration *migration = xcalloc(1, sizeof *migration);
+
+    migration->saga = saga;
+    migration->serials = xcalloc(saga->n_steps, sizeof *migration->serials);
+    migration->vms = xcalloc(saga->order.n_vms, sizeof *migration->vms);
+    migration->created_ms = created_ms;
+    gateway->migrations = array_reserve(gateway->migrations, gateway->n_migrations, &gateway->cap_migrations,
+                                        sizeof *gateway->migrations);
+    gateway->migrations[gateway->n_migrations++] = migration;
+    return migration;
+}
+
+void migration_free(struct migration *migration)
+{
+    if (migration->reply) {
+        static const struct err stopping = {ERR_UNKNOWN, "the gateway is stopping"};
+
+        peer_reply_send(migration->reply, peer_error_http_status(&stopping), peer_error_encode(&stopping));
+    }
+    saga_free(migration->saga);
+    free(migration->serials);
+    free(migration->vms);
+    free(migration);
+}
+
+struct migration *migration_find(const struct gateway *gateway, const char *id, enum migration_role role)
+{
+    for (size_t i = 0; i < gateway->n_migrations; i++) {
+        const struct order *order = &gateway->migrations[i]->saga->order;
+
+        if (order->role == role && strcmp(order->id, id) == 0)
+            return gateway->migrations[i];
+    }
+    return NULL;
+}
+
+struct migration *migration_of_vm(const struct gateway *gateway, const uint8_t uuid[UUID_SIZE], int *vm)
+{
+    for (size_t i = 0; i < gateway->n_migrations; i++) {
+        const struct saga *saga = gateway->migrations[i]->saga;
+
+        for (unsigned v = 0; v < saga->order.n_vms && !saga_ended(saga); v++) {
+            if (memcmp(saga->order.vms[v].uuid, uuid, UUID_SIZE) == 0) {
+                if (vm)
+                    *vm = (int) v;
+                return gateway->migrations[i];
+            }
+        }
+    }
+    return NULL;
+}
+
+/* ---- channels ---- */
+
+uint32_t channel_free_mbps(const struct gateway *gateway, const struct config_channel *channel)
+{
+    uint32_t booked = 0;
+
+    for (size_t i = 0; i < gateway->n_migrations; i++) {
+        const struct saga *saga = gateway->migrations[i]->saga;
+
+        if (!saga_ended(saga) && strcmp(saga->order.channel, channel->name) == 0)
+            booked += saga->order.bandwidth_mbps;
+    }
+    return booked < channel->bandwidth_mbps ? channel->bandwidth_mbps - booked : 0;
+}
+
+const struct config_channel *channel_for(const struct gateway *gateway, const char *dc, uint32_t mbps, struct err *err)
+{
+    uint32_t most = 0;
+    bool any = false;
+
+    for (unsigned i = 0; i < gateway->config->channels_count; i++) {
+        const struct config_channel *channel = &gateway->config->channels[i];
+        uint32_t free_mbps = channel_free_mbps(gateway, channel);
+
+        if (strcmp(channel->peer, dc) != 0)
+            continue;
+        if (free_mbps >= mbps)
+            return channel;
+        any = true;
+        most = free_mbps > most ? free_mbps : most;
+    }
+    if (any)
+        err_set(err, ERR_EXHAUSTED, "no channel to data center %s has %u Mbit/s free; the widest has %u", dc, mbps, most);
+    else
+        err_set(err, ERR_NOT_FOUND, "there is no channel to data center %s; add one under 'channels'", dc);
+    return NULL;
+}
+
+/* ---- journal ---- */
+
+static void describe(const struct saga *saga, const struct saga_note *note, struct store_journal_entry *entry)
+{
+    if (note->step == SAGA_NOTE_SAGA) {
+        snprintf(entry->step, sizeof entry->step, "migration");
+    } else {
+        const struct step *step = &saga->steps[note->step];
+        const char *name = step_infos[step->kind].name;
+
+        if (step->vm == STEP_SHARED)
+            snprintf(entry->step, sizeof entry->step, "%s", name);
+        else
+            snprintf(entry->step, sizeof entry->step, "%s %.40s", name, saga->order.vms[step->vm].name);
+    }
+    snprintf(entry->event, sizeof entry->event, "%s", note->what);
+    snprintf(entry->detail, sizeof entry->detail, "%s", note->detail);
+}
+
+static int save(struct gateway *gateway, const struct migration *migration, struct err *err)
+{
+    const struct saga *saga = migration->saga;
+    const struct order *order = &saga->order;
+    json_t *json = saga_to_json(saga);
+    AUTO_FREE char *document = json_dumps(json, JSON_COMPACT);
+    struct store_migration row = {.document = document,
+                                  .created_ms = migration->created_ms,
+                                  .updated_ms = gateway->unix_ms(gateway->unix_ms_arg),
+                                  .ended = saga_ended(saga)};
+
+    json_decref(json);
+    snprintf(row.id, sizeof row.id, "%s", order->id);
+    snprintf(row.role, sizeof row.role, "%s", role_name(order->role));
+    snprintf(row.peer, sizeof row.peer, "%s", order->role == ROLE_SOURCE ? order->target_dc : order->source_dc);
+    snprintf(row.state, sizeof row.state, "%s", saga_state_name(saga));
+
+    int status = store_begin(gateway->store, err);
+    if (status == 0)
+        status = store_migration_put(gateway->store, &row, err);
+    for (size_t i = 0; i < saga->n_notes && status == 0; i++) {
+        struct store_journal_entry entry = {.time_ms = row.updated_ms};
+
+        describe(saga, &saga->notes[i], &entry);
+        status = store_journal_add(gateway->store, order->id, row.role, &entry, err);
+    }
+    return status == 0 ? store_commit(gateway->store, err) : status;
+}
+
+static void log_notes(const struct saga *saga)
+{
+    for (size_t i = 0; i < saga->n_notes; i++) {
+        struct store_journal_entry entry;
+
+        describe(saga, &saga->notes[i], &entry);
+        log_info(saga->order.id, "%s %s%s%s", entry.step, entry.event, *entry.detail ? ": " : "", entry.detail);
+    }
+}
+
+/* ---- actions ---- */
+
+static void reply_to_source(struct gateway *gateway, struct migration *migration)
+{
+    struct saga *saga = migration->saga;
+
+    if (!migration->reply)
+        return;
+    if (saga->reason.code)
+        peer_reply_send(migration->reply, peer_error_http_status(&saga->reason), peer_error_encode(&saga->reason));
+    else
+        peer_reply_send(migration->reply, 200, view_peer_status(gateway, migration));
+    migration->reply = NULL;
+}
+
+static void carry_out(struct gateway *gateway, struct migration *migration, struct saga_action action)
+{
+    bool source = migration->saga->order.role == ROLE_SOURCE;
+    unsigned i = action.step;
+
+    switch (action.type) {
+    case SAGA_DO_APPLY:
+        (source ? source_apply : target_apply)(gateway, migration, i, ++migration->serials[i]);
+        break;
+    case SAGA_DO_CONFIRM:
+        (source ? source_confirm : target_confirm)(gateway, migration, i, ++migration->serials[i]);
+        break;
+    case SAGA_DO_UNDO:
+        (source ? source_undo : target_undo)(gateway, migration, i, ++migration->serials[i]);
+        break;
+    case SAGA_DO_ABORT_TRANSFER:
+        source_abort_transfer(gateway, migration, i);
+        break;
+    case SAGA_DO_REPORT_CONFIGURED:
+    case SAGA_DO_END:
+        reply_to_source(gateway, migration);
+        break;
+    }
+}
+
+/* A step may end while it is begun (nothing to wait for), so events can arrive inside carry_out(): they are taken one
+ * after another, each with its own notes on disk before its actions. */
+void migration_event(struct gateway *gateway, struct migration *migration, struct saga_event event)
+{
+    struct saga *saga = migration->saga;
+    struct err err = {0};
+
+    saga_step(saga, &event, gateway->now);
+    if (saga->n_notes == 0 && saga->n_actions == 0)
+        return;
+    log_notes(saga);
+    if (save(gateway, migration, &err) < 0) {
+        /* Without a journal nothing may happen any more: what is not on disk cannot be undone after a crash. */
+        log_error(FAULT_OURS, saga->order.id, "the journal cannot be written, stopping: %s", err.text);
+        abort();
+    }
+
+    size_t n = saga->n_actions;
+    AUTO_FREE struct saga_action *actions = xmemdup(saga->actions, n * sizeof *actions);
+    for (size_t i = 0; i < n; i++)
+        carry_out(gateway, migration, actions[i]);
+    if (gateway->notify) {
+        json_t *json = view_migration(gateway, migration);
+
+        gateway->notify(gateway->notify_arg, "migration", json);
+        json_decref(json);
+    }
+}
+
+void step_outcome(struct gateway *gateway, struct migration *migration, unsigned step, unsigned serial,
+                  enum saga_event_type type, const struct err *err)
+{
+    if (serial != migration->serials[step])
+        return;
+    migration_event(gateway, migration, (struct saga_event) {.type = type, .step = step, .err = err});
+}
+
+static void step_applied(struct gateway *gateway, struct join *join)
+{
+    step_outcome(gateway, join->migration, join->step, join->serial,
+                 join->err.code == 0                                                   ? SAGA_STEP_OK :
+                 join->err.code == ERR_UNKNOWN || join->err.code == ERR_TIMEOUT ? SAGA_STEP_UNKNOWN :
+                                                                                         SAGA_STEP_FAILED,
+                 &join->err);
+}
+
+static void step_undone(struct gateway *gateway, struct join *join)
+{
+    step_outcome(gateway, join->migration, join->step, join->serial, join->err.code ? SAGA_UNDO_FAILED : SAGA_UNDO_OK,
+                 &join->err);
+}
+
+struct join *step_join(struct migration *migration, unsigned step, unsigned serial, bool undo)
+{
+    struct join *join = join_new(undo ? step_undone : step_applied);
+
+    join->migration = migration;
+    join->step = step;
+    join->serial = serial;
+    return join;
+}
+
+/* ---- life ---- */
+
+struct migration *migration_begin(struct gateway *gateway, struct order *order, struct peer_reply *reply,
+                                  struct err *err)
+{
+    struct saga_limits limits = limits_of(gateway);
+    unsigned open = 0;
+
+    for (size_t i = 0; i < gateway->n_migrations; i++)
+        open += !saga_ended(gateway->migrations[i]->saga);
+    if (open >= gateway->config->limits.migrations) {
+        err_set(err, ERR_EXHAUSTED, "%u migrations are open, as many as limits.migrations allows; try again later", open);
+        return NULL;
+    }
+
+    struct migration *migration = add(gateway, saga_new(order, &limits), gateway->unix_ms(gateway->unix_ms_arg));
+    if (save(gateway, migration, err) < 0) {
+        migration_free(gateway->migrations[--gateway->n_migrations]);
+        return NULL;
+    }
+    migration->reply = reply;
+    migration_event(gateway, migration, (struct saga_event) {.type = SAGA_START});
+    return migration;
+}
+
+struct loading {
+    struct gateway *gateway;
+    struct err err;
+};
+
+static bool load_one(void *arg, const struct store_migration *row)
+{
+    struct loading *loading = arg;
+    struct saga_limits limits = limits_of(loading->gateway);
+    json_t *json = json_loads(row->document, 0, NULL);
+    struct saga *saga = json ? saga_from_json(json, &limits, &loading->err) : NULL;
+
+    json_decref(json);
+    if (!saga) {
+        if (loading->err.code == 0)
+            err_set(&loading->err, ERR_MALFORMED, "the journal's document is not JSON");
+        err_prefix(&loading->err, "migration %s in the store", row->id);
+        return false;
+    }
+    add(loading->gateway, saga, row->created_ms);
+    return true;
+}
+
+struct migration *migration_recall(struct gateway *gateway, const char *id, enum migration_role role)
+{
+    struct loading loading = {.gateway = gateway};
+    struct store_migration row = {0};
+    size_t before = gateway->n_migrations;
+
+    if (migration_is_buried(gateway, id) || store_migration_get(gateway->store, id, role_name(role), &row, NULL) < 0)
+        return NULL;
+    if (!load_one(&loading, &row))
+        log_error(FAULT_OURS, id, "%s", loading.err.text);
+    store_migration_free(&row);
+    return gateway->n_migrations > before ? gateway->migrations[before] : NULL;
+}
+
+/* An abort may overtake its migration message. The message then finds that it was called off. */
+#define TOMBSTONE "{\"called-off\": true}"
+
+int migration_bury(struct gateway *gateway, const char *id, const char *peer, struct err *err)
+{
+    struct store_migration row = {.document = (char[]) {TOMBSTONE},
+                                  .created_ms = gateway->unix_ms(gateway->unix_ms_arg),
+                                  .updated_ms = gateway->unix_ms(gateway->unix_ms_arg),
+                                  .ended = true};
+
+    snprintf(row.id, sizeof row.id, "%s", id);
+    snprintf(row.role, sizeof row.role, "%s", role_name(ROLE_TARGET));
+    snprintf(row.peer, sizeof row.peer, "%s", peer);
+    snprintf(row.state, sizeof row.state, "%s", saga_states[SAGA_ROLLED_BACK].name);
+    return store_migration_put(gateway->store, &row, err);
+}
+
+bool migration_is_buried(const struct gateway *gateway, const char *id)
+{
+    struct store_migration row = {0};
+    bool buried;
+
+    if (store_migration_get(gateway->store, id, role_name(ROLE_TARGET), &row, NULL) < 0)
+        return false;
+    buried = strcmp(row.document, TOMBSTONE) == 0;
+    store_migration_free(&row);
+    return buried;
+}
+
+bool peer_is_dc(const struct gateway *gateway, const char *common_name, const char *dc)
+{
+    for (unsigned i = 0; i < gateway->config->peers_count; i++) {
+        const struct config_peer *peer = &gateway->config->peers[i];
+
+        if (strcmp(peer->dc, dc) == 0)
+            return strcmp(peer->name, common_name) == 0;
+    }
+    return false;
+}
+
+int migrations_load(struct gateway *gateway, struct err *err)
+{
+    struct loading loading = {.gateway = gateway};
+    int status = store_migration_each(gateway->store, true, load_one, &loading, err);
+
+    if (status == 0 && loading.err.code) {
+        *err = loading.err;
+        status = err->code;
+    }
+    return status;
+}
+
+/* Tenants of a target that was configured before the restart: the network shall hold them as before. */
+static void restore_tenants(struct gateway *gateway, const struct saga *saga)
+{
+    for (unsigned i = 0; i < saga->n_steps; i++) {
+        const struct step *step = &saga->steps[i];
+
+        if (step->kind == STEP_POLICY_INSTALL && step->state == STEP_DONE) {
+            struct tenant like = tenant_of_order(&saga->order, (unsigned) step->vm);
+
+            network_set_tenant(gateway, &like);
+        } else if (step->kind == STEP_ACTIVATE && step->state == STEP_DONE) {
+            network_tenant(gateway, saga->order.vms[step->vm].uuid)->present = true;
+        }
+    }
+}
+
+void migrations_restore_tenants(struct gateway *gateway)
+{
+    for (size_t i = 0; i < gateway->n_migrations; i++) {
+        if (gateway->migrations[i]->saga->order.role == ROLE_TARGET)
+            restore_tenants(gateway, gateway->migrations[i]->saga);
+    }
+}
+
+void migrations_restart(struct gateway *gateway)
+{
+    for (size_t i = 0; i < gateway->n_migrations; i++)
+        migration_event(gateway, gateway->migrations[i], (struct saga_event) {.type = SAGA_RESTART});
+}
+
+void migrations_tick(struct gateway *gateway)
+{
+    for (size_t i = 0; i < gateway->n_migrations; i++) {
+        if (mono_reached(saga_deadline(gateway->migrations[i]->saga), gateway->now))
+            migration_event(gateway, gateway->migrations[i], (struct saga_event) {.type = SAGA_TICK});
+    }
+}
+
+struct mono migrations_deadline(const struct gateway *gateway)
+{
+    struct mono deadline = MONO_NEVER;
+
+    for (size_t i = 0; i < gateway->n_migrations; i++)
+        deadline = mono_min(deadline, saga_deadline(gateway->migrations[i]->saga));
+    return deadline;
+}

@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Where users find a VM: the PE's flows to it, ARP in its segment, its host route. And VMs that appear at hypervisors
+ * without a migration, which the network adopts. */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "scgd/gateway.h"
+
+#define PROBE_UNKNOWN_MS 1000
+#define PROBE_KNOWN_MS 30000
+#define ROUTES_RETRY_MS 2000
+
+int presence_uplink(const struct gateway *gateway, const struct switch_info *pe, struct pipeline_uplink *uplink,
+                    struct err *err)
+{
+    const struct config_edge *edge = network_edge_config(gateway, EDGE_IP);
+    const struct switch_port *out = switch_port_by_name(pe, edge->uplink_port);
+    const struct switch_port *router = switch_port_by_name(pe, edge->router_port);
+
+    if (!out || !router)
+        return err_set(err, ERR_NOT_FOUND, "PE %s has no port %s, its %s by the configuration", pe->name,
+                       out ? edge->router_port : edge->uplink_port, out ? "router-port" : "uplink-port");
+    *uplink = (struct pipeline_uplink) {out->number, router->number, edge->router_ip, edge->next_hop_ip};
+    return 0;
+}
+
+/* ---- host routes ---- */
+
+/* Who waits for the request that is out. */
+struct round {
+    struct join **waiters;
+    size_t n;
+};
+
+static void send_routes(struct gateway *gateway);
+
+static void routes_set(struct gateway *gateway, struct join *join)
+{
+    struct round *round = join->context;
+
+    for (size_t i = 0; i < round->n; i++) {
+        if (join->err.code)
+            join_fail(round->waiters[i], &join->err);
+        join_close(gateway, round->waiters[i]);
+    }
+    free(round->waiters);
+    free(round);
+    gateway->network.routes_busy = false;
+    if (join->err.code) {
+        log_warn(FAULT_PEER, "routes", "%s", join->err.text);
+        gateway->network.routes_wanted = true;
+        gateway->network.routes_retry = mono_add(gateway->now, ROUTES_RETRY_MS);
+    } else {
+        send_routes(gateway);
+    }
+}
+
+/* One request at a time; what changes meanwhile goes with the next. Nothing is sent before every hypervisor was heard
+ * once: after a restart of the gateway BIRD still announces what stood before, and that is right until known better. */
+static void send_routes(struct gateway *gateway)
+{
+    struct network *network = &gateway->network;
+
+    if (!network->routes_wanted || network->routes_busy || !gateway_servers_heard(gateway))
+        return;
+
+    struct ip *hosts = xcalloc(network->n_tenants, sizeof *hosts);
+    size_t n = 0;
+    for (size_t i = 0; i < network->n_tenants; i++) {
+        if (network->tenants[i].present)
+            hosts[n++] = network->tenants[i].ip;
+    }
+
+    struct join *join = join_new(routes_set);
+    struct round *round = xmalloc(sizeof *round);
+
+    *round = (struct round) {network->route_waiters, network->n_route_waiters};
+    join->context = round;
+    network->route_waiters = NULL;
+    network->n_route_waiters = network->cap_route_waiters = 0;
+    network->routes_wanted = false;
+    network->routes_busy = true;
+    network->routes_retry = MONO_NEVER;
+    uint64_t request = gateway_request(gateway, join, NULL, NULL);
+    gateway->south.routes->ops->set(gateway->south.routes, request, hosts, n);
+    join_close(gateway, join);
+    free(hosts);
+}
+
+void network_servers_heard(struct gateway *gateway)
+{
+    send_routes(gateway);
+}
+
+static void want_routes(struct gateway *gateway, struct join *join)
+{
+    struct network *network = &gateway->network;
+
+    network->route_waiters = array_reserve(network->route_waiters, network->n_route_waiters,
+                                           &network->cap_route_waiters, sizeof *network->route_waiters);
+    network->route_waiters[network->n_route_waiters++] = join;
+    join->open++;
+    network->routes_wanted = true;
+    send_routes(gateway);
+}
+
+/* ---- presence ---- */
+
+/* Tells the segment who answers for the VM's address now: the VM itself, or the gateway, if it lives elsewhere. */
+static void announce(struct gateway *gateway, const struct switch_info *pe, const struct tenant *tenant)
+{
+    const struct segment_state *segment = network_segment(gateway, tenant->segment);
+    uint8_t frame[GARP_FRAME_SIZE];
+    size_t size = pipeline_garp(tenant->present ? &tenant->mac : &segment->flows.gateway_mac, &tenant->ip,
+                                segment->flows.vlan, frame);
+
+    for (size_t i = 0; i < pe->n_ports; i++) {
+        if (pe->ports[i].fabric && pe->ports[i].up)
+            gateway->south.switches->ops->packet_out(gateway->south.switches, pe->name, pe->ports[i].number, frame,
+                                                     size);
+    }
+}
+
+void network_set_present(struct gateway *gateway, const uint8_t uuid[UUID_SIZE], bool present, struct join *join)
+{
+    struct tenant *tenant = network_tenant(gateway, uuid);
+    struct err err = {0};
+    const struct switch_info *pe = network_edge(gateway, SWITCH_ROLE_PE, &err);
+
+    if (!tenant)
+        return;
+    tenant->present = present;
+    if (pe) {
+        struct pipeline_vm vm = {.cookie = cookie_of_vm(tenant->uuid), .mac = tenant->mac, .ip = tenant->ip};
+        const struct segment_state *segment = network_segment(gateway, tenant->segment);
+        struct flow_txn txn = {0};
+
+        if (present)
+            pipeline_vm_pe(&txn, &segment->flows, &vm);
+        else
+            pipeline_vm_remove(&txn, &vm);
+        network_apply(gateway, pe, &txn, join);
+        if (segment->flows.vlan)
+            announce(gateway, pe, tenant);
+    } else {
+        join_fail(join, &err);
+    }
+    want_routes(gateway, join);
+}
+
+/* ---- the next hop ---- */
+
+void network_packet(struct gateway *gateway, const struct event *event)
+{
+    struct network *network = &gateway->network;
+    const struct config_edge *edge = network_edge_config(gateway, EDGE_IP);
+    const struct switch_info *pe = network_edge(gateway, SWITCH_ROLE_PE, NULL);
+    struct pipeline_uplink uplink;
+    struct mac mac;
+    struct ip ip;
+
+    if (!pe || strcmp(event->name, pe->name) != 0 || presence_uplink(gateway, pe, &uplink, NULL) < 0 ||
+        pipeline_arp_reply(event->packet.frame, event->packet.size, &mac, &ip) < 0 ||
+        !ip_equal(&ip, &edge->next_hop_ip))
+        return;
+    network->next_probe = mono_add(gateway->now, PROBE_KNOWN_MS);
+    if (network->next_hop_known && mac_equal(&mac, &network->next_hop_mac))
+        return;
+    network->next_hop_known = true;
+    network->next_hop_mac = mac;
+
+    char text[MAC_TEXT_SIZE];
+    struct flow_txn txn = {0};
+    struct join *join = network_background_join();
+
+    log_info(pe->name, "next hop %s is at %s", edge->next_hop, mac_format(&mac, text));
+    pipeline_neighbour_pe(&txn, &uplink, &mac);
+    network_apply(gateway, pe, &txn, join);
+    join_close(gateway, join);
+}
+
+static void probe_next_hop(struct gateway *gateway)
+{
+    struct network *network = &gateway->network;
+    const struct config_edge *edge = network_edge_config(gateway, EDGE_IP);
+    const struct switch_info *pe = network_edge(gateway, SWITCH_ROLE_PE, NULL);
+    struct pipeline_uplink uplink;
+    uint8_t frame[ARP_FRAME_SIZE];
+
+    if (!pe || presence_uplink(gateway, pe, &uplink, NULL) < 0 || gateway->config->segments_count == 0) {
+        network->next_probe = MONO_NEVER; /* the PE's coming sets it again */
+        return;
+    }
+    network->next_probe = mono_add(gateway->now, network->next_hop_known ? PROBE_KNOWN_MS : PROBE_UNKNOWN_MS);
+    pipeline_arp_probe(&network->segments[0].flows.gateway_mac, &edge->next_hop_ip, frame);
+    gateway->south.switches->ops->packet_out(gateway->south.switches, pe->name, uplink.uplink_port, frame,
+                                             sizeof frame);
+}
+
+void network_tick(struct gateway *gateway)
+{
+    struct network *network = &gateway->network;
+
+    if (mono_reached(network->next_probe, gateway->now))
+        probe_next_hop(gateway);
+    if (mono_reached(network->routes_retry, gateway->now))
+        send_routes(gateway);
+    if (mono_reached(network->resync_at, gateway->now))
+        network_resync(gateway);
+}
+
+struct mono network_deadline(const struct gateway *gateway)
+{
+    const struct network *network = &gateway->network;
+
+    return mono_min(network->next_probe, mono_min(network->routes_retry, network->resync_at));
+}
+
+/* ---- VMs that are just there ---- */
+
+/* Whether this DC may serve the VM: another DC's claim of a generation is stronger than a domain that turns up here. */
+static bool claimed_here(struct gateway *gateway, const struct vm *vm)
+{
+    struct store_location location = {0};
+    struct err err = {0};
+
+    if (store_location_get(gateway->store, vm->uuid, &location, &err) == 0) {
+        if (strcmp(location.dc, gateway->config->dc) == 0)
+            return true;
+        log_warn(FAULT_OPERATOR, vm->name,
+                 "runs on %s, but generation %llu of it belongs to data center %s; it gets no network here", vm->server,
+                 (unsigned long long) location.generation, location.dc);
+        return false;
+    }
+    memcpy(location.uuid, vm->uuid, UUID_SIZE);
+    name_copy(location.vm, vm->name);
+    name_copy(location.dc, gateway->config->dc);
+    if (store_location_put(gateway->store, &location, &err) < 0) {
+        log_error(FAULT_OURS, vm->name, "%s", err.text);
+        return false;
+    }
+    return true;
+}
+
+static struct tenant tenant_of_vm(struct gateway *gateway, const struct vm *vm)
+{
+    struct tenant tenant = {.mac = vm->nics[0].mac, .ip = vm->nics[0].ip};
+    AUTO_FREE char *text = NULL;
+    struct err err = {0};
+
+    memcpy(tenant.uuid, vm->uuid, UUID_SIZE);
+    memcpy(tenant.name, vm->name, NAME_SIZE);
+    memcpy(tenant.server, vm->server, NAME_SIZE);
+    memcpy(tenant.segment, vm->segment, NAME_SIZE);
+    if (store_policy_get(gateway->store, vm->name, &text, &err) == 0) {
+        json_t *json = json_loads(text, 0, NULL);
+
+        if (policy_from_json(json, &tenant.policy, &err) == 0)
+            tenant.has_policy = true;
+        else
+            log_error(FAULT_OURS, vm->name, "stored policy: %s", err.text);
+        json_decref(json);
+    }
+    return tenant;
+}
+
+static void adopt_running(struct gateway *gateway, const struct vm *vm)
+{
+    struct tenant *known = network_tenant(gateway, vm->uuid);
+
+    if (known && known->present && strcmp(known->server, vm->server) == 0)
+        return;
+    if (!claimed_here(gateway, vm))
+        return;
+
+    struct tenant like = tenant_of_vm(gateway, vm);
+    struct join *join = network_background_join();
+
+    network_set_tenant(gateway, &like);
+    policy_free(&like.policy);
+    network_open_segment(gateway, vm->segment, join);
+    network_install(gateway, vm->uuid, join);
+    network_set_present(gateway, vm->uuid, true, join);
+    join_close(gateway, join);
+}
+
+void network_adopt(struct gateway *gateway, const struct vm *vm)
+{
+    struct tenant *known = network_tenant(gateway, vm->uuid);
+
+    switch (vm->state) {
+    case VM_RUNNING:
+        if (network_segment(gateway, vm->segment) && vm->n_nics && vm->nics[0].ip.family == IP_V4)
+            adopt_running(gateway, vm);
+        break;
+    case VM_PAUSED:
+        if (known && known->present && migration_of_vm(gateway, vm->uuid, NULL)) {
+            struct join *join = network_background_join();
+
+            network_set_present(gateway, vm->uuid, false, join);
+            join_close(gateway, join);
+        }
+        break;
+    case VM_SHUT_OFF:
+    case VM_CRASHED:
+        if (known && strcmp(known->server, vm->server) == 0 && !migration_of_vm(gateway, vm->uuid, NULL)) {
+            struct tenant like = *known;
+            struct join *join = network_background_join();
+
+            network_remove(gateway, &like, false, join);
+            network_close_segments(gateway, join);
+            join_close(gateway, join);
+        }
+        break;
+    case VM_INCOMING:
+        break;
+    }
+}

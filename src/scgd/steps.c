@@ -1,0 +1,500 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The source's steps: what each does, how its outcome is found out, how it is undone. Every function ends in exactly one
+ * step_outcome(), now or later. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "proto/peer/peer.h"
+#include "scgd/gateway.h"
+
+#define PEER_QUICK_MS 5000 /* for what a peer answers at once */
+
+static struct order *order_of(struct migration *migration)
+{
+    return &migration->saga->order;
+}
+
+static struct migration_vm *vm_of(struct migration *migration, unsigned step)
+{
+    return &migration->saga->order.vms[migration->saga->steps[step].vm];
+}
+
+/* A call to the other gateway whose answer 'fn' turns into the step's outcome. The join only carries the context. */
+static void call_peer(struct gateway *gateway, struct migration *migration, unsigned step, unsigned serial,
+                      enum peer_verb verb, json_t *body, uint32_t timeout_ms, answer_fn *fn)
+{
+    struct join *join = join_new(NULL);
+
+    join->migration = migration;
+    join->step = step;
+    join->serial = serial;
+    uint64_t request = gateway_request(gateway, join, fn, NULL);
+    gateway->south.peers->ops->call(gateway->south.peers, request, order_of(migration)->target_dc, verb,
+                                    order_of(migration)->id, body, timeout_ms);
+    join_close(gateway, join);
+}
+
+static void outcome(struct gateway *gateway, const struct join *join, enum saga_event_type type, const struct err *err)
+{
+    step_outcome(gateway, join->migration, join->step, join->serial, type, err);
+}
+
+/* The peer's status, or its refusal, or that there was no answer. */
+static int read_status(const struct event *event, struct peer_status *status, struct err *err)
+{
+    if (event->err.code) {
+        *err = event->err;
+        return err->code;
+    }
+    if (event->answer.status >= 300) {
+        peer_error_decode(event->answer.status, event->answer.body, err);
+        return err->code;
+    }
+    return peer_status_decode(event->answer.body, status, err);
+}
+
+static const struct peer_vm_status *status_of_vm(const struct peer_status *status, const char *name)
+{
+    for (unsigned v = 0; v < status->n_vms; v++) {
+        if (strcmp(status->vms[v].name, name) == 0)
+            return &status->vms[v];
+    }
+    return NULL;
+}
+
+/* ---- policy-collect ---- */
+
+static void policy_read(struct gateway *gateway, struct join *join, const struct event *event, void *context)
+{
+    struct migration_vm *vm = vm_of(join->migration, join->step);
+    struct err err = event->err;
+    (void) gateway;
+    (void) context;
+
+    if (err.code == 0) {
+        struct policy_site site = network_policy_site(&vm->nics[0].ip, cookie_of_vm(vm->uuid));
+
+        if (policy_from_flows(event->read.flows.flows, event->read.flows.n, event->read.meters, event->read.n_meters,
+                              &site, true, vm->name, &vm->policy, &err) == 0) {
+            vm->has_policy = true;
+            vm->policy_from_switch = true;
+        } else if (err.code == ERR_NOT_FOUND || err.code == 0) {
+            err_set(&err, ERR_NOT_FOUND,
+                    "VM %s has no policy, neither in the store nor on its switch; set one with 'scgctl policy apply'",
+                    vm->name);
+        } else {
+            err_prefix(&err, "the policy of VM %s on its switch", vm->name);
+        }
+    }
+    if (err.code)
+        join_fail(join, &err);
+}
+
+static void collect_policy(struct gateway *gateway, struct migration *migration, unsigned step, unsigned serial)
+{
+    struct migration_vm *vm = vm_of(migration, step);
+    struct join *join = step_join(migration, step, serial, false);
+    AUTO_FREE char *text = NULL;
+    struct err err = {0};
+    uint32_t port;
+
+    policy_free(&vm->policy);
+    vm->has_policy = vm->policy_from_switch = false;
+    if (store_policy_get(gateway->store, vm->name, &text, &err) == 0) {
+        json_t *json = json_loads(text, 0, NULL);
+
+        if (policy_from_json(json, &vm->policy, &err) == 0)
+            vm->has_policy = true;
+        else
+            join_fail(join, &err);
+        json_decref(json);
+    } else {
+        const struct switch_info *tor = network_tor(gateway, vm->server, &port, &err);
+
+        if (tor) {
+            uint64_t request = gateway_request(gateway, join, policy_read, NULL);
+
+            gateway->south.switches->ops->read(gateway->south.switches, request, tor->name, FLOW_TABLE_ALL, 0, 0);
+        } else {
+            join_fail(join, &err);
+        }
+    }
+    join_close(gateway, join);
+}
+
+/* ---- target-configure ---- */
+
+static void configured(struct gateway *gateway, struct join *join, const struct event *event, void *context)
+{
+    struct order *order = order_of(join->migration);
+    struct peer_status status;
+    struct err err = {0};
+    (void) context;
+
+    if (read_status(event, &status, &err) < 0) {
+        if (err.code == ERR_UNREACHABLE && event->err.code)
+            join->migration->target_untouched = join->migration->saga->steps[join->step].attempts == 1;
+        err_prefix(&err, "data center %s", order->target_dc);
+        outcome(gateway, join, err.code == ERR_UNKNOWN || err.code == ERR_TIMEOUT ? SAGA_STEP_UNKNOWN : SAGA_STEP_FAILED,
+                &err);
+        return;
+    }
+    memcpy(order->target_uri, status.target_uri, sizeof order->target_uri);
+    memcpy(order->target_address, status.target_address, sizeof order->target_address);
+    outcome(gateway, join, event->answer.status == 200 ? SAGA_STEP_OK : SAGA_STEP_UNKNOWN, NULL);
+}
+
+static bool is_configured(const char *state)
+{
+    return strcmp(state, "configured") == 0 || strcmp(state, "activated") == 0 || strcmp(state, "committed") == 0;
+}
+
+static void configure_confirmed(struct gateway *gateway, struct join *join, const struct event *event, void *context)
+{
+    struct order *order = order_of(join->migration);
+    struct peer_status status;
+    struct err err = {0};
+    (void) context;
+
+    if (read_status(event, &status, &err) < 0) {
+        bool nothing = event->err.code == 0 && event->answer.status == 404;
+
+        outcome(gateway, join, nothing ? SAGA_STEP_ABSENT : SAGA_STEP_BUSY, NULL);
+    } else if (is_configured(status.state)) {
+        memcpy(order->target_uri, status.target_uri, sizeof order->target_uri);
+        memcpy(order->target_address, status.target_address, sizeof order->target_address);
+        outcome(gateway, join, SAGA_STEP_PRESENT, NULL);
+    } else if (strcmp(status.state, "rolling_back") == 0 || strcmp(status.state, "rolled_back") == 0) {
+        if (status.reason.code == 0)
+            err_set(&status.reason, ERR_REFUSED, "it rolled the migration back");
+        err_prefix(&status.reason, "data center %s", order->target_dc);
+        outcome(gateway, join, SAGA_STEP_ABSENT, &status.reason);
+    } else {
+        outcome(gateway, join, SAGA_STEP_BUSY, NULL);
+    }
+}
+
+static void abort_answered(struct gateway *gateway, struct join *join, const struct event *event, void *context)
+{
+    struct peer_status status;
+    struct err err = {0};
+    (void) context;
+
+    if (read_status(event, &status, &err) < 0) {
+        if (event->err.code == 0 && event->answer.status == 404) {
+            outcome(gateway, join, SAGA_UNDO_OK, NULL);
+            return;
+        }
+    } else if (strcmp(status.state, "rolled_back") == 0) {
+        outcome(gateway, join, SAGA_UNDO_OK, NULL);
+        return;
+    } else {
+        err_set(&err, ERR_UNKNOWN, "data center %s is still %s", order_of(join->migration)->target_dc, status.state);
+    }
+    outcome(gateway, join, SAGA_UNDO_FAILED, &err);
+}
+
+/* ---- channel ---- */
+
+static uint64_t channel_cookie(const struct order *order, unsigned v)
+{
+    char key[UUID_TEXT_SIZE + NAME_SIZE + 2];
+
+    snprintf(key, sizeof key, "%s/%s", order->id, order->vms[v].server);
+    return cookie_of_name(COOKIE_CHANNEL, key);
+}
+
+/* One pair of flows for each server that a VM of the order runs on. */
+static bool first_on_server(const struct order *order, unsigned v)
+{
+    for (unsigned other = 0; other < v; other++) {
+        if (strcmp(order->vms[other].server, order->vms[v].server) == 0)
+            return false;
+    }
+    return true;
+}
+
+static void open_channel(struct gateway *gateway, struct migration *migration, unsigned step, unsigned serial)
+{
+    const struct order *order = order_of(migration);
+    struct join *join = step_join(migration, step, serial, false);
+
+    for (unsigned v = 0; v < order->n_vms; v++) {
+        struct open_channel channel = {.cookie = channel_cookie(order, v)};
+        struct err err = {0};
+
+        if (!first_on_server(order, v))
+            continue;
+        memcpy(channel.server, order->vms[v].server, NAME_SIZE);
+        if (ip_parse(order->vms[v].source_address, &channel.local) < 0 ||
+            ip_parse(order->target_address, &channel.remote) < 0) {
+            err_set(&err, ERR_INVALID, "migration addresses '%s' and '%s' are not both IP addresses",
+                    order->vms[v].source_address, order->target_address);
+            join_fail(join, &err);
+        } else {
+            network_open_channel(gateway, &channel, join);
+        }
+    }
+    join_close(gateway, join);
+}
+
+static void close_channel(struct gateway *gateway, struct migration *migration, struct join *join)
+{
+    const struct order *order = order_of(migration);
+
+    for (unsigned v = 0; v < order->n_vms; v++) {
+        if (first_on_server(order, v))
+            network_close_channels(gateway, channel_cookie(order, v), join);
+    }
+    join_close(gateway, join);
+}
+
+/* ---- transfer ---- */
+
+static void transfer_ended(struct gateway *gateway, struct join *join, const struct event *event, void *context)
+{
+    struct migration *migration = join->migration;
+    int vm = migration->saga->steps[join->step].vm;
+    (void) context;
+
+    migration->vms[vm].request = 0;
+    migration->vms[vm].ended_ms = gateway->unix_ms(gateway->unix_ms_arg);
+    outcome(gateway, join, event->err.code ? SAGA_STEP_FAILED : SAGA_STEP_OK, &event->err);
+}
+
+static void transfer(struct gateway *gateway, struct migration *migration, unsigned step, unsigned serial)
+{
+    const struct order *order = order_of(migration);
+    const struct migration_vm *vm = vm_of(migration, step);
+    int index = migration->saga->steps[step].vm;
+    struct hypervisor_transfer transfer = {.bandwidth_mbps = order->bandwidth_mbps};
+    struct join *join = join_new(NULL);
+
+    join->migration = migration;
+    join->step = step;
+    join->serial = serial;
+    memcpy(transfer.vm, vm->name, NAME_SIZE);
+    memcpy(transfer.uuid, vm->uuid, UUID_SIZE);
+    memcpy(transfer.server, vm->server, NAME_SIZE);
+    memcpy(transfer.target_uri, order->target_uri, sizeof transfer.target_uri);
+    memcpy(transfer.target_address, order->target_address, sizeof transfer.target_address);
+    migration->vms[index].began_ms = gateway->unix_ms(gateway->unix_ms_arg);
+    migration->vms[index].request = gateway_request(gateway, join, transfer_ended, NULL);
+    gateway->south.hypervisors->ops->transfer(gateway->south.hypervisors, migration->vms[index].request, &transfer);
+    join_close(gateway, join);
+}
+
+void source_abort_transfer(struct gateway *gateway, struct migration *migration, unsigned step)
+{
+    const struct migration_vm *vm = vm_of(migration, step);
+    struct join *join = network_background_join();
+    uint64_t request = gateway_request(gateway, join, NULL, NULL);
+
+    gateway->south.hypervisors->ops->abort(gateway->south.hypervisors, request, vm->server, vm->uuid);
+    join_close(gateway, join);
+}
+
+/* The source's hypervisor cannot say that the VM runs there: what does the target's say? */
+static void target_asked(struct gateway *gateway, struct join *join, const struct event *event, void *context)
+{
+    const struct migration_vm *vm = vm_of(join->migration, join->step);
+    const struct peer_vm_status *there = NULL;
+    struct peer_status status;
+    struct err err = {0};
+    (void) context;
+
+    if (read_status(event, &status, &err) == 0)
+        there = status_of_vm(&status, vm->name);
+    if (there && (there->place == PLACE_RUNNING || there->fate == FATE_CROSSED))
+        outcome(gateway, join, SAGA_STEP_PRESENT, NULL);
+    else
+        outcome(gateway, join, SAGA_STEP_BUSY, NULL);
+}
+
+static void source_located(struct gateway *gateway, struct join *join, const struct event *event, void *context)
+{
+    (void) context;
+    switch (event->err.code ? PLACE_UNKNOWN : event->location) {
+    case PLACE_RUNNING:
+        outcome(gateway, join, SAGA_STEP_ABSENT, NULL);
+        break;
+    case PLACE_MOVING:
+    case PLACE_INCOMING:
+        outcome(gateway, join, SAGA_STEP_BUSY, NULL);
+        break;
+    case PLACE_UNKNOWN:
+    case PLACE_ABSENT:
+    case PLACE_PAUSED:
+        call_peer(gateway, join->migration, join->step, join->serial, PEER_STATUS, NULL, PEER_QUICK_MS, target_asked);
+        break;
+    }
+}
+
+static void locate(struct gateway *gateway, struct migration *migration, unsigned step, unsigned serial)
+{
+    const struct migration_vm *vm = vm_of(migration, step);
+    struct join *join = join_new(NULL);
+
+    join->migration = migration;
+    join->step = step;
+    join->serial = serial;
+    uint64_t request = gateway_request(gateway, join, source_located, NULL);
+    gateway->south.hypervisors->ops->locate(gateway->south.hypervisors, request, vm->server, vm->uuid);
+    join_close(gateway, join);
+}
+
+/* ---- after the pivot ---- */
+
+static void activated(struct gateway *gateway, struct join *join, const struct event *event, void *context)
+{
+    const struct order *order = order_of(join->migration);
+    const struct migration_vm *vm = vm_of(join->migration, join->step);
+    const struct peer_vm_status *there = NULL;
+    struct store_location location = {.generation = vm->generation};
+    struct peer_status status;
+    struct err err = {0};
+    (void) context;
+
+    if (read_status(event, &status, &err) == 0) {
+        there = status_of_vm(&status, vm->name);
+        err_set(&err, ERR_UNKNOWN, "data center %s has not activated VM %s yet", order->target_dc, vm->name);
+    }
+    if (!there || !there->active) {
+        outcome(gateway, join, SAGA_STEP_FAILED, &err);
+        return;
+    }
+    memcpy(location.uuid, vm->uuid, UUID_SIZE);
+    memcpy(location.vm, vm->name, NAME_SIZE);
+    memcpy(location.dc, order->target_dc, NAME_SIZE);
+    if (store_location_put(gateway->store, &location, &err) < 0 && err.code != ERR_STALE)
+        outcome(gateway, join, SAGA_STEP_FAILED, &err);
+    else
+        outcome(gateway, join, SAGA_STEP_OK, NULL);
+}
+
+static void remove_vm(struct gateway *gateway, struct migration *migration, unsigned step, unsigned serial)
+{
+    const struct migration_vm *vm = vm_of(migration, step);
+    struct tenant tenant = tenant_of_order(order_of(migration), (unsigned) migration->saga->steps[step].vm);
+    struct join *join = step_join(migration, step, serial, false);
+    struct err err = {0};
+
+    network_remove(gateway, &tenant, true, join);
+    if (store_policy_delete(gateway->store, vm->name, &err) < 0)
+        join_fail(join, &err);
+    join_close(gateway, join);
+}
+
+static void committed(struct gateway *gateway, struct join *join, const struct event *event, void *context)
+{
+    struct peer_status status;
+    struct err err = {0};
+    (void) context;
+
+    if (read_status(event, &status, &err) == 0) {
+        if (status.ended) {
+            outcome(gateway, join, SAGA_STEP_OK, NULL);
+            return;
+        }
+        err_set(&err, ERR_UNKNOWN, "data center %s is still %s", order_of(join->migration)->target_dc, status.state);
+    }
+    outcome(gateway, join, SAGA_STEP_FAILED, &err);
+}
+
+/* ---- the three verbs ---- */
+
+static void reserve_channel(struct gateway *gateway, struct migration *migration, unsigned step, unsigned serial)
+{
+    struct order *order = order_of(migration);
+    struct err err = {0};
+    uint32_t mbps = order->bandwidth_mbps;
+
+    order->bandwidth_mbps = 0; /* its own booking does not stand in its way */
+    const struct config_channel *channel = channel_for(gateway, order->target_dc, mbps, &err);
+    order->bandwidth_mbps = mbps;
+    if (channel)
+        name_copy(order->channel, channel->name);
+    step_outcome(gateway, migration, step, serial, channel ? SAGA_STEP_OK : SAGA_STEP_FAILED, &err);
+}
+
+void source_apply(struct gateway *gateway, struct migration *migration, unsigned step, unsigned serial)
+{
+    uint32_t peer_ms = gateway->config->timeouts.peer * 1000;
+
+    switch (migration->saga->steps[step].kind) {
+    case STEP_CHANNEL_RESERVE:
+        reserve_channel(gateway, migration, step, serial);
+        break;
+    case STEP_POLICY_COLLECT:
+        collect_policy(gateway, migration, step, serial);
+        break;
+    case STEP_TARGET_CONFIGURE:
+        call_peer(gateway, migration, step, serial, PEER_CONFIGURE, peer_configure_encode(order_of(migration)), peer_ms,
+                  configured);
+        break;
+    case STEP_CHANNEL_OPEN:
+        open_channel(gateway, migration, step, serial);
+        break;
+    case STEP_TRANSFER:
+        transfer(gateway, migration, step, serial);
+        break;
+    case STEP_TARGET_ACTIVATE:
+        call_peer(gateway, migration, step, serial, PEER_ACTIVATE,
+                  json_pack("{s:s}", "vm", vm_of(migration, step)->name), PEER_QUICK_MS, activated);
+        break;
+    case STEP_VM_REMOVE:
+        remove_vm(gateway, migration, step, serial);
+        break;
+    case STEP_SEGMENT_CLOSE: {
+        struct join *join = step_join(migration, step, serial, false);
+
+        network_close_segments(gateway, join);
+        join_close(gateway, join);
+        break;
+    }
+    case STEP_CHANNEL_CLOSE:
+        close_channel(gateway, migration, step_join(migration, step, serial, false));
+        break;
+    case STEP_TARGET_COMMIT:
+        call_peer(gateway, migration, step, serial, PEER_COMMIT, NULL, PEER_QUICK_MS, committed);
+        break;
+    default:
+        break;
+    }
+}
+
+void source_confirm(struct gateway *gateway, struct migration *migration, unsigned step, unsigned serial)
+{
+    switch (migration->saga->steps[step].kind) {
+    case STEP_TARGET_CONFIGURE:
+        call_peer(gateway, migration, step, serial, PEER_STATUS, NULL, PEER_QUICK_MS, configure_confirmed);
+        break;
+    case STEP_TRANSFER:
+        locate(gateway, migration, step, serial);
+        break;
+    default:
+        /* Doing it again finds out, and costs no more than asking. */
+        step_outcome(gateway, migration, step, serial, SAGA_STEP_ABSENT, NULL);
+        break;
+    }
+}
+
+void source_undo(struct gateway *gateway, struct migration *migration, unsigned step, unsigned serial)
+{
+    switch (migration->saga->steps[step].kind) {
+    case STEP_TARGET_CONFIGURE:
+        if (migration->target_untouched)
+            step_outcome(gateway, migration, step, serial, SAGA_UNDO_OK, NULL);
+        else
+            call_peer(gateway, migration, step, serial, PEER_ABORT, NULL, PEER_QUICK_MS, abort_answered);
+        break;
+    case STEP_CHANNEL_OPEN:
+        close_channel(gateway, migration, step_join(migration, step, serial, true));
+        break;
+    default:
+        step_outcome(gateway, migration, step, serial, SAGA_UNDO_OK, NULL);
+        break;
+    }
+}

@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The target's steps. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "scgd/gateway.h"
+
+static struct migration_vm *vm_of(struct migration *migration, unsigned step)
+{
+    return &migration->saga->order.vms[migration->saga->steps[step].vm];
+}
+
+struct tenant tenant_of_order(const struct order *order, unsigned v)
+{
+    const struct migration_vm *vm = &order->vms[v];
+    struct tenant tenant = {
+        .mac = vm->nics[0].mac, .ip = vm->nics[0].ip, .has_policy = vm->has_policy, .policy = vm->policy};
+
+    memcpy(tenant.uuid, vm->uuid, UUID_SIZE);
+    memcpy(tenant.name, vm->name, NAME_SIZE);
+    memcpy(tenant.server, order->role == ROLE_TARGET ? order->target_server : vm->server, NAME_SIZE);
+    memcpy(tenant.segment, vm->segment, NAME_SIZE);
+    return tenant;
+}
+
+/* ---- admit ---- */
+
+static int check_clash(const struct gateway *gateway, const struct migration_vm *vm, struct err *err)
+{
+    char text[IP_TEXT_SIZE];
+
+    for (size_t i = 0; i < gateway->inventory.n_vms; i++) {
+        const struct vm *other = &gateway->inventory.vms[i];
+        bool same = memcmp(other->uuid, vm->uuid, UUID_SIZE) == 0;
+
+        if (same && other->state != VM_SHUT_OFF)
+            return err_set(err, ERR_CONFLICT, "VM %s already runs on %s", vm->name, other->server);
+        if (!same && strcmp(other->name, vm->name) == 0)
+            return err_set(err, ERR_CONFLICT, "another VM on %s is called %s; rename one of them", other->server, vm->name);
+        for (unsigned n = 0; n < other->n_nics && !same; n++) {
+            for (unsigned m = 0; m < vm->n_nics; m++) {
+                if (mac_equal(&other->nics[n].mac, &vm->nics[m].mac))
+                    return err_set(err, ERR_CONFLICT, "MAC address %s of VM %s is that of VM %s on %s",
+                                   mac_format(&vm->nics[m].mac, text), vm->name, other->name, other->server);
+                if (vm->nics[m].ip.family != IP_NONE && ip_equal(&other->nics[n].ip, &vm->nics[m].ip))
+                    return err_set(err, ERR_CONFLICT, "address %s of VM %s is that of VM %s on %s",
+                                   ip_format(&vm->nics[m].ip, text), vm->name, other->name, other->server);
+            }
+        }
+    }
+    return 0;
+}
+
+/* Memory that other open orders have been promised on the server and that has not arrived yet. */
+static uint64_t promised_kib(const struct gateway *gateway, const struct migration *except, const char *server)
+{
+    uint64_t sum = 0;
+
+    for (size_t i = 0; i < gateway->n_migrations; i++) {
+        const struct saga *saga = gateway->migrations[i]->saga;
+
+        if (gateway->migrations[i] == except || saga_ended(saga) || saga->order.role != ROLE_TARGET ||
+            strcmp(saga->order.target_server, server) != 0)
+            continue;
+        for (unsigned v = 0; v < saga->order.n_vms; v++)
+            sum += saga->order.vms[v].fate == FATE_OPEN ? saga->order.vms[v].memory_kib : 0;
+    }
+    return sum;
+}
+
+static int admit(struct gateway *gateway, struct migration *migration, struct err *err)
+{
+    struct order *order = &migration->saga->order;
+    const struct config_server *configured = gateway_server_config(gateway, order->target_server);
+    const struct server *server = inventory_server(&gateway->inventory, order->target_server);
+    uint64_t wanted = 0, promised = promised_kib(gateway, migration, order->target_server);
+    uint32_t port;
+    int status = 0;
+
+    if (!configured || !server)
+        return err_set(err, ERR_NOT_FOUND, "server %s is not known in data center %s", order->target_server,
+                       gateway->config->dc);
+    if (!server->up)
+        return err_set(err, ERR_UNREACHABLE, "the hypervisor of server %s does not answer", server->name);
+    if (!network_tor(gateway, server->name, &port, err) || !network_edge(gateway, SWITCH_ROLE_PE, err) ||
+        !network_edge(gateway, SWITCH_ROLE_INTER_DC, err))
+        return err->code;
+    for (unsigned v = 0; v < order->n_vms && status == 0; v++) {
+        struct store_location location;
+
+        wanted += order->vms[v].memory_kib;
+        status = check_clash(gateway, &order->vms[v], err);
+        if (status == 0 && store_location_get(gateway->store, order->vms[v].uuid, &location, NULL) == 0 &&
+            location.generation >= order->vms[v].generation)
+            status = err_set(err, ERR_STALE, "VM %s: generation %llu is claimed, but %llu is known here", order->vms[v].name,
+                             (unsigned long long) order->vms[v].generation, (unsigned long long) location.generation);
+        if (status == 0)
+            status = network_allocate(gateway, order->vms[v].segment, err);
+    }
+    if (status == 0 && wanted + promised > server->memory_free_kib)
+        status = err_set(err, ERR_REFUSED,
+                         "server %s has %llu MiB of memory free, %llu MiB of it promised; the order needs %llu MiB",
+                         server->name, (unsigned long long) server->memory_free_kib / 1024,
+                         (unsigned long long) promised / 1024, (unsigned long long) wanted / 1024);
+    if (status)
+        return status;
+    snprintf(order->target_uri, sizeof order->target_uri, "%s", configured->migration_uri);
+    snprintf(order->target_address, sizeof order->target_address, "%s", configured->migration_address);
+    return 0;
+}
+
+/* ---- verify ---- */
+
+/* The ToR holds exactly the flows that it was given, and read as a policy they are the policy that was asked for. */
+static void verified(struct gateway *gateway, struct join *join, const struct event *event, void *context)
+{
+    const struct migration_vm *vm = vm_of(join->migration, join->step);
+    const struct tenant *tenant = network_tenant(gateway, vm->uuid);
+    struct policy_site site = network_policy_site(&vm->nics[0].ip, cookie_of_vm(vm->uuid));
+    struct policy held = {0};
+    AUTO_FREE char *witness = NULL;
+    struct err err = event->err;
+    struct flow_txn want = {0};
+    (void) context;
+
+    if (err.code == 0 && network_expected(gateway, tenant, &want, &err) == 0) {
+        for (size_t m = 0; m < want.n_mods && err.code == 0; m++) {
+            bool found = want.mods[m].command != FLOW_ADD;
+
+            for (size_t f = 0; f < event->read.flows.n && !found; f++)
+                found = flow_equal(&want.mods[m].flow, &event->read.flows.flows[f]);
+            if (!found) {
+                AUTO_FREE char *text = flow_format(&want.mods[m].flow);
+
+                err_set(&err, ERR_REFUSED, "the ToR of %s does not hold this flow of VM %s: %s", tenant->server, vm->name,
+                        text);
+            }
+        }
+        if (err.code == 0 &&
+            policy_from_flows(event->read.flows.flows, event->read.flows.n, event->read.meters, event->read.n_meters,
+                              &site, true, vm->name, &held, &err) == 0) {
+            if (!policy_equivalent_in(&vm->policy, &held, vm->nics[0].ip.family, &witness))
+                err_set(&err, ERR_REFUSED, "the ToR of %s enforces another policy for VM %s: %s", tenant->server, vm->name,
+                        witness);
+            policy_free(&held);
+        }
+    }
+    flow_txn_free(&want);
+    if (err.code)
+        join_fail(join, &err);
+}
+
+static void verify(struct gateway *gateway, struct migration *migration, unsigned step, unsigned serial)
+{
+    const struct migration_vm *vm = vm_of(migration, step);
+    struct join *join = step_join(migration, step, serial, false);
+    struct err err = {0};
+    uint32_t port;
+    const struct switch_info *tor = network_tor(gateway, migration->saga->order.target_server, &port, &err);
+
+    if (tor) {
+        uint64_t request = gateway_request(gateway, join, verified, NULL);
+
+        gateway->south.switches->ops->read(gateway->south.switches, request, tor->name, FLOW_TABLE_ALL,
+                                           cookie_of_vm(vm->uuid), COOKIE_EXACT);
+    } else {
+        join_fail(join, &err);
+    }
+    join_close(gateway, join);
+}
+
+/* ---- arrival ---- */
+
+static void located(struct gateway *gateway, struct join *join, const struct event *event, void *context)
+{
+    enum vm_place place = event->err.code ? PLACE_UNKNOWN : event->location;
+    (void) context;
+
+    step_outcome(gateway, join->migration, join->step, join->serial,
+                 place == PLACE_RUNNING || place == PLACE_MOVING ? SAGA_STEP_PRESENT :
+                 place == PLACE_ABSENT                           ? SAGA_STEP_ABSENT :
+                                                                   SAGA_STEP_BUSY,
+                 NULL);
+}
+
+static void locate(struct gateway *gateway, struct migration *migration, unsigned step, unsigned serial)
+{
+    struct join *join = join_new(NULL);
+
+    join->migration = migration;
+    join->step = step;
+    join->serial = serial;
+    uint64_t request = gateway_request(gateway, join, located, NULL);
+    gateway->south.hypervisors->ops->locate(gateway->south.hypervisors, request, migration->saga->order.target_server,
+                                            vm_of(migration, step)->uuid);
+    join_close(gateway, join);
+}
+
+/* ---- activate ---- */
+
+static void activate(struct gateway *gateway, struct migration *migration, unsigned step, unsigned serial)
+{
+    const struct migration_vm *vm = vm_of(migration, step);
+    struct store_location location = {.generation = vm->generation};
+    struct join *join = step_join(migration, step, serial, false);
+    json_t *json = policy_to_json(&vm->policy);
+    AUTO_FREE char *text = json_dumps(json, JSON_COMPACT);
+    struct err err = {0};
+
+    json_decref(json);
+    memcpy(location.uuid, vm->uuid, UUID_SIZE);
+    memcpy(location.vm, vm->name, NAME_SIZE);
+    name_copy(location.dc, gateway->config->dc);
+    if (store_location_put(gateway->store, &location, &err) < 0 ||
+        store_policy_put(gateway->store, vm->name, text, &err) < 0)
+        join_fail(join, &err);
+    else
+        network_set_present(gateway, vm->uuid, true, join);
+    join_close(gateway, join);
+}
+
+/* ---- channel ---- */
+
+static uint64_t channel_cookie(const struct order *order, unsigned v)
+{
+    char key[UUID_TEXT_SIZE + IP_TEXT_SIZE + 2];
+
+    snprintf(key, sizeof key, "%s/%s", order->id, order->vms[v].source_address);
+    return cookie_of_name(COOKIE_CHANNEL, key);
+}
+
+static void open_channel(struct gateway *gateway, struct migration *migration, struct join *join)
+{
+    const struct order *order = &migration->saga->order;
+
+    for (unsigned v = 0; v < order->n_vms; v++) {
+        struct open_channel channel = {.cookie = channel_cookie(order, v)};
+        struct err err = {0};
+
+        memcpy(channel.server, order->target_server, NAME_SIZE);
+        if (ip_parse(order->target_address, &channel.local) < 0 ||
+            ip_parse(order->vms[v].source_address, &channel.remote) < 0) {
+            err_set(&err, ERR_INVALID, "migration addresses '%s' and '%s' are not both IP addresses",
+                    order->target_address, order->vms[v].source_address);
+            join_fail(join, &err);
+        } else {
+            network_open_channel(gateway, &channel, join);
+        }
+    }
+    join_close(gateway, join);
+}
+
+static void close_channel(struct gateway *gateway, struct migration *migration, struct join *join)
+{
+    for (unsigned v = 0; v < migration->saga->order.n_vms; v++)
+        network_close_channels(gateway, channel_cookie(&migration->saga->order, v), join);
+    join_close(gateway, join);
+}
+
+/* ---- the three verbs ---- */
+
+static void open_segments(struct gateway *gateway, const struct order *order, struct join *join)
+{
+    for (unsigned v = 0; v < order->n_vms; v++)
+        network_open_segment(gateway, order->vms[v].segment, join);
+    join_close(gateway, join);
+}
+
+static void install(struct gateway *gateway, struct migration *migration, unsigned step, struct join *join)
+{
+    struct tenant like = tenant_of_order(&migration->saga->order, (unsigned) migration->saga->steps[step].vm);
+
+    network_set_tenant(gateway, &like);
+    network_install(gateway, like.uuid, join);
+    join_close(gateway, join);
+}
+
+void target_apply(struct gateway *gateway, struct migration *migration, unsigned step, unsigned serial)
+{
+    struct err err = {0};
+
+    switch (migration->saga->steps[step].kind) {
+    case STEP_ADMIT:
+        if (admit(gateway, migration, &err) < 0)
+            step_outcome(gateway, migration, step, serial, SAGA_STEP_FAILED, &err);
+        else
+            step_outcome(gateway, migration, step, serial, SAGA_STEP_OK, NULL);
+        break;
+    case STEP_POLICY_INSTALL:
+        install(gateway, migration, step, step_join(migration, step, serial, false));
+        break;
+    case STEP_SEGMENT_OPEN:
+        open_segments(gateway, &migration->saga->order, step_join(migration, step, serial, false));
+        break;
+    case STEP_TARGET_CHANNEL_OPEN:
+        open_channel(gateway, migration, step_join(migration, step, serial, false));
+        break;
+    case STEP_VERIFY:
+        verify(gateway, migration, step, serial);
+        break;
+    case STEP_ACTIVATE:
+        activate(gateway, migration, step, serial);
+        break;
+    case STEP_TARGET_CHANNEL_CLOSE:
+        close_channel(gateway, migration, step_join(migration, step, serial, false));
+        break;
+    default:
+        break;
+    }
+}
+
+void target_confirm(struct gateway *gateway, struct migration *migration, unsigned step, unsigned serial)
+{
+    if (migration->saga->steps[step].kind == STEP_ARRIVAL)
+        locate(gateway, migration, step, serial);
+    else
+        /* Doing it again finds out, and costs no more than asking. */
+        step_outcome(gateway, migration, step, serial, SAGA_STEP_ABSENT, NULL);
+}
+
+void target_undo(struct gateway *gateway, struct migration *migration, unsigned step, unsigned serial)
+{
+    struct join *join = step_join(migration, step, serial, true);
+
+    switch (migration->saga->steps[step].kind) {
+    case STEP_ADMIT:
+        /* Of what was admitted only VLANs are held; memory is counted from open orders, meters go with their flows. */
+        network_close_segments(gateway, join);
+        break;
+    case STEP_POLICY_INSTALL: {
+        struct tenant like = tenant_of_order(&migration->saga->order, (unsigned) migration->saga->steps[step].vm);
+
+        network_remove(gateway, &like, false, join);
+        break;
+    }
+    case STEP_TARGET_CHANNEL_OPEN:
+        close_channel(gateway, migration, join);
+        return;
+    default:
+        break;
+    }
+    join_close(gateway, join);
+}
