@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What must hold, in the words of the design: after every event (1, 2), and when all is quiet (1, 3 to 6; sim.c does 6). */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/strbuf.h"
+#include "core/policy.h"
+#include "world.h"
+
+#define BROKEN(world, ...) err_set(&(world)->broken, ERR_INTERNAL, __VA_ARGS__)
+
+static enum cookie_kind kind_of(uint64_t cookie)
+{
+    return (cookie & COOKIE_SCG_MASK) == COOKIE_SCG ? (enum cookie_kind) (cookie >> 40 & 0xff) : 0;
+}
+
+/* Whether the ToR lets any packet of the VM through. */
+static bool served(const struct sim_switch *tor, uint64_t cookie)
+{
+    for (size_t i = 0; i < tor->flows.n; i++) {
+        const struct flow *flow = &tor->flows.flows[i];
+
+        if (flow->cookie == cookie && (flow->table == TOR_SPOOF || flow->table == TOR_FORWARD))
+            return true;
+    }
+    return false;
+}
+
+/* 2. No packet reaches a VM, or leaves it, but under its policy. */
+static void check_policy(struct world *world, struct site *site, const struct sim_vm *vm)
+{
+    struct sim_switch *tor = device(site, SIM_TOR);
+    uint64_t cookie = cookie_of_vm(vm->vm.uuid);
+    struct policy_site where = network_policy_site(&vm->vm.nics[0].ip, cookie);
+    struct policy held = {0};
+    struct err err = {0};
+    AUTO_FREE char *witness = NULL;
+
+    if (!served(tor, cookie))
+        return;
+    if (policy_from_flows(tor->flows.flows, tor->flows.n, tor->meters, tor->n_meters, &where, true, vm->vm.name, &held,
+                          &err) < 0) {
+        BROKEN(world, "2: %s serves %s without its policy: %s", site->dc, vm->vm.name, err.text);
+        return;
+    }
+    if (!policy_equivalent_in(&held, &vm->policy, IP_V4, &witness))
+        BROKEN(world, "2: %s serves %s under another policy: %s", site->dc, vm->vm.name, witness);
+    policy_free(&held);
+}
+
+void check_always(struct world *world)
+{
+    for (int s = 0; s < 2 && !world->broken.code; s++) {
+        struct sim_switch *tor = device(&world->sites[s], SIM_TOR);
+
+        if (tor->checked == tor->version)
+            continue;
+        tor->checked = tor->version;
+        for (unsigned v = 0; v < world->n_vms && !world->broken.code; v++)
+            check_policy(world, &world->sites[s], &world->vms[v]);
+    }
+    /* 1. A VM never runs where nothing was prepared for it: the transfer is the last thing to be ordered. */
+    for (unsigned v = 0; v < world->n_vms && !world->broken.code; v++) {
+        const struct sim_vm *vm = &world->vms[v];
+
+        if (vm->phase == VM_ARRIVED && !served(device(vm->at, SIM_TOR), cookie_of_vm(vm->vm.uuid)))
+            BROKEN(world, "1: %s runs at %s, whose ToR does not serve it", vm->vm.name, vm->at->dc);
+    }
+}
+
+/* ---- when all is quiet ---- */
+
+static const struct sim_vm *vm_of_cookie(const struct world *world, uint64_t cookie)
+{
+    for (unsigned v = 0; v < world->n_vms; v++) {
+        if (cookie_of_vm(world->vms[v].vm.uuid) == cookie)
+            return &world->vms[v];
+    }
+    return NULL;
+}
+
+static unsigned vms_at(const struct world *world, const struct site *site)
+{
+    unsigned n = 0;
+
+    for (unsigned v = 0; v < world->n_vms; v++)
+        n += world->vms[v].at == site;
+    return n;
+}
+
+/* 5. Nothing is left over. */
+static void check_flow(struct world *world, struct site *site, const struct sim_switch *sw, const struct flow *flow)
+{
+    AUTO_FREE char *text = flow_format(flow);
+    const struct sim_vm *vm = vm_of_cookie(world, flow->cookie);
+
+    switch ((int) kind_of(flow->cookie)) {
+    case COOKIE_BASE:
+    case COOKIE_NEIGHBOUR:
+        return;
+    case COOKIE_SEGMENT:
+        if (vms_at(world, site) == 0)
+            BROKEN(world, "5: %s %s: a flow of a segment without VMs: %s", site->dc, sw->name, text);
+        return;
+    case COOKIE_VM:
+        if (!vm || vm->at != site)
+            BROKEN(world, "5: %s %s: a flow of a VM that is elsewhere: %s", site->dc, sw->name, text);
+        return;
+    case COOKIE_CHANNEL:
+        BROKEN(world, "5: %s %s: a flow of a channel: %s", site->dc, sw->name, text);
+        return;
+    default: /* an administrator's */
+        for (unsigned v = 0; v < world->n_vms; v++) {
+            const struct flow_field *src = match_find(&flow->match, FIELD_IPV4_SRC);
+            const struct flow_field *dst = match_find(&flow->match, FIELD_IPV4_DST);
+            const uint8_t *ip = world->vms[v].vm.nics[0].ip.bytes;
+
+            if (world->vms[v].at != site && ((src && memcmp(src->value, ip, 4) == 0) || (dst && memcmp(dst->value, ip, 4) == 0)))
+                BROKEN(world, "5: %s %s: an administrator's flow of a VM that is elsewhere: %s", site->dc, sw->name, text);
+        }
+    }
+}
+
+static void check_leftovers(struct world *world, struct site *site)
+{
+    unsigned meters = 0;
+    uint32_t vlan;
+
+    for (int i = 0; i < 3; i++) {
+        for (size_t f = 0; f < site->sw[i].flows.n && !world->broken.code; f++)
+            check_flow(world, site, &site->sw[i], &site->sw[i].flows.flows[f]);
+    }
+    for (unsigned v = 0; v < world->n_vms; v++) {
+        const struct sim_vm *vm = &world->vms[v];
+
+        if (vm->at == site && !vm->foreign)
+            meters += (vm->policy.rate[0].kbps ? 1u : 0u) + (vm->policy.rate[1].kbps ? 1u : 0u);
+    }
+    if (site->sw[0].n_meters != meters)
+        BROKEN(world, "5: %s: the ToR has %zu meters, its VMs need %u", site->dc, site->sw[0].n_meters, meters);
+    if ((store_number_get(site->store, "vlan", "web", &vlan, NULL) == 0) != (vms_at(world, site) > 0))
+        BROKEN(world, "5: %s: the segment's VLAN does not match its %u VMs", site->dc, vms_at(world, site));
+    if (site->n_routes != vms_at(world, site))
+        BROKEN(world, "5: %s announces %zu host routes for %u VMs", site->dc, site->n_routes, vms_at(world, site));
+    for (unsigned v = 0; v < world->n_vms; v++) {
+        bool announced = false;
+
+        for (size_t r = 0; r < site->n_routes; r++)
+            announced |= ip_equal(&site->routes_set[r], &world->vms[v].vm.nics[0].ip);
+        if (announced != (world->vms[v].at == site))
+            BROKEN(world, "5: %s: host route of %s", site->dc, world->vms[v].vm.name);
+    }
+}
+
+/* 4. Both journals agree, and with them the locations. */
+struct comparison {
+    struct world *world;
+    struct site *target;
+};
+
+static bool compare(void *arg, const struct store_migration *row)
+{
+    struct comparison *comparison = arg;
+    struct store_migration other = {0};
+    struct err err = {0};
+    bool done = strcmp(row->state, "done") == 0;
+
+    if (strcmp(row->role, "source") != 0)
+        return true;
+    if (!row->ended)
+        BROKEN(comparison->world, "3: migration %s has not ended: %s", row->id, row->state);
+    bool known = store_migration_get(comparison->target->store, row->id, "target", &other, &err) == 0;
+    if (done && (!known || strcmp(other.state, "committed") != 0))
+        BROKEN(comparison->world, "4: migration %s is done at its source, %s at its target", row->id,
+               known ? other.state : "unknown");
+    if (!done && known && strcmp(other.state, "rolled_back") != 0)
+        BROKEN(comparison->world, "4: migration %s is %s at its source, %s at its target", row->id, row->state,
+               other.state);
+    store_migration_free(&other);
+    return true;
+}
+
+void check_quiet(struct world *world)
+{
+    for (unsigned v = 0; v < world->n_vms; v++) {
+        const struct sim_vm *vm = &world->vms[v];
+        struct store_location location;
+
+        if (!vm->running || vm->phase != VM_STILL)
+            BROKEN(world, "1: %s does not run", vm->vm.name);
+        if (store_location_get(vm->at->store, vm->vm.uuid, &location, NULL) < 0 ||
+            strcmp(location.dc, vm->at->dc) != 0)
+            BROKEN(world, "4: %s runs at %s, which does not know", vm->vm.name, vm->at->dc);
+        if (!served(device(vm->at, SIM_TOR), cookie_of_vm(vm->vm.uuid)))
+            BROKEN(world, "1: %s runs at %s, whose ToR does not serve it", vm->vm.name, vm->at->dc);
+    }
+    for (int s = 0; s < 2 && !world->broken.code; s++) {
+        struct comparison comparison = {world, site_other(&world->sites[s])};
+
+        check_leftovers(world, &world->sites[s]);
+        store_migration_each(world->sites[s].store, false, compare, &comparison, &world->broken);
+    }
+}
+
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(*(char *const *) a, *(char *const *) b);
+}
+
+char *network_snapshot(struct site *site)
+{
+    struct strbuf text = {0};
+
+    for (int i = 0; i < 3; i++) {
+        const struct sim_switch *sw = &site->sw[i];
+        char **lines = xcalloc(sw->flows.n, sizeof *lines);
+
+        for (size_t f = 0; f < sw->flows.n; f++)
+            lines[f] = flow_format(&sw->flows.flows[f]);
+        qsort(lines, sw->flows.n, sizeof *lines, by_text);
+        strbuf_printf(&text, "%s: %zu meters\n", sw->name, sw->n_meters);
+        for (size_t f = 0; f < sw->flows.n; f++) {
+            strbuf_printf(&text, "  %s\n", lines[f]);
+            free(lines[f]);
+        }
+        free(lines);
+    }
+    return strbuf_take(&text);
+}

@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* sim [--seeds N] [--first S] [--seed S]: runs seeds one after another; --seed tells the whole story of one. */
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "core/policy.h"
+#include "world.h"
+
+#define SETTLE_MS 20000
+#define PATIENCE_MS 3600000 /* of virtual time, after the faults have ended */
+
+/* ---- the cast ---- */
+
+static struct policy random_policy(struct world *world, const char *name)
+{
+    struct policy policy = {.default_verdict = {POLICY_ALLOW, POLICY_DENY}};
+    unsigned n = 1 + chance(world, 4);
+
+    snprintf(policy.name, sizeof policy.name, "%s", name);
+    for (unsigned i = 0; i < n; i++) {
+        struct policy_rule rule =
+            policy_rule_any(chance(world, 2) ? POLICY_TO_VM : POLICY_FROM_VM, chance(world, 3) ? POLICY_ALLOW : POLICY_DENY);
+
+        rule.family = IP_V4;
+        rule.protocol = chance(world, 2) ? 6 : 17;
+        rule.destination_port.first = rule.destination_port.last = (uint16_t) (1 + chance(world, 1000));
+        policy_add_rule(&policy, rule);
+    }
+    return policy;
+}
+
+static void write_to_store(struct site *site, const struct sim_vm *vm)
+{
+    json_t *json = policy_to_json(&vm->policy);
+    AUTO_FREE char *text = json_dumps(json, JSON_COMPACT);
+    struct err err = {0};
+
+    json_decref(json);
+    store_policy_put(site->store, vm->vm.name, text, &err);
+}
+
+/* As an administrator does it with ovs-ofctl: flows with a cookie of nobody. */
+static void write_to_switch(struct site *site, const struct sim_vm *vm)
+{
+    struct policy_site where = network_policy_site(&vm->vm.nics[0].ip, 0xadadad);
+    struct flow_txn txn = {0};
+
+    policy_to_flows(&vm->policy, &where, &txn);
+    for (size_t i = 0; i < txn.n_mods; i++)
+        flow_list_add(&device(site, SIM_TOR)->flows, flow_copy(&txn.mods[i].flow));
+    flow_txn_free(&txn);
+}
+
+static void cast(struct world *world)
+{
+    world->n_vms = 1 + chance(world, SIM_VMS_MAX);
+    for (unsigned v = 0; v < world->n_vms; v++) {
+        struct sim_vm *vm = &world->vms[v];
+
+        snprintf(vm->vm.name, NAME_SIZE, "V%u", v + 1);
+        snprintf(vm->vm.segment, NAME_SIZE, "web");
+        vm->vm.uuid[15] = (uint8_t) (v + 1);
+        vm->vm.memory_kib = 131072;
+        vm->vm.n_nics = 1;
+        vm->vm.nics[0].mac = (struct mac) {{0x52, 0x54, 0, 0, 0, (uint8_t) (0x11 + v)}};
+        vm->vm.nics[0].ip = (struct ip) {IP_V4, {10, 100, 0, (uint8_t) (11 + v)}};
+        vm->at = &world->sites[0];
+        vm->running = true;
+        vm->policy = random_policy(world, vm->vm.name);
+        vm->foreign = chance(world, 3) == 0;
+        if (!vm->foreign && chance(world, 2))
+            vm->policy.rate[chance(world, 2)].kbps = 1000 + chance(world, 100000);
+        if (vm->foreign)
+            write_to_switch(vm->at, vm);
+        else
+            write_to_store(vm->at, vm);
+    }
+}
+
+/* ---- one order ---- */
+
+static bool quiet(const struct world *world)
+{
+    for (int s = 0; s < 2; s++) {
+        const struct gateway *gateway = world->sites[s].gateway;
+
+        if (!gateway || gateway->n_requests || gateway->network.routes_wanted || gateway->network.routes_busy)
+            return false;
+        for (size_t m = 0; m < gateway->n_migrations; m++) {
+            if (!saga_ended(gateway->migrations[m]->saga))
+                return false;
+        }
+    }
+    for (unsigned v = 0; v < world->n_vms; v++) {
+        if (world->vms[v].phase != VM_STILL)
+            return false;
+    }
+    return true;
+}
+
+static bool run_until(struct world *world, int64_t at)
+{
+    while (world->now < at && world_step(world))
+        continue;
+    return world->broken.code == 0;
+}
+
+static bool run_until_quiet(struct world *world)
+{
+    int64_t limit = world->faults_until + PATIENCE_MS;
+
+    while ((world->now < world->faults_until || !quiet(world)) && world->now < limit && world_step(world))
+        continue;
+    /* What is on its way when all seems quiet (a late repeated letter) must not wake anything. */
+    if (world->broken.code == 0 && !run_until(world, world->now + SETTLE_MS))
+        return false;
+    if (world->broken.code == 0 && !quiet(world))
+        err_set(&world->broken, ERR_INTERNAL, "3: not quiet after an hour without faults");
+    return world->broken.code == 0;
+}
+
+static int give_order(struct world *world, struct site *site, char id[UUID_TEXT_SIZE])
+{
+    struct backend backend = gateway_backend(site->gateway);
+    json_t *vms = json_array(), *out = NULL;
+    struct err err = {0};
+
+    for (unsigned v = 0; v < world->n_vms; v++) {
+        if (world->vms[v].at == site && (chance(world, 4) || json_array_size(vms) == 0))
+            json_array_append_new(vms, json_string(world->vms[v].vm.name));
+    }
+    json_t *command = json_pack("{s:o, s:{s:s, s:s}}", "vms", vms, "to", "dc", site->other_dc, "server",
+                                *site->other_dc == 'A' ? "server-A" : "server-B");
+    int status = backend.migrate(site->gateway, command, false, &out, &err);
+
+    json_decref(command);
+    tell(world, site, "order: %s", status ? err.text : json_string_value(json_object_get(out, "id")));
+    if (status == 0)
+        snprintf(id, UUID_TEXT_SIZE, "%s", json_string_value(json_object_get(out, "id")));
+    json_decref(out);
+    return status;
+}
+
+static void cancel_order(struct world *world, struct site *site, const char *id)
+{
+    struct backend backend;
+    struct err err = {0};
+
+    if (!site->gateway)
+        return;
+    backend = gateway_backend(site->gateway);
+    tell(world, site, "the operator cancels");
+    backend.migration_cancel(site->gateway, id, &err);
+}
+
+static void check_rollback(struct world *world, struct site *source, const char *id, char *const before[2])
+{
+    struct store_migration row = {0};
+
+    if (store_migration_get(source->store, id, "source", &row, NULL) < 0) {
+        err_set(&world->broken, ERR_INTERNAL, "4: the source has forgotten migration %s", id);
+        return;
+    }
+    world->migrations++;
+    if (strcmp(row.state, "rolled_back") == 0) {
+        world->rolled_back++;
+        for (int s = 0; s < 2; s++) {
+            AUTO_FREE char *after = network_snapshot(&world->sites[s]);
+
+            if (strcmp(before[s], after) != 0) {
+                tell(world, &world->sites[s], "before:\n%safter:\n%s", before[s], after);
+                err_set(&world->broken, ERR_INTERNAL, "6: the network of %s differs from before the rollback",
+                        world->sites[s].dc);
+            }
+        }
+    } else {
+        world->crossed++;
+    }
+    store_migration_free(&row);
+}
+
+static bool run_order(struct world *world)
+{
+    struct site *source = &world->sites[chance(world, 2)];
+    char id[UUID_TEXT_SIZE] = "";
+    char *before[2];
+
+    for (int s = 0; s < 2; s++)
+        before[s] = network_snapshot(&world->sites[s]);
+    if (world->vms[0].at != source)
+        source = world->vms[0].at;
+    world->faults_until = world->now + 60000;
+    run_until(world, world->now + chance(world, 3000));
+    for (int tries = 0; tries < 50 && !*id && world->broken.code == 0; tries++) {
+        if (!source->gateway || give_order(world, source, id))
+            run_until(world, world->now + 2000);
+    }
+    if (*id && chance(world, 5) == 0) {
+        run_until(world, world->now + chance(world, 5000));
+        cancel_order(world, source, id);
+    }
+    if (run_until_quiet(world)) {
+        check_quiet(world);
+        if (*id && world->broken.code == 0)
+            check_rollback(world, source, id, before);
+    }
+    free(before[0]);
+    free(before[1]);
+    return world->broken.code == 0;
+}
+
+/* ---- one seed ---- */
+
+static bool run_seed(uint64_t seed, bool trace, struct world *totals)
+{
+    struct world *world = xmalloc(sizeof *world);
+    bool fine;
+
+    world_init(world, seed, trace);
+    cast(world);
+    world->percent_lost = chance(world, 12);
+    world->percent_refused = chance(world, 8);
+    world->percent_crash = chance(world, 4);
+    gateway_begin(&world->sites[0]);
+    gateway_begin(&world->sites[1]);
+    run_until(world, SETTLE_MS);
+    if (world->broken.code == 0)
+        check_quiet(world);
+    for (unsigned n = 1 + chance(world, 3); n > 0 && world->broken.code == 0; n--)
+        run_order(world);
+    fine = world->broken.code == 0;
+    if (!fine)
+        printf("%sseed %llu: %s\n", trace ? "" : "FAILED ", (unsigned long long) seed, world->broken.text);
+    totals->events += world->events;
+    totals->migrations += world->migrations;
+    totals->crashes += world->crashes;
+    totals->crossed += world->crossed;
+    totals->rolled_back += world->rolled_back;
+    world_free(world);
+    free(world);
+    return fine;
+}
+
+int main(int argc, char **argv)
+{
+    static const struct option options[] = {{"seeds", required_argument, NULL, 'n'},
+                                            {"first", required_argument, NULL, 'f'},
+                                            {"seed", required_argument, NULL, 's'},
+                                            {0}};
+    uint64_t first = 1, n = 1000, failed = 0;
+    struct world *totals = xcalloc(1, sizeof *totals);
+    bool trace = false;
+    int option;
+
+    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+        switch (option) {
+        case 'n':
+            n = strtoull(optarg, NULL, 10);
+            break;
+        case 'f':
+            first = strtoull(optarg, NULL, 10);
+            break;
+        case 's':
+            first = strtoull(optarg, NULL, 10);
+            n = 1;
+            trace = true;
+            break;
+        default:
+            fprintf(stderr, "usage: sim [--seeds N] [--first S] | --seed S\n");
+            return 2;
+        }
+    }
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    log_set_level(getenv("SIM_LOG") ? LOG_INFO : LOG_ERROR);
+    for (uint64_t seed = first; seed < first + n; seed++) {
+        if (run_seed(seed, trace, totals))
+            continue;
+        if (failed++ == 0 && !trace) {
+            struct world again = {0};
+
+            printf("the story of seed %llu:\n", (unsigned long long) seed);
+            run_seed(seed, true, &again);
+        }
+    }
+    printf("sim: %llu seeds, %llu events, %llu migrations: %llu crossed, %llu rolled back, %llu crashes\n",
+           (unsigned long long) n, (unsigned long long) totals->events, (unsigned long long) totals->migrations,
+           (unsigned long long) totals->crossed, (unsigned long long) totals->rolled_back,
+           (unsigned long long) totals->crashes);
+    printf("%llu passed, %llu failed\n", (unsigned long long) (n - failed), (unsigned long long) failed);
+    free(totals);
+    return failed ? 1 : 0;
+}

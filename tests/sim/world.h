@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A world in memory around two real gateways: virtual time, devices, hypervisors and a network between gateways that
+ * lose, delay, repeat and refuse, and gateways that crash, all from one seed. One event at a time is taken; after each
+ * the invariants are checked.
+ *
+ *   world.c       time, chance, gateways' lives      devices.c     dummy switches and routes
+ *   machines.c    dummy hypervisors                  post.c        dummy peer calls
+ *   invariants.c  what must hold                     sim.c         the run of a seed, the command line */
+#ifndef SIM_WORLD_H
+#define SIM_WORLD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "model/event.h"
+#include "scgd/gateway.h"
+
+#define SIM_VMS_MAX 3
+#define SIM_TOR "tor"
+#define SIM_PE "pe"
+#define SIM_INTER_DC "gate"
+
+struct world;
+struct site;
+
+typedef void happening_fn(struct world *world, void *arg);
+
+/* Something that will happen. Of one gateway's life ('life' not 0): only if that life still lasts. */
+struct happening {
+    int64_t at;
+    uint64_t sequence; /* ties are broken by age */
+    struct site *site;
+    unsigned life;
+    happening_fn *fn;
+    void *arg;
+    happening_fn *drop; /* frees 'arg' when the happening is dropped; may be null */
+};
+
+struct sim_switch {
+    char name[NAME_SIZE];
+    struct flow_list flows;
+    struct flow_meter meters[64];
+    size_t n_meters;
+    int64_t busy_until; /* a session is a stream: orders arrive in the order in which they were given */
+    unsigned version; /* raised by each change */
+    unsigned checked; /* the version that the invariants have seen */
+};
+
+struct site { /* one data center */
+    struct world *world;
+    const char *dc, *other_dc;
+    struct config config;
+    struct store *store;
+    struct gateway *gateway; /* null: crashed */
+    unsigned life;           /* of the gateway; raised at each start */
+    bool cut;                /* the gateway is about to crash: what it orders no longer leaves */
+    struct event_queue queue;
+    struct switch_driver switches;
+    struct hypervisor_driver hypervisors;
+    struct routes_driver routes;
+    struct peer_driver peers;
+    struct sim_switch sw[3];
+    struct ip routes_set[SIM_VMS_MAX];
+    size_t n_routes;
+};
+
+enum sim_vm_phase { VM_STILL, VM_COPYING, VM_STOPPED, VM_ARRIVED };
+
+struct sim_vm { /* what the hypervisors know */
+    struct vm vm;
+    struct site *at;     /* where it runs, or is paused */
+    bool running;
+    enum sim_vm_phase phase; /* of a transfer */
+    struct site *to;
+    uint64_t request;
+    unsigned life;       /* of the gateway that asked */
+    unsigned transfer;   /* counts transfers, so that late happenings of an old one are seen */
+    bool aborted;
+    bool foreign;        /* its policy was written to the switch by an administrator */
+    struct policy policy; /* what it must always be under */
+};
+
+struct world {
+    uint64_t seed, random;
+    int64_t now, faults_until;
+    unsigned percent_lost, percent_refused, percent_crash; /* while faults last */
+    struct happening *heap;
+    size_t n_heap, cap_heap;
+    uint64_t sequence;
+    struct site sites[2];
+    struct sim_vm vms[SIM_VMS_MAX];
+    unsigned n_vms;
+    bool trace;
+    struct err broken; /* the invariant that does not hold */
+    uint64_t events, migrations, crashes, crossed, rolled_back;
+};
+
+/* world.c */
+void world_init(struct world *world, uint64_t seed, bool trace);
+void world_free(struct world *world);
+bool world_step(struct world *world); /* false: nothing will happen any more, or an invariant broke */
+void world_at(struct world *world, int64_t ms, struct site *site, bool of_life, happening_fn *fn, void *arg,
+              happening_fn *drop);
+uint32_t chance(struct world *world, uint32_t n); /* 0..n-1 */
+bool fault(struct world *world, unsigned percent); /* never after faults_until */
+void tell(struct world *world, const struct site *site, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void gateway_begin(struct site *site);
+void gateway_crash(struct site *site);
+void maybe_crash(struct site *site); /* called where an order leaves: before it, or after it */
+struct site *site_other(struct site *site);
+/* An event for the gateway, after a delay. */
+void deliver(struct site *site, int64_t ms, struct event event);
+void deliver_done(struct site *site, int64_t ms, uint64_t request, int code, const char *text);
+
+/* devices.c, machines.c, post.c */
+void devices_init(struct site *site);
+void devices_tell_all(struct site *site);
+struct sim_switch *device(struct site *site, const char *name);
+void machines_init(struct site *site);
+void machines_tell_all(struct site *site);
+void post_init(struct site *site);
+
+/* invariants.c */
+void check_always(struct world *world);
+void check_quiet(struct world *world);
+char *network_snapshot(struct site *site); /* every flow and meter of a site's switches, as text; caller frees */
+
+#endif
