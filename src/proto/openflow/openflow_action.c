@@ -1,0 +1,477 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Actions (OpenFlow 1.3.5 §7.2.5, and Nicira's of ovs-actions(7)) and instructions (§7.2.4): a table row for each. */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "proto/openflow/openflow_internal.h"
+
+#define ETHERTYPE_VLAN 0x8100
+
+enum {
+    OFPAT_OUTPUT = 0,
+    OFPAT_PUSH_VLAN = 17,
+    OFPAT_POP_VLAN = 18,
+    OFPAT_SET_QUEUE = 21,
+    OFPAT_GROUP = 22,
+    OFPAT_DEC_NW_TTL = 24,
+    OFPAT_SET_FIELD = 25,
+    OFPAT_EXPERIMENTER = 0xffff
+};
+
+enum { NXAST_REG_MOVE = 6, NXAST_REG_LOAD = 7, NXAST_RESUBMIT_TABLE = 14, NXAST_REG_LOAD2 = 33 };
+
+enum { OFPIT_GOTO_TABLE = 1, OFPIT_WRITE_METADATA = 2, OFPIT_APPLY_ACTIONS = 4, OFPIT_METER = 6 };
+
+/* Reads the action's own bytes. 1: understood; 0: a form of it that we do not know; negative: malformed. */
+typedef int action_decode_fn(struct wire *r, struct flow_action *action);
+
+struct action_row {
+    uint16_t code; /* OFPAT_*, or NXAST_* in Nicira's table */
+    uint16_t size; /* the least length of the action; the exact one unless 'is_longer' */
+    bool is_longer;
+    action_decode_fn *decode;
+};
+
+static int output_decode(struct wire *r, struct flow_action *action)
+{
+    action->type = ACTION_OUTPUT;
+    action->port = wire_get_u32(r);
+    uint16_t max_len = wire_get_u16(r);
+
+    /* It means something for the controller alone (§7.2.5.1). */
+    if (action->port == PORT_CONTROLLER)
+        action->max_len = max_len;
+    return 1;
+}
+
+static int push_vlan_decode(struct wire *r, struct flow_action *action)
+{
+    action->type = ACTION_PUSH_VLAN;
+    return wire_get_u16(r) == ETHERTYPE_VLAN;
+}
+
+static int pop_vlan_decode(struct wire *r, struct flow_action *action)
+{
+    (void) r;
+    action->type = ACTION_POP_VLAN;
+    return 1;
+}
+
+static int set_queue_decode(struct wire *r, struct flow_action *action)
+{
+    action->type = ACTION_SET_QUEUE;
+    action->queue = wire_get_u32(r);
+    return 1;
+}
+
+static int group_decode(struct wire *r, struct flow_action *action)
+{
+    action->type = ACTION_GROUP;
+    action->group = wire_get_u32(r);
+    return 1;
+}
+
+static int dec_ttl_decode(struct wire *r, struct flow_action *action)
+{
+    (void) r;
+    action->type = ACTION_DEC_TTL;
+    return 1;
+}
+
+static int set_field_decode(struct wire *r, struct flow_action *action)
+{
+    action->type = ACTION_SET_FIELD;
+    return of_oxm_get(r, &action->field);
+}
+
+static int reg_load_decode(struct wire *r, struct flow_action *action)
+{
+    uint16_t offset_bits = wire_get_u16(r);
+    unsigned offset = offset_bits >> 6, bits = (offset_bits & 0x3fu) + 1;
+    const struct of_field *row = of_field_of_header(wire_get_u32(r));
+    uint64_t value = wire_get_u64(r);
+    uint8_t bytes[16] = {0}, mask[16] = {0};
+
+    if (!row || offset + bits > row->size * 8u)
+        return 0;
+    if (row->size < flow_field_size(row->id)) {
+        /* The 16-bit in_port: only all of it is a port. */
+        if (bits != row->size * 8u)
+            return 0;
+        value = of_port_from_16((uint16_t) value);
+        bits = 32;
+    }
+    size_t size = flow_field_size(row->id);
+
+    for (unsigned bit = 0; bit < bits; bit++) {
+        size_t at = size - 1 - (offset + bit) / 8;
+        uint8_t one = (uint8_t) (1u << ((offset + bit) % 8));
+
+        mask[at] |= one;
+        if (value >> bit & 1)
+            bytes[at] |= one;
+    }
+    struct flow_match match = {0};
+
+    match_bytes(&match, row->id, bytes, mask);
+    if (match.n == 0)
+        return 0;
+    action->type = ACTION_SET_FIELD;
+    action->field = match.fields[0];
+    return 1;
+}
+
+static int reg_move_decode(struct wire *r, struct flow_action *action)
+{
+    uint16_t bits = wire_get_u16(r), source_offset = wire_get_u16(r), destination_offset = wire_get_u16(r);
+    const struct of_field *source = of_field_of_header(wire_get_u32(r));
+    const struct of_field *destination = of_field_of_header(wire_get_u32(r));
+
+    if (!source || !destination || source_offset || destination_offset || bits != of_field_row_bits(source) ||
+        bits != of_field_row_bits(destination) || flow_field_bits(source->id) != bits ||
+        flow_field_bits(destination->id) != bits)
+        return 0;
+    action->type = ACTION_MOVE;
+    action->source = source->id;
+    action->destination = destination->id;
+    return 1;
+}
+
+static int resubmit_decode(struct wire *r, struct flow_action *action)
+{
+    uint16_t in_port = wire_get_u16(r);
+
+    action->type = ACTION_RESUBMIT;
+    action->table = wire_get_u8(r);
+    return in_port == of_port_to_16(PORT_IN_PORT);
+}
+
+static const struct action_row standard_rows[] = {
+    {OFPAT_OUTPUT, 16, false, output_decode},
+    {OFPAT_PUSH_VLAN, 8, false, push_vlan_decode},
+    {OFPAT_POP_VLAN, 8, false, pop_vlan_decode},
+    {OFPAT_SET_QUEUE, 8, false, set_queue_decode},
+    {OFPAT_GROUP, 8, false, group_decode},
+    {OFPAT_DEC_NW_TTL, 8, false, dec_ttl_decode},
+    {OFPAT_SET_FIELD, 16, true, set_field_decode},
+};
+
+static const struct action_row nicira_rows[] = {
+    {NXAST_REG_MOVE, 24, true, reg_move_decode},
+    {NXAST_REG_LOAD, 24, false, reg_load_decode},
+    {NXAST_RESUBMIT_TABLE, 16, false, resubmit_decode},
+    {NXAST_REG_LOAD2, 16, true, set_field_decode},
+};
+
+static const struct action_row *row_find(const struct action_row *rows, size_t n, uint16_t code)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (rows[i].code == code)
+            return &rows[i];
+    }
+    return NULL;
+}
+
+/* Reads one action of 'whole', which holds exactly it. */
+static int action_decode(struct wire whole, struct flow_action *action)
+{
+    struct wire raw = whole;
+    uint16_t code = wire_get_u16(&whole);
+    const struct action_row *row = NULL;
+    struct flow_action got = {0};
+
+    wire_skip(&whole, 2);
+    if (code != OFPAT_EXPERIMENTER)
+        row = row_find(standard_rows, ARRAY_LEN(standard_rows), code);
+    else if (wire_get_u32(&whole) == OF_EXPERIMENTER_NICIRA)
+        row = row_find(nicira_rows, ARRAY_LEN(nicira_rows), wire_get_u16(&whole));
+    if (row && (raw.size < row->size || (!row->is_longer && raw.size > row->size)))
+        return ERR_MALFORMED;
+
+    int rc = row ? row->decode(&whole, &got) : 0;
+
+    if (rc < 0 || !wire_ok(&whole))
+        return ERR_MALFORMED;
+    if (rc == 0) {
+        got = (struct flow_action) {.type = ACTION_UNKNOWN, .raw_length = (uint16_t) raw.size};
+        wire_get(&raw, got.raw, raw.size < sizeof got.raw ? raw.size : sizeof got.raw);
+    }
+    *action = got;
+    return 0;
+}
+
+static int actions_decode(struct wire *r, struct flow *flow, struct err *err)
+{
+    while (wire_left(r)) {
+        struct wire peek = *r;
+
+        wire_skip(&peek, 2);
+        uint16_t length = wire_get_u16(&peek);
+        struct flow_action action;
+
+        if (!wire_ok(&peek) || length < 8 || length % 8 || length > wire_left(r))
+            return err_set(err, ERR_MALFORMED, "an action claims %u bytes, %zu are left", length, wire_left(r));
+        if (action_decode(wire_sub(r, length), &action) < 0)
+            return err_set(err, ERR_MALFORMED, "an action of %u bytes contradicts its own length", length);
+        if (flow->n_actions == FLOW_ACTIONS_MAX)
+            flow->has_unknown = true;
+        else
+            *flow_add_action(flow, action.type) = action;
+    }
+    return 0;
+}
+
+/* Encoding */
+
+static void nicira_begin(struct wire *w, uint16_t subtype)
+{
+    wire_put_u16(w, OFPAT_EXPERIMENTER);
+    wire_put_u16(w, 0);
+    wire_put_u32(w, OF_EXPERIMENTER_NICIRA);
+    wire_put_u16(w, subtype);
+}
+
+static void standard_begin(struct wire *w, uint16_t code)
+{
+    wire_put_u16(w, code);
+    wire_put_u16(w, 0);
+}
+
+static int set_in_port_encode(struct wire *w, const struct flow_field *field, struct err *err)
+{
+    const struct of_field *narrow = of_field_of_header(0x00000002); /* NXM_OF_IN_PORT */
+    uint32_t port = (uint32_t) flow_field_u(field);
+
+    if (!flow_field_exact(field) || of_port_from_16(of_port_to_16(port)) != port)
+        return err_set(err, ERR_INVALID, "in_port cannot be set to 0x%x: it takes 16 bits", port);
+    nicira_begin(w, NXAST_REG_LOAD);
+    wire_put_u16(w, (uint16_t) (narrow->size * 8 - 1));
+    wire_put_u32(w, of_field_header(narrow));
+    wire_put_u64(w, of_port_to_16(port));
+    return 0;
+}
+
+static int set_field_encode(struct wire *w, const struct flow_field *field, struct err *err)
+{
+    if (field->id >= FLOW_FIELDS)
+        return err_set(err, ERR_INVALID, "a set-field has no field");
+    if (field->id == FIELD_IN_PORT)
+        return set_in_port_encode(w, field, err);
+    if (!flow_field_exact(field)) {
+        nicira_begin(w, NXAST_REG_LOAD2);
+        of_oxm_put(w, field);
+        return 0;
+    }
+    /* §7.2.3.7: a VLAN that is set is there. */
+    if (field->id == FIELD_VLAN_VID && !(flow_field_u(field) & VLAN_PRESENT))
+        return err_set(err, ERR_INVALID, "a set-field of vlan_vid lacks VLAN_PRESENT");
+    standard_begin(w, OFPAT_SET_FIELD);
+    of_oxm_put(w, field);
+    return 0;
+}
+
+static int move_encode(struct wire *w, const struct flow_action *action, struct err *err)
+{
+    const struct of_field *source = of_field_row(action->source), *destination = of_field_row(action->destination);
+
+    if (!source || !destination || !of_field_of_header(of_field_header(source)) ||
+        !of_field_of_header(of_field_header(destination)) ||
+        of_field_row_bits(source) != of_field_row_bits(destination))
+        return err_set(err, ERR_INVALID, "%s cannot be moved to %s", flow_field_name(action->source),
+                       flow_field_name(action->destination));
+    nicira_begin(w, NXAST_REG_MOVE);
+    wire_put_u16(w, (uint16_t) of_field_row_bits(source));
+    wire_put_zeros(w, 4);
+    wire_put_u32(w, of_field_header(source));
+    wire_put_u32(w, of_field_header(destination));
+    return 0;
+}
+
+static int unknown_encode(struct wire *w, const struct flow_action *action, struct err *err)
+{
+    if (action->raw_length > sizeof action->raw || action->raw_length < 8)
+        return err_set(err, ERR_UNSUPPORTED, "an unknown action of %u bytes was not kept whole", action->raw_length);
+    wire_put(w, action->raw, action->raw_length);
+    return 0;
+}
+
+/* Puts all of the action but its padding; the length is filled in by the caller. */
+static int action_put(struct wire *w, const struct flow_action *action, struct err *err)
+{
+    switch ((enum flow_action_type) action->type) {
+    case ACTION_OUTPUT:
+        standard_begin(w, OFPAT_OUTPUT);
+        wire_put_u32(w, action->port);
+        wire_put_u16(w, action->port == PORT_CONTROLLER ? action->max_len : 0);
+        wire_put_zeros(w, 6);
+        return 0;
+    case ACTION_PUSH_VLAN:
+        standard_begin(w, OFPAT_PUSH_VLAN);
+        wire_put_u16(w, ETHERTYPE_VLAN);
+        return 0;
+    case ACTION_POP_VLAN:
+        standard_begin(w, OFPAT_POP_VLAN);
+        return 0;
+    case ACTION_SET_FIELD:
+        return set_field_encode(w, &action->field, err);
+    case ACTION_MOVE:
+        return move_encode(w, action, err);
+    case ACTION_DEC_TTL:
+        standard_begin(w, OFPAT_DEC_NW_TTL);
+        return 0;
+    case ACTION_SET_QUEUE:
+        standard_begin(w, OFPAT_SET_QUEUE);
+        wire_put_u32(w, action->queue);
+        return 0;
+    case ACTION_GROUP:
+        standard_begin(w, OFPAT_GROUP);
+        wire_put_u32(w, action->group);
+        return 0;
+    case ACTION_RESUBMIT:
+        nicira_begin(w, NXAST_RESUBMIT_TABLE);
+        wire_put_u16(w, of_port_to_16(PORT_IN_PORT));
+        wire_put_u8(w, action->table);
+        wire_put_zeros(w, 3);
+        return 0;
+    case ACTION_UNKNOWN:
+        return unknown_encode(w, action, err);
+    }
+    return err_set(err, ERR_INVALID, "there is no action of type %u", action->type);
+}
+
+int of_actions_encode(struct wire *w, const struct flow_action *actions, size_t n, struct err *err)
+{
+    if (n > FLOW_ACTIONS_MAX)
+        return err_set(err, ERR_TOO_LARGE, "%zu actions; at most %d are supported", n, FLOW_ACTIONS_MAX);
+    for (size_t i = 0; i < n; i++) {
+        size_t start = w->pos;
+        int rc = action_put(w, &actions[i], err);
+
+        if (rc < 0)
+            return rc;
+        of_pad(w, start);
+        wire_patch_u16(w, start + 2, (uint16_t) (w->pos - start));
+    }
+    return 0;
+}
+
+/* Instructions, in the order in which a switch executes them (§5.9) */
+
+int of_instructions_encode(struct wire *w, const struct flow *flow, struct err *err)
+{
+    if (flow->meter) {
+        wire_put_u16(w, OFPIT_METER);
+        wire_put_u16(w, 8);
+        wire_put_u32(w, flow->meter);
+    }
+    if (flow->n_actions) {
+        size_t start = w->pos;
+
+        wire_put_u16(w, OFPIT_APPLY_ACTIONS);
+        wire_put_zeros(w, 6);
+        int rc = of_actions_encode(w, flow->actions, flow->n_actions, err);
+
+        if (rc < 0)
+            return rc;
+        wire_patch_u16(w, start + 2, (uint16_t) (w->pos - start));
+    }
+    if (flow->metadata_mask) {
+        wire_put_u16(w, OFPIT_WRITE_METADATA);
+        wire_put_u16(w, 24);
+        wire_put_zeros(w, 4);
+        wire_put_u64(w, flow->metadata);
+        wire_put_u64(w, flow->metadata_mask);
+    }
+    if (flow->goto_table != FLOW_NO_GOTO) {
+        wire_put_u16(w, OFPIT_GOTO_TABLE);
+        wire_put_u16(w, 8);
+        wire_put_u8(w, flow->goto_table);
+        wire_put_zeros(w, 3);
+    }
+    return 0;
+}
+
+typedef int instruction_decode_fn(struct wire *r, struct flow *flow, struct err *err);
+
+static int goto_decode(struct wire *r, struct flow *flow, struct err *err)
+{
+    (void) err;
+    flow->goto_table = wire_get_u8(r);
+    return 0;
+}
+
+static int write_metadata_decode(struct wire *r, struct flow *flow, struct err *err)
+{
+    (void) err;
+    wire_skip(r, 4);
+    flow->metadata = wire_get_u64(r);
+    flow->metadata_mask = wire_get_u64(r);
+    flow->metadata &= flow->metadata_mask;
+    return 0;
+}
+
+static int apply_decode(struct wire *r, struct flow *flow, struct err *err)
+{
+    wire_skip(r, 4);
+    return actions_decode(r, flow, err);
+}
+
+static int meter_decode(struct wire *r, struct flow *flow, struct err *err)
+{
+    (void) err;
+    flow->meter = wire_get_u32(r);
+    return 0;
+}
+
+static const struct instruction_row {
+    uint16_t type;
+    uint16_t size; /* as in struct action_row */
+    bool is_longer;
+    instruction_decode_fn *decode;
+} instruction_rows[] = {
+    {OFPIT_GOTO_TABLE, 8, false, goto_decode},
+    {OFPIT_WRITE_METADATA, 24, false, write_metadata_decode},
+    {OFPIT_APPLY_ACTIONS, 8, true, apply_decode},
+    {OFPIT_METER, 8, false, meter_decode},
+};
+
+static int instruction_decode(struct wire *r, struct flow *flow, unsigned *seen, struct err *err)
+{
+    uint16_t type = wire_get_u16(r), length = wire_get_u16(r);
+    const struct instruction_row *row = NULL;
+
+    if (!wire_ok(r) || length < 4 || length % 8)
+        return err_set(err, ERR_MALFORMED, "an instruction claims %u bytes", length);
+    struct wire body = wire_sub(r, length - 4u);
+
+    if (!wire_ok(r))
+        return err_set(err, ERR_SHORT, "an instruction claims %u bytes, beyond its message", length);
+    for (size_t i = 0; i < ARRAY_LEN(instruction_rows); i++) {
+        if (instruction_rows[i].type == type)
+            row = &instruction_rows[i];
+    }
+    if (!row) {
+        flow->has_unknown = true;
+        return 0;
+    }
+    if (length < row->size || (!row->is_longer && length > row->size) || (*seen & 1u << type))
+        return err_set(err, ERR_MALFORMED, "an instruction of type %u has %u bytes or comes twice", type, length);
+    *seen |= 1u << type;
+    return row->decode(&body, flow, err);
+}
+
+int of_instructions_decode(struct wire *r, struct flow *flow, struct err *err)
+{
+    unsigned seen = 0;
+    int rc = 0;
+
+    flow_free(flow);
+    flow->goto_table = FLOW_NO_GOTO;
+    flow->meter = 0;
+    flow->metadata = flow->metadata_mask = 0;
+    while (rc == 0 && wire_left(r))
+        rc = instruction_decode(r, flow, &seen, err);
+    if (rc < 0)
+        flow_free(flow);
+    return rc;
+}

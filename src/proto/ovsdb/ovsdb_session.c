@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proto/ovsdb/ovsdb_session.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "proto/ovsdb/ovsdb_internal.h"
+
+#define MONITOR "scg" /* names the monitor in updates, and the request that starts it */
+#define PROBE "probe"
+
+enum { DISCONNECTED, ASKING, ASKING_PLAIN, READY };
+
+static const struct sm_state states[] = {
+    [DISCONNECTED] = {"disconnected", SM_TO(ASKING) | SM_TO(DISCONNECTED), false},
+    [ASKING] = {"asking", SM_TO(DISCONNECTED) | SM_TO(ASKING_PLAIN) | SM_TO(READY), false},
+    [ASKING_PLAIN] = {"asking-plain", SM_TO(DISCONNECTED) | SM_TO(READY), false},
+    [READY] = {"ready", SM_TO(DISCONNECTED), false},
+};
+
+struct ovsdb_session *ovsdb_session_new(uint32_t timeout_ms)
+{
+    struct ovsdb_session *session = xcalloc(1, sizeof *session);
+
+    session->sm = (struct sm) {states, ARRAY_LEN(states), DISCONNECTED};
+    session->timeout_ms = timeout_ms;
+    session->monitor_deadline = MONO_NEVER;
+    return session;
+}
+
+void ovsdb_session_free(struct ovsdb_session *session)
+{
+    ovsdb_framer_free(&session->framer);
+    ovsdb_db_free(&session->db);
+    strbuf_free(&session->output);
+    free(session->pending);
+    free(session->events);
+    free(session);
+}
+
+void ovsdb_push_event(struct ovsdb_session *session, enum ovsdb_event_type type, uint64_t request,
+                      const struct err *err)
+{
+    session->events = array_reserve(session->events, session->n_events, &session->cap_events, sizeof *session->events);
+    session->events[session->n_events++] = (struct ovsdb_event) {
+        .type = type,
+        .request = request,
+        .err = err ? *err : (struct err) {0},
+    };
+}
+
+bool ovsdb_session_event(struct ovsdb_session *session, struct ovsdb_event *event)
+{
+    if (session->first_event == session->n_events) {
+        session->first_event = session->n_events = 0;
+        return false;
+    }
+    *event = session->events[session->first_event++];
+    return true;
+}
+
+static void send_message(struct ovsdb_session *session, json_t *message)
+{
+    AUTO_FREE char *text = json_dumps(message, JSON_COMPACT);
+
+    json_decref(message);
+    strbuf_puts(&session->output, text);
+}
+
+void ovsdb_send_request(struct ovsdb_session *session, const char *method, json_t *params, json_t *id)
+{
+    send_message(session, json_pack("{s:s, s:o, s:o}", "method", method, "params", params, "id", id));
+}
+
+char *ovsdb_session_output(struct ovsdb_session *session, size_t *n)
+{
+    *n = session->output.length;
+    return *n ? strbuf_take(&session->output) : NULL;
+}
+
+static void send_monitor(struct ovsdb_session *session, const char *method)
+{
+    ovsdb_send_request(session, method, json_pack("[s, s, o]", OVSDB_NAME, MONITOR, ovsdb_db_monitor_requests()),
+                       json_string(MONITOR));
+}
+
+void ovsdb_session_connected(struct ovsdb_session *session, struct mono now)
+{
+    sm_move(&session->sm, ASKING);
+    session->monitor_deadline = mono_add(now, session->timeout_ms);
+    send_monitor(session, "monitor_cond");
+}
+
+void ovsdb_session_disconnected(struct ovsdb_session *session)
+{
+    sm_move(&session->sm, DISCONNECTED);
+    session->monitor_deadline = MONO_NEVER;
+    ovsdb_framer_free(&session->framer);
+    strbuf_clear(&session->output);
+    ovsdb_trunks_expire(session, MONO_NEVER, "the session with its OVSDB server ended before the answer");
+}
+
+void ovsdb_session_probe(struct ovsdb_session *session)
+{
+    ovsdb_send_request(session, "echo", json_array(), json_string(PROBE));
+}
+
+void ovsdb_error_text(const json_t *error, char *text, size_t size)
+{
+    const char *name = json_string_value(json_is_object(error) ? json_object_get(error, "error") : error);
+    const char *details = json_string_value(json_object_get(error, "details"));
+
+    snprintf(text, size, "%s%s%s", name ? name : "", details ? ": " : "", details ? details : "");
+}
+
+static int monitor_reply(struct ovsdb_session *session, const json_t *result, const json_t *error, struct err *err)
+{
+    char why[256];
+
+    if (json_is_null(error)) {
+        struct ovsdb_db db = {0};
+        int status = ovsdb_db_update(&db, result, err);
+
+        if (status < 0) {
+            ovsdb_db_free(&db);
+            return status;
+        }
+        ovsdb_db_free(&session->db);
+        session->db = db;
+        session->monitor_deadline = MONO_NEVER;
+        sm_move(&session->sm, READY);
+        ovsdb_push_event(session, OVSDB_READY, 0, NULL);
+        return 0;
+    }
+    if (session->sm.current == ASKING) {
+        /* Servers older than Open vSwitch 2.6, and other makers', know only RFC 7047. */
+        sm_move(&session->sm, ASKING_PLAIN);
+        send_monitor(session, "monitor");
+        return 0;
+    }
+    ovsdb_error_text(error, why, sizeof why);
+    return err_set(err, ERR_REFUSED, "the OVSDB server does not let database " OVSDB_NAME " be monitored (%s)", why);
+}
+
+static int handle_reply(struct ovsdb_session *session, const json_t *message, const json_t *id, struct err *err)
+{
+    const json_t *result = json_object_get(message, "result");
+    const json_t *error = json_object_get(message, "error");
+    const char *text = json_string_value(id);
+
+    /* RFC 7047 §4: both are there, one of them null; "error" is tested, for a result may be null, too. */
+    if (!result || !error)
+        return err_set(err, ERR_MALFORMED, "the OVSDB server sent a reply without result or error");
+    if (json_is_integer(id)) {
+        ovsdb_trunks_reply(session, json_integer_value(id), result, error);
+        return 0;
+    }
+    if (text && strcmp(text, PROBE) == 0)
+        return 0;
+    if (text && strcmp(text, MONITOR) == 0 && session->sm.current != READY)
+        return monitor_reply(session, result, error, err);
+    return err_set(err, ERR_MALFORMED, "the OVSDB server sent a reply to a request that was not made");
+}
+
+static int handle_update(struct ovsdb_session *session, const json_t *params, struct err *err)
+{
+    const char *monitor = json_string_value(json_array_get(params, 0));
+
+    if (session->sm.current != READY || !monitor || strcmp(monitor, MONITOR) != 0)
+        return err_set(err, ERR_MALFORMED, "the OVSDB server sent an update of a monitor that was not asked for");
+    int status = ovsdb_db_update(&session->db, json_array_get(params, 1), err);
+    if (status < 0)
+        return status;
+    ovsdb_push_event(session, OVSDB_CHANGED, 0, NULL);
+    ovsdb_trunks_settle(session);
+    return 0;
+}
+
+static int handle_message(struct ovsdb_session *session, const json_t *message, struct err *err)
+{
+    const char *method = json_string_value(json_object_get(message, "method"));
+    json_t *params = json_object_get(message, "params");
+    json_t *id = json_object_get(message, "id");
+
+    if (!id || (method && !json_is_array(params)))
+        return err_set(err, ERR_MALFORMED, "the OVSDB server sent a message that is not JSON-RPC 1.0");
+    if (!method)
+        return handle_reply(session, message, id, err);
+    if (strcmp(method, "update") == 0 || strcmp(method, "update2") == 0)
+        return handle_update(session, params, err);
+    if (strcmp(method, "monitor_canceled") == 0)
+        return err_set(err, ERR_NOT_FOUND, "the OVSDB server took database " OVSDB_NAME " away");
+    if (json_is_null(id))
+        return 0; /* other notifications are of features that were not asked for */
+    if (strcmp(method, "echo") == 0)
+        send_message(session, json_pack("{s:O, s:n, s:O}", "result", params, "error", "id", id));
+    else
+        send_message(session, json_pack("{s:n, s:s, s:O}", "result", "error", "unknown method", "id", id));
+    return 0;
+}
+
+int ovsdb_session_input(struct ovsdb_session *session, const void *bytes, size_t n, struct err *err)
+{
+    const char *text;
+    size_t size;
+    int status;
+
+    ovsdb_framer_add(&session->framer, bytes, n);
+    while ((status = ovsdb_framer_next(&session->framer, &text, &size)) > 0) {
+        json_error_t where;
+        json_t *message = json_loadb(text, size, 0, &where);
+
+        if (!message)
+            return err_set(err, ERR_MALFORMED, "the OVSDB server sent a message that is not JSON: %s at byte %d",
+                           where.text, where.position);
+        status = handle_message(session, message, err);
+        json_decref(message);
+        if (status < 0)
+            return status;
+    }
+    if (status < 0)
+        return err_set(err, status, "the OVSDB server sent what is no message of JSON-RPC: %s", err_name(status));
+    return 0;
+}
+
+int ovsdb_session_tick(struct ovsdb_session *session, struct mono now, struct err *err)
+{
+    ovsdb_trunks_expire(session, now, "its OVSDB server or ovs-vswitchd did not confirm it in time");
+    if (!mono_reached(session->monitor_deadline, now))
+        return 0;
+    return err_set(err, ERR_TIMEOUT, "the OVSDB server did not answer within %u ms", session->timeout_ms);
+}
+
+struct mono ovsdb_session_deadline(const struct ovsdb_session *session)
+{
+    struct mono deadline = session->monitor_deadline;
+
+    for (size_t i = 0; i < session->n_pending; i++)
+        deadline = mono_min(deadline, session->pending[i].deadline);
+    return deadline;
+}
+
+bool ovsdb_session_ready(const struct ovsdb_session *session)
+{
+    return session->sm.current == READY;
+}
+
+const struct ovsdb_db *ovsdb_session_db(const struct ovsdb_session *session)
+{
+    return &session->db;
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The peer interface, SCG to SCG: HTTPS with certificates both ways, JSON, version 1. All requests are idempotent by the
+ * migration's id; unknown members are ignored, missing ones refused by name.
+ *
+ *   PUT  /peer/v1/migrations/{id}           the VM migration message; answered when the target is configured, or with why not
+ *   POST /peer/v1/migrations/{id}/activate  the VM named in "vm" runs at the target: make it reachable there
+ *   POST /peer/v1/migrations/{id}/commit    every VM's fate is decided; undo what did not cross
+ *   POST /peer/v1/migrations/{id}/abort     undo everything that has not crossed
+ *   GET  /peer/v1/migrations/{id}           where it stands
+ *
+ * Every answer but an error is a status message. HTTP status: 200, 202 while it is under way, 400 malformed, 404 unknown
+ * id, 409 refused, 413 too large, 429 too many migrations. Errors are those of model/problem.h. */
+#ifndef PROTO_PEER_H
+#define PROTO_PEER_H
+
+#include <jansson.h>
+
+#include "base/err.h"
+#include "model/event.h"
+#include "model/migration.h"
+#include "model/problem.h"
+
+#define PEER_VERSION 1
+
+/* The VM migration message: the order with its policies. New reference. */
+json_t *peer_configure_encode(const struct order *order);
+/* The order in the target's role. ERR_UNSUPPORTED for another version, ERR_INVALID naming the member. */
+int peer_configure_decode(const json_t *json, struct order *order, struct err *err);
+
+struct peer_vm_status {
+    char name[NAME_SIZE];
+    enum vm_fate fate;
+    enum vm_place place; /* at the answering gateway */
+    bool active;         /* its users reach it there */
+};
+
+struct peer_status {
+    char state[32]; /* of the answering gateway's saga */
+    bool ended;
+    char target_uri[MIGRATION_URI_SIZE];
+    char target_address[IP_TEXT_SIZE];
+    struct err reason; /* code 0: none */
+    unsigned n_vms;
+    struct peer_vm_status vms[MIGRATION_VMS_MAX];
+};
+
+json_t *peer_status_encode(const struct peer_status *status);
+int peer_status_decode(const json_t *json, struct peer_status *status, struct err *err);
+
+/* An error answer, both ways: model/problem.h. */
+static inline json_t *peer_error_encode(const struct err *err)
+{
+    return problem_encode(err);
+}
+
+static inline int peer_error_http_status(const struct err *err)
+{
+    return problem_http_status(err->code);
+}
+
+static inline void peer_error_decode(int http_status, const json_t *json, struct err *err)
+{
+    problem_decode(http_status, json, err);
+}
+
+#endif

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Random flows that a switch accepts, from a seed; and flows as a switch returns them. */
+#ifndef TESTS_UNIT_TEST_OPENFLOW_RANDOM_H
+#define TESTS_UNIT_TEST_OPENFLOW_RANDOM_H
+
+#include <stdint.h>
+#include <string.h>
+
+#include "base/wire.h"
+#include "proto/openflow/openflow.h"
+
+struct rng {
+    uint64_t state;
+};
+
+/* 0..n-1 (xorshift64*) */
+static inline uint32_t rng_below(struct rng *rng, uint32_t n)
+{
+    rng->state ^= rng->state >> 12;
+    rng->state ^= rng->state << 25;
+    rng->state ^= rng->state >> 27;
+    return (uint32_t) ((rng->state * UINT64_C(2685821657736338717)) >> 33) % n;
+}
+
+static inline uint64_t rng_u64(struct rng *rng)
+{
+    return (uint64_t) rng_below(rng, UINT32_C(1) << 31) << 33 ^ (uint64_t) rng_below(rng, UINT32_C(1) << 31) << 16 ^
+           rng_below(rng, 1 << 16);
+}
+
+static inline void rng_bytes(struct rng *rng, uint8_t *to, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        to[i] = (uint8_t) rng_below(rng, 256);
+}
+
+/* Value and mask at random; every other one is exact. */
+static inline void random_field(struct rng *rng, struct flow_match *match, enum flow_field_id id)
+{
+    uint8_t value[16], mask[16];
+
+    rng_bytes(rng, value, sizeof value);
+    rng_bytes(rng, mask, sizeof mask);
+    match_bytes(match, id, value, rng_below(rng, 2) ? mask : NULL);
+}
+
+static inline void maybe_field(struct rng *rng, struct flow_match *match, enum flow_field_id id)
+{
+    if (rng_below(rng, 3) == 0)
+        random_field(rng, match, id);
+}
+
+static inline void random_l4(struct rng *rng, struct flow_match *match, bool v4)
+{
+    switch (rng_below(rng, 4)) {
+    case 0:
+        match_u(match, FIELD_IP_PROTO, 6);
+        maybe_field(rng, match, FIELD_TCP_SRC);
+        maybe_field(rng, match, FIELD_TCP_DST);
+        maybe_field(rng, match, FIELD_TCP_FLAGS);
+        break;
+    case 1:
+        match_u(match, FIELD_IP_PROTO, 17);
+        maybe_field(rng, match, FIELD_UDP_SRC);
+        maybe_field(rng, match, FIELD_UDP_DST);
+        break;
+    case 2:
+        match_u(match, FIELD_IP_PROTO, v4 ? 1 : 58);
+        maybe_field(rng, match, v4 ? FIELD_ICMPV4_TYPE : FIELD_ICMPV6_TYPE);
+        maybe_field(rng, match, v4 ? FIELD_ICMPV4_CODE : FIELD_ICMPV6_CODE);
+        break;
+    default:
+        break;
+    }
+}
+
+static inline void random_match(struct rng *rng, struct flow_match *match)
+{
+    if (rng_below(rng, 2))
+        match_u(match, FIELD_IN_PORT, rng_below(rng, 4) ? rng_below(rng, PORT_MAX) : PORT_LOCAL);
+    maybe_field(rng, match, FIELD_METADATA);
+    maybe_field(rng, match, (enum flow_field_id) (FIELD_REG0 + rng_below(rng, 4)));
+    maybe_field(rng, match, FIELD_ETH_DST);
+    maybe_field(rng, match, FIELD_ETH_SRC);
+    switch (rng_below(rng, 4)) {
+    case 0:
+        match_u(match, FIELD_VLAN_VID, 0);
+        break;
+    case 1:
+        match_u(match, FIELD_VLAN_VID, VLAN_PRESENT | rng_below(rng, 4095));
+        maybe_field(rng, match, FIELD_VLAN_PCP);
+        break;
+    case 2:
+        match_u_masked(match, FIELD_VLAN_VID, VLAN_PRESENT, VLAN_PRESENT);
+        maybe_field(rng, match, FIELD_VLAN_PCP);
+        break;
+    default:
+        break;
+    }
+    uint32_t kind = rng_below(rng, 4);
+
+    if (kind == 0) {
+        match_u(match, FIELD_ETH_TYPE, 0x0806);
+        for (unsigned id = FIELD_ARP_OP; id <= FIELD_ARP_THA; id++)
+            maybe_field(rng, match, (enum flow_field_id) id);
+    } else if (kind < 3) {
+        bool v4 = kind == 1;
+
+        match_u(match, FIELD_ETH_TYPE, v4 ? 0x0800 : 0x86dd);
+        maybe_field(rng, match, FIELD_IP_DSCP);
+        maybe_field(rng, match, v4 ? FIELD_IPV4_SRC : FIELD_IPV6_SRC);
+        maybe_field(rng, match, v4 ? FIELD_IPV4_DST : FIELD_IPV6_DST);
+        random_l4(rng, match, v4);
+    }
+}
+
+static inline void random_set_field(struct rng *rng, struct flow *flow)
+{
+    enum flow_field_id id = (enum flow_field_id) rng_below(rng, FLOW_FIELDS);
+    uint8_t value[16], mask[16];
+
+    if (id == FIELD_IN_PORT) {
+        flow_set_u(flow, id, rng_below(rng, 2) ? PORT_NONE : rng_below(rng, 0xff00));
+    } else if (id == FIELD_VLAN_VID) {
+        flow_set_u(flow, id, rng_below(rng, 4095));
+    } else {
+        rng_bytes(rng, value, sizeof value);
+        rng_bytes(rng, mask, sizeof mask);
+        mask[0] |= 1; /* never empty */
+        flow_set_bytes(flow, id, value, rng_below(rng, 2) ? mask : NULL);
+    }
+}
+
+static inline void random_action(struct rng *rng, struct flow *flow)
+{
+    static const uint32_t ports[] = {PORT_IN_PORT, PORT_NORMAL, PORT_FLOOD, PORT_ALL, PORT_CONTROLLER, PORT_LOCAL};
+    struct flow_action *action;
+
+    switch (rng_below(rng, ACTION_UNKNOWN + 1)) {
+    case ACTION_OUTPUT:
+        flow_output(flow, rng_below(rng, 2) ? ports[rng_below(rng, 6)] : 1 + rng_below(rng, 1000));
+        break;
+    case ACTION_PUSH_VLAN:
+        flow_add_action(flow, ACTION_PUSH_VLAN);
+        break;
+    case ACTION_POP_VLAN:
+        flow_add_action(flow, ACTION_POP_VLAN);
+        break;
+    case ACTION_SET_FIELD:
+        random_set_field(rng, flow);
+        break;
+    case ACTION_MOVE:
+        flow_move(flow, rng_below(rng, 2) ? FIELD_ETH_SRC : FIELD_ARP_SHA, FIELD_ETH_DST);
+        break;
+    case ACTION_DEC_TTL:
+        flow_add_action(flow, ACTION_DEC_TTL);
+        break;
+    case ACTION_SET_QUEUE:
+        flow_add_action(flow, ACTION_SET_QUEUE)->queue = rng_below(rng, 100);
+        break;
+    case ACTION_GROUP:
+        flow_add_action(flow, ACTION_GROUP)->group = rng_below(rng, 100);
+        break;
+    case ACTION_RESUBMIT:
+        flow_add_action(flow, ACTION_RESUBMIT)->table = (uint8_t) rng_below(rng, 254);
+        break;
+    default:
+        action = flow_add_action(flow, ACTION_UNKNOWN);
+        action->raw_length = (uint16_t) (8 * (1 + rng_below(rng, 8)));
+        rng_bytes(rng, action->raw, action->raw_length);
+        memcpy(action->raw, (const uint8_t[]) {0x12, 0x34, 0, (uint8_t) action->raw_length}, 4);
+        break;
+    }
+}
+
+static inline struct flow random_flow(struct rng *rng)
+{
+    struct flow flow = flow_make((uint8_t) rng_below(rng, 254), (uint16_t) rng_below(rng, 65536), rng_u64(rng));
+
+    random_match(rng, &flow.match);
+    for (uint32_t n = rng_below(rng, rng_below(rng, 50) ? 8 : FLOW_ACTIONS_MAX + 1); n > 0; n--)
+        random_action(rng, &flow);
+    if (rng_below(rng, 3) == 0)
+        flow.meter = 1 + rng_below(rng, 1000);
+    if (rng_below(rng, 3) == 0)
+        flow.goto_table = (uint8_t) rng_below(rng, 254);
+    if (rng_below(rng, 3) == 0) {
+        flow.metadata_mask = rng_u64(rng) | 1;
+        flow.metadata = rng_u64(rng) & flow.metadata_mask;
+    }
+    if (rng_below(rng, 3) == 0) {
+        flow.idle_timeout = (uint16_t) rng_below(rng, 65536);
+        flow.hard_timeout = (uint16_t) rng_below(rng, 65536);
+        flow.send_flow_removed = true;
+    }
+    return flow;
+}
+
+/* An entry of a multipart reply, as a switch that holds this flow sends it (OpenFlow 1.3.5 §7.3.5.2). */
+static inline void put_flow_stats(struct wire *w, const struct flow *flow)
+{
+    size_t start = w->pos;
+
+    wire_put_u16(w, 0);
+    wire_put_u8(w, flow->table);
+    wire_put_u8(w, 0);
+    wire_put_u32(w, 12);
+    wire_put_u32(w, 345);
+    wire_put_u16(w, flow->priority);
+    wire_put_u16(w, flow->idle_timeout);
+    wire_put_u16(w, flow->hard_timeout);
+    wire_put_u16(w, flow->send_flow_removed ? 1 : 0);
+    wire_put_zeros(w, 4);
+    wire_put_u64(w, flow->cookie);
+    wire_put_u64(w, flow->packets);
+    wire_put_u64(w, flow->bytes);
+    of_match_encode(w, &flow->match, NULL);
+    of_instructions_encode(w, flow, NULL);
+    wire_patch_u16(w, start, (uint16_t) (w->pos - start));
+}
+
+#endif
