@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The switches of a DC: the contract that the OpenFlow + OVSDB driver and the tests' dummy fulfil.
+ *
+ * No function blocks. Each request ends in one EVENT_DONE with its number, in the event queue that the driver was made
+ * with; ERR_UNKNOWN means that the switch may or may not have done it (ask with 'read'); ERR_UNREACHABLE that it
+ * certainly did nothing; ERR_REFUSED that it said no and holds what it held before. The driver also appends
+ * EVENT_SWITCH_UP/DOWN, EVENT_PORT, EVENT_LINK, EVENT_ATTACHMENT and EVENT_PACKET on its own. */
+#ifndef SOUTH_SWITCH_H
+#define SOUTH_SWITCH_H
+
+#include "model/event.h"
+#include "model/flow.h"
+
+struct switch_driver;
+
+struct switch_ops {
+    /* Applies 'txn' as one: all of it or nothing. Takes over txn's memory and leaves it empty. */
+    void (*apply)(struct switch_driver *driver, uint64_t request, const char *switch_name, struct flow_txn *txn);
+
+    /* Reads flows of 'table' (FLOW_TABLE_ALL: every) whose cookie equals 'cookie' under 'mask', and all meters. Done
+     * event: 'read'. */
+    void (*read)(struct switch_driver *driver, uint64_t request, const char *switch_name, uint8_t table, uint64_t cookie,
+                 uint64_t mask);
+
+    /* Sends a frame out of a port. Best effort, no request. */
+    void (*packet_out)(struct switch_driver *driver, const char *switch_name, uint32_t port, const void *frame,
+                       size_t size);
+
+    /* Makes the port 'port_name' carry exactly the tagged VLANs 'vlans' (n may be 0: none), in the switch's own
+     * configuration (OVSDB Port "trunks"). */
+    void (*set_trunks)(struct switch_driver *driver, uint64_t request, const char *switch_name, const char *port_name,
+                       const uint16_t *vlans, size_t n);
+
+    void (*free)(struct switch_driver *driver); /* ends sessions; no event follows */
+};
+
+struct switch_driver {
+    const struct switch_ops *ops;
+};
+
+#endif

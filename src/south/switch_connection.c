@@ -1,0 +1,438 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "south/switch_internal.h"
+
+/* A switch that sends requests and does not read our answers is given up at this many bytes; far above any transaction
+ * of ours, which may wait here, too. */
+#define UNSENT_MAX (256u << 20)
+
+#define ETHERTYPE_OFFSET 12
+#define ETHERTYPE_ARP 0x0806
+#define ETHERTYPE_LLDP 0x88cc
+#define ETHERTYPE_VLAN 0x8100
+#define VLAN_TAG_SIZE 4
+
+#define PORT_NAME_CUT (OF_PORT_NAME_SIZE - 2) /* OpenFlow 1.3.5 §7.2.1: 16 bytes with a null; longer names are cut */
+
+struct switch_connection *switch_connection_find(const struct openflow_driver *driver, const char *name)
+{
+    struct switch_connection *connection = driver->connections;
+
+    while (connection && (!connection->server || strcmp(connection->info.name, name) != 0))
+        connection = connection->next;
+    return connection;
+}
+
+struct switch_connection *switch_connection_by_dpid(const struct openflow_driver *driver, uint64_t dpid)
+{
+    struct switch_connection *connection = driver->connections;
+
+    while (connection && (!connection->info.up || connection->info.dpid != dpid))
+        connection = connection->next;
+    return connection;
+}
+
+struct switch_port *switch_connection_port(const struct switch_connection *connection, uint32_t number)
+{
+    for (size_t i = 0; i < connection->info.n_ports; i++) {
+        if (connection->info.ports[i].number == number)
+            return &connection->info.ports[i];
+    }
+    return NULL;
+}
+
+/* For the log. */
+static const char *label(const struct switch_connection *connection)
+{
+    return connection->server ? connection->info.name : connection->peer;
+}
+
+void switch_connection_free(struct switch_connection *connection)
+{
+    struct switch_connection **at = &connection->driver->connections;
+
+    while (*at != connection)
+        at = &(*at)->next;
+    *at = connection->next;
+    if (connection->stream)
+        stream_close(connection->stream);
+    timer_free(connection->timer);
+    of_session_free(connection->session);
+    switch_requests_free(connection);
+    switch_info_free(&connection->info);
+    free(connection->peer);
+    free(connection);
+}
+
+/* Ports */
+
+static bool is_real_port(uint32_t number)
+{
+    return number && number < PORT_MAX;
+}
+
+/* What OVSDB knows of a port: its whole name, which OpenFlow may have cut, and whether the spanning tree has it. True if
+ * that has changed. */
+static bool describe_port(const struct switch_connection *connection, struct switch_port *port)
+{
+    if (!connection->server)
+        return false;
+    const struct ovsdb_db *db = ovsdb_session_db(connection->server->session);
+    const struct ovsdb_bridge *bridge = ovsdb_db_bridge(db, connection->info.name);
+    const struct ovsdb_port *row;
+    const struct ovsdb_interface *interface = bridge ? ovsdb_db_interface(db, bridge, port->number, &row) : NULL;
+
+    if (!interface || strncmp(interface->name, port->name, PORT_NAME_CUT) != 0)
+        return false;
+    bool fabric = bridge->rstp && row->rstp != 0;
+    bool changed = fabric != port->fabric || strcmp(interface->name, port->name) != 0;
+    name_copy(port->name, interface->name);
+    port->fabric = fabric;
+    return changed;
+}
+
+static struct switch_port port_from_openflow(const struct of_port *from)
+{
+    struct switch_port port = {
+        .number = from->number,
+        .mac = from->mac,
+        .up = !from->config_down && !from->link_down,
+    };
+
+    name_copy(port.name, from->name);
+    return port;
+}
+
+static struct switch_port *add_port(struct switch_connection *connection, struct switch_port port)
+{
+    struct switch_info *info = &connection->info;
+
+    info->ports = array_reserve(info->ports, info->n_ports, &connection->cap_ports, sizeof *info->ports);
+    info->ports[info->n_ports] = port;
+    return &info->ports[info->n_ports++];
+}
+
+static void tell_port(struct switch_connection *connection, const struct switch_port *port)
+{
+    struct event *event = event_push(connection->driver->events, EVENT_PORT);
+
+    name_copy(event->name, connection->info.name);
+    event->port = *port;
+    if (port->up)
+        switch_discovery_hasten(connection->driver);
+    else
+        switch_discovery_forget(connection->driver, connection->info.name, port->number);
+}
+
+static bool port_equal(const struct switch_port *a, const struct switch_port *b)
+{
+    return a->up == b->up && a->fabric == b->fabric && mac_equal(&a->mac, &b->mac) && strcmp(a->name, b->name) == 0;
+}
+
+/* Takes the new state of a port in and tells the user if it differs. */
+static void set_port(struct switch_connection *connection, struct switch_port now)
+{
+    struct switch_port *port = switch_connection_port(connection, now.number);
+
+    describe_port(connection, &now);
+    if (port && port_equal(port, &now))
+        return;
+    if (port) {
+        *port = now;
+    } else if (connection->info.n_ports < OF_PORTS_MAX) {
+        add_port(connection, now);
+    } else {
+        log_warn(FAULT_PEER, label(connection), "port %s is left out: it has more than %d", now.name, OF_PORTS_MAX);
+        return;
+    }
+    if (connection->server)
+        tell_port(connection, &now);
+}
+
+static void handle_port_status(struct switch_connection *connection, const struct of_port_status *status)
+{
+    struct switch_port now = port_from_openflow(&status->port);
+
+    if (!is_real_port(now.number))
+        return;
+    if (status->reason != OFPPR_DELETE) {
+        set_port(connection, now);
+        return;
+    }
+    struct switch_port *port = switch_connection_port(connection, now.number);
+    if (!port)
+        return;
+    now.up = false;
+    set_port(connection, now);
+    *port = connection->info.ports[--connection->info.n_ports];
+}
+
+/* Joining with OVSDB */
+
+/* The server that has a bridge of this datapath id, and the bridge. */
+static struct switch_server *find_server(const struct switch_connection *connection,
+                                         const struct ovsdb_bridge **bridge)
+{
+    const struct openflow_driver *driver = connection->driver;
+
+    for (size_t i = 0; i < driver->n_servers; i++) {
+        *bridge = ovsdb_db_bridge_by_dpid(ovsdb_session_db(driver->servers[i].session), connection->info.dpid);
+        if (*bridge)
+            return &driver->servers[i];
+    }
+    return NULL;
+}
+
+static void tell_up(struct switch_connection *connection)
+{
+    struct event *event = event_push(connection->driver->events, EVENT_SWITCH_UP);
+    const struct switch_info *info = &connection->info;
+
+    log_info(info->name, "up: datapath id %016llx, %zu ports, from %s", (unsigned long long) info->dpid, info->n_ports,
+             connection->peer);
+    event->owns = EVENT_OWNS_SWITCH;
+    name_copy(event->name, info->name);
+    event->sw = *info;
+    event->sw.ports = xmemdup(info->ports, info->n_ports * sizeof *info->ports);
+    switch_discovery_hasten(connection->driver);
+}
+
+/* Names the switch if OVSDB knows it by now. */
+static void join(struct switch_connection *connection)
+{
+    const struct ovsdb_bridge *bridge;
+    struct switch_server *server = find_server(connection, &bridge);
+
+    if (!server)
+        return;
+    const struct switch_connection *other = switch_connection_find(connection->driver, bridge->name);
+    if (other) {
+        if (connection->name_due.ms != MONO_NEVER.ms)
+            log_warn(FAULT_OPERATOR, bridge->name, "two switches have this name, datapath ids %016llx and %016llx: the "
+                     "second is left out; give one bridge another name", (unsigned long long) other->info.dpid,
+                     (unsigned long long) connection->info.dpid);
+        connection->name_due = MONO_NEVER;
+        return;
+    }
+    connection->name_due = MONO_NEVER;
+    connection->server = server;
+    name_copy(connection->info.name, bridge->name);
+    for (size_t i = 0; i < connection->info.n_ports; i++)
+        describe_port(connection, &connection->info.ports[i]);
+    tell_up(connection);
+}
+
+void switch_connections_rename(struct openflow_driver *driver)
+{
+    for (struct switch_connection *connection = driver->connections; connection; connection = connection->next) {
+        if (!connection->info.up)
+            continue;
+        if (!connection->server) {
+            join(connection);
+            continue;
+        }
+        for (size_t i = 0; i < connection->info.n_ports; i++) {
+            if (describe_port(connection, &connection->info.ports[i]))
+                tell_port(connection, &connection->info.ports[i]);
+        }
+    }
+}
+
+/* Events of the session */
+
+static void handle_up(struct switch_connection *connection, const struct of_up *up)
+{
+    struct switch_connection *old = switch_connection_by_dpid(connection->driver, up->features.dpid);
+
+    if (old) {
+        of_session_closed(old->session, ERR_UNREACHABLE, "the switch opened another connection");
+        switch_connection_run(old);
+    }
+    connection->info.up = true;
+    connection->info.dpid = up->features.dpid;
+    for (size_t i = 0; i < up->n_ports; i++) {
+        if (is_real_port(up->ports[i].number))
+            add_port(connection, port_from_openflow(&up->ports[i]));
+    }
+    connection->name_due = mono_add(loop_now(connection->driver->loop), connection->driver->timeout_ms);
+    join(connection);
+}
+
+static void handle_down(struct switch_connection *connection, const struct err *reason)
+{
+    const char *name = label(connection);
+    struct event *event;
+
+    log_warn(FAULT_PEER, name, "the OpenFlow session has ended: %s", reason->text);
+    if (!connection->server)
+        return;
+    event = event_push(connection->driver->events, EVENT_SWITCH_DOWN);
+    name_copy(event->name, name);
+    err_set(&event->err, reason->code, "switch %s: %s", name, reason->text);
+    switch_discovery_forget(connection->driver, name, PORT_NONE);
+}
+
+static unsigned u16_at(struct of_bytes frame, size_t offset)
+{
+    struct wire r = wire_reader(frame.data, frame.size);
+
+    wire_skip(&r, offset);
+    return wire_get_u16(&r);
+}
+
+static void handle_packet_in(struct switch_connection *connection, const struct of_packet_in *packet)
+{
+    unsigned type = u16_at(packet->frame, ETHERTYPE_OFFSET);
+    struct event *event;
+
+    if (!connection->server)
+        return;
+    if (type == ETHERTYPE_LLDP) {
+        switch_discovery_frame(connection, packet->in_port, packet->frame);
+        return;
+    }
+    if (type == ETHERTYPE_VLAN)
+        type = u16_at(packet->frame, ETHERTYPE_OFFSET + VLAN_TAG_SIZE);
+    if (type != ETHERTYPE_ARP)
+        return;
+    event = event_push(connection->driver->events, EVENT_PACKET);
+    name_copy(event->name, connection->info.name);
+    event->packet.port = packet->in_port;
+    event->packet.size =
+        packet->frame.size < sizeof event->packet.frame ? packet->frame.size : sizeof event->packet.frame;
+    memcpy(event->packet.frame, packet->frame.data, event->packet.size);
+}
+
+/* True if it was the session's last one. */
+static bool handle_event(struct switch_connection *connection, struct of_event *event)
+{
+    switch (event->type) {
+    case OF_EVENT_UP:
+        handle_up(connection, &event->up);
+        break;
+    case OF_EVENT_DOWN:
+        handle_down(connection, &event->err);
+        return true;
+    case OF_EVENT_PORT_STATUS:
+        handle_port_status(connection, &event->port_status);
+        break;
+    case OF_EVENT_PACKET_IN:
+        handle_packet_in(connection, &event->packet_in);
+        break;
+    case OF_EVENT_FLOW:
+    case OF_EVENT_METER:
+    case OF_EVENT_DONE:
+        switch_request_event(connection, event);
+        break;
+    case OF_EVENT_ERROR:
+        log_warn(FAULT_PEER, label(connection), "the switch complains: %s", event->err.text);
+        break;
+    case OF_EVENT_PORT: /* not asked for */
+        break;
+    }
+    return false;
+}
+
+static void flush(struct switch_connection *connection)
+{
+    size_t n;
+    const uint8_t *bytes = of_session_output(connection->session, &n);
+
+    if (!n || !connection->stream)
+        return;
+    stream_write(connection->stream, bytes, n);
+    of_session_sent(connection->session, n);
+}
+
+void switch_connection_run(struct switch_connection *connection)
+{
+    struct openflow_driver *driver = connection->driver;
+    struct of_event event;
+
+    flush(connection);
+    while (of_session_event(connection->session, &event)) {
+        bool last = handle_event(connection, &event);
+
+        of_event_free(&event);
+        if (last) {
+            flush(connection);
+            if (connection->stream)
+                stream_finish(connection->stream);
+            connection->stream = NULL;
+            switch_connection_free(connection);
+            switch_connections_rename(driver); /* another one may have waited for its name */
+            return;
+        }
+    }
+    timer_set(connection->timer, mono_min(of_session_deadline(connection->session), connection->name_due));
+}
+
+/* Callbacks */
+
+static void tell_nameless(const struct switch_connection *connection)
+{
+    const struct openflow_driver *driver = connection->driver;
+    bool all_ready = true;
+
+    for (size_t i = 0; i < driver->n_servers; i++)
+        all_ready = all_ready && ovsdb_session_ready(driver->servers[i].session);
+    log_warn(FAULT_OPERATOR, connection->peer, "the switch with datapath id %016llx is left out: none of the OVSDB "
+             "servers has a bridge with it; %s", (unsigned long long) connection->info.dpid,
+             all_ready ? "add its server to the configuration" : "not all of them answer");
+}
+
+static void timer_rings(void *arg)
+{
+    struct switch_connection *connection = arg;
+    struct mono now = loop_now(connection->driver->loop);
+
+    of_session_tick(connection->session, now);
+    if (mono_reached(connection->name_due, now)) {
+        connection->name_due = MONO_NEVER;
+        tell_nameless(connection);
+    }
+    switch_connection_run(connection);
+}
+
+static size_t stream_data(void *arg, const uint8_t *bytes, size_t n)
+{
+    struct switch_connection *connection = arg;
+
+    if (stream_pending(connection->stream) > UNSENT_MAX)
+        of_session_closed(connection->session, ERR_TOO_LARGE, "it does not read what it asks for");
+    of_session_receive(connection->session, bytes, n, loop_now(connection->driver->loop));
+    switch_connection_run(connection);
+    return n;
+}
+
+static void stream_down(void *arg, const struct err *reason)
+{
+    struct switch_connection *connection = arg;
+
+    of_session_closed(connection->session, ERR_UNREACHABLE, reason->text);
+    connection->stream = NULL;
+    switch_connection_run(connection);
+}
+
+void switch_connection_accepted(void *arg, struct stream *stream)
+{
+    static const struct stream_callbacks callbacks = {.data = stream_data, .down = stream_down};
+    struct openflow_driver *driver = arg;
+    struct switch_connection *connection = xcalloc(1, sizeof *connection);
+    struct of_session_config config = {
+        .idle_ms = driver->timeout_ms / 2, .echo_ms = driver->timeout_ms / 2, .handshake_ms = driver->timeout_ms};
+
+    connection->driver = driver;
+    connection->stream = stream;
+    connection->peer = xstrdup(stream_peer(stream));
+    connection->session = of_session_new(&config, loop_now(driver->loop));
+    connection->timer = timer_new(driver->loop, timer_rings, connection);
+    connection->name_due = MONO_NEVER;
+    connection->next = driver->connections;
+    driver->connections = connection;
+    stream_set_callbacks(stream, &callbacks, connection);
+    switch_connection_run(connection);
+}
