@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the interfaces towards operators and other gateways ask of the gateway. The gateway fills this in; REST and peer
+ * servers call it and know nothing else of it. All functions run on the loop thread and do not block. */
+#ifndef NORTH_BACKEND_H
+#define NORTH_BACKEND_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "base/err.h"
+
+/* An answer to a peer that is given once, now or later. Whoever took the request embeds it. */
+struct peer_reply {
+    void (*send)(struct peer_reply *reply, int status, json_t *body); /* takes over both */
+};
+
+static inline void peer_reply_send(struct peer_reply *reply, int status, json_t *body)
+{
+    reply->send(reply, status, body);
+}
+
+struct backend {
+    void *gateway;
+
+    /* The member 'name' of 'collection' as an object, or, with 'name' null, {"<collection>": [...]}. Collections: vms,
+     * servers, switches, links, segments, channels, peers, policies, migrations, health, users. '*out' is a new reference.
+     * ERR_NOT_FOUND names what is missing. */
+    int (*get)(void *gateway, const char *collection, const char *name, json_t **out, struct err *err);
+
+    /* Journal entries of a migration: {"journal": [{"sequence", "time", "step", "event", "detail"}]}. */
+    int (*journal)(void *gateway, const char *id, json_t **out, struct err *err);
+
+    /* Sets (PUT) or removes a VM's policy; a policy of a VM that runs here is installed on its switch. */
+    int (*policy_put)(void *gateway, const char *vm, const json_t *policy, struct err *err);
+    int (*policy_delete)(void *gateway, const char *vm, struct err *err);
+
+    /* {"vms": ["V2"], "to": {"dc": "B", "server": "server-b"}, "bandwidth-mbps": 100}. '*out': the migration as 'get' shows
+     * it, accepted; with 'dry_run', {"plan": [{"stage", "step", "vm", "undo"}], "text": "..."} and nothing is touched. */
+    int (*migrate)(void *gateway, const json_t *command, bool dry_run, json_t **out, struct err *err);
+    int (*migration_cancel)(void *gateway, const char *id, struct err *err);
+
+    /* Text in Prometheus exposition format; caller frees. */
+    char *(*metrics)(void *gateway);
+
+    /* A peer's request (south/peer.h names the verbs). 'peer' is the common name of its certificate. */
+    void (*peer_configure)(void *gateway, const char *peer, const char *id, const json_t *body,
+                           struct peer_reply *reply);
+    void (*peer_activate)(void *gateway, const char *peer, const char *id, const json_t *body,
+                          struct peer_reply *reply);
+    void (*peer_abort)(void *gateway, const char *peer, const char *id, struct peer_reply *reply);
+    void (*peer_commit)(void *gateway, const char *peer, const char *id, const json_t *body, struct peer_reply *reply);
+    void (*peer_status)(void *gateway, const char *peer, const char *id, struct peer_reply *reply);
+};
+
+#endif

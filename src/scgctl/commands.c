@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The table of commands, and those that are one call each. */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "scgctl/cli.h"
+#include "scgctl/format.h"
+
+/* GETs 'path' and hands the answer to 'format', or prints it as JSON. */
+static enum cli_exit show(struct cli *cli, const char *path, void (*format)(struct strbuf *out, const json_t *json))
+{
+    AUTO_STRBUF struct strbuf text = {0};
+    struct err err = {0};
+    json_t *json = NULL;
+    enum client_outcome outcome = client_call(cli->client, "GET", path, NULL, &json, &err);
+
+    if (outcome)
+        return cli_fail(outcome, &err);
+    if (cli->options.json) {
+        cli_print_json(json);
+    } else {
+        format(&text, json);
+        cli_print(&text);
+    }
+    json_decref(json);
+    return CLI_DONE;
+}
+
+/* A list's answer is an object with one member, called like its collection. */
+static void format_list(struct strbuf *out, const json_t *json)
+{
+    format_collection(out, json_object_iter_key(json_object_iter((json_t *) json)), json);
+}
+
+static enum cli_exit run_list(struct cli *cli, const struct command *command)
+{
+    AUTO_FREE char *path = xasprintf("/v1/%s", command->collection);
+
+    return show(cli, path, format_list);
+}
+
+static enum cli_exit run_show(struct cli *cli, const struct command *command)
+{
+    AUTO_FREE char *name = client_escape(cli->arguments[0]);
+    AUTO_FREE char *path = xasprintf("/v1/%s/%s", command->collection, name);
+
+    return show(cli, path, strcmp(command->collection, "policies") == 0 ? format_policy : format_object);
+}
+
+static enum cli_exit run_journal(struct cli *cli, const struct command *command)
+{
+    AUTO_FREE char *id = client_escape(cli->arguments[0]);
+    AUTO_FREE char *path = xasprintf("/v1/%s/%s/journal", command->collection, id);
+
+    return show(cli, path, format_list);
+}
+
+static enum cli_exit run_cancel(struct cli *cli, const struct command *command)
+{
+    AUTO_STRBUF struct strbuf text = {0};
+    AUTO_FREE char *id = client_escape(cli->arguments[0]);
+    AUTO_FREE char *path = xasprintf("/v1/%s/%s/cancel", command->collection, id);
+    struct err err = {0};
+    json_t *json = NULL;
+    enum client_outcome outcome = client_call(cli->client, "POST", path, NULL, &json, &err);
+
+    if (outcome)
+        return cli_fail(outcome, &err);
+    if (cli->options.json) {
+        cli_print_json(json);
+    } else {
+        const char *state = json_string_value(json_object_get(json, "state"));
+
+        strbuf_printf(&text, "migration %s is %s\n", cli->arguments[0], state ? state : "cancelled");
+        cli_print(&text);
+    }
+    json_decref(json);
+    return CLI_DONE;
+}
+
+static enum cli_exit run_policy_delete(struct cli *cli, const struct command *command)
+{
+    AUTO_STRBUF struct strbuf text = {0};
+    AUTO_FREE char *vm = client_escape(cli->arguments[0]);
+    AUTO_FREE char *path = xasprintf("/v1/%s/%s", command->collection, vm);
+    struct err err = {0};
+    enum client_outcome outcome = client_call(cli->client, "DELETE", path, NULL, NULL, &err);
+
+    if (outcome)
+        return cli_fail(outcome, &err);
+    if (!cli->options.json) {
+        strbuf_printf(&text, "policy of %s deleted\n", cli->arguments[0]);
+        cli_print(&text);
+    }
+    return CLI_DONE;
+}
+
+static enum cli_exit run_health(struct cli *cli, const struct command *command)
+{
+    (void) command;
+    return show(cli, "/healthz", format_object);
+}
+
+static enum cli_exit run_version(struct cli *cli, const struct command *command)
+{
+    AUTO_STRBUF struct strbuf text = {0};
+
+    (void) cli;
+    (void) command;
+    strbuf_puts(&text, "scgctl " SCG_VERSION "\n");
+    cli_print(&text);
+    return CLI_DONE;
+}
+
+static enum cli_exit run_help(struct cli *cli, const struct command *command)
+{
+    AUTO_STRBUF struct strbuf text = {0};
+    struct err err = {0};
+    unsigned words;
+
+    (void) command;
+    if (cli->n_arguments == 0) {
+        help_all(&text);
+    } else {
+        const struct command *about = command_find(cli->arguments, cli->n_arguments, &words, &err);
+
+        if (!about)
+            return cli_usage("%s", err.text);
+        help_command(&text, about);
+    }
+    cli_print(&text);
+    return CLI_DONE;
+}
+
+#define MIGRATE_OPTIONS (1u << OPTION_TO | 1u << OPTION_BANDWIDTH | 1u << OPTION_DRY_RUN | 1u << OPTION_WATCH)
+
+const struct command commands[] = {
+    {"vm", "list", "", 0, 0, 0, "List the VMs of the data center", run_list, "vms"},
+    {"vm", "show", "NAME", 1, 1, 0, "Show a VM", run_show, "vms"},
+    {"server", "list", "", 0, 0, 0, "List the servers", run_list, "servers"},
+    {"server", "show", "NAME", 1, 1, 0, "Show a server", run_show, "servers"},
+    {"switch", "list", "", 0, 0, 0, "List the switches", run_list, "switches"},
+    {"switch", "show", "NAME", 1, 1, 0, "Show a switch and its ports", run_show, "switches"},
+    {"link", "list", "", 0, 0, 0, "List the links that LLDP has found", run_list, "links"},
+    {"segment", "list", "", 0, 0, 0, "List the segments and their VLANs here", run_list, "segments"},
+    {"channel", "list", "", 0, 0, 0, "List the migration channels and what is free on them", run_list, "channels"},
+    {"peer", "list", "", 0, 0, 0, "List the gateways of other data centers", run_list, "peers"},
+    {"policy", "list", "", 0, 0, 0, "List the policies of VMs", run_list, "policies"},
+    {"policy", "show", "VM", 1, 1, 0, "Show a VM's policy", run_show, "policies"},
+    {"policy", "apply", "FILE...", 1, ANY_NUMBER, 0, "Set policies from YAML or JSON files, '-' being the input",
+     run_policy_apply, "policies"},
+    {"policy", "delete", "VM", 1, 1, 0, "Delete a VM's policy", run_policy_delete, "policies"},
+    {"migrate", NULL, "VM...", 1, ANY_NUMBER, MIGRATE_OPTIONS, "Move VMs to a server of another data center",
+     run_migrate, "migrations"},
+    {"migration", "list", "", 0, 0, 0, "List the migrations, latest first", run_list, "migrations"},
+    {"migration", "show", "ID", 1, 1, 0, "Show a migration with its VMs and steps", run_show, "migrations"},
+    {"migration", "watch", "ID", 1, 1, 0, "Follow a migration until it has ended", run_watch, "migrations"},
+    {"migration", "cancel", "ID", 1, 1, 0, "Undo a migration as far as its VMs have not moved", run_cancel,
+     "migrations"},
+    {"migration", "journal", "ID", 1, 1, 0, "Show what was done for a migration, in order", run_journal, "migrations"},
+    {"events", NULL, "", 0, 0, 0, "Follow what happens, until interrupted", run_events, NULL},
+    {"health", NULL, "", 0, 0, 0, "Show how the gateway is", run_health, NULL},
+    {"version", NULL, "", 0, 0, 0, "Print the version of scgctl", run_version, NULL},
+    {"help", NULL, "[COMMAND]", 0, 2, 0, "Print help, of one command or of all", run_help, NULL},
+};
+const size_t n_commands = ARRAY_LEN(commands);

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the gateway says, for people. All functions append to a strbuf. Sizes are binary (1 MiB = 1024 KiB), times local. */
+#ifndef SCGCTL_FORMAT_H
+#define SCGCTL_FORMAT_H
+
+#include <jansson.h>
+#include <stdint.h>
+
+#include "base/strbuf.h"
+
+/* Rows of cells that are printed with their columns aligned, two blanks between them and none at the end of a line. The
+ * first row is the heading. Cells are UTF-8; each character counts as one column. */
+struct table {
+    unsigned n_columns;
+    char **cells;
+    size_t n_cells, capacity;
+};
+
+void table_add(struct table *table, const char *text); /* the next cell */
+void table_format(const struct table *table, const char *indent, struct strbuf *out);
+void table_free(struct table *table);
+
+/* "134.2 MiB", "60 B": at most one decimal, none for bytes. */
+void format_size(struct strbuf *out, uint64_t bytes);
+/* "60.1/134.2 MiB": both in the unit of 'total'. */
+void format_sizes(struct strbuf *out, uint64_t done, uint64_t total);
+/* "2026-11-23 15:04:05" */
+void format_time(struct strbuf *out, int64_t unix_ms);
+
+/* A member's value. Its name tells the unit: "...-kib", "...-mbps", "...-ms", "bytes-...". "-" for what is absent or empty. */
+void format_member(struct strbuf *out, const char *name, const json_t *value);
+
+/* A collection, e.g. {"vms": [...]}, as a table, if 'collection' is one that format_lists() knows. */
+void format_collection(struct strbuf *out, const char *collection, const json_t *json);
+/* A journal, {"journal": [...]}. */
+void format_journal(struct strbuf *out, const json_t *json);
+/* One object: its plain members, one a line; then its lists of objects, each as a table. */
+void format_object(struct strbuf *out, const json_t *json);
+/* A policy as the gateway has it, each rule on a line of its own. */
+void format_policy(struct strbuf *out, const json_t *json);
+
+#endif

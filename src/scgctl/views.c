@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Collections and objects of the gateway as tables. */
+#include <ctype.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "model/policy.h"
+#include "scgctl/format.h"
+
+#define COLUMNS_MAX 8
+
+/* A column: its heading, and the member that it shows. "a.b" shows b of the object a, or of every object in the array a;
+ * "a#" shows how many members the array a has. */
+struct column {
+    const char *heading, *member;
+};
+
+static const struct list {
+    const char *collection;
+    struct column columns[COLUMNS_MAX];
+} lists[] = {
+    {"vms",
+     {{"NAME", "name"},
+      {"STATE", "state"},
+      {"SERVER", "server"},
+      {"SEGMENT", "segment"},
+      {"MEMORY", "memory-kib"},
+      {"ADDRESS", "interfaces.address"},
+      {"POLICY", "policy"},
+      {"MIGRATION", "migration"}}},
+    {"servers",
+     {{"NAME", "name"},
+      {"STATE", "up"},
+      {"CPUS", "cpus"},
+      {"MEMORY", "memory-kib"},
+      {"FREE", "memory-free-kib"},
+      {"VMS", "vms"},
+      {"TOR", "tor"}}},
+    {"switches", {{"NAME", "name"}, {"STATE", "up"}, {"ROLE", "role"}, {"DPID", "dpid"}, {"PORTS", "ports#"}}},
+    {"links", {{"FROM", "from"}, {"PORT", "from-port"}, {"TO", "to"}, {"PORT", "to-port"}}},
+    {"segments", {{"NAME", "name"}, {"GATEWAY", "gateway"}, {"OPEN", "open"}, {"VLAN", "vlan"}, {"VMS", "vms"}}},
+    {"channels",
+     {{"NAME", "name"},
+      {"PEER", "peer"},
+      {"SWITCH", "switch"},
+      {"BANDWIDTH", "bandwidth-mbps"},
+      {"FREE", "free-mbps"}}},
+    {"peers", {{"NAME", "name"}, {"ADDRESS", "address"}, {"PORT", "port"}}},
+    {"policies",
+     {{"VM", "policy"},
+      {"FROM-VM", "default.from-vm"},
+      {"TO-VM", "default.to-vm"},
+      {"RULES", "rules#"},
+      {"KBIT/S FROM-VM", "rate-limit.from-vm.kbps"},
+      {"KBIT/S TO-VM", "rate-limit.to-vm.kbps"}}},
+    {"migrations",
+     {{"ID", "id"},
+      {"STATE", "state"},
+      {"VMS", "vms.name"},
+      {"FROM", "from-dc"},
+      {"TO", "to-dc"},
+      {"SERVER", "to-server"},
+      {"CREATED", "created-ms"}}},
+    {"journal", {{"TIME", "time"}, {"STEP", "step"}, {"EVENT", "event"}, {"DETAIL", "detail"}}},
+};
+
+static void format_path(struct strbuf *out, const json_t *object, const char *path)
+{
+    size_t n = strcspn(path, ".#");
+    AUTO_FREE char *name = xstrndup(path, n);
+    const json_t *value = json_object_get(object, name);
+
+    if (path[n] == '\0') {
+        format_member(out, name, value);
+    } else if (path[n] == '#') {
+        strbuf_printf(out, "%zu", json_array_size(value));
+    } else if (json_is_array(value)) {
+        for (size_t i = 0; i < json_array_size(value); i++) {
+            strbuf_puts(out, i ? "," : "");
+            format_path(out, json_array_get(value, i), path + n + 1);
+        }
+        if (json_array_size(value) == 0)
+            strbuf_puts(out, "-");
+    } else {
+        format_path(out, value, path + n + 1);
+    }
+}
+
+/* Adds a cell that shows 'path' of 'object'. What is absent is '-', but an absent default of a policy is 'deny'. */
+static void add_cell(struct table *table, const json_t *object, const char *path)
+{
+    AUTO_STRBUF struct strbuf cell = {0};
+
+    format_path(&cell, object, path);
+    table_add(table, strncmp(path, "default.", 8) == 0 && strcmp(cell.text, "-") == 0 ? "deny" : cell.text);
+}
+
+static void format_list(struct strbuf *out, const struct list *list, const json_t *array)
+{
+    struct table table = {0};
+
+    while (table.n_columns < COLUMNS_MAX && list->columns[table.n_columns].heading)
+        table_add(&table, list->columns[table.n_columns++].heading);
+    for (size_t i = 0; i < json_array_size(array); i++) {
+        for (unsigned c = 0; c < table.n_columns; c++)
+            add_cell(&table, json_array_get(array, i), list->columns[c].member);
+    }
+    table_format(&table, "", out);
+    table_free(&table);
+}
+
+void format_collection(struct strbuf *out, const char *collection, const json_t *json)
+{
+    for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
+        if (strcmp(lists[i].collection, collection) == 0)
+            format_list(out, &lists[i], json_object_get(json, collection));
+    }
+}
+
+/* ---- one object ---- */
+
+static bool is_table(const json_t *value)
+{
+    return json_is_object(json_array_get(value, 0));
+}
+
+/* Columns are the members of the first row that has the most; rows of steps and ports are all alike. */
+static void format_rows(struct strbuf *out, const char *title, const json_t *array)
+{
+    struct table table = {0};
+    const json_t *widest = json_array_get(array, 0);
+    const char *name;
+    json_t *value;
+
+    for (size_t i = 1; i < json_array_size(array); i++) {
+        if (json_object_size(json_array_get(array, i)) > json_object_size(widest))
+            widest = json_array_get(array, i);
+    }
+    strbuf_printf(out, "\n%s:\n", title);
+    json_object_foreach((json_t *) widest, name, value) {
+        AUTO_FREE char *heading = xstrdup(name);
+
+        if (json_is_object(value))
+            continue;
+        for (char *c = heading; *c; c++)
+            *c = (char) toupper((unsigned char) *c);
+        table_add(&table, heading);
+        table.n_columns++;
+    }
+    for (size_t i = 0; i < json_array_size(array); i++) {
+        json_object_foreach((json_t *) widest, name, value) {
+            if (!json_is_object(value))
+                add_cell(&table, json_array_get(array, i), name);
+        }
+    }
+    if (table.n_columns)
+        table_format(&table, "  ", out);
+    table_free(&table);
+}
+
+void format_object(struct strbuf *out, const json_t *json)
+{
+    struct table table = {.n_columns = 2};
+    const char *name;
+    json_t *value;
+
+    json_object_foreach((json_t *) json, name, value) {
+        AUTO_STRBUF struct strbuf cell = {0};
+
+        if (is_table(value))
+            continue;
+        format_member(&cell, name, value);
+        table_add(&table, name);
+        table_add(&table, cell.text);
+    }
+    table_format(&table, "", out);
+    table_free(&table);
+    json_object_foreach((json_t *) json, name, value) {
+        if (is_table(value))
+            format_rows(out, name, value);
+    }
+}
+
+/* ---- policies ---- */
+
+static void format_direction(struct strbuf *out, const struct policy *policy, enum policy_direction direction)
+{
+    const struct policy_rate *rate = &policy->rate[direction];
+
+    strbuf_printf(out, "%s  %s by default", direction == POLICY_FROM_VM ? "from-vm" : "to-vm  ",
+                  policy->default_verdict[direction] == POLICY_ALLOW ? "allow" : "deny");
+    if (rate->kbps)
+        strbuf_printf(out, ", at most %u kbit/s", rate->kbps);
+    if (rate->burst_kbit)
+        strbuf_printf(out, " with bursts of %u kbit", rate->burst_kbit);
+    strbuf_puts(out, "\n");
+}
+
+void format_policy(struct strbuf *out, const json_t *json)
+{
+    struct policy policy = {0};
+
+    if (policy_from_json(json, &policy, NULL) < 0) { /* of a later version */
+        format_object(out, json);
+        return;
+    }
+    strbuf_printf(out, "policy   %s\n", policy.name);
+    format_direction(out, &policy, POLICY_FROM_VM);
+    format_direction(out, &policy, POLICY_TO_VM);
+    for (size_t i = 0; i < policy.n_rules; i++) {
+        AUTO_FREE char *rule = policy_rule_format(&policy.rules[i]);
+
+        strbuf_printf(out, "%s%4zu  %s\n", i ? "" : "rules:\n", i + 1, rule);
+    }
+    policy_free(&policy);
+}
