@@ -98,7 +98,8 @@ def configuration(lab, dc, log_level):
         "log-level": log_level,
         "servers": [server(nodes[name]) for name in dc.servers],
         "routes": {"socket": BIRD_SOCKET, "include": ROUTES},
-        "peers": [{"dc": other.name, "address": nodes[other.gateway].management_address, "port": PEER_PORT}
+        "peers": [{"dc": other.name, "name": other.gateway, "address": nodes[other.gateway].management_address,
+                   "port": PEER_PORT}
                   for other in lab.topology.datacenters.values() if other is not dc],
         "segments": lab.topology.segments,
         "vlans": {"first": 100, "last": 199},

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+# The menu. What the goals do is in meson.build, tools/, lab/, demo/ and bench/.
+
+BUILD = build
+SEEDS = 1000
+SECONDS = 60
+PYTHON = /usr/bin/python3
+CHECK = $(PYTHON) tools/check --build $(BUILD)
+
+.PHONY: help deps build layers check unit sim lab-check asan fuzz lint demo demo-down bench clean
+
+help:
+	@echo 'make deps                install the Debian packages that are missing (packaging/packages.txt)'
+	@echo 'make build               build $(BUILD)/scgd and $(BUILD)/scgctl'
+	@echo 'make check               everything below up to fuzz, and the lab; ends with "N passed, N failed"'
+	@echo 'make layers              hold src/ against the table of who may use whom'
+	@echo 'make unit                the unit tests'
+	@echo 'make sim [SEEDS=N]       two gateways in a world of random faults, N times (default $(SEEDS))'
+	@echo 'make sim SEED=S          the same, one seed, with its story'
+	@echo 'make asan                the unit tests and a short simulation under the sanitizers'
+	@echo 'make fuzz [SECONDS=N]    feed each decoder random input for N seconds (default $(SECONDS))'
+	@echo 'make lab-check           the tests on switches, routers and hypervisors in network namespaces (needs root)'
+	@echo 'make lint                formatting, static analysis, house rules'
+	@echo 'make demo                bring the lab up and move a VM; make demo-down takes it down'
+	@echo 'make bench               all measurements; make bench-ROW makes one row of them'
+	@echo 'make clean               remove what was built'
+
+deps:
+	@tools/install-deps
+
+build:
+	@$(CHECK) build
+
+layers: build
+	@$(CHECK) layers
+
+check: deps
+	@$(CHECK) all
+
+unit: build
+	@$(CHECK) unit
+
+sim: build
+	@$(BUILD)/tests/sim $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
+
+lab-check: build
+	@$(CHECK) lab
+
+asan:
+	@$(CHECK) asan
+
+fuzz:
+	@$(CHECK) --seconds $(SECONDS) fuzz
+
+lint:
+	@$(PYTHON) tools/lint
+
+demo: build
+	@demo/demo up
+
+demo-down:
+	@demo/demo down
+
+bench: build
+	@bench/bench
+
+bench-%: build
+	@bench/bench $*
+
+clean:
+	@if [ -e build/lab ]; then lab/lab down; fi
+	@rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-fuzz

@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Prints what the pipelines would do to a switch, in ovs-ofctl's words (flow_txn_format()), so that a test can install
+ * it on an Open vSwitch. Requests follow each other on the command line, joined by "+" into one transaction:
+ *
+ *   p | tor SERVER-PORTS FABRIC-PORTS | pe UPLINK FABRIC-PORTS | inter-dc FABRIC-PORTS
+ *   segment-tor SEGMENT SERVER-PORTS | segment-pe SEGMENT | segment-remove SEGMENT | neighbour UPLINK MAC|-
+ *   vm-tor SEGMENT VM POLICY-FILE|- FIRST-METER | vm-pe SEGMENT VM | vm-remove VM
+ *   channel-open NAME SERVER-PORT UPLINK-PORT LOCAL REMOTE | channel-close NAME
+ *
+ * where ...-PORTS are numbers joined by commas, or "-"; SEGMENT is NUMBER VLAN GATEWAY-MAC GATEWAY/LENGTH; UPLINK is
+ * UPLINK-PORT ROUTER-PORT ROUTER NEXT-HOP; VM is NAME MAC ADDRESS SERVER-PORT. */
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "core/pipeline.h"
+
+struct arguments {
+    char **next;
+};
+
+struct ports {
+    uint32_t numbers[PIPELINE_PORTS_MAX];
+    size_t n;
+};
+
+static const char *take(struct arguments *a)
+{
+    if (!*a->next) {
+        fprintf(stderr, "pipeline_dump: an argument is missing\n");
+        exit(2);
+    }
+    return *a->next++;
+}
+
+static void check(int status, const char *text)
+{
+    if (status) {
+        fprintf(stderr, "pipeline_dump: cannot read '%s'\n", text);
+        exit(2);
+    }
+}
+
+static uint32_t take_number(struct arguments *a)
+{
+    const char *text = take(a);
+    char *end;
+    unsigned long number = strtoul(text, &end, 10);
+
+    check(*end || end == text || number > UINT32_MAX, text);
+    return (uint32_t) number;
+}
+
+static struct mac take_mac(struct arguments *a)
+{
+    const char *text = take(a);
+    struct mac mac;
+
+    check(mac_parse(text, &mac), text);
+    return mac;
+}
+
+static struct ip take_ip(struct arguments *a)
+{
+    const char *text = take(a);
+    struct ip ip;
+
+    check(ip_parse(text, &ip), text);
+    return ip;
+}
+
+static struct ports take_ports(struct arguments *a)
+{
+    const char *text = take(a);
+    struct ports ports = {.n = 0};
+    const char *p = text;
+
+    while (strcmp(text, "-") != 0) {
+        char *end;
+
+        check(ports.n == PIPELINE_PORTS_MAX, text);
+        ports.numbers[ports.n++] = (uint32_t) strtoul(p, &end, 10);
+        check(end == p || (*end && *end != ','), text);
+        if (!*end)
+            break;
+        p = end + 1;
+    }
+    return ports;
+}
+
+static struct pipeline_segment take_segment(struct arguments *a)
+{
+    struct pipeline_segment segment = {.number = take_number(a)};
+    char name[32];
+    const char *gateway;
+
+    snprintf(name, sizeof name, "segment-%u", segment.number);
+    segment.cookie = cookie_of_name(COOKIE_SEGMENT, name);
+    segment.vlan = (uint16_t) take_number(a);
+    segment.gateway_mac = take_mac(a);
+    gateway = take(a);
+    check(ip_with_length_parse(gateway, &segment.gateway, &segment.length), gateway);
+    return segment;
+}
+
+static struct pipeline_uplink take_uplink(struct arguments *a)
+{
+    struct pipeline_uplink uplink = {.uplink_port = take_number(a)};
+
+    uplink.router_port = take_number(a);
+    uplink.router = take_ip(a);
+    uplink.next_hop = take_ip(a);
+    return uplink;
+}
+
+static struct pipeline_vm take_vm(struct arguments *a)
+{
+    struct pipeline_vm vm = {.cookie = cookie_of_name(COOKIE_VM, take(a))};
+
+    vm.mac = take_mac(a);
+    vm.ip = take_ip(a);
+    vm.server_port = take_number(a);
+    return vm;
+}
+
+static void add_p(struct flow_txn *txn, struct arguments *a)
+{
+    (void) a;
+    pipeline_base_p(txn);
+}
+
+static void add_tor(struct flow_txn *txn, struct arguments *a)
+{
+    struct ports servers = take_ports(a), fabric = take_ports(a);
+
+    pipeline_base_tor(txn, servers.numbers, servers.n, fabric.numbers, fabric.n);
+}
+
+static void add_pe(struct flow_txn *txn, struct arguments *a)
+{
+    struct pipeline_uplink uplink = take_uplink(a);
+    struct ports fabric = take_ports(a);
+
+    pipeline_base_pe(txn, &uplink, fabric.numbers, fabric.n);
+}
+
+static void add_inter_dc(struct flow_txn *txn, struct arguments *a)
+{
+    struct ports fabric = take_ports(a);
+
+    pipeline_base_inter_dc(txn, fabric.numbers, fabric.n);
+}
+
+static void add_segment_tor(struct flow_txn *txn, struct arguments *a)
+{
+    struct pipeline_segment segment = take_segment(a);
+    struct ports servers = take_ports(a);
+
+    pipeline_segment_tor(txn, &segment, servers.numbers, servers.n);
+}
+
+static void add_segment_pe(struct flow_txn *txn, struct arguments *a)
+{
+    struct pipeline_segment segment = take_segment(a);
+
+    pipeline_segment_pe(txn, &segment);
+}
+
+static void add_segment_remove(struct flow_txn *txn, struct arguments *a)
+{
+    struct pipeline_segment segment = take_segment(a);
+
+    pipeline_segment_remove(txn, &segment);
+}
+
+static void add_neighbour(struct flow_txn *txn, struct arguments *a)
+{
+    struct pipeline_uplink uplink = take_uplink(a);
+    const char *text = take(a);
+    struct mac mac;
+
+    if (strcmp(text, "-") == 0) {
+        pipeline_neighbour_pe(txn, &uplink, NULL);
+        return;
+    }
+    check(mac_parse(text, &mac), text);
+    pipeline_neighbour_pe(txn, &uplink, &mac);
+}
+
+static struct policy load_policy(const char *path)
+{
+    json_t *json = json_load_file(path, 0, NULL);
+    struct policy policy;
+    struct err err;
+
+    check(!json, path);
+    if (policy_from_json(json, &policy, &err)) {
+        fprintf(stderr, "pipeline_dump: %s: %s\n", path, err.text);
+        exit(2);
+    }
+    json_decref(json);
+    return policy;
+}
+
+static void add_vm_tor(struct flow_txn *txn, struct arguments *a)
+{
+    struct pipeline_segment segment = take_segment(a);
+    struct pipeline_vm vm = take_vm(a);
+    const char *path = take(a);
+    uint32_t meter = take_number(a), meters[2] = {0, 0};
+    struct policy policy;
+
+    if (strcmp(path, "-") == 0) {
+        pipeline_vm_tor(txn, &segment, &vm, NULL, meters);
+        return;
+    }
+    policy = load_policy(path);
+    for (unsigned d = 0; d < 2; d++) {
+        if (!policy.rate[d].kbps)
+            continue;
+        meters[d] = meter + d;
+        flow_txn_meter_add(txn, (struct flow_meter) {meters[d], policy.rate[d].kbps, policy.rate[d].burst_kbit});
+    }
+    pipeline_vm_tor(txn, &segment, &vm, &policy, meters);
+    policy_free(&policy);
+}
+
+static void add_vm_pe(struct flow_txn *txn, struct arguments *a)
+{
+    struct pipeline_segment segment = take_segment(a);
+    struct pipeline_vm vm = take_vm(a);
+
+    pipeline_vm_pe(txn, &segment, &vm);
+}
+
+static void add_vm_remove(struct flow_txn *txn, struct arguments *a)
+{
+    struct pipeline_vm vm = take_vm(a);
+
+    pipeline_vm_remove(txn, &vm);
+}
+
+static void add_channel_open(struct flow_txn *txn, struct arguments *a)
+{
+    struct pipeline_channel channel = {.cookie = cookie_of_name(COOKIE_CHANNEL, take(a))};
+
+    channel.server_port = take_number(a);
+    channel.uplink_port = take_number(a);
+    channel.local = take_ip(a);
+    channel.remote = take_ip(a);
+    pipeline_channel_open(txn, &channel);
+}
+
+static void add_channel_close(struct flow_txn *txn, struct arguments *a)
+{
+    pipeline_channel_close(txn, cookie_of_name(COOKIE_CHANNEL, take(a)));
+}
+
+static const struct {
+    const char *name;
+    void (*add)(struct flow_txn *txn, struct arguments *a);
+} requests[] = {
+    {"p", add_p},
+    {"tor", add_tor},
+    {"pe", add_pe},
+    {"inter-dc", add_inter_dc},
+    {"segment-tor", add_segment_tor},
+    {"segment-pe", add_segment_pe},
+    {"segment-remove", add_segment_remove},
+    {"neighbour", add_neighbour},
+    {"vm-tor", add_vm_tor},
+    {"vm-pe", add_vm_pe},
+    {"vm-remove", add_vm_remove},
+    {"channel-open", add_channel_open},
+    {"channel-close", add_channel_close},
+};
+
+static void add_request(struct flow_txn *txn, struct arguments *a)
+{
+    const char *name = take(a);
+
+    for (size_t i = 0; i < ARRAY_LEN(requests); i++) {
+        if (strcmp(requests[i].name, name) == 0) {
+            requests[i].add(txn, a);
+            return;
+        }
+    }
+    check(-1, name);
+}
+
+int main(int argc, char **argv)
+{
+    struct arguments a = {argv + 1};
+    struct flow_txn txn = {0};
+    char *text;
+
+    (void) argc;
+    add_request(&txn, &a);
+    while (*a.next) {
+        const char *plus = take(&a);
+
+        check(strcmp(plus, "+") != 0, plus);
+        add_request(&txn, &a);
+    }
+    text = flow_txn_format(&txn);
+    fputs(text, stdout);
+    free(text);
+    flow_txn_free(&txn);
+    return 0;
+}
