@@ -19,8 +19,8 @@
 #define ROOT "00000000-0000-0000-0000-0000000000aa"
 
 #define COLUMNS \
-    "{\"Bridge\":[{\"columns\":[\"name\",\"datapath_id\",\"ports\"]}]," \
-    "\"Port\":[{\"columns\":[\"name\",\"vlan_mode\",\"tag\",\"trunks\",\"interfaces\"]}]," \
+    "{\"Bridge\":[{\"columns\":[\"name\",\"datapath_id\",\"rstp_enable\",\"ports\"]}]," \
+    "\"Port\":[{\"columns\":[\"name\",\"vlan_mode\",\"tag\",\"other_config\",\"trunks\",\"interfaces\"]}]," \
     "\"Interface\":[{\"columns\":[\"name\",\"ofport\"]}]," \
     "\"Open_vSwitch\":[{\"columns\":[\"cur_cfg\",\"next_cfg\"]}]}"
 
