@@ -312,6 +312,18 @@ static void answer_status(struct gateway *gateway, const struct migration *migra
         peer_reply_send(reply, saga->reported || saga_ended(saga) ? 200 : 202, view_peer_status(gateway, migration));
 }
 
+/* Answers when the migration has ended, which is soon, so that the source need not ask again. */
+static void answer_at_end(struct gateway *gateway, struct migration *migration, struct peer_reply *reply)
+{
+    if (migration->end_reply)
+        answer_status(gateway, migration, migration->end_reply);
+    migration->end_reply = NULL;
+    if (saga_ended(migration->saga))
+        answer_status(gateway, migration, reply);
+    else
+        migration->end_reply = reply;
+}
+
 /* The target's migration with that id, also one that ended before a restart; null, and the peer has been answered. */
 static struct migration *peer_migration(struct gateway *gateway, const char *peer, const char *id,
                                         struct peer_reply *reply)
@@ -440,7 +452,7 @@ static void peer_abort(void *arg, const char *peer, const char *id, struct peer_
     if (!migration)
         return;
     migration_event(gateway, migration, (struct saga_event) {.type = SAGA_ABORT});
-    answer_status(gateway, migration, reply);
+    answer_at_end(gateway, migration, reply);
 }
 
 static void peer_commit(void *arg, const char *peer, const char *id, const json_t *body, struct peer_reply *reply)
@@ -452,7 +464,7 @@ static void peer_commit(void *arg, const char *peer, const char *id, const json_
     if (!migration)
         return;
     migration_event(gateway, migration, (struct saga_event) {.type = SAGA_COMMIT});
-    answer_status(gateway, migration, reply);
+    answer_at_end(gateway, migration, reply);
 }
 
 static void peer_status(void *arg, const char *peer, const char *id, struct peer_reply *reply)

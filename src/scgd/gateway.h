@@ -162,7 +162,8 @@ struct migration {
     struct saga *saga;
     unsigned *serials; /* by step: the answer that counts is the latest one's */
     int64_t created_ms;
-    struct peer_reply *reply; /* a peer that waits for "configured" */
+    struct peer_reply *configure_reply; /* a peer that waits for "configured" */
+    struct peer_reply *end_reply;       /* a peer that waits for the end, after its commit or abort */
     struct {
         uint64_t request; /* of the transfer; 0: none */
         struct transfer_progress progress;

@@ -41,11 +41,12 @@ static struct migration *add(struct gateway *gateway, struct saga *saga, int64_t
 
 void migration_free(struct migration *migration)
 {
-    if (migration->reply) {
-        static const struct err stopping = {ERR_UNKNOWN, "the gateway is stopping"};
+    static const struct err stopping = {ERR_UNKNOWN, "the gateway is stopping"};
 
-        peer_reply_send(migration->reply, peer_error_http_status(&stopping), peer_error_encode(&stopping));
-    }
+    if (migration->configure_reply)
+        peer_reply_send(migration->configure_reply, peer_error_http_status(&stopping), peer_error_encode(&stopping));
+    if (migration->end_reply)
+        peer_reply_send(migration->end_reply, peer_error_http_status(&stopping), peer_error_encode(&stopping));
     saga_free(migration->saga);
     free(migration->serials);
     free(migration->vms);
@@ -179,15 +180,18 @@ static void log_notes(const struct saga *saga)
 
 static void reply_to_source(struct gateway *gateway, struct migration *migration)
 {
-    struct saga *saga = migration->saga;
+    const struct saga *saga = migration->saga;
 
-    if (!migration->reply)
-        return;
-    if (saga->reason.code)
-        peer_reply_send(migration->reply, peer_error_http_status(&saga->reason), peer_error_encode(&saga->reason));
-    else
-        peer_reply_send(migration->reply, 200, view_peer_status(gateway, migration));
-    migration->reply = NULL;
+    if (migration->configure_reply && saga->reason.code)
+        peer_reply_send(migration->configure_reply, peer_error_http_status(&saga->reason),
+                        peer_error_encode(&saga->reason));
+    else if (migration->configure_reply)
+        peer_reply_send(migration->configure_reply, 200, view_peer_status(gateway, migration));
+    migration->configure_reply = NULL;
+    if (migration->end_reply && saga_ended(saga)) {
+        peer_reply_send(migration->end_reply, 200, view_peer_status(gateway, migration));
+        migration->end_reply = NULL;
+    }
 }
 
 static void carry_out(struct gateway *gateway, struct migration *migration, struct saga_action action)
@@ -297,7 +301,7 @@ struct migration *migration_begin(struct gateway *gateway, struct order *order, 
         migration_free(gateway->migrations[--gateway->n_migrations]);
         return NULL;
     }
-    migration->reply = reply;
+    migration->configure_reply = reply;
     migration_event(gateway, migration, (struct saga_event) {.type = SAGA_START});
     return migration;
 }

@@ -44,7 +44,6 @@ static void send_answer(struct peer_reply *reply, int status, json_t *body)
 
     if (slot->request && from->gateway && from->life == slot->life) {
         if (fault(world, world->percent_lost) || site_other(from)->cut) {
-            deliver_done(from, 5000, slot->request, ERR_TIMEOUT, "the dummy peer's answer was lost");
             json_decref(body);
         } else {
             struct event event = {.type = EVENT_DONE, .request = slot->request, .owns = EVENT_OWNS_ANSWER};
@@ -124,8 +123,11 @@ static void call(struct peer_driver *driver, uint64_t request, const char *dc, e
     json_decref(body);
     if (site->cut) {
         free_letter(world, letter);
-    } else if (fault(world, world->percent_lost)) {
-        deliver_done(site, timeout_ms, request, ERR_TIMEOUT, "the dummy peer did not answer");
+        return;
+    }
+    /* Ignored if the answer has come by then. */
+    deliver_done(site, timeout_ms, request, ERR_TIMEOUT, "the dummy peer did not answer");
+    if (fault(world, world->percent_lost)) {
         free_letter(world, letter);
     } else {
         if (fault(world, world->percent_lost))
