@@ -74,10 +74,12 @@ static int check_vm(const struct order *order, unsigned v, struct err *err)
         return err_set(err, ERR_INVALID,
                        "VM %s has no known address; put <scg:interface mac='...' address='...'> into its metadata",
                        vm->name);
-    for (unsigned i = 0; i < vm->n_nics; i++) {
-        if (vm->nics[i].ip.family == IP_V6)
-            return err_set(err, ERR_UNSUPPORTED, "VM %s has an IPv6 address, which pipelines do not carry", vm->name);
-    }
+    if (vm->n_nics > 1)
+        return err_set(err, ERR_UNSUPPORTED, "VM %s has %u interfaces; VMs with one can be migrated", vm->name,
+                       vm->n_nics);
+    if (vm->nics[0].ip.family == IP_V6)
+        return err_set(err, ERR_UNSUPPORTED, "VM %s has an IPv6 address; VMs with an IPv4 address can be migrated",
+                       vm->name);
     return 0;
 }
 

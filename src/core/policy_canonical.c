@@ -169,7 +169,7 @@ static bool may_be_rest(enum bdd_field field, unsigned value)
 static void emit_numbers(struct emitter *e, enum bdd_field field, bdd_ref ref, struct policy_rule rule)
 {
     struct intervals intervals = {0};
-    bdd_ref refs[256], rest = NO_LABEL;
+    bdd_ref refs[256] = {0}, rest = NO_LABEL;
 
     collect(e, field, ref, 0, 0, &intervals);
     for (size_t i = 0; i < intervals.n; i++) {

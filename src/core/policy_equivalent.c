@@ -72,7 +72,7 @@ static void describe_number(struct strbuf *text, const struct bdd *bdd, const st
 static void describe_packet(struct strbuf *text, const struct bdd *bdd, const struct header *header,
                             enum policy_direction direction, enum ip_family family)
 {
-    struct ip remote;
+    struct ip remote = {0};
     char address[IP_TEXT_SIZE];
 
     strbuf_puts(text, direction == POLICY_FROM_VM ? "from-vm" : "to-vm");

@@ -13,6 +13,8 @@
 #define BACKOFF_LAST_MS 5000
 #define ATTEMPTS_MAX 3 /* of a reversible step whose outcome was unknown and that turns out to be absent */
 
+#define RETRIES_NOTED 8
+
 #define ROLL SM_TO(SAGA_ROLLING_BACK)
 
 const struct sm_state saga_states[SAGA_STATES] = {
@@ -117,6 +119,13 @@ static void note(struct saga *saga, unsigned step, const char *what, const char 
     n->step = step;
     n->what = what;
     snprintf(n->detail, sizeof n->detail, "%s", detail ? detail : "");
+}
+
+/* An outage of days must not fill the journal: the first tries of a state are noted. */
+static void note_retry(struct saga *saga, unsigned step, const char *what, const char *detail)
+{
+    if (saga->clocks[step].retries < RETRIES_NOTED)
+        note(saga, step, what, detail);
 }
 
 static void act(struct saga *saga, enum saga_action_type type, unsigned step)
@@ -224,7 +233,7 @@ static void step_failed(struct saga *saga, unsigned i, const struct err *err, st
         confirm_step(saga, i, now, err->text);
         break;
     case STEP_FORWARD:
-        note(saga, i, "retry", err->text);
+        note_retry(saga, i, "retry", err->text);
         retry_later(saga, i, now);
         break;
     case STEP_REVERSIBLE:
@@ -303,7 +312,7 @@ static void take_step_event(struct saga *saga, const struct saga_event *event, s
         break;
     case SAGA_UNDO_FAILED:
         if (state == STEP_UNDOING) {
-            note(saga, i, "undo-retry", err->text);
+            note_retry(saga, i, "undo-retry", err->text);
             retry_later(saga, i, now);
         }
         break;

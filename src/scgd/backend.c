@@ -161,6 +161,9 @@ static int fill_vm(struct gateway *gateway, const char *name, struct migration_v
     if (!server || !server->up)
         return err_set(err, ERR_UNREACHABLE, "the hypervisor of server %s, where VM %s runs, does not answer", vm->server,
                        name);
+    uint32_t port;
+    if (!network_tor(gateway, vm->server, &port, err))
+        return err_prefix(err, "VM %s", name);
     store_location_get(gateway->store, vm->uuid, &location, NULL);
     memcpy(out->name, vm->name, NAME_SIZE);
     memcpy(out->uuid, vm->uuid, UUID_SIZE);
@@ -212,6 +215,8 @@ static int read_command(struct gateway *gateway, const json_t *command, struct o
     int status = check_target(gateway, dc, err);
     if (status == 0)
         status = name_copy(order->target_server, server);
+    if (status == 0 && (!network_edge(gateway, SWITCH_ROLE_INTER_DC, err) || !network_edge(gateway, SWITCH_ROLE_PE, err)))
+        status = err->code;
     const struct config_channel *channel = status == 0 ? channel_for(gateway, dc, mbps, err) : NULL;
     if (!channel)
         return status ? status : err->code;

@@ -416,6 +416,12 @@ static void orders_are_checked(void **state)
     snprintf(order.vms[1].segment, NAME_SIZE, "web");
     order.vms[1].nics[0].ip.family = IP_NONE;
     assert_int_equal(plan_check(&order, &err), ERR_INVALID);
+    order.vms[1].nics[0].ip.family = IP_V6;
+    assert_int_equal(plan_check(&order, &err), ERR_UNSUPPORTED);
+    order.vms[1].nics[0].ip.family = IP_V4;
+    order.vms[1].n_nics = 2;
+    assert_int_equal(plan_check(&order, &err), ERR_UNSUPPORTED);
+    assert_string_equal(err.text, "VM V2 has 2 interfaces; VMs with one can be migrated");
     snprintf(order.target_dc, NAME_SIZE, "A");
     assert_int_equal(plan_check(&order, &err), ERR_INVALID);
     assert_string_equal(err.text, "source and target are the same data center, A");
