@@ -59,10 +59,10 @@ struct http_client *http_client_new(struct loop *loop, const char *address, uint
 /* Calls that wait end with ERR_CANCELLED, from here; they must not call the client. Waits for a look-up of its
  * name that is under way. Null is fine. */
 void http_client_free(struct http_client *client);
-/* 'fn' is called exactly once, from the loop, within 'timeout_ms' (1 or more). 'path' goes out as it is, with its query,
- * percent-encoded by the caller. The body, if 'size' is not 0, is JSON. Up to four calls run side by side, others wait
- * for them. A call whose kept connection turns out to be dead is sent once more on a new one, if the server certainly
- * has not processed it or if it is a GET. */
+/* 'fn' is called exactly once, from the loop, within 'timeout_ms' (1 or more). 'path' goes out as it is, with its
+ * query, percent-encoded by the caller. The body, if 'size' is not 0, is JSON. Up to four calls run side by side,
+ * others wait for them. A call whose kept connection turns out to be dead is sent once more on a new one, if the server
+ * certainly has not processed it or if it is a GET. */
 void http_call(struct http_client *client, const char *method, const char *path, const void *body, size_t size,
                uint32_t timeout_ms, http_answer_fn *fn, void *arg);
 

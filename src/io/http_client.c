@@ -338,7 +338,8 @@ static void link_connect(struct link *link)
     static const struct stream_callbacks callbacks = {on_up, on_data, on_down};
     struct http_client *client = link->client;
 
-    link->stream = stream_connect_tls(client->loop, client->where, client->tls, client->address, &callbacks, link, NULL);
+    link->stream = stream_connect_tls(client->loop, client->where, client->tls, client->address, &callbacks, link,
+                                      NULL);
     assert(link->stream);
 }
 

@@ -76,9 +76,15 @@ static bool is_text(const char *s, size_t n, bool with_blanks)
     return true;
 }
 
+#define NO_DIGIT 99
+
 static int read_digit(char c)
 {
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : 99;
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : NO_DIGIT;
 }
 
 /* The digits in front of 's'. Their number, 0 if there are none or the value is too large. */
@@ -135,7 +141,8 @@ static void read_status_line(struct http_message *message, const char *line, siz
 {
     size_t status = 0;
 
-    if (n < VERSION_SIZE + 4 || line[VERSION_SIZE] != ' ' || read_number(line + VERSION_SIZE + 1, 3, 10, &status) != 3 ||
+    if (n < VERSION_SIZE + 4 || line[VERSION_SIZE] != ' ' ||
+        read_number(line + VERSION_SIZE + 1, 3, 10, &status) != 3 ||
         (n > VERSION_SIZE + 4 && line[VERSION_SIZE + 4] != ' ') || status < 100) {
         bad(message, 400, "malformed status line");
         return;
@@ -156,7 +163,7 @@ static void read_field(struct http_message *message, const char *line, size_t n)
 {
     const char *colon = memchr(line, ':', n);
 
-    /* A line that begins with a blank would continue the one before it; RFC 9112 section 5.2 lets a server refuse it. */
+    /* A line that begins with a blank would continue the one before it; RFC 9112 section 5.2 lets us refuse it. */
     if (!colon || !is_token(line, (size_t) (colon - line))) {
         bad(message, 400, "malformed header field");
         return;

@@ -14,8 +14,8 @@ struct event_base *loop_base(const struct loop *loop);
 struct stream **loop_finishing(struct loop *loop);
 void stream_free_now(struct stream *stream);
 
-/* An SSL object for one connection. 'server_name' null: our side is the server; else the peer's certificate must be valid
- * for that address or DNS name. Owned by the caller. */
+/* An SSL object for one connection. 'server_name' null: our side is the server; else the peer's certificate must be
+ * valid for that address or DNS name. Owned by the caller. */
 SSL *tls_session_new(const struct tls *tls, const char *server_name);
 /* Why 'ssl' failed: a certificate or offer that one side refused (true), else the text of 'error', which is OpenSSL's
  * and may be 0, else "". */

@@ -53,9 +53,10 @@ struct stream_callbacks {
     /* Bytes have arrived; returns how many were consumed, the rest comes again with what follows. A rest of more than
      * 16 MiB ends the stream with ERR_TOO_LARGE. */
     size_t (*data)(void *arg, const uint8_t *bytes, size_t n);
-    /* Closed or failed; the stream frees itself afterwards. ERR_UNREACHABLE: never came up. ERR_REFUSED: one side refused
-     * the other's certificate, which with TLS 1.3 the client learns only after 'up'; nothing was handed to the program at
-     * the other end. ERR_IO: anything else, also an orderly end by the other side. The text begins with the peer. */
+    /* Closed or failed; the stream frees itself afterwards. ERR_UNREACHABLE: never came up. ERR_REFUSED: one side
+     * refused the other's certificate, which with TLS 1.3 the client learns only after 'up'; nothing was handed to the
+     * program at the other end. ERR_IO: anything else, also an orderly end by the other side. The text begins with the
+     * peer. */
     void (*down)(void *arg, const struct err *reason);
 };
 /* 'where' is tcp:ADDRESS:PORT (a numeric address, IPv6 in brackets) or unix:PATH. Null and 'err' only if 'where' cannot
@@ -98,8 +99,8 @@ struct worker_pool;
 struct worker_pool *worker_pool_new(struct loop *loop, unsigned threads); /* 1 at least */
 /* Only from the loop thread. Work is begun in the order of these calls. */
 void worker_run(struct worker_pool *pool, loop_fn *work, loop_fn *done, void *arg);
-/* Waits for running work, drops the rest. Each 'done' that is outstanding is called from here, those of dropped work too;
- * none of them may call worker_run(). Null is fine. */
+/* Waits for running work, drops the rest. Each 'done' that is outstanding is called from here, those of dropped work
+ * too; none of them may call worker_run(). Null is fine. */
 void worker_pool_free(struct worker_pool *pool);
 
 #endif

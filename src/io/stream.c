@@ -281,7 +281,8 @@ struct stream *stream_connect_tls(struct loop *loop, const char *where, struct t
 
     if (parse_where(where, stream, &address, &size) < 0) {
         stream_free_now(stream);
-        err_set(err, ERR_INVALID, "connect to \"%s\": expected tcp:ADDRESS:PORT (IPv6 in brackets) or unix:PATH", where);
+        err_set(err, ERR_INVALID, "connect to \"%s\": expected tcp:ADDRESS:PORT (IPv6 in brackets) or unix:PATH",
+                where);
         return NULL;
     }
     stream->tls = tls;

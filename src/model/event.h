@@ -21,6 +21,7 @@ enum event_type {
     EVENT_PACKET,      /* name of the switch, packet: an ARP packet that a flow sent to the controller */
     EVENT_SERVER_UP,   /* name, server */
     EVENT_SERVER_DOWN, /* name, err */
+    EVENT_SERVER_LISTED, /* name: every VM of the server has been told since it came up */
     EVENT_VM,          /* vm: discovered or changed; 'vm_cause' */
     EVENT_VM_GONE,     /* vm: uuid, name, server */
     EVENT_PROGRESS     /* request of the migration, progress */

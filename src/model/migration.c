@@ -28,7 +28,7 @@ const char *vm_fate_name(enum vm_fate fate)
     return names[fate];
 }
 
-static int vm_fate_parse(const char *name, enum vm_fate *fate)
+int vm_fate_parse(const char *name, enum vm_fate *fate)
 {
     for (int f = FATE_OPEN; f <= FATE_STAYED; f++) {
         if (strcmp(vm_fate_name((enum vm_fate) f), name) == 0) {

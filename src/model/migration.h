@@ -119,6 +119,7 @@ struct step_info {
 extern const struct step_info step_infos[STEP_KINDS];
 const char *step_state_name(enum step_state state);
 const char *vm_fate_name(enum vm_fate fate);
+int vm_fate_parse(const char *name, enum vm_fate *fate); /* 0 or ERR_INVALID */
 
 void order_free(struct order *order); /* its members */
 struct order order_copy(const struct order *order);

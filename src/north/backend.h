@@ -22,9 +22,9 @@ static inline void peer_reply_send(struct peer_reply *reply, int status, json_t 
 struct backend {
     void *gateway;
 
-    /* The member 'name' of 'collection' as an object, or, with 'name' null, {"<collection>": [...]}. Collections: vms,
-     * servers, switches, links, segments, channels, peers, policies, migrations, health, users. '*out' is a new reference.
-     * ERR_NOT_FOUND names what is missing. */
+    /* The member 'name' of 'collection' as an object, or, with 'name' null, {"<collection>": [...]}. Collections:
+     * vms, servers, switches, links, segments, channels, peers, policies, migrations, health, users. '*out' is a new
+     * reference. ERR_NOT_FOUND names what is missing. */
     int (*get)(void *gateway, const char *collection, const char *name, json_t **out, struct err *err);
 
     /* Journal entries of a migration: {"journal": [{"sequence", "time", "step", "event", "detail"}]}. */
@@ -34,8 +34,9 @@ struct backend {
     int (*policy_put)(void *gateway, const char *vm, const json_t *policy, struct err *err);
     int (*policy_delete)(void *gateway, const char *vm, struct err *err);
 
-    /* {"vms": ["V2"], "to": {"dc": "B", "server": "server-b"}, "bandwidth-mbps": 100}. '*out': the migration as 'get' shows
-     * it, accepted; with 'dry_run', {"plan": [{"stage", "step", "vm", "undo"}], "text": "..."} and nothing is touched. */
+    /* {"vms": ["V2"], "to": {"dc": "B", "server": "server-b"}, "bandwidth-mbps": 100}. '*out': the migration as
+     * 'get' shows it, accepted; with 'dry_run', {"plan": [{"stage", "step", "vm", "undo"}], "text": "..."} and
+     * nothing is touched. */
     int (*migrate)(void *gateway, const json_t *command, bool dry_run, json_t **out, struct err *err);
     int (*migration_cancel)(void *gateway, const char *id, struct err *err);
 

@@ -24,8 +24,8 @@ struct route {
     void (*fn)(void *arg, struct http_request *request, const char *name); /* 'name': what "{}" stood for, or "" */
 };
 
-/* Hands the request to its route. Where there is none, it is answered 404, naming the path, or 405 with the methods that
- * the path has. */
+/* Hands the request to its route. Where there is none, it is answered 404, naming the path, or 405 with the methods
+ * that the path has. */
 void http_json_route(const struct route *routes, size_t n_routes, struct http_request *request, void *arg);
 
 #endif

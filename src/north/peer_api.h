@@ -9,8 +9,8 @@
 
 struct peer_api;
 
-/* Listens. 'address' is numeric; port 0: any free one; 'max_body' in bytes. 'tls' and 'backend' stay the caller's and must
- * outlive the server. Null and 'err' if it cannot listen. */
+/* Listens. 'address' is numeric; port 0: any free one; 'max_body' in bytes. 'tls' and 'backend' stay the caller's
+ * and must outlive the server. Null and 'err' if it cannot listen. */
 struct peer_api *peer_api_new(struct loop *loop, const char *address, uint16_t port, struct tls *tls, size_t max_body,
                               const struct backend *backend, struct err *err);
 /* Answers that the backend still owes are not given any more: it must not call peer_reply_send() afterwards. Null is

@@ -53,11 +53,12 @@ struct client *client_new(const char *url, struct err *err)
     bool bracketed = authority[0] == '[';
     const char *host = authority + bracketed;
     size_t host_size = strcspn(host, bracketed ? "]/?#" : ":/?#");
-    const char *after = host + host_size + (bracketed && host[host_size] == ']');
+    bool closed = !bracketed || host[host_size] == ']';
+    const char *after = host + host_size + (bracketed && closed);
     const char *port = *after == ':' ? after + 1 : "80";
     size_t port_size = *after == ':' ? n - (size_t) (port - authority) : 2;
 
-    if (host_size == 0 || port_size == 0 || strspn(port, "0123456789") < port_size || port_size > 5 ||
+    if (!closed || host_size == 0 || port_size == 0 || strspn(port, "0123456789") < port_size || port_size > 5 ||
         (*after != ':' && after != authority + n)) {
         err_set(err, ERR_INVALID, "'%s' is no URL of a gateway, expected http://HOST:PORT", url);
         return NULL;
@@ -229,8 +230,8 @@ static void end(struct exchange *exchange)
 }
 
 /* Takes in what arrives next. */
-static enum client_outcome receive(const struct client *client, struct exchange *exchange, int interrupt, int timeout_ms,
-                                   struct err *err)
+static enum client_outcome receive(const struct client *client, struct exchange *exchange, int interrupt,
+                                   int timeout_ms, struct err *err)
 {
     char bytes[65536];
     struct strbuf *received = &exchange->received;
@@ -319,8 +320,8 @@ static bool hand_out(struct strbuf *body, client_line_fn *line, void *arg)
     return go_on;
 }
 
-enum client_outcome client_stream(struct client *client, const char *path, int interrupt, client_line_fn *line, void *arg,
-                                  struct err *err)
+enum client_outcome client_stream(struct client *client, const char *path, int interrupt, client_line_fn *line,
+                                  void *arg, struct err *err)
 {
     struct exchange exchange = {.fd = -1};
     struct http_message *message = &exchange.message;

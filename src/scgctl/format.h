@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the gateway says, for people. All functions append to a strbuf. Sizes are binary (1 MiB = 1024 KiB), times local. */
+/* What the gateway says, for people. All functions append to a strbuf. Sizes are binary (1 MiB = 1024 KiB), times
+ * local. */
 #ifndef SCGCTL_FORMAT_H
 #define SCGCTL_FORMAT_H
 
@@ -27,13 +28,12 @@ void format_sizes(struct strbuf *out, uint64_t done, uint64_t total);
 /* "2026-11-23 15:04:05" */
 void format_time(struct strbuf *out, int64_t unix_ms);
 
-/* A member's value. Its name tells the unit: "...-kib", "...-mbps", "...-ms", "bytes-...". "-" for what is absent or empty. */
+/* A member's value. Its name tells the unit: "...-kib", "...-mbps", "...-ms", "bytes-...". "-" for what is absent or
+ * empty. */
 void format_member(struct strbuf *out, const char *name, const json_t *value);
 
-/* A collection, e.g. {"vms": [...]}, as a table, if 'collection' is one that format_lists() knows. */
+/* A collection, e.g. {"vms": [...]}, or a journal, {"journal": [...]}, as a table. */
 void format_collection(struct strbuf *out, const char *collection, const json_t *json);
-/* A journal, {"journal": [...]}. */
-void format_journal(struct strbuf *out, const json_t *json);
 /* One object: its plain members, one a line; then its lists of objects, each as a table. */
 void format_object(struct strbuf *out, const json_t *json);
 /* A policy as the gateway has it, each rule on a line of its own. */

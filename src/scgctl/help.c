@@ -109,8 +109,8 @@ void help_all(struct strbuf *out)
     }
     strbuf_puts(out, "\nOptions of every command:\n");
     help_options(out, COMMON_OPTIONS);
-    strbuf_puts(out, "\nExit status: 0 done; 1 refused, or a migration that did not move every VM; 2 wrong usage; 3 no\n"
-                     "connection to the gateway. 'scgctl help COMMAND' tells more of one command.\n");
+    strbuf_puts(out, "\nExit status: 0 done; 1 refused, or a migration that did not move every VM; 2 wrong usage;\n"
+                     "3 no connection to the gateway. 'scgctl help COMMAND' tells more of one command.\n");
 }
 
 void help_command(struct strbuf *out, const struct command *command)

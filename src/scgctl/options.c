@@ -90,7 +90,9 @@ static int find_option(const char *word, enum option *ret_option, const char **r
     for (size_t i = 0; i < OPTIONS; i++) {
         const struct option_info *info = &option_infos[i];
 
-        if (is_long ? strlen(info->name) == n - 2 && strncmp(word + 2, info->name, n - 2) == 0 : info->letter == word[1]) {
+        bool same_name = is_long && strlen(info->name) == n - 2 && strncmp(word + 2, info->name, n - 2) == 0;
+
+        if (same_name || (!is_long && info->letter == word[1])) {
             *ret_option = (enum option) i;
             return 0;
         }

@@ -295,8 +295,8 @@ void progress_draw(struct progress *progress, const json_t *migration, int64_t e
 {
     const json_t *vms = json_object_get(migration, "vms");
     size_t n = json_array_size(vms), room = screen->rows > 3 ? screen->rows - 3 : 1, shown = n > room ? room : n;
-    AUTO_FREE char *head = xasprintf("migration %s  %s  %.1fs", text_of(migration, "id"), text_of(migration, "state"),
-                                     (double) elapsed_ms / 1000);
+    AUTO_FREE char *head = xasprintf("%s  %.1fs  migration %s", text_of(migration, "state"), (double) elapsed_ms / 1000,
+                                     text_of(migration, "id"));
     int name_width = 0;
 
     for (size_t i = 0; i < shown; i++) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How a migration goes, for people: a bar for each VM that is redrawn in place, or a line for each change. Pure: 'migration'
- * is what GET /v1/migrations/ID shows, the text goes to a strbuf. */
+/* How a migration goes, for people: a bar for each VM that is redrawn in place, or a line for each change. Pure:
+ * 'migration' is what GET /v1/migrations/ID shows, the text goes to a strbuf. */
 #ifndef SCGCTL_PROGRESS_H
 #define SCGCTL_PROGRESS_H
 

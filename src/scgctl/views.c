@@ -10,8 +10,8 @@
 
 #define COLUMNS_MAX 8
 
-/* A column: its heading, and the member that it shows. "a.b" shows b of the object a, or of every object in the array a;
- * "a#" shows how many members the array a has. */
+/* A column: its heading, and the member that it shows. "a.b" shows b of the object a, or of every object in the
+ * array a; "a#" shows how many members the array a has. */
 struct column {
     const char *heading, *member;
 };
@@ -58,6 +58,7 @@ static const struct list {
      {{"ID", "id"},
       {"STATE", "state"},
       {"VMS", "vms.name"},
+      {"FATE", "vms.fate"},
       {"FROM", "from-dc"},
       {"TO", "to-dc"},
       {"SERVER", "to-server"},
@@ -125,6 +126,21 @@ static bool is_table(const json_t *value)
     return json_is_object(json_array_get(value, 0));
 }
 
+/* A member's name without its unit, which stands with the value. Caller frees. */
+static char *label_of(const char *name)
+{
+    static const char *const units[] = {"-kib", "-mbps", "-ms"};
+    size_t n = strlen(name);
+
+    for (size_t i = 0; i < ARRAY_LEN(units); i++) {
+        size_t m = strlen(units[i]);
+
+        if (n > m && strcmp(name + n - m, units[i]) == 0)
+            return xstrndup(name, n - m);
+    }
+    return xstrdup(name);
+}
+
 /* Columns are the members of the first row that has the most; rows of steps and ports are all alike. */
 static void format_rows(struct strbuf *out, const char *title, const json_t *array)
 {
@@ -139,7 +155,7 @@ static void format_rows(struct strbuf *out, const char *title, const json_t *arr
     }
     strbuf_printf(out, "\n%s:\n", title);
     json_object_foreach((json_t *) widest, name, value) {
-        AUTO_FREE char *heading = xstrdup(name);
+        AUTO_FREE char *heading = label_of(name);
 
         if (json_is_object(value))
             continue;
@@ -167,11 +183,12 @@ void format_object(struct strbuf *out, const json_t *json)
 
     json_object_foreach((json_t *) json, name, value) {
         AUTO_STRBUF struct strbuf cell = {0};
+        AUTO_FREE char *label = label_of(name);
 
         if (is_table(value))
             continue;
         format_member(&cell, name, value);
-        table_add(&table, name);
+        table_add(&table, label);
         table_add(&table, cell.text);
     }
     table_format(&table, "", out);

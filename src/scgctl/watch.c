@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Following streams of events. The stream of one migration begins with its present state, so nothing is lost between. */
+/* Following streams of events. The stream of one migration begins with its present state, so nothing is lost
+ * between. */
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>

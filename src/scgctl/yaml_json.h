@@ -20,8 +20,8 @@ struct yaml_documents {
     size_t n, capacity;
 };
 
-/* 'name' is the file's, for errors. 0, or ERR_INVALID with a sentence that begins "NAME:LINE:COLUMN: "; '*documents' is empty
- * then. Empty documents are left out. */
+/* 'name' is the file's, for errors. 0, or ERR_INVALID with a sentence that begins "NAME:LINE:COLUMN: "; '*documents'
+ * is empty then. Empty documents are left out. */
 int yaml_json_read(FILE *file, const char *name, struct yaml_documents *documents, struct err *err);
 void yaml_documents_free(struct yaml_documents *documents);
 

@@ -258,6 +258,8 @@ static void handle(struct gateway *gateway, const struct event *event)
         break;
     case EVENT_SERVER_UP:
         inventory_set_server(&gateway->inventory, &event->server);
+        break;
+    case EVENT_SERVER_LISTED:
         server_heard(gateway, event->name);
         break;
     case EVENT_SERVER_DOWN: {

@@ -201,7 +201,7 @@ struct gateway {
 
     struct migration **migrations; /* oldest first; ended ones stay until the gateway stops */
     size_t n_migrations, cap_migrations;
-    bool *servers_heard; /* by configured server: it was up or down once */
+    bool *servers_heard; /* by configured server: its VMs were listed, or it was down, once */
 
     /* Until the DC has been seen, or for GATEWAY_GRACE_MS, migrations wait: what a gateway does not know yet after its
      * start must not count as missing. */

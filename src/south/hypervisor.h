@@ -2,7 +2,8 @@
 /* The hypervisors of a DC: the contract that the libvirt driver and the tests' dummy fulfil.
  *
  * No function blocks. Each request ends in one EVENT_DONE with its number. The driver also appends EVENT_SERVER_UP/DOWN,
- * EVENT_VM and EVENT_VM_GONE on its own, from libvirt's life-cycle events, and EVENT_PROGRESS during transfers. */
+ * EVENT_SERVER_LISTED, EVENT_VM and EVENT_VM_GONE on its own, from libvirt's life-cycle events, and EVENT_PROGRESS
+ * during transfers. What is not told before EVENT_SERVER_LISTED is not known to be absent. */
 #ifndef SOUTH_HYPERVISOR_H
 #define SOUTH_HYPERVISOR_H
 

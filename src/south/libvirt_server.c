@@ -192,6 +192,19 @@ static void unread_domain(struct libvirt_server *server, struct libvirt_domain *
     timer_set(server->timer, mono_add(loop_now(server->loop), REREAD_MS));
 }
 
+/* Once in a session, when no domain is left that could not be read. */
+static void tell_listed(struct libvirt_server *server)
+{
+    if (server->listed)
+        return;
+    for (size_t i = 0; i < server->n_domains; i++) {
+        if (server->domains[i].unread || server->domains[i].reading)
+            return;
+    }
+    server->listed = true;
+    memcpy(event_push(server->queue, EVENT_SERVER_LISTED)->name, server->name, NAME_SIZE);
+}
+
 static void worker_domain(void *arg)
 {
     struct server_work *work = arg;
@@ -215,6 +228,7 @@ static void domain_done(void *arg)
             forget_domain(server, domain);
         else
             unread_domain(server, domain, &work->err);
+        tell_listed(server);
         read_node(server);
     }
     work_free(work);
@@ -281,6 +295,7 @@ static void server_down(struct libvirt_server *server, const struct err *err)
 
     session_listen(server->session, NULL, NULL);
     server->session = NULL;
+    server->listed = false;
     worker_run(server->pool, worker_close, close_done, work);
     for (size_t i = 0; i < server->n_domains; i++) {
         struct libvirt_domain *domain = &server->domains[i];
@@ -358,6 +373,7 @@ static void discover_done(void *arg)
             if (server->domains[i].touched <= work->begun && !list_has(work, server->domains[i].vm.uuid))
                 forget_domain(server, &server->domains[i]);
         apply_list(server, work);
+        tell_listed(server);
         read_node(server);
     }
     work_free(work);

@@ -39,6 +39,7 @@ struct libvirt_server {
     struct libvirt_session *session; /* null: down */
     unsigned failures;  /* of connecting, in a row */
     bool told_down;
+    bool listed;    /* EVENT_SERVER_LISTED was told of this session */
     uint64_t clock;     /* counts events */
     struct libvirt_domain *domains;
     size_t n_domains, cap_domains;

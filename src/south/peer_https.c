@@ -111,7 +111,8 @@ static void free_driver(struct peer_driver *driver)
     free(https);
 }
 
-struct peer_driver *peer_https_new(struct loop *loop, struct event_queue *queue, const struct peer_https_config *config)
+struct peer_driver *peer_https_new(struct loop *loop, struct event_queue *queue,
+                                   const struct peer_https_config *config)
 {
     static const struct peer_ops ops = {call, free_driver};
     struct peer_https *https = xcalloc(1, sizeof *https);

@@ -19,9 +19,11 @@ struct peer_https_config {
     size_t max_body; /* bytes of an answer; a larger one ends the call with ERR_UNKNOWN */
 };
 
-/* 'config' and its strings are copied; 'loop', 'queue' and 'config->tls' stay the caller's and must outlive the driver.
- * Nothing is connected before the first call. An answer below 300 that is no JSON ends the call with ERR_MALFORMED; one of
- * 300 or more, an error, has body null then. Freeing the driver ends calls that wait with ERR_UNKNOWN. */
-struct peer_driver *peer_https_new(struct loop *loop, struct event_queue *queue, const struct peer_https_config *config);
+/* 'config' and its strings are copied; 'loop', 'queue' and 'config->tls' stay the caller's and must outlive the
+ * driver. Nothing is connected before the first call. An answer below 300 that is no JSON ends the call with
+ * ERR_MALFORMED; one of 300 or more, an error, has body null then. Freeing the driver ends calls that wait with
+ * ERR_UNKNOWN. */
+struct peer_driver *peer_https_new(struct loop *loop, struct event_queue *queue,
+                                   const struct peer_https_config *config);
 
 #endif

@@ -255,6 +255,10 @@ static void tell_domains(struct world *world, void *arg)
     event.server.up = true;
     event.server.memory_kib = event.server.memory_free_kib = 8 << 20;
     deliver(site, 0, event);
+    struct event listed = {.type = EVENT_SERVER_LISTED};
+
+    snprintf(listed.name, NAME_SIZE, "%s", site->config.servers[0].name);
+    deliver(site, 6 + chance(world, 300), listed);
     for (unsigned v = 0; v < world->n_vms; v++) {
         struct sim_vm *vm = &world->vms[v];
 

@@ -191,6 +191,7 @@ static void script_accepted(void *arg, struct stream *stream)
 
     *connection = (struct script_connection) {.next = w->script_connections, .w = w, .stream = stream};
     w->script_connections = connection;
+    w->n_script_connections++;
     stream_set_callbacks(stream, &callbacks, connection);
 }
 

@@ -29,7 +29,8 @@ struct http_world {
     struct listener *script; /* a server that does not keep to HTTP */
     struct script_connection *script_connections;
     const char *script_answer;
-    unsigned n_script_answers, n_script_data; /* after so many answers it hangs up; pieces of data that came */
+    unsigned n_script_answers;                    /* on one connection; after them it hangs up */
+    unsigned n_script_connections, n_script_data; /* accepted; pieces of data that came */
 };
 
 /* How a call ended. */
@@ -53,9 +54,9 @@ struct raw_client {
 int http_world_set_up(void **state);
 int http_world_tear_down(void **state);
 
-/* Paths of the handler: /echo answers 200 with "METHOD PATH q=QUERY x=HEADER peer=NAME body", /body answers 201 with the
- * body, /late answers in a while, /hold is put into 'held', /stream starts a streamed answer and is put there too,
- * /flood streams without end; else 404. */
+/* Paths of the handler: /echo answers 200 with "METHOD PATH q=QUERY x=HEADER peer=NAME body", /body answers 201 with
+ * the body, /nothing answers 204, /late answers in a while, /hold is put into 'held', /stream starts a
+ * streamed answer and is put there too, /flood streams without end; else 404. */
 void http_world_serve(struct http_world *w, uint16_t port);
 void http_world_serve_tls(struct http_world *w, const char *certificate);
 /* Answers 'answer' to whatever comes, 'n' times on a connection, then hangs up instead. */

@@ -86,6 +86,7 @@ static int set_up(void **state)
     bench->driver = hypervisor_libvirt_new(bench->loop, &bench->queue, &config);
     expect_up(bench);
     expect_vm(bench, VM_RUNNING);
+    event_discard(expect(bench, EVENT_SERVER_LISTED));
     bench->virsh = virConnectOpen("test:///default");
     bench->domain = virDomainLookupByUUID(bench->virsh, vm_uuid);
     *state = bench;

@@ -211,6 +211,20 @@ static void test_server_hangs_up_instead_of_answering(void **state)
     assert_int_equal(w->n_script_data, 2); /* none was sent twice */
 }
 
+static void test_server_hangs_up_within_the_request(void **state)
+{
+    enum { SIZE = 1 << 20 };
+    struct http_world *w = *state;
+    struct http_result result;
+    AUTO_FREE char *body = xcalloc(1, SIZE);
+
+    http_world_script(w, "", 0);
+    http_world_call(w, &result, "PUT", "/x", body, SIZE, 60000);
+    http_world_run(w);
+    expect_error(&result, ERR_UNREACHABLE, ": PUT /x: ");
+    assert_int_equal(w->n_script_data, 1);
+}
+
 static void test_kept_connection_breaks_on_a_get(void **state)
 {
     struct http_world *w = *state;
@@ -279,6 +293,7 @@ static void test_answer_that_closes_and_answer_with_more(void **state)
     w->script_answer = "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n";
     http_world_ask(w, &result, "PUT", "/x", "{}");
     expect_status(&result, 404);
+    assert_int_equal(w->n_script_connections, 3);
 }
 
 static void ask_refused(struct http_world *w, const char *why)
@@ -483,6 +498,7 @@ int main(void)
         TEST(test_waiting_call_that_is_not_sent_in_time),
         TEST(test_server_that_never_does_tls),
         TEST(test_server_hangs_up_instead_of_answering),
+        TEST(test_server_hangs_up_within_the_request),
         TEST(test_kept_connection_breaks_on_a_get),
         TEST(test_kept_connection_breaks_on_a_put),
         TEST(test_answers_that_cannot_be_understood),

@@ -119,6 +119,26 @@ static void test_bytes_of_a_client_that_waits(void **state)
     raw_free(&raw);
 }
 
+static void test_next_request_waits_for_the_answer(void **state)
+{
+    struct http_world *w = *state;
+    struct raw_client raw = {0};
+    struct http_result result;
+
+    http_world_serve(w, 0);
+    w->stop_when_held = 1;
+    raw_ask(w, &raw, "GET /hold HTTP/1.1\r\nHost: a\r\n\r\n", NULL);
+    stream_write(raw.stream, "GET /echo HTTP/1.1\r\n", 20);
+    http_world_ask(w, &result, "GET", "/late", ""); /* time enough for the bytes to come */
+    http_result_free(&result);
+    assert_int_equal(w->n_handled, 2);
+    http_reply(w->held[0], 200, NULL, "\"held\"", 6);
+    raw_ask(w, &raw, "Host: a\r\n\r\n", "peer=");
+    assert_non_null(strstr(raw.got.text, "\"held\"HTTP/1.1 200 OK\r\n"));
+    assert_int_equal(w->n_handled, 3);
+    raw_free(&raw);
+}
+
 static void test_many_requests_at_once(void **state)
 {
     struct http_world *w = *state;
@@ -338,6 +358,7 @@ int main(void)
         TEST(test_unknown_path_and_no_content),
         TEST(test_late_answer),
         TEST(test_bytes_of_a_client_that_waits),
+        TEST(test_next_request_waits_for_the_answer),
         TEST(test_many_requests_at_once),
         TEST(test_client_goes_before_the_answer),
         TEST(test_server_goes_before_the_answer),

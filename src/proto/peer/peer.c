@@ -80,8 +80,8 @@ static void read_vm(struct json_reader *r, struct peer_vm_status *vm)
     vm->active = json_opt_bool(r, "active", false);
 
     const char *fate = json_opt_string(r, "fate", "open");
-    if (!r->status)
-        vm->fate = strcmp(fate, "crossed") == 0 ? FATE_CROSSED : strcmp(fate, "stayed") == 0 ? FATE_STAYED : FATE_OPEN;
+    if (!r->status && vm_fate_parse(fate, &vm->fate) < 0)
+        json_fail(r, "fate", "'%s' is not a fate", fate);
 }
 
 int peer_status_decode(const json_t *json, struct peer_status *status, struct err *err)
