@@ -27,8 +27,9 @@ struct pending {
 static const struct {
     const char *method, *suffix;
 } verbs[] = {
-    [PEER_CONFIGURE] = {"PUT", ""},       [PEER_ACTIVATE] = {"POST", "/activate"}, [PEER_ABORT] = {"POST", "/abort"},
-    [PEER_COMMIT] = {"POST", "/commit"}, [PEER_STATUS] = {"GET", ""},
+    [PEER_CONFIGURE] = {"PUT", ""},    [PEER_ACTIVATE] = {"POST", "/activate"},
+    [PEER_ABORT] = {"POST", "/abort"}, [PEER_COMMIT] = {"POST", "/commit"},
+    [PEER_STATUS] = {"GET", ""},
 };
 
 static int read_answer(const struct http_answer *answer, json_t **ret_body, struct err *err)
@@ -111,8 +112,7 @@ static void free_driver(struct peer_driver *driver)
     free(https);
 }
 
-struct peer_driver *peer_https_new(struct loop *loop, struct event_queue *queue,
-                                   const struct peer_https_config *config)
+struct peer_driver *peer_https_new(struct loop *loop, struct event_queue *queue, const struct peer_https_config *config)
 {
     static const struct peer_ops ops = {call, free_driver};
     struct peer_https *https = xcalloc(1, sizeof *https);

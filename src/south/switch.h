@@ -19,17 +19,12 @@ struct switch_ops {
 
     /* Reads flows of 'table' (FLOW_TABLE_ALL: every) whose cookie equals 'cookie' under 'mask', and all meters. Done
      * event: 'read'. */
-    void (*read)(struct switch_driver *driver, uint64_t request, const char *switch_name, uint8_t table, uint64_t cookie,
-                 uint64_t mask);
+    void (*read)(struct switch_driver *driver, uint64_t request, const char *switch_name, uint8_t table,
+                 uint64_t cookie, uint64_t mask);
 
     /* Sends a frame out of a port. Best effort, no request. */
     void (*packet_out)(struct switch_driver *driver, const char *switch_name, uint32_t port, const void *frame,
                        size_t size);
-
-    /* Makes the port 'port_name' carry exactly the tagged VLANs 'vlans' (n may be 0: none), in the switch's own
-     * configuration (OVSDB Port "trunks"). */
-    void (*set_trunks)(struct switch_driver *driver, uint64_t request, const char *switch_name, const char *port_name,
-                       const uint16_t *vlans, size_t n);
 
     void (*free)(struct switch_driver *driver); /* ends sessions; no event follows */
 };

@@ -34,11 +34,11 @@ struct switch_connection {
     char *peer;            /* the other end, for the log */
     struct of_session *session;
     struct timer *timer;
-    struct mono name_due;          /* to warn if no OVSDB server has named it by then; MONO_NEVER: no need */
-    struct switch_server *server;  /* that named it; null: none has, and the user does not know of the switch */
-    struct switch_info info;       /* info.up: the session has told dpid and ports */
+    struct mono name_due;         /* to warn if no OVSDB server has named it by then; MONO_NEVER: no need */
+    struct switch_server *server; /* that named it; null: none has, and the user does not know of the switch */
+    struct switch_info info;      /* info.up: the session has told dpid and ports */
     size_t cap_ports;
-    bool has_flows;                /* a transaction of this session has succeeded */
+    bool has_flows; /* a transaction of this session has succeeded */
     struct switch_request *requests;
 };
 
@@ -81,7 +81,7 @@ struct openflow_driver {
 
 /* switch_connection.c */
 
-listener_fn switch_connection_accepted; /* arg: the driver */
+listener_fn switch_connection_accepted;                            /* arg: the driver */
 void switch_connection_free(struct switch_connection *connection); /* closes; no event */
 /* The switch that the user knows by this name, or null. */
 struct switch_connection *switch_connection_find(const struct openflow_driver *driver, const char *name);
@@ -106,8 +106,6 @@ void switch_requests_free(struct switch_connection *connection); /* those that h
 int switch_server_start(struct switch_server *server, struct openflow_driver *driver, const char *where,
                         struct err *err);
 void switch_server_free(struct switch_server *server); /* its members */
-void switch_server_set_trunks(struct switch_server *server, uint64_t request, const char *switch_name,
-                              const char *port_name, const uint16_t *vlans, size_t n);
 
 /* switch_discovery.c */
 

@@ -61,15 +61,6 @@ static void driver_packet_out(struct switch_driver *base, const char *switch_nam
     switch_connection_run(connection);
 }
 
-static void driver_set_trunks(struct switch_driver *base, uint64_t request, const char *switch_name,
-                              const char *port_name, const uint16_t *vlans, size_t n)
-{
-    struct switch_connection *connection = find_or_end(openflow_driver(base), request, switch_name);
-
-    if (connection)
-        switch_server_set_trunks(connection->server, request, switch_name, port_name, vlans, n);
-}
-
 static void driver_free(struct switch_driver *base)
 {
     struct openflow_driver *driver = openflow_driver(base);
@@ -89,7 +80,6 @@ static const struct switch_ops ops = {
     .apply = driver_apply,
     .read = driver_read,
     .packet_out = driver_packet_out,
-    .set_trunks = driver_set_trunks,
     .free = driver_free,
 };
 

@@ -72,10 +72,10 @@ static const struct stream_callbacks callbacks = {.up = stream_up, .data = strea
 
 static void handle_events(struct switch_server *server)
 {
-    struct ovsdb_event event;
+    enum ovsdb_event event;
 
     while (ovsdb_session_event(server->session, &event)) {
-        switch (event.type) {
+        switch (event) {
         case OVSDB_READY:
             log_info(server->where, "the OVSDB server tells its bridges");
             server->trouble_told = false;
@@ -83,9 +83,6 @@ static void handle_events(struct switch_server *server)
             break;
         case OVSDB_CHANGED:
             switch_connections_rename(server->driver);
-            break;
-        case OVSDB_DONE:
-            event_push_done(server->driver->events, event.request, &event.err);
             break;
         }
     }
@@ -126,8 +123,7 @@ static void server_run(struct switch_server *server)
     if (server->stream && output)
         stream_write(server->stream, output, n);
     handle_events(server);
-    timer_set(server->timer,
-              mono_min(reconnect_deadline(&server->reconnect), ovsdb_session_deadline(server->session)));
+    timer_set(server->timer, mono_min(reconnect_deadline(&server->reconnect), ovsdb_session_deadline(server->session)));
 }
 
 static void timer_rings(void *arg)
@@ -159,12 +155,4 @@ void switch_server_free(struct switch_server *server)
     timer_free(server->timer);
     ovsdb_session_free(server->session);
     free(server->where);
-}
-
-void switch_server_set_trunks(struct switch_server *server, uint64_t request, const char *switch_name,
-                              const char *port_name, const uint16_t *vlans, size_t n)
-{
-    ovsdb_session_set_trunks(server->session, request, switch_name, port_name, vlans, n,
-                             loop_now(server->driver->loop));
-    server_run(server);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* HTTP messages: however the bytes are cut into pieces, they mean the same. The first byte chooses request or answer. */
+/* HTTP messages: however the bytes are cut into pieces, they mean the same. The first byte says if it is an answer. */
 #include <stdlib.h>
 #include <string.h>
 

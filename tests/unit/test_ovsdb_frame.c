@@ -153,7 +153,11 @@ static void refuse(struct ovsdb_db *db, const char *text, int code)
 #define B "00000000-0000-0000-0000-0000000000b1"
 #define P1 "00000000-0000-0000-0000-0000000000f1"
 #define P2 "00000000-0000-0000-0000-0000000000f2"
+#define P3 "00000000-0000-0000-0000-0000000000f3"
 #define I1 "00000000-0000-0000-0000-0000000000e1"
+#define I2 "00000000-0000-0000-0000-0000000000e2"
+#define I3 "00000000-0000-0000-0000-0000000000e3"
+#define I4 "00000000-0000-0000-0000-0000000000e4"
 
 static void captured_snapshot_gives_bridges_ports_and_interfaces(void **state)
 {
@@ -177,15 +181,19 @@ static void captured_snapshot_gives_bridges_ports_and_interfaces(void **state)
     const struct ovsdb_bridge *bridge = ovsdb_db_bridge(&db, "pe2");
     assert_non_null(bridge);
     assert_int_equal(bridge->ports.n, 3);
-    assert_non_null(ovsdb_db_port(&db, bridge, "pe2"));
-    assert_null(ovsdb_db_port(&db, bridge, "swb"));
     assert_null(ovsdb_db_bridge(&db, "pe9"));
-    const struct ovsdb_interface *interface = ovsdb_db_interface(&db, bridge, 65534, NULL);
+    const struct ovsdb_port *port;
+    const struct ovsdb_interface *interface = ovsdb_db_interface(&db, bridge, 65534, &port);
     assert_non_null(interface);
     assert_string_equal(interface->name, "pe2");
+    assert_string_equal(port->name, "pe2");
     ovsdb_db_free(&db);
     ovsdb_framer_free(&framer);
 }
+
+#define BRIDGE(members) "{\"Bridge\":{\"" B "\":{" members "}}}"
+#define PORT(members) "{\"Port\":{\"" P1 "\":{" members "}}}"
+#define MAP(pairs) "\"other_config\":[\"map\",[" pairs "]]"
 
 static void differences_of_sets_are_toggled_and_single_values_replaced(void **state)
 {
@@ -194,36 +202,33 @@ static void differences_of_sets_are_toggled_and_single_values_replaced(void **st
     (void) state;
     update(&db, "{\"Bridge\":{\"" B "\":{\"initial\":{\"name\":\"tor\",\"datapath_id\":\"00000000000000A1\","
                 "\"ports\":[\"uuid\",\"" P1 "\"]}}},"
-                "\"Port\":{\"" P1 "\":{\"initial\":{\"name\":\"up1\",\"trunks\":[\"set\",[300,100]]}},"
-                "\"" P2 "\":{\"initial\":{\"name\":\"up2\",\"tag\":7,\"vlan_mode\":\"access\"}}},"
-                "\"Interface\":{},\"Open_vSwitch\":{\"" B "\":{\"initial\":{\"cur_cfg\":4,\"next_cfg\":5}}},"
+                "\"Port\":{\"" P1 "\":{\"initial\":{\"name\":\"up1\",\"interfaces\":[\"uuid\",\"" I1 "\"]}},"
+                "\"" P2 "\":{\"initial\":{\"name\":\"up2\",\"interfaces\":[\"uuid\",\"" I2 "\"]}}},"
+                "\"Interface\":{\"" I1 "\":{\"initial\":{\"ofport\":1}},\"" I2 "\":{\"initial\":{\"ofport\":2}}},"
                 "\"Manager\":{\"x\":3}}");
     const struct ovsdb_bridge *bridge = ovsdb_db_bridge_by_dpid(&db, 0xa1);
     assert_non_null(bridge);
-    const struct ovsdb_port *port = ovsdb_db_port(&db, bridge, "up1");
-    assert_non_null(port);
-    assert_int_equal(port->tag, OVSDB_UNSET);
-    assert_true(ovsdb_set_equals_vlans(&port->trunks, (const uint16_t[]) {100, 300}, 2));
-    assert_null(ovsdb_db_port(&db, bridge, "up2"));
-    assert_int_equal(ovsdb_db_root(&db)->cur_cfg, 4);
+    assert_non_null(ovsdb_db_interface(&db, bridge, 1, NULL));
+    assert_null(ovsdb_db_interface(&db, bridge, 2, NULL));
 
     update(&db, "{\"Bridge\":{\"" B "\":{\"modify\":{\"datapath_id\":\"00000000000000a2\",\"ports\":[\"set\","
                 "[[\"uuid\",\"" P1 "\"],[\"uuid\",\"" P2 "\"]]]}}},"
-                "\"Port\":{\"" P2 "\":{\"modify\":{\"trunks\":[\"set\",[9]],\"tag\":[\"set\",[]]}}}}");
+                "\"Interface\":{\"" I2 "\":{\"modify\":{\"ofport\":3}}}}");
     assert_null(ovsdb_db_bridge_by_dpid(&db, 0xa1));
     bridge = ovsdb_db_bridge_by_dpid(&db, 0xa2);
     assert_non_null(bridge);
-    assert_null(ovsdb_db_port(&db, bridge, "up1"));
-    port = ovsdb_db_port(&db, bridge, "up2");
-    assert_non_null(port);
-    assert_int_equal(port->tag, OVSDB_UNSET);
-    assert_true(ovsdb_set_equals_vlans(&port->trunks, (const uint16_t[]) {9}, 1));
+    assert_null(ovsdb_db_interface(&db, bridge, 1, NULL));
+    assert_null(ovsdb_db_interface(&db, bridge, 2, NULL));
+    assert_non_null(ovsdb_db_interface(&db, bridge, 3, NULL));
+    update(&db, "{\"Interface\":{\"" I2 "\":{\"modify\":{\"ofport\":[\"set\",[]]}}}}");
+    assert_null(ovsdb_db_interface(&db, bridge, 3, NULL));
 
-    update(&db, "{\"Port\":{\"" P2 "\":{\"delete\":null}},\"Bridge\":{\"" B "\":{\"modify\":{\"datapath_id\":"
-                "[\"set\",[]]}}}}");
+    update(&db, "{\"Port\":{\"" P2 "\":{\"delete\":null}},"
+                "\"Interface\":{\"" I2 "\":{\"insert\":{\"ofport\":3}}},"
+                "\"Bridge\":{\"" B "\":{\"modify\":{\"datapath_id\":[\"set\",[]]}}}}");
     assert_null(ovsdb_db_bridge_by_dpid(&db, 0xa2));
     assert_null(ovsdb_db_bridge_by_dpid(&db, 0));
-    assert_null(ovsdb_db_port(&db, ovsdb_db_bridge(&db, "tor"), "up2"));
+    assert_null(ovsdb_db_interface(&db, ovsdb_db_bridge(&db, "tor"), 3, NULL));
     ovsdb_db_free(&db);
 }
 
@@ -233,17 +238,120 @@ static void updates_of_rfc_7047_replace_whole_rows(void **state)
 
     (void) state;
     update(&db, "{\"Bridge\":{\"" B "\":{\"new\":{\"name\":\"tor\",\"datapath_id\":\"1\",\"ports\":[\"set\","
-                "[[\"uuid\",\"" P1 "\"]]]}}},\"Port\":{\"" P1 "\":{\"new\":{\"name\":\"up1\",\"trunks\":7,"
+                "[[\"uuid\",\"" P1 "\"]]]}}},\"Port\":{\"" P1 "\":{\"new\":{\"name\":\"up1\","
                 "\"interfaces\":[\"uuid\",\"" I1 "\"]}}},"
                 "\"Interface\":{\"" I1 "\":{\"new\":{\"name\":\"a-name-beyond-15-bytes\",\"ofport\":3}}}}");
     const struct ovsdb_bridge *bridge = ovsdb_db_bridge_by_dpid(&db, 1);
     assert_string_equal(ovsdb_db_interface(&db, bridge, 3, NULL)->name, "a-name-beyond-15-bytes");
     assert_null(ovsdb_db_interface(&db, bridge, 4, NULL));
-    update(&db, "{\"Port\":{\"" P1 "\":{\"old\":{\"trunks\":7},\"new\":{\"name\":\"up1\",\"trunks\":[\"set\",[]],"
-                "\"interfaces\":[\"uuid\",\"" I1 "\"]}}}}");
-    assert_int_equal(ovsdb_db_port(&db, ovsdb_db_bridge(&db, "tor"), "up1")->trunks.n, 0);
+    update(&db, "{\"Port\":{\"" P1 "\":{\"old\":{\"interfaces\":[\"uuid\",\"" I1 "\"]},"
+                "\"new\":{\"name\":\"up1\",\"interfaces\":[\"set\",[]]}}}}");
+    assert_null(ovsdb_db_interface(&db, bridge, 3, NULL));
     update(&db, "{\"Bridge\":{\"" B "\":{\"old\":{\"name\":\"tor\"}}}}");
     assert_null(ovsdb_db_bridge(&db, "tor"));
+    ovsdb_db_free(&db);
+}
+
+static void interfaces_are_found_with_their_port(void **state)
+{
+    struct ovsdb_db db = {0};
+    const struct ovsdb_port *port = NULL;
+
+    (void) state;
+    /* A port of one interface, a bond of two, and a port of another bridge with the same OpenFlow number. */
+    update(&db, "{\"Bridge\":{\"" B "\":{\"new\":{\"name\":\"tor\",\"ports\":[\"set\",[[\"uuid\",\"" P1 "\"],"
+                "[\"uuid\",\"" P2 "\"]]]}}},"
+                "\"Port\":{\"" P1 "\":{\"new\":{\"name\":\"srv\",\"interfaces\":[\"uuid\",\"" I1 "\"]}},"
+                "\"" P2 "\":{\"new\":{\"name\":\"bond\",\"interfaces\":[\"set\",[[\"uuid\",\"" I3 "\"],"
+                "[\"uuid\",\"" I2 "\"]]]}},"
+                "\"" P3 "\":{\"new\":{\"name\":\"far\",\"interfaces\":[\"uuid\",\"" I4 "\"]}}},"
+                "\"Interface\":{\"" I1 "\":{\"new\":{\"name\":\"srv\",\"ofport\":1}},"
+                "\"" I2 "\":{\"new\":{\"name\":\"up1\",\"ofport\":2}},"
+                "\"" I3 "\":{\"new\":{\"name\":\"up2\",\"ofport\":3}},"
+                "\"" I4 "\":{\"new\":{\"name\":\"far\",\"ofport\":4}}}}");
+    const struct ovsdb_bridge *bridge = ovsdb_db_bridge(&db, "tor");
+
+    assert_string_equal(ovsdb_db_interface(&db, bridge, 1, &port)->name, "srv");
+    assert_string_equal(port->name, "srv");
+    assert_string_equal(ovsdb_db_interface(&db, bridge, 2, &port)->name, "up1");
+    assert_string_equal(port->name, "bond");
+    assert_string_equal(ovsdb_db_interface(&db, bridge, 1, &port)->name, "srv");
+    assert_string_equal(port->name, "srv");
+    assert_string_equal(ovsdb_db_interface(&db, bridge, 3, &port)->name, "up2");
+    assert_string_equal(port->name, "bond");
+    /* That of the other bridge is not found, and no port is told. */
+    port = NULL;
+    assert_null(ovsdb_db_interface(&db, bridge, 4, &port));
+    assert_null(port);
+    ovsdb_db_free(&db);
+}
+
+static void rstp_of_a_bridge_is_off_unless_told(void **state)
+{
+    struct ovsdb_db db = {0};
+
+    (void) state;
+    /* RFC 7047: whole rows. */
+    update(&db, BRIDGE("\"new\":{\"name\":\"tor\",\"rstp_enable\":true}"));
+    assert_true(ovsdb_db_bridge(&db, "tor")->rstp);
+    update(&db, BRIDGE("\"new\":{\"name\":\"tor\",\"rstp_enable\":false}"));
+    assert_false(ovsdb_db_bridge(&db, "tor")->rstp);
+    /* monitor_cond: what is at its default is left out, what has changed is sent. */
+    update(&db, BRIDGE("\"initial\":{\"name\":\"tor\",\"rstp_enable\":true}"));
+    assert_true(ovsdb_db_bridge(&db, "tor")->rstp);
+    update(&db, BRIDGE("\"modify\":{\"rstp_enable\":false}"));
+    assert_false(ovsdb_db_bridge(&db, "tor")->rstp);
+    update(&db, BRIDGE("\"modify\":{\"rstp_enable\":true}"));
+    update(&db, BRIDGE("\"modify\":{\"datapath_id\":\"1\"}"));
+    assert_true(ovsdb_db_bridge(&db, "tor")->rstp);
+    update(&db, BRIDGE("\"initial\":{\"name\":\"tor\"}"));
+    assert_false(ovsdb_db_bridge(&db, "tor")->rstp);
+    ovsdb_db_free(&db);
+}
+
+static int64_t port_rstp_after(struct ovsdb_db *db, const char *text)
+{
+    update(db, text);
+    assert_int_equal(db->tables[OVSDB_PORT].n, 1);
+    return ((const struct ovsdb_port *) db->tables[OVSDB_PORT].rows[0])->rstp;
+}
+
+#define ENABLE "[\"rstp-enable\",\"true\"]"
+#define DISABLE "[\"rstp-enable\",\"false\"]"
+#define OTHER "[\"rstp-path-cost\",\"7\"]"
+
+static void rstp_of_a_port_in_whole_rows(void **state)
+{
+    struct ovsdb_db db = {0};
+
+    (void) state;
+    assert_int_equal(port_rstp_after(&db, PORT("\"new\":{" MAP(DISABLE) "}")), 0);
+    assert_int_equal(port_rstp_after(&db, PORT("\"new\":{" MAP(OTHER "," ENABLE) "}")), 1);
+    /* The same row once more is no difference. */
+    assert_int_equal(port_rstp_after(&db, PORT("\"new\":{" MAP(OTHER "," ENABLE) "}")), 1);
+    assert_int_equal(port_rstp_after(&db, PORT("\"new\":{" MAP(OTHER) "}")), OVSDB_UNSET);
+    assert_int_equal(port_rstp_after(&db, PORT("\"new\":{" MAP(DISABLE "," OTHER) "}")), 0);
+    assert_int_equal(port_rstp_after(&db, PORT("\"new\":{" MAP("") "}")), OVSDB_UNSET);
+    assert_int_equal(port_rstp_after(&db, PORT("\"initial\":{" MAP(DISABLE) "}")), 0);
+    assert_int_equal(port_rstp_after(&db, PORT("\"insert\":{\"name\":\"up1\"}")), OVSDB_UNSET);
+    ovsdb_db_free(&db);
+}
+
+static void rstp_of_a_port_in_differences(void **state)
+{
+    struct ovsdb_db db = {0};
+
+    (void) state;
+    assert_int_equal(port_rstp_after(&db, PORT("\"initial\":{\"name\":\"up1\"}")), OVSDB_UNSET);
+    /* Added, another value, removed: the pair stands as it is sent. */
+    assert_int_equal(port_rstp_after(&db, PORT("\"modify\":{" MAP(DISABLE) "}")), 0);
+    assert_int_equal(port_rstp_after(&db, PORT("\"modify\":{" MAP(ENABLE) "}")), 1);
+    assert_int_equal(port_rstp_after(&db, PORT("\"modify\":{" MAP(ENABLE) "}")), OVSDB_UNSET);
+    assert_int_equal(port_rstp_after(&db, PORT("\"modify\":{" MAP(DISABLE) "}")), 0);
+    /* Other pairs and other columns come and go. */
+    assert_int_equal(port_rstp_after(&db, PORT("\"modify\":{" MAP(OTHER) "}")), 0);
+    assert_int_equal(port_rstp_after(&db, PORT("\"modify\":{\"name\":\"up2\"}")), 0);
+    assert_int_equal(port_rstp_after(&db, PORT("\"modify\":{" MAP(OTHER "," DISABLE) "}")), OVSDB_UNSET);
     ovsdb_db_free(&db);
 }
 
@@ -261,10 +369,28 @@ static void values_of_the_wrong_kind_are_refused(void **state)
         "{\"Bridge\":{\"" B "\":{\"new\":{\"ports\":[\"set\",[7]]}}}}",
         "{\"Bridge\":{\"" B "\":{\"new\":{\"ports\":[\"set\"]}}}}",
         "{\"Bridge\":{\"" B "\":{\"new\":{\"ports\":[\"uuid\",\"zz\"]}}}}",
-        "{\"Port\":{\"" P1 "\":{\"new\":{\"trunks\":4096}}}}",
-        "{\"Port\":{\"" P1 "\":{\"new\":{\"trunks\":-1}}}}",
-        "{\"Port\":{\"" P1 "\":{\"new\":{\"tag\":[\"set\",[1,2]]}}}}",
-        "{\"Port\":{\"" P1 "\":{\"new\":{\"tag\":\"1\"}}}}",
+        "{\"Interface\":{\"" I1 "\":{\"new\":{\"ofport\":[\"set\",[1,2]]}}}}",
+        "{\"Interface\":{\"" I1 "\":{\"new\":{\"ofport\":\"1\"}}}}",
+        BRIDGE("\"new\":{\"rstp_enable\":1}"),
+        BRIDGE("\"new\":{\"rstp_enable\":\"true\"}"),
+        BRIDGE("\"new\":{\"rstp_enable\":null}"),
+        BRIDGE("\"new\":{\"rstp_enable\":[\"set\",[true,false]]}"),
+        PORT("\"new\":{\"other_config\":7}"),
+        PORT("\"new\":{\"other_config\":[]}"),
+        PORT("\"new\":{\"other_config\":{\"rstp-enable\":\"true\"}}"),
+        PORT("\"new\":{\"other_config\":[\"map\"]}"),
+        PORT("\"new\":{\"other_config\":[\"map\",{}]}"),
+        PORT("\"new\":{\"other_config\":[\"map\",[],[]]}"),
+        PORT("\"new\":{\"other_config\":[\"set\",[]]}"),
+        PORT("\"new\":{\"other_config\":[\"set\",[" ENABLE "]]}"),
+        PORT("\"new\":{" MAP("7") "}"),
+        PORT("\"new\":{" MAP("[]") "}"),
+        PORT("\"new\":{" MAP("\"rstp-enable\"") "}"),
+        PORT("\"new\":{" MAP("[\"rstp-enable\"]") "}"),
+        PORT("\"new\":{" MAP("[\"rstp-enable\",true]") "}"),
+        PORT("\"new\":{" MAP("[7,\"true\"]") "}"),
+        PORT("\"new\":{" MAP("[\"rstp-enable\",\"true\",\"false\"]") "}"),
+        PORT("\"new\":{" MAP(ENABLE ",[\"x\"]") "}"),
     };
 
     (void) state;
@@ -288,18 +414,29 @@ static void a_name_beyond_the_model_hides_its_row_only(void **state)
     ovsdb_db_free(&db);
 }
 
-static void sets_are_bounded(void **state)
+static void sets_and_maps_are_bounded(void **state)
 {
-    json_t *trunks = json_array(), *update_;
-    struct ovsdb_db db = {0};
+    static const struct {
+        const char *table, *column, *tag, *a, *b;
+    } columns[] = {{"Bridge", "ports", "set", "uuid", P1}, {"Port", "other_config", "map", "key", "value"}};
 
     (void) state;
-    for (unsigned i = 0; i <= OVSDB_SET_MAX; i++)
-        json_array_append_new(trunks, json_integer(1));
-    update_ = json_pack("{s:{s:{s:{s:[s,o]}}}}", "Port", P1, "new", "trunks", "set", trunks);
-    assert_int_equal(ovsdb_db_update(&db, update_, NULL), ERR_TOO_LARGE);
-    json_decref(update_);
-    ovsdb_db_free(&db);
+    for (size_t i = 0; i < ARRAY_LEN(columns); i++) {
+        json_t *elements = json_array();
+        struct ovsdb_db db = {0};
+        struct err err = {0};
+
+        for (unsigned n = 0; n < OVSDB_SET_MAX; n++)
+            json_array_append_new(elements, json_pack("[s,s]", columns[i].a, columns[i].b));
+        json_t *updates = json_pack("{s:{s:{s:{s:[s,O]}}}}", columns[i].table, P1, "new", columns[i].column,
+                                    columns[i].tag, elements);
+        assert_int_equal(ovsdb_db_update(&db, updates, &err), 0);
+        json_array_append_new(elements, json_pack("[s,s]", columns[i].a, columns[i].b));
+        assert_int_equal(ovsdb_db_update(&db, updates, &err), ERR_TOO_LARGE);
+        json_decref(elements);
+        json_decref(updates);
+        ovsdb_db_free(&db);
+    }
 }
 
 int main(void)
@@ -311,9 +448,13 @@ int main(void)
         cmocka_unit_test(captured_snapshot_gives_bridges_ports_and_interfaces),
         cmocka_unit_test(differences_of_sets_are_toggled_and_single_values_replaced),
         cmocka_unit_test(updates_of_rfc_7047_replace_whole_rows),
+        cmocka_unit_test(interfaces_are_found_with_their_port),
+        cmocka_unit_test(rstp_of_a_bridge_is_off_unless_told),
+        cmocka_unit_test(rstp_of_a_port_in_whole_rows),
+        cmocka_unit_test(rstp_of_a_port_in_differences),
         cmocka_unit_test(values_of_the_wrong_kind_are_refused),
         cmocka_unit_test(a_name_beyond_the_model_hides_its_row_only),
-        cmocka_unit_test(sets_are_bounded),
+        cmocka_unit_test(sets_and_maps_are_bounded),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -28,10 +28,7 @@ static const struct column bridge_columns[] = {
 
 static const struct column port_columns[] = {
     {"name", OVSDB_KIND_NAME, offsetof(struct ovsdb_port, name)},
-    {"vlan_mode", OVSDB_KIND_NAME, offsetof(struct ovsdb_port, vlan_mode)},
-    {"tag", OVSDB_KIND_OPTIONAL, offsetof(struct ovsdb_port, tag)},
     {"other_config", OVSDB_KIND_RSTP, offsetof(struct ovsdb_port, rstp)},
-    {"trunks", OVSDB_KIND_VLANS, offsetof(struct ovsdb_port, trunks)},
     {"interfaces", OVSDB_KIND_UUIDS, offsetof(struct ovsdb_port, interfaces)},
 };
 
@@ -40,17 +37,11 @@ static const struct column interface_columns[] = {
     {"ofport", OVSDB_KIND_OPTIONAL, offsetof(struct ovsdb_interface, ofport)},
 };
 
-static const struct column root_columns[] = {
-    {"cur_cfg", OVSDB_KIND_NUMBER, offsetof(struct ovsdb_root, cur_cfg)},
-    {"next_cfg", OVSDB_KIND_NUMBER, offsetof(struct ovsdb_root, next_cfg)},
-};
-
 #define COLUMNS(columns) columns, ARRAY_LEN(columns)
 static const struct table tables[OVSDB_TABLES] = {
     [OVSDB_BRIDGE] = {"Bridge", sizeof(struct ovsdb_bridge), COLUMNS(bridge_columns)},
     [OVSDB_PORT] = {"Port", sizeof(struct ovsdb_port), COLUMNS(port_columns)},
     [OVSDB_INTERFACE] = {"Interface", sizeof(struct ovsdb_interface), COLUMNS(interface_columns)},
-    [OVSDB_ROOT] = {"Open_vSwitch", sizeof(struct ovsdb_root), COLUMNS(root_columns)},
 };
 
 json_t *ovsdb_db_monitor_requests(void)
@@ -145,7 +136,7 @@ static void *row_replace(const struct table *table, struct ovsdb_rows *rows, con
     return rows->rows[at];
 }
 
-/* Sets the columns that 'values' has; 'difference': its sets hold what was added or removed. */
+/* Sets the columns that 'values' has; 'difference': its sets and maps hold what was added or removed. */
 static int row_set(const struct table *table, void *row, const json_t *values, bool difference, struct err *err)
 {
     for (size_t i = 0; i < table->n_columns; i++) {
@@ -249,26 +240,14 @@ const struct ovsdb_bridge *ovsdb_db_bridge(const struct ovsdb_db *db, const char
     return NULL;
 }
 
-const struct ovsdb_port *ovsdb_db_port(const struct ovsdb_db *db, const struct ovsdb_bridge *bridge, const char *name)
-{
-    for (size_t i = 0; i < bridge->ports.n; i++) {
-        const struct ovsdb_port *port = row_find(&db->tables[OVSDB_PORT], ovsdb_set_uuid(&bridge->ports, i));
-
-        if (port && strcmp(port->name, name) == 0)
-            return port;
-    }
-    return NULL;
-}
-
 const struct ovsdb_interface *ovsdb_db_interface(const struct ovsdb_db *db, const struct ovsdb_bridge *bridge,
                                                  uint32_t ofport, const struct ovsdb_port **port)
 {
     for (size_t i = 0; i < bridge->ports.n; i++) {
-        const struct ovsdb_port *row = row_find(&db->tables[OVSDB_PORT], ovsdb_set_uuid(&bridge->ports, i));
+        const struct ovsdb_port *row = row_find(&db->tables[OVSDB_PORT], bridge->ports.uuids[i]);
 
         for (size_t j = 0; row && j < row->interfaces.n; j++) {
-            const struct ovsdb_interface *interface =
-                row_find(&db->tables[OVSDB_INTERFACE], ovsdb_set_uuid(&row->interfaces, j));
+            const struct ovsdb_interface *interface = row_find(&db->tables[OVSDB_INTERFACE], row->interfaces.uuids[j]);
 
             if (!interface || interface->ofport != (int64_t) ofport)
                 continue;
@@ -278,21 +257,4 @@ const struct ovsdb_interface *ovsdb_db_interface(const struct ovsdb_db *db, cons
         }
     }
     return NULL;
-}
-
-const struct ovsdb_root *ovsdb_db_root(const struct ovsdb_db *db)
-{
-    const struct ovsdb_rows *roots = &db->tables[OVSDB_ROOT];
-
-    return roots->n ? roots->rows[0] : NULL;
-}
-
-const uint8_t *ovsdb_set_uuid(const struct ovsdb_set *uuids, size_t i)
-{
-    return uuids->elements + i * UUID_SIZE;
-}
-
-bool ovsdb_set_equals_vlans(const struct ovsdb_set *set, const uint16_t *vlans, size_t n)
-{
-    return set->n == n && (n == 0 || memcmp(set->elements, vlans, n * sizeof *vlans) == 0);
 }

@@ -17,11 +17,11 @@
 
 #define OVSDB_NAME "Open_vSwitch"
 #define OVSDB_ROWS_MAX 65536 /* of one table */
-#define OVSDB_SET_MAX 16384  /* elements of one column */
+#define OVSDB_SET_MAX 16384  /* elements of one set or pairs of one map */
 #define OVSDB_UNSET (-1)
 
-struct ovsdb_set { /* of VLAN ids (uint16_t) or of row identities (UUID_SIZE bytes); rising, none twice */
-    uint8_t *elements;
+struct ovsdb_set { /* of row identities; rising, none twice */
+    uint8_t (*uuids)[UUID_SIZE];
     size_t n, capacity;
 };
 
@@ -37,10 +37,7 @@ struct ovsdb_bridge {
 struct ovsdb_port {
     uint8_t uuid[UUID_SIZE];
     char name[NAME_SIZE];
-    char vlan_mode[NAME_SIZE]; /* "": by 'tag' and 'trunks' */
-    int64_t tag;               /* or OVSDB_UNSET */
-    int64_t rstp;              /* other_config:rstp-enable as 0 or 1, or OVSDB_UNSET, which means yes */
-    struct ovsdb_set trunks;
+    int64_t rstp; /* other_config:rstp-enable as 0 or 1, or OVSDB_UNSET, which means yes */
     struct ovsdb_set interfaces;
 };
 
@@ -50,14 +47,7 @@ struct ovsdb_interface {
     int64_t ofport;       /* OpenFlow port, or OVSDB_UNSET */
 };
 
-/* The one row of the root table. Whoever changes the configuration raises 'next_cfg'; ovs-vswitchd sets 'cur_cfg' to it
- * once the change is in effect. */
-struct ovsdb_root {
-    uint8_t uuid[UUID_SIZE];
-    int64_t next_cfg, cur_cfg;
-};
-
-enum ovsdb_table_id { OVSDB_BRIDGE, OVSDB_PORT, OVSDB_INTERFACE, OVSDB_ROOT, OVSDB_TABLES };
+enum ovsdb_table_id { OVSDB_BRIDGE, OVSDB_PORT, OVSDB_INTERFACE, OVSDB_TABLES };
 
 struct ovsdb_db {
     struct ovsdb_rows {
@@ -78,14 +68,8 @@ void ovsdb_db_free(struct ovsdb_db *db); /* its members */
 /* Each finder returns null if there is none; what it returns is valid until the next update. */
 const struct ovsdb_bridge *ovsdb_db_bridge_by_dpid(const struct ovsdb_db *db, uint64_t dpid);
 const struct ovsdb_bridge *ovsdb_db_bridge(const struct ovsdb_db *db, const char *name);
-const struct ovsdb_port *ovsdb_db_port(const struct ovsdb_db *db, const struct ovsdb_bridge *bridge, const char *name);
 /* '*port' (may be null) gets the port that the interface belongs to. */
 const struct ovsdb_interface *ovsdb_db_interface(const struct ovsdb_db *db, const struct ovsdb_bridge *bridge,
                                                  uint32_t ofport, const struct ovsdb_port **port);
-const struct ovsdb_root *ovsdb_db_root(const struct ovsdb_db *db);
-
-const uint8_t *ovsdb_set_uuid(const struct ovsdb_set *uuids, size_t i); /* i < uuids->n */
-/* 'vlans' rising, none twice. */
-bool ovsdb_set_equals_vlans(const struct ovsdb_set *set, const uint16_t *vlans, size_t n);
 
 #endif

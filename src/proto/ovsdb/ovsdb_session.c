@@ -5,7 +5,9 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "proto/ovsdb/ovsdb_internal.h"
+#include "base/sm.h"
+#include "base/strbuf.h"
+#include "proto/ovsdb/ovsdb_frame.h"
 
 #define MONITOR "scg" /* names the monitor in updates, and the request that starts it */
 #define PROBE "probe"
@@ -17,6 +19,17 @@ static const struct sm_state states[] = {
     [ASKING] = {"asking", SM_TO(DISCONNECTED) | SM_TO(ASKING_PLAIN) | SM_TO(READY), false},
     [ASKING_PLAIN] = {"asking-plain", SM_TO(DISCONNECTED) | SM_TO(READY), false},
     [READY] = {"ready", SM_TO(DISCONNECTED), false},
+};
+
+struct ovsdb_session {
+    struct sm sm;
+    uint32_t timeout_ms;
+    struct mono monitor_deadline; /* MONO_NEVER unless asking */
+    struct ovsdb_framer framer;
+    struct ovsdb_db db;
+    struct strbuf output;
+    enum ovsdb_event *events;
+    size_t first_event, n_events, cap_events;
 };
 
 struct ovsdb_session *ovsdb_session_new(uint32_t timeout_ms)
@@ -34,23 +47,17 @@ void ovsdb_session_free(struct ovsdb_session *session)
     ovsdb_framer_free(&session->framer);
     ovsdb_db_free(&session->db);
     strbuf_free(&session->output);
-    free(session->pending);
     free(session->events);
     free(session);
 }
 
-void ovsdb_push_event(struct ovsdb_session *session, enum ovsdb_event_type type, uint64_t request,
-                      const struct err *err)
+static void push_event(struct ovsdb_session *session, enum ovsdb_event event)
 {
     session->events = array_reserve(session->events, session->n_events, &session->cap_events, sizeof *session->events);
-    session->events[session->n_events++] = (struct ovsdb_event) {
-        .type = type,
-        .request = request,
-        .err = err ? *err : (struct err) {0},
-    };
+    session->events[session->n_events++] = event;
 }
 
-bool ovsdb_session_event(struct ovsdb_session *session, struct ovsdb_event *event)
+bool ovsdb_session_event(struct ovsdb_session *session, enum ovsdb_event *event)
 {
     if (session->first_event == session->n_events) {
         session->first_event = session->n_events = 0;
@@ -68,9 +75,10 @@ static void send_message(struct ovsdb_session *session, json_t *message)
     strbuf_puts(&session->output, text);
 }
 
-void ovsdb_send_request(struct ovsdb_session *session, const char *method, json_t *params, json_t *id)
+/* Takes over 'params'. */
+static void send_request(struct ovsdb_session *session, const char *method, json_t *params, const char *id)
 {
-    send_message(session, json_pack("{s:s, s:o, s:o}", "method", method, "params", params, "id", id));
+    send_message(session, json_pack("{s:s, s:o, s:s}", "method", method, "params", params, "id", id));
 }
 
 char *ovsdb_session_output(struct ovsdb_session *session, size_t *n)
@@ -81,8 +89,7 @@ char *ovsdb_session_output(struct ovsdb_session *session, size_t *n)
 
 static void send_monitor(struct ovsdb_session *session, const char *method)
 {
-    ovsdb_send_request(session, method, json_pack("[s, s, o]", OVSDB_NAME, MONITOR, ovsdb_db_monitor_requests()),
-                       json_string(MONITOR));
+    send_request(session, method, json_pack("[s, s, o]", OVSDB_NAME, MONITOR, ovsdb_db_monitor_requests()), MONITOR);
 }
 
 void ovsdb_session_connected(struct ovsdb_session *session, struct mono now)
@@ -98,15 +105,15 @@ void ovsdb_session_disconnected(struct ovsdb_session *session)
     session->monitor_deadline = MONO_NEVER;
     ovsdb_framer_free(&session->framer);
     strbuf_clear(&session->output);
-    ovsdb_trunks_expire(session, MONO_NEVER, "the session with its OVSDB server ended before the answer");
 }
 
 void ovsdb_session_probe(struct ovsdb_session *session)
 {
-    ovsdb_send_request(session, "echo", json_array(), json_string(PROBE));
+    send_request(session, "echo", json_array(), PROBE);
 }
 
-void ovsdb_error_text(const json_t *error, char *text, size_t size)
+/* "ERROR: DETAILS" of an <error> object, or the string that it is; "" if it is neither. */
+static void error_text(const json_t *error, char *text, size_t size)
 {
     const char *name = json_string_value(json_is_object(error) ? json_object_get(error, "error") : error);
     const char *details = json_string_value(json_object_get(error, "details"));
@@ -130,7 +137,7 @@ static int monitor_reply(struct ovsdb_session *session, const json_t *result, co
         session->db = db;
         session->monitor_deadline = MONO_NEVER;
         sm_move(&session->sm, READY);
-        ovsdb_push_event(session, OVSDB_READY, 0, NULL);
+        push_event(session, OVSDB_READY);
         return 0;
     }
     if (session->sm.current == ASKING) {
@@ -139,7 +146,7 @@ static int monitor_reply(struct ovsdb_session *session, const json_t *result, co
         send_monitor(session, "monitor");
         return 0;
     }
-    ovsdb_error_text(error, why, sizeof why);
+    error_text(error, why, sizeof why);
     return err_set(err, ERR_REFUSED, "the OVSDB server does not let database " OVSDB_NAME " be monitored (%s)", why);
 }
 
@@ -152,10 +159,6 @@ static int handle_reply(struct ovsdb_session *session, const json_t *message, co
     /* RFC 7047 §4: both are there, one of them null; "error" is tested, for a result may be null, too. */
     if (!result || !error)
         return err_set(err, ERR_MALFORMED, "the OVSDB server sent a reply without result or error");
-    if (json_is_integer(id)) {
-        ovsdb_trunks_reply(session, json_integer_value(id), result, error);
-        return 0;
-    }
     if (text && strcmp(text, PROBE) == 0)
         return 0;
     if (text && strcmp(text, MONITOR) == 0 && session->sm.current != READY)
@@ -172,8 +175,7 @@ static int handle_update(struct ovsdb_session *session, const json_t *params, st
     int status = ovsdb_db_update(&session->db, json_array_get(params, 1), err);
     if (status < 0)
         return status;
-    ovsdb_push_event(session, OVSDB_CHANGED, 0, NULL);
-    ovsdb_trunks_settle(session);
+    push_event(session, OVSDB_CHANGED);
     return 0;
 }
 
@@ -226,7 +228,6 @@ int ovsdb_session_input(struct ovsdb_session *session, const void *bytes, size_t
 
 int ovsdb_session_tick(struct ovsdb_session *session, struct mono now, struct err *err)
 {
-    ovsdb_trunks_expire(session, now, "its OVSDB server or ovs-vswitchd did not confirm it in time");
     if (!mono_reached(session->monitor_deadline, now))
         return 0;
     return err_set(err, ERR_TIMEOUT, "the OVSDB server did not answer within %u ms", session->timeout_ms);
@@ -234,11 +235,7 @@ int ovsdb_session_tick(struct ovsdb_session *session, struct mono now, struct er
 
 struct mono ovsdb_session_deadline(const struct ovsdb_session *session)
 {
-    struct mono deadline = session->monitor_deadline;
-
-    for (size_t i = 0; i < session->n_pending; i++)
-        deadline = mono_min(deadline, session->pending[i].deadline);
-    return deadline;
+    return session->monitor_deadline;
 }
 
 bool ovsdb_session_ready(const struct ovsdb_session *session)

@@ -19,46 +19,31 @@
 #include "base/mono.h"
 #include "proto/ovsdb/ovsdb_db.h"
 
-enum ovsdb_event_type {
-    OVSDB_READY,   /* the copy is complete */
-    OVSDB_CHANGED, /* rows of it have changed */
-    OVSDB_DONE     /* 'request' has ended with 'err' */
-};
-
-struct ovsdb_event {
-    enum ovsdb_event_type type;
-    uint64_t request;
-    struct err err; /* code 0: success */
+enum ovsdb_event {
+    OVSDB_READY,  /* the copy is complete */
+    OVSDB_CHANGED /* rows of it have changed */
 };
 
 struct ovsdb_session;
 
-/* 'timeout_ms' bounds each request. */
+/* 'timeout_ms' bounds the time from a new connection to OVSDB_READY. */
 struct ovsdb_session *ovsdb_session_new(uint32_t timeout_ms);
 void ovsdb_session_free(struct ovsdb_session *session);
 
-/* A new connection stands. */
+/* A new connection stands; it has gone. */
 void ovsdb_session_connected(struct ovsdb_session *session, struct mono now);
-/* It has gone: requests that were sent end with ERR_UNKNOWN. */
 void ovsdb_session_disconnected(struct ovsdb_session *session);
 
 /* Takes all 'n' bytes. 0, or a negative code and 'err': the server breaks the protocol or has no database Open_vSwitch,
  * and the caller has to close the connection. */
 int ovsdb_session_input(struct ovsdb_session *session, const void *bytes, size_t n, struct err *err);
 
-/* Ends what has waited too long. 0, or ERR_TIMEOUT and 'err' if the caller has to close the connection. */
+/* 0, or ERR_TIMEOUT and 'err' if the server has not answered in time and the caller has to close the connection. */
 int ovsdb_session_tick(struct ovsdb_session *session, struct mono now, struct err *err);
 struct mono ovsdb_session_deadline(const struct ovsdb_session *session); /* when to tick; MONO_NEVER: nothing waits */
 
 /* Queues an echo request (RFC 7047 §4.1.11); whatever the server sends next shows that it lives. */
 void ovsdb_session_probe(struct ovsdb_session *session);
-
-/* Makes 'port' of 'bridge' carry exactly the tagged VLANs 'vlans' (1..4094, any order), and waits until ovs-vswitchd
- * has put it into effect. Nothing is written if the column holds that already. Ends in one OVSDB_DONE: ERR_UNREACHABLE
- * if not connected; ERR_INVALID; ERR_NOT_FOUND naming bridge and port; ERR_CONFLICT if it is an access port, whose
- * "trunks" has no effect; ERR_REFUSED; ERR_UNKNOWN if no answer came. */
-void ovsdb_session_set_trunks(struct ovsdb_session *session, uint64_t request, const char *bridge, const char *port,
-                              const uint16_t *vlans, size_t n, struct mono now);
 
 bool ovsdb_session_ready(const struct ovsdb_session *session);
 const struct ovsdb_db *ovsdb_session_db(const struct ovsdb_session *session);
@@ -66,6 +51,6 @@ const struct ovsdb_db *ovsdb_session_db(const struct ovsdb_session *session);
 /* What has to be sent since the last call, '*n' bytes that the caller frees; null if nothing. */
 char *ovsdb_session_output(struct ovsdb_session *session, size_t *n);
 /* The oldest event that was not taken; false if there is none. */
-bool ovsdb_session_event(struct ovsdb_session *session, struct ovsdb_event *event);
+bool ovsdb_session_event(struct ovsdb_session *session, enum ovsdb_event *event);
 
 #endif

@@ -5,7 +5,6 @@
 
 #include "base/alloc.h"
 
-#define VLAN_MAX 4095 /* of a trunk in OVSDB, which allows one more than 802.1Q */
 #define DPID_DIGITS 16
 
 /* The elements of a set in either of its forms: ["set", [...]], or one element by itself. */
@@ -34,83 +33,57 @@ static const json_t *element_at(const struct elements *elements, size_t i)
     return elements->array ? json_array_get(elements->array, i) : elements->value;
 }
 
-static size_t element_size(enum ovsdb_kind kind)
+/* ["uuid", "..."] */
+static int uuid_decode(const json_t *value, uint8_t uuid[UUID_SIZE])
 {
-    return kind == OVSDB_KIND_VLANS ? sizeof(uint16_t) : UUID_SIZE;
-}
-
-static int element_decode(enum ovsdb_kind kind, const json_t *value, uint8_t element[UUID_SIZE])
-{
-    if (kind == OVSDB_KIND_VLANS) {
-        json_int_t number = json_integer_value(value);
-        uint16_t vlan = (uint16_t) number;
-
-        if (!json_is_integer(value) || number < 0 || number > VLAN_MAX)
-            return ERR_MALFORMED;
-        memcpy(element, &vlan, sizeof vlan);
-        return 0;
-    }
     const char *tag = json_string_value(json_array_get(value, 0));
     const char *text = json_string_value(json_array_get(value, 1));
 
     if (!tag || strcmp(tag, "uuid") != 0 || !text || json_array_size(value) != 2)
         return ERR_MALFORMED;
-    return uuid_parse(text, element) < 0 ? ERR_MALFORMED : 0;
+    return uuid_parse(text, uuid) < 0 ? ERR_MALFORMED : 0;
 }
 
-static int element_compare(const uint8_t *a, const uint8_t *b, size_t size)
+/* Adds the identity; or removes it, if it was there and 'toggle' is set. */
+static int set_put(struct ovsdb_set *set, const uint8_t uuid[UUID_SIZE], bool toggle)
 {
-    uint16_t x, y;
-
-    if (size != sizeof x)
-        return memcmp(a, b, size);
-    memcpy(&x, a, sizeof x);
-    memcpy(&y, b, sizeof y);
-    return (int) x - (int) y;
-}
-
-/* Adds the element; or removes it, if it was there and 'toggle' is set. */
-static int set_put(struct ovsdb_set *set, const uint8_t *element, size_t size, bool toggle)
-{
-    uint8_t *bytes = set->elements;
     size_t low = 0, high = set->n;
 
     while (low < high) {
         size_t middle = low + (high - low) / 2;
 
-        if (element_compare(bytes + middle * size, element, size) < 0)
+        if (memcmp(set->uuids[middle], uuid, UUID_SIZE) < 0)
             low = middle + 1;
         else
             high = middle;
     }
-    if (low < set->n && element_compare(bytes + low * size, element, size) == 0) {
+    if (low < set->n && memcmp(set->uuids[low], uuid, UUID_SIZE) == 0) {
         if (toggle) {
             set->n--;
-            memmove(bytes + low * size, bytes + (low + 1) * size, (set->n - low) * size);
+            memmove(set->uuids + low, set->uuids + low + 1, (set->n - low) * UUID_SIZE);
         }
         return 0;
     }
     if (set->n == OVSDB_SET_MAX)
         return ERR_TOO_LARGE;
-    bytes = array_reserve(bytes, set->n, &set->capacity, size);
-    memmove(bytes + (low + 1) * size, bytes + low * size, (set->n - low) * size);
-    memcpy(bytes + low * size, element, size);
-    set->elements = bytes;
+    set->uuids = array_reserve(set->uuids, set->n, &set->capacity, UUID_SIZE);
+    memmove(set->uuids + low + 1, set->uuids + low, (set->n - low) * UUID_SIZE);
+    memcpy(set->uuids[low], uuid, UUID_SIZE);
     set->n++;
     return 0;
 }
 
-static int set_decode(enum ovsdb_kind kind, const struct elements *elements, bool difference, struct ovsdb_set *set)
+static int set_decode(const struct elements *elements, bool difference, struct ovsdb_set *set)
 {
-    uint8_t element[UUID_SIZE];
+    uint8_t uuid[UUID_SIZE];
 
     if (!difference)
         set->n = 0;
     for (size_t i = 0; i < elements->n; i++) {
-        int status = element_decode(kind, element_at(elements, i), element);
+        int status = uuid_decode(element_at(elements, i), uuid);
 
         if (status == 0)
-            status = set_put(set, element, element_size(kind), difference);
+            status = set_put(set, uuid, difference);
         if (status < 0)
             return status;
     }
@@ -133,15 +106,18 @@ static int rstp_decode(const json_t *value, bool difference, int64_t *rstp)
     const char *tag = json_string_value(json_array_get(value, 0));
     const json_t *pairs = json_array_get(value, 1);
 
-    if (!tag || strcmp(tag, "map") != 0 || !json_is_array(pairs) || json_array_size(pairs) > OVSDB_SET_MAX)
+    if (!tag || strcmp(tag, "map") != 0 || json_array_size(value) != 2 || !json_is_array(pairs))
         return ERR_MALFORMED;
+    if (json_array_size(pairs) > OVSDB_SET_MAX)
+        return ERR_TOO_LARGE;
     if (!difference)
         *rstp = OVSDB_UNSET;
     for (size_t i = 0; i < json_array_size(pairs); i++) {
-        const char *key = json_string_value(json_array_get(json_array_get(pairs, i), 0));
-        const char *text = json_string_value(json_array_get(json_array_get(pairs, i), 1));
+        const json_t *pair = json_array_get(pairs, i);
+        const char *key = json_string_value(json_array_get(pair, 0));
+        const char *text = json_string_value(json_array_get(pair, 1));
 
-        if (!key || !text)
+        if (!key || !text || json_array_size(pair) != 2)
             return ERR_MALFORMED;
         if (strcmp(key, "rstp-enable") != 0)
             continue;
@@ -163,9 +139,6 @@ void ovsdb_value_reset(enum ovsdb_kind kind, void *member)
     case OVSDB_KIND_DPID:
         *(uint64_t *) member = 0;
         break;
-    case OVSDB_KIND_NUMBER:
-        *(int64_t *) member = 0;
-        break;
     case OVSDB_KIND_BOOL:
         *(bool *) member = false;
         break;
@@ -173,9 +146,8 @@ void ovsdb_value_reset(enum ovsdb_kind kind, void *member)
     case OVSDB_KIND_RSTP:
         *(int64_t *) member = OVSDB_UNSET;
         break;
-    case OVSDB_KIND_VLANS:
     case OVSDB_KIND_UUIDS:
-        free(set->elements);
+        free(set->uuids);
         *set = (struct ovsdb_set) {0};
         break;
     }
@@ -190,8 +162,8 @@ int ovsdb_value_decode(enum ovsdb_kind kind, const json_t *value, bool differenc
         return rstp_decode(value, difference, member);
     if (status < 0)
         return status;
-    if (kind == OVSDB_KIND_VLANS || kind == OVSDB_KIND_UUIDS)
-        return set_decode(kind, &elements, difference, member);
+    if (kind == OVSDB_KIND_UUIDS)
+        return set_decode(&elements, difference, member);
 
     const json_t *only = elements.n ? element_at(&elements, 0) : NULL;
     const char *text = json_string_value(only);
@@ -202,7 +174,7 @@ int ovsdb_value_decode(enum ovsdb_kind kind, const json_t *value, bool differenc
         ovsdb_value_reset(kind, member);
         return 0;
     }
-    if (kind == OVSDB_KIND_NUMBER || kind == OVSDB_KIND_OPTIONAL) {
+    if (kind == OVSDB_KIND_OPTIONAL) {
         if (!json_is_integer(only))
             return ERR_MALFORMED;
         *(int64_t *) member = json_integer_value(only);
@@ -220,21 +192,4 @@ int ovsdb_value_decode(enum ovsdb_kind kind, const json_t *value, bool differenc
         return dpid_decode(text, member);
     (void) name_copy(member, text); /* one that is too long becomes "": see struct ovsdb_bridge */
     return 0;
-}
-
-json_t *ovsdb_uuid_encode(const uint8_t uuid[UUID_SIZE])
-{
-    char text[UUID_TEXT_SIZE];
-
-    uuid_format(uuid, text);
-    return json_pack("[ss]", "uuid", text);
-}
-
-json_t *ovsdb_vlans_encode(const uint16_t *vlans, size_t n)
-{
-    json_t *numbers = json_array();
-
-    for (size_t i = 0; i < n; i++)
-        json_array_append_new(numbers, json_integer(vlans[i]));
-    return json_pack("[so]", "set", numbers);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Values of columns (RFC 7047 §5.1) into members of row structs, and the other way for what we write. */
+/* Values of columns (RFC 7047 §5.1) into members of row structs. */
 #ifndef PROTO_OVSDB_VALUE_H
 #define PROTO_OVSDB_VALUE_H
 
@@ -10,11 +10,9 @@
 enum ovsdb_kind {
     OVSDB_KIND_NAME,     /* char[NAME_SIZE]: string or optional string */
     OVSDB_KIND_DPID,     /* uint64_t: optional string of hexadecimal digits */
-    OVSDB_KIND_NUMBER,   /* int64_t: integer */
     OVSDB_KIND_BOOL,     /* bool: boolean */
     OVSDB_KIND_RSTP,     /* int64_t: key "rstp-enable" of a map of strings as 0 or 1, or OVSDB_UNSET */
     OVSDB_KIND_OPTIONAL, /* int64_t: optional integer, or OVSDB_UNSET */
-    OVSDB_KIND_VLANS,    /* struct ovsdb_set of 0..4095 */
     OVSDB_KIND_UUIDS     /* struct ovsdb_set of row identities */
 };
 
@@ -22,13 +20,9 @@ enum ovsdb_kind {
  * may be reset, too. */
 void ovsdb_value_reset(enum ovsdb_kind kind, void *member);
 
-/* Sets 'member' to 'value'; with 'difference', a set's elements in 'value' are added if absent, else removed
- * (ovsdb-server(7) 4.1.14; columns of at most one element are sent whole all the same). 0, ERR_MALFORMED, or
- * ERR_TOO_LARGE. */
+/* Sets 'member' to 'value'; with 'difference', elements of a set in 'value' are added if absent, else removed, and
+ * pairs of a map likewise, but one whose key stands with another value replaces it (ovsdb-server(7) 4.1.14; columns of
+ * at most one element are sent whole all the same). 0, ERR_MALFORMED, or ERR_TOO_LARGE. */
 int ovsdb_value_decode(enum ovsdb_kind kind, const json_t *value, bool difference, void *member);
-
-/* ["uuid", "..."] and ["set", [...]]. New references. */
-json_t *ovsdb_uuid_encode(const uint8_t uuid[UUID_SIZE]);
-json_t *ovsdb_vlans_encode(const uint16_t *vlans, size_t n);
 
 #endif
