@@ -10,10 +10,10 @@
 /* Exit statuses of the program. */
 enum cli_exit {
     CLI_DONE = 0,
-    CLI_FAILED = 1,        /* refused by the gateway, or a migration that did not move every VM */
+    CLI_FAILED = 1, /* refused by the gateway, or a migration that did not move every VM */
     CLI_USAGE = 2,
-    CLI_NO_GATEWAY = 3,    /* not reachable, or the connection was lost */
-    CLI_INTERRUPTED = 130  /* Ctrl-C while watching */
+    CLI_NO_GATEWAY = 3,   /* not reachable, or the connection was lost */
+    CLI_INTERRUPTED = 130 /* Ctrl-C while watching */
 };
 
 struct cli {
@@ -31,7 +31,7 @@ struct command {
     unsigned options;        /* bits 1 << enum option that it takes besides the common ones */
     const char *summary;
     enum cli_exit (*run)(struct cli *cli, const struct command *command);
-    const char *collection;  /* of REST, where the command is about one */
+    const char *collection; /* of REST, where the command is about one */
 };
 
 #define ANY_NUMBER UINT32_MAX
@@ -43,8 +43,8 @@ extern const size_t n_commands;
 enum cli_exit cli_usage(const char *format, ...) __attribute__((format(printf, 1, 2)));
 enum cli_exit cli_fail(enum client_outcome outcome, const struct err *err);
 void cli_complain(const char *format, ...) __attribute__((format(printf, 1, 2))); /* "scgctl: ..." on stderr */
-void cli_print(const struct strbuf *text); /* on stdout, at once */
-void cli_print_json(const json_t *json);   /* indented, with a newline */
+void cli_print(const struct strbuf *text);                                        /* on stdout, at once */
+void cli_print_json(const json_t *json);                                          /* indented, with a newline */
 
 /* The command that the words name. Null and 'err' if there is none. '*ret_words' is how many words it has. */
 const struct command *command_find(const char *const *words, unsigned n_words, unsigned *ret_words, struct err *err);

@@ -61,7 +61,10 @@ static const struct unit {
     uint64_t bytes;
     const char *name;
 } units[] = {
-    {UINT64_C(1) << 40, "TiB"}, {UINT64_C(1) << 30, "GiB"}, {UINT64_C(1) << 20, "MiB"}, {UINT64_C(1) << 10, "KiB"},
+    {UINT64_C(1) << 40, "TiB"},
+    {UINT64_C(1) << 30, "GiB"},
+    {UINT64_C(1) << 20, "MiB"},
+    {UINT64_C(1) << 10, "KiB"},
     {1, "B"},
 };
 

@@ -71,9 +71,9 @@ static enum cli_exit check_usage(const struct options *options, const struct com
 static enum cli_exit run(struct cli *cli, const struct command *command)
 {
     const char *from_environment = getenv("SCG_URL");
-    const char *url = cli->options.url                          ? cli->options.url :
+    const char *url = cli->options.url                      ? cli->options.url :
                       from_environment && *from_environment ? from_environment :
-                                                                  DEFAULT_URL;
+                                                              DEFAULT_URL;
     struct err err = {0};
 
     cli->client = client_new(url, &err);

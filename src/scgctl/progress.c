@@ -8,8 +8,8 @@
 #include "base/alloc.h"
 #include "scgctl/format.h"
 
-#define BAR_WIDTH 24
-#define STEP_WIDTH 17 /* of the longest step's name */
+#define BAR_MOST 24
+#define BAR_LEAST 4
 
 struct progress {
     char *state; /* of the migration, that the last line told; null: none */
@@ -21,10 +21,10 @@ struct progress {
 /* One VM at one moment. */
 struct moment {
     const char *name;
-    char step[64]; /* or "moved", "stayed", "waiting" */
-    int percent;   /* -1: not known */
+    char step[64];              /* or "moved", "stayed", "waiting" */
+    int percent;                /* -1: not known */
     uint64_t done, total, rate; /* bytes, bytes/s */
-    double eta;    /* seconds */
+    double eta;                 /* seconds */
     int64_t downtime_ms;
     const char *error; /* "" if none */
     bool moved, stayed;
@@ -70,7 +70,8 @@ static bool has_pending_step(const json_t *vm)
     const char *name;
     json_t *state;
 
-    json_object_foreach(json_object_get(vm, "steps"), name, state) {
+    json_object_foreach(json_object_get(vm, "steps"), name, state)
+    {
         const char *text = json_string_value(state);
 
         if (text && strcmp(text, "pending") == 0)
@@ -93,9 +94,9 @@ static void read_step(const json_t *migration, const json_t *vm, struct moment *
         const char *state = text_of(step, "state");
 
         snprintf(moment->step, sizeof moment->step, "%s%s",
-                 strcmp(state, "undoing") == 0      ? "undo " :
+                 strcmp(state, "undoing") == 0    ? "undo " :
                  strcmp(state, "confirming") == 0 ? "confirm " :
-                                                      "",
+                                                    "",
                  text_of(step, "step"));
     } else {
         snprintf(moment->step, sizeof moment->step, "waiting");
@@ -239,14 +240,9 @@ static void add_eta(struct strbuf *out, double eta)
         strbuf_printf(out, "  ETA %lu:%02lu", seconds / 60, seconds % 60);
 }
 
-static void add_bar(struct strbuf *out, const struct moment *moment)
+static void add_numbers(struct strbuf *out, const struct moment *moment)
 {
-    int filled = moment->percent * BAR_WIDTH / 100;
-
-    strbuf_puts(out, "  [");
-    for (int i = 0; i < BAR_WIDTH; i++)
-        strbuf_puts(out, i < filled ? "#" : "-");
-    strbuf_printf(out, "] %3d %%  ", moment->percent);
+    strbuf_printf(out, "  %3d %%  ", moment->percent);
     format_sizes(out, moment->done, moment->total);
     if (moment->rate) {
         strbuf_puts(out, "  ");
@@ -254,6 +250,19 @@ static void add_bar(struct strbuf *out, const struct moment *moment)
         strbuf_puts(out, "/s");
         add_eta(out, moment->eta);
     }
+}
+
+/* A bar as wide as 'room' allows; none if it would say nothing. */
+static void add_bar(struct strbuf *out, int percent, size_t room)
+{
+    int width = room > BAR_MOST + 4 ? BAR_MOST : (int) room - 4;
+
+    if (width < BAR_LEAST)
+        return;
+    strbuf_puts(out, "  [");
+    for (int i = 0; i < width; i++)
+        strbuf_puts(out, i < percent * width / 100 ? "#" : "-");
+    strbuf_puts(out, "]");
 }
 
 /* Adds a line, cut to the screen, in a colour (an SGR number, 0 for none). */
@@ -280,11 +289,15 @@ static void draw_vm(const struct moment *moment, int name_width, const struct sc
 {
     AUTO_STRBUF struct strbuf line = {0};
 
+    strbuf_printf(&line, "%-*s  %s", name_width, moment->name, moment->step);
     if (moment->percent >= 0) {
-        strbuf_printf(&line, "%-*s  %-*s", name_width, moment->name, STEP_WIDTH, moment->step);
-        add_bar(&line, moment);
+        AUTO_STRBUF struct strbuf numbers = {0};
+
+        add_numbers(&numbers, moment);
+        size_t used = line.length + numbers.length + 1;
+        add_bar(&line, moment->percent, used < screen->columns ? screen->columns - used : 0);
+        strbuf_puts(&line, numbers.text);
     } else {
-        strbuf_printf(&line, "%-*s  %s", name_width, moment->name, moment->step);
         add_ending(&line, moment);
     }
     add_screen_line(out, line.text, screen, moment->moved ? 32 : moment->stayed ? 31 : 0);

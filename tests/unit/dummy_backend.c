@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "dummy_backend.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "base/alloc.h"
+
+static void record(struct dummy_backend *dummy, const char *what, const char *name, const json_t *json)
+{
+    AUTO_FREE char *text = json ? json_dumps(json, JSON_COMPACT) : xstrdup("-");
+
+    strbuf_printf(&dummy->log, "%s %s %s\n", what, name, text);
+}
+
+static json_t *find(const struct dummy_backend *dummy, const char *collection, const char *name, size_t *ret_index)
+{
+    const char *key = strcmp(collection, "migrations") == 0 ? "id" :
+                      strcmp(collection, "policies") == 0   ? "policy" :
+                                                              "name";
+    json_t *array = json_object_get(dummy->facts, collection);
+
+    for (size_t i = 0; i < json_array_size(array); i++) {
+        const char *value = json_string_value(json_object_get(json_array_get(array, i), key));
+
+        if (value && strcmp(value, name) == 0) {
+            *ret_index = i;
+            return json_array_get(array, i);
+        }
+    }
+    return NULL;
+}
+
+static int get(void *arg, const char *collection, const char *name, json_t **out, struct err *err)
+{
+    struct dummy_backend *dummy = arg;
+    json_t *all = json_object_get(dummy->facts, collection);
+    size_t index;
+
+    assert_non_null(all);
+    if (strcmp(collection, "health") == 0)
+        *out = json_incref(all);
+    else if (!name)
+        *out = json_pack("{s:O}", collection, all);
+    else {
+        json_t *one = find(dummy, collection, name, &index);
+
+        if (!one)
+            return err_set(err, ERR_NOT_FOUND, "%s: there is no '%s' in data center A", collection, name);
+        *out = json_incref(one);
+    }
+    return 0;
+}
+
+static int journal(void *arg, const char *id, json_t **out, struct err *err)
+{
+    struct dummy_backend *dummy = arg;
+    json_t *entries = json_object_get(json_object_get(dummy->facts, "journal"), id);
+
+    if (!entries)
+        return err_set(err, ERR_NOT_FOUND, "there is no migration '%s' in data center A", id);
+    *out = json_pack("{s:O}", "journal", entries);
+    return 0;
+}
+
+static int policy_put(void *arg, const char *vm, const json_t *policy, struct err *err)
+{
+    struct dummy_backend *dummy = arg;
+    size_t index;
+
+    if (json_object_get(policy, "bad"))
+        return err_set(err, ERR_INVALID, "policy.bad: unknown member");
+    if (!find(dummy, "vms", vm, &index))
+        return err_set(err, ERR_NOT_FOUND, "there is no VM '%s' in data center A", vm);
+    record(dummy, "policy_put", vm, policy);
+    json_t *copy = json_deep_copy(policy), *policies = json_object_get(dummy->facts, "policies");
+    json_object_set_new(copy, "policy", json_string(vm));
+    if (find(dummy, "policies", vm, &index))
+        json_array_set_new(policies, index, copy);
+    else
+        json_array_append_new(policies, copy);
+    return 0;
+}
+
+static int policy_delete(void *arg, const char *vm, struct err *err)
+{
+    struct dummy_backend *dummy = arg;
+    size_t index;
+
+    if (!find(dummy, "policies", vm, &index))
+        return err_set(err, ERR_NOT_FOUND, "there is no policy of '%s' in data center A", vm);
+    record(dummy, "policy_delete", vm, NULL);
+    json_array_remove(json_object_get(dummy->facts, "policies"), index);
+    return 0;
+}
+
+static int migrate(void *arg, const json_t *command, bool dry_run, json_t **out, struct err *err)
+{
+    struct dummy_backend *dummy = arg;
+    const char *dc = json_string_value(json_object_get(json_object_get(command, "to"), "dc"));
+
+    if (!dc)
+        return err_set(err, ERR_INVALID, "order.to: missing");
+    if (strcmp(dc, "full") == 0)
+        return err_set(err, ERR_EXHAUSTED, "8 migrations are open, as many as limits.migrations allows");
+    record(dummy, dry_run ? "plan" : "migrate", dc, command);
+    *out = json_incref(dry_run ? json_object_get(dummy->facts, "plan") : dummy_backend_migration(dummy, '1'));
+    return 0;
+}
+
+static int migration_cancel(void *arg, const char *id, struct err *err)
+{
+    struct dummy_backend *dummy = arg;
+    size_t index;
+    json_t *migration = find(dummy, "migrations", id, &index);
+
+    if (!migration)
+        return err_set(err, ERR_NOT_FOUND, "there is no open migration '%s' in data center A", id);
+    if (json_is_true(json_object_get(migration, "ended")))
+        return err_set(err, ERR_CONFLICT, "migration %s has ended: %s", id,
+                       json_string_value(json_object_get(migration, "state")));
+    record(dummy, "cancel", id, NULL);
+    return 0;
+}
+
+static char *metrics(void *arg)
+{
+    (void) arg;
+    return xstrdup("# TYPE scg_vms gauge\nscg_vms 3\n");
+}
+
+/* ---- peers ---- */
+
+static void asked(struct dummy_backend *dummy, const char *verb, const char *peer, const char *id, const json_t *body,
+                  struct peer_reply *reply)
+{
+    AUTO_FREE char *name = xasprintf("%s %s", peer, id);
+
+    record(dummy, verb, name, body);
+    if (dummy->hold)
+        dummy->replies[dummy->n_replies++] = reply;
+    else
+        peer_reply_send(reply, 200, json_pack("{s:s}", "verb", verb));
+    if (dummy->asked)
+        dummy->asked(dummy->asked_arg);
+}
+
+static void configure(void *arg, const char *peer, const char *id, const json_t *body, struct peer_reply *reply)
+{
+    asked(arg, "configure", peer, id, body, reply);
+}
+
+static void activate(void *arg, const char *peer, const char *id, const json_t *body, struct peer_reply *reply)
+{
+    asked(arg, "activate", peer, id, body, reply);
+}
+
+static void abort_migration(void *arg, const char *peer, const char *id, struct peer_reply *reply)
+{
+    asked(arg, "abort", peer, id, NULL, reply);
+}
+
+static void commit(void *arg, const char *peer, const char *id, const json_t *body, struct peer_reply *reply)
+{
+    asked(arg, "commit", peer, id, body, reply);
+}
+
+static void status(void *arg, const char *peer, const char *id, struct peer_reply *reply)
+{
+    asked(arg, "status", peer, id, NULL, reply);
+}
+
+void dummy_backend_init(struct dummy_backend *dummy, const char *path)
+{
+    json_error_t error;
+
+    *dummy = (struct dummy_backend) {
+        .backend = {dummy, get, journal, policy_put, policy_delete, migrate, migration_cancel, metrics, configure,
+                    activate, abort_migration, commit, status},
+        .facts = json_load_file(path, 0, &error),
+    };
+    if (!dummy->facts)
+        fail_msg("%s:%d: %s", path, error.line, error.text);
+}
+
+void dummy_backend_free(struct dummy_backend *dummy)
+{
+    json_decref(dummy->facts);
+    strbuf_free(&dummy->log);
+}
+
+json_t *dummy_backend_migration(const struct dummy_backend *dummy, char ending)
+{
+    json_t *migrations = json_object_get(dummy->facts, "migrations");
+
+    for (size_t i = 0; i < json_array_size(migrations); i++) {
+        const char *id = json_string_value(json_object_get(json_array_get(migrations, i), "id"));
+
+        if (id[strlen(id) - 1] == ending)
+            return json_array_get(migrations, i);
+    }
+    fail_msg("no migration ends with %c", ending);
+    return NULL;
+}

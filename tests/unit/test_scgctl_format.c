@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What scgctl prints of what tests/data/scgctl/gateway.json says, held against tests/data/scgctl/NAME.txt. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <cmocka.h>
+
+#include "base/alloc.h"
+#include "dummy_backend.h"
+#include "scgctl/format.h"
+#include "scgctl/progress.h"
+
+static int set_up(void **state)
+{
+    struct dummy_backend *dummy = xcalloc(1, sizeof *dummy);
+
+    setenv("TZ", "UTC", 1);
+    tzset();
+    dummy_backend_init(dummy, TEST_DATA "/scgctl/gateway.json");
+    *state = dummy;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    dummy_backend_free(*state);
+    free(*state);
+    return 0;
+}
+
+/* Compares, and empties the text. SCG_GOLDEN=write makes the files anew. */
+static void golden(const char *name, struct strbuf *text)
+{
+    AUTO_FREE char *path = xasprintf("%s/scgctl/%s.txt", TEST_DATA, name);
+    AUTO_FREE char *expected = xcalloc(1, 65536);
+    const char *mode = getenv("SCG_GOLDEN");
+    bool write = mode && strcmp(mode, "write") == 0;
+    FILE *file = fopen(path, write ? "w+" : "r");
+
+    if (!file)
+        fail_msg("no %s: SCG_GOLDEN=write makes it", path);
+    if (write) {
+        fputs(text->text, file);
+        rewind(file);
+    }
+    expected[fread(expected, 1, 65535, file)] = '\0';
+    fclose(file);
+    assert_string_equal(text->text, expected);
+    strbuf_clear(text);
+}
+
+static void collections(void **state)
+{
+    static const char *const names[] = {"vms",      "servers", "switches", "links",     "segments",
+                                        "channels", "peers",   "policies", "migrations"};
+    const struct dummy_backend *dummy = *state;
+    AUTO_STRBUF struct strbuf text = {0};
+
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        format_collection(&text, names[i], dummy->facts);
+        golden(names[i], &text);
+    }
+}
+
+static void empty_collection(void **state)
+{
+    AUTO_STRBUF struct strbuf text = {0};
+    json_t *json = json_loads("{\"peers\": []}", 0, NULL);
+
+    (void) state;
+    format_collection(&text, "peers", json);
+    assert_string_equal(text.text, "NAME  ADDRESS  PORT\n");
+    json_decref(json);
+}
+
+static void objects(void **state)
+{
+    static const struct {
+        const char *collection;
+        size_t index;
+        const char *name;
+    } rows[] = {
+        {"vms", 1, "vm"},
+        {"vms", 2, "vm-off"},
+        {"servers", 0, "server"},
+        {"switches", 0, "switch"},
+        {"migrations", 3, "migration-partial"},
+    };
+    const struct dummy_backend *dummy = *state;
+    AUTO_STRBUF struct strbuf text = {0};
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        format_object(&text, json_array_get(json_object_get(dummy->facts, rows[i].collection), rows[i].index));
+        golden(rows[i].name, &text);
+    }
+    format_object(&text, json_object_get(dummy->facts, "health"));
+    golden("health", &text);
+}
+
+static void policies_and_journal(void **state)
+{
+    const struct dummy_backend *dummy = *state;
+    const json_t *policies = json_object_get(dummy->facts, "policies");
+    AUTO_STRBUF struct strbuf text = {0};
+
+    format_policy(&text, json_array_get(policies, 0));
+    golden("policy-empty", &text);
+    format_policy(&text, json_array_get(policies, 1));
+    golden("policy", &text);
+
+    json_t *later = json_deep_copy(json_array_get(policies, 1));
+    json_object_set_new(later, "schedule", json_string("weekdays"));
+    format_policy(&text, later);
+    golden("policy-of-a-later-version", &text);
+    json_decref(later);
+
+    const json_t *journals = json_object_get(dummy->facts, "journal");
+    json_t *journal = json_pack("{s:O}", "journal", json_object_iter_value(json_object_iter((json_t *) journals)));
+    format_collection(&text, "journal", journal);
+    golden("journal", &text);
+    json_decref(journal);
+}
+
+static void sizes(void **state)
+{
+    static const struct {
+        uint64_t bytes;
+        const char *text;
+    } rows[] = {
+        {0, "0 B"},
+        {1, "1 B"},
+        {1023, "1023 B"},
+        {1024, "1 KiB"},
+        {1536, "1.5 KiB"},
+        {1048575, "1024.0 KiB"},
+        {1048576, "1 MiB"},
+        {140718899, "134.2 MiB"},
+        {UINT64_C(3) << 30, "3 GiB"},
+        {UINT64_C(5) << 40, "5 TiB"},
+        {UINT64_MAX, "16777216.0 TiB"},
+    };
+
+    (void) state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        AUTO_STRBUF struct strbuf text = {0};
+
+        format_size(&text, rows[i].bytes);
+        assert_string_equal(text.text, rows[i].text);
+    }
+    AUTO_STRBUF struct strbuf text = {0};
+    format_sizes(&text, 60, 140718899);
+    assert_string_equal(text.text, "0.0/134.2 MiB");
+}
+
+/* ---- progress ---- */
+
+static const char story[] = "1672";
+
+/* The story of a migration, told by states of four. */
+static void lines(void **state)
+{
+    const struct dummy_backend *dummy = *state;
+    AUTO_STRBUF struct strbuf text = {0};
+    struct progress *progress = progress_new();
+
+    for (size_t i = 0; story[i]; i++) {
+        const json_t *migration = dummy_backend_migration(dummy, story[i]);
+
+        progress_lines(progress, migration, (int64_t) i * 1234, &text);
+        size_t length = text.length;
+        progress_lines(progress, migration, (int64_t) i * 1234 + 100, &text);
+        assert_int_equal(text.length, length); /* nothing has changed */
+    }
+    golden("progress-lines", &text);
+    progress_free(progress);
+}
+
+static void lines_follow_the_percentage(void **state)
+{
+    const struct dummy_backend *dummy = *state;
+    AUTO_STRBUF struct strbuf text = {0};
+    struct progress *progress = progress_new();
+    json_t *migration = dummy_backend_migration(dummy, '2');
+    json_t *vm = json_array_get(json_object_get(migration, "vms"), 0), *facts = json_object_get(vm, "progress");
+
+    progress_lines(progress, migration, 0, &text);
+    strbuf_clear(&text);
+    json_object_set_new(facts, "bytes-remaining", json_integer(77699481 - 1000)); /* still 44 % */
+    progress_lines(progress, migration, 100, &text);
+    assert_int_equal(text.length, 0);
+    json_object_set_new(facts, "bytes-remaining", json_integer(1 << 20));
+    json_object_set_new(facts, "rate", json_integer(0));
+    progress_lines(progress, migration, 12345, &text);
+    assert_string_equal(text.text, "12.3s V2 transfer 99 % 133.2/134.2 MiB\n");
+    progress_free(progress);
+}
+
+static void pictures(void **state)
+{
+    const struct dummy_backend *dummy = *state;
+    AUTO_STRBUF struct strbuf text = {0};
+    const struct screen wide = {120, 40, true}, narrow = {40, 5, false};
+    struct progress *progress = progress_new();
+
+    for (size_t i = 0; story[i]; i++)
+        progress_draw(progress, dummy_backend_migration(dummy, story[i]), (int64_t) i * 1234, &wide, &text);
+    progress_draw(progress, dummy_backend_migration(dummy, '4'), 99999, &wide, &text);
+    golden("progress-picture", &text);
+    progress_free(progress);
+
+    progress = progress_new();
+    progress_draw(progress, dummy_backend_migration(dummy, '2'), 99999, &narrow, &text);
+    progress_draw(progress, dummy_backend_migration(dummy, '3'), 100999, &narrow, &text);
+    golden("progress-picture-narrow", &text);
+    progress_free(progress);
+
+    /* The bar gives way to the numbers. */
+    const struct screen usual = {80, 24, false};
+    progress = progress_new();
+    progress_draw(progress, dummy_backend_migration(dummy, '2'), 3700, &usual, &text);
+    golden("progress-picture-usual", &text);
+    progress_free(progress);
+}
+
+static void results(void **state)
+{
+    static const struct {
+        char migration;
+        bool ended, succeeded;
+        const char *reasons;
+    } rows[] = {
+        {'1', false, false, NULL},
+        {'3', true, true, ""},
+        {'4', true, false, "V3 stayed: VM V3: server-b: not enough memory: 512 MiB are free, 1 GiB is needed\n"},
+        {'5', true, false, "V2 stayed\ndata center B: cannot reach 10.255.0.2:8443: Connection refused\n"},
+    };
+    const struct dummy_backend *dummy = *state;
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        AUTO_STRBUF struct strbuf reasons = {0};
+        const json_t *migration = dummy_backend_migration(dummy, rows[i].migration);
+
+        assert_int_equal(progress_ended(migration), rows[i].ended);
+        assert_int_equal(progress_succeeded(migration, &reasons), rows[i].succeeded);
+        if (rows[i].reasons)
+            assert_string_equal(reasons.text ? reasons.text : "", rows[i].reasons);
+    }
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(collections),
+        cmocka_unit_test(empty_collection),
+        TEST(objects),
+        TEST(policies_and_journal),
+        cmocka_unit_test(sizes),
+        TEST(lines),
+        TEST(lines_follow_the_percentage),
+        TEST(pictures),
+        TEST(results),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
