@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Memory. Running out of it aborts here and nowhere else; what a peer can make us allocate is bounded by its decoder. */
+/* Memory. Running out of it aborts here and nowhere else; what a peer can make us allocate, its decoder bounds. */
 #ifndef BASE_ALLOC_H
 #define BASE_ALLOC_H
 

@@ -37,8 +37,8 @@ enum err_code {
 #define ERR_TEXT_SIZE 512
 
 struct err {
-    int code;                  /* 0 or enum err_code */
-    char text[ERR_TEXT_SIZE];  /* one sentence, no newline; empty if code is 0 */
+    int code;                 /* 0 or enum err_code */
+    char text[ERR_TEXT_SIZE]; /* one sentence, no newline; empty if code is 0 */
 };
 
 /* Fills 'err' (may be null) and returns 'code', so that a caller writes `return err_set(err, ERR_X, "...")`. */

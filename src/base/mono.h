@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A point of monotonic time in a struct of its own, so that it cannot be mixed with plain integers. Pure code gets it as
- * an argument and never asks for it. */
+/* A point of monotonic time in a struct of its own, so that it cannot be mixed with plain integers. Pure code gets it
+ * as an argument and never asks for it. */
 #ifndef BASE_MONO_H
 #define BASE_MONO_H
 

@@ -78,8 +78,8 @@ void pipeline_base_begin(struct flow_txn *txn)
     flow_txn_add(txn, lldp);
 }
 
-void pipeline_from_fabric(struct flow_txn *txn, uint8_t from, uint8_t to, uint32_t origin,
-                          const uint32_t *fabric_ports, size_t n)
+void pipeline_from_fabric(struct flow_txn *txn, uint8_t from, uint8_t to, uint32_t origin, const uint32_t *fabric_ports,
+                          size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         struct flow flow = flow_make(from, 100, pipeline_base_cookie());

@@ -105,8 +105,8 @@ enum pipeline_origin { PIPELINE_FROM_SERVER = 1, PIPELINE_FROM_FABRIC = 2 }; /* 
 #define COOKIE_SCG_MASK UINT64_C(0xffff000000000000)
 #define COOKIE_EXACT UINT64_MAX
 enum cookie_kind { COOKIE_BASE = 1, COOKIE_SEGMENT = 2, COOKIE_VM = 3, COOKIE_CHANNEL = 4, COOKIE_NEIGHBOUR = 5 };
-uint64_t cookie_make(enum cookie_kind kind, uint64_t id); /* the low 40 bits of 'id' */
-uint64_t cookie_of_vm(const uint8_t uuid[16]);            /* from the last five bytes of the VM's UUID */
+uint64_t cookie_make(enum cookie_kind kind, uint64_t id);         /* the low 40 bits of 'id' */
+uint64_t cookie_of_vm(const uint8_t uuid[16]);                    /* from the last five bytes of the VM's UUID */
 uint64_t cookie_of_name(enum cookie_kind kind, const char *name); /* FNV-1a of the name */
 
 #define POLICY_PRIORITY_FIRST 60000 /* of rule 1; rule i has POLICY_PRIORITY_FIRST - (i - 1) */
@@ -116,9 +116,9 @@ uint64_t cookie_of_name(enum cookie_kind kind, const char *name); /* FNV-1a of t
 #define PIPELINE_PORTS_MAX 56
 
 struct pipeline_segment {
-    uint32_t number;   /* 1..: reg0 */
+    uint32_t number; /* 1..: reg0 */
     uint64_t cookie;
-    uint16_t vlan;     /* 1..4094 in this DC */
+    uint16_t vlan; /* 1..4094 in this DC */
     struct mac gateway_mac;
     struct ip gateway; /* IPv4 */
     uint8_t length;    /* of the subnet's prefix */
@@ -134,7 +134,7 @@ struct pipeline_vm {
 
 struct pipeline_uplink {
     uint32_t uplink_port, router_port;
-    struct ip router;   /* of the routing daemon */
+    struct ip router; /* of the routing daemon */
     struct ip next_hop;
 };
 

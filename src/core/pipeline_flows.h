@@ -25,8 +25,8 @@ void flow_push_vlan(struct flow *flow, uint16_t vlan);
 /* Begins a switch's base flows: deletes the old ones; LLDP goes to the controller. */
 void pipeline_base_begin(struct flow_txn *txn);
 /* Table 'from': tagged traffic of each fabric port goes to table 'to'. 'origin': for reg1, or 0. */
-void pipeline_from_fabric(struct flow_txn *txn, uint8_t from, uint8_t to, uint32_t origin,
-                          const uint32_t *fabric_ports, size_t n);
+void pipeline_from_fabric(struct flow_txn *txn, uint8_t from, uint8_t to, uint32_t origin, const uint32_t *fabric_ports,
+                          size_t n);
 /* The flow of table 'fabric': out of all fabric ports but the packet's own. */
 void pipeline_to_fabric(struct flow_txn *txn, uint8_t fabric, const uint32_t *fabric_ports, size_t n);
 /* The flows of table 'turn': as 'fabric', which follows it, and the packet's own port. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What an order will do, before anything is touched: its steps in order, each with its undo. Pure. The saga runs exactly
- * these steps; plan_format() prints them. */
+/* What an order will do, before anything is touched: its steps in order, each with its undo. Pure. The saga runs
+ * exactly these steps; plan_format() prints them. */
 #ifndef CORE_PLAN_H
 #define CORE_PLAN_H
 

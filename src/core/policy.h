@@ -10,10 +10,10 @@
 /* Where a policy's flows go. */
 struct policy_site {
     uint64_t cookie;
-    struct ip ip;         /* the VM's address (one call for each address) */
-    uint8_t table[2];     /* by direction */
+    struct ip ip;     /* the VM's address (one call for each address) */
+    uint8_t table[2]; /* by direction */
     uint8_t next_table[2];
-    uint32_t meters[2];   /* by direction; 0: none */
+    uint32_t meters[2]; /* by direction; 0: none */
 };
 
 /* Adds to 'txn' one flow per rule and mask: the rule's address-and-port match with the VM's address as source

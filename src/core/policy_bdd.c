@@ -8,8 +8,8 @@
 #define FIRST_CAPACITY 1024
 
 static const uint8_t field_bits[BDD_FIELDS] = {
-    [BDD_FAMILY] = 1, [BDD_PROTOCOL] = 8, [BDD_V4] = 32,         [BDD_V6] = 128,
-    [BDD_ICMP_TYPE] = 8, [BDD_SOURCE] = 16, [BDD_DESTINATION] = 16,
+    [BDD_FAMILY] = 1,    [BDD_PROTOCOL] = 8, [BDD_V4] = 32,          [BDD_V6] = 128,
+    [BDD_ICMP_TYPE] = 8, [BDD_SOURCE] = 16,  [BDD_DESTINATION] = 16,
 };
 
 static size_t hash3(uint32_t a, uint32_t b, uint32_t c)
@@ -157,9 +157,9 @@ static bdd_ref match_field(struct bdd *bdd, enum bdd_field field, const struct p
         return rule->protocol == POLICY_ANY ? next : match_bits(bdd, field, &byte, 8, next);
     case BDD_V4:
     case BDD_V6:
-        return rule->remote.ip.family == (field == BDD_V4 ? IP_V4 : IP_V6)
-                   ? match_bits(bdd, field, rule->remote.ip.bytes, rule->remote.length, next)
-                   : next;
+        return rule->remote.ip.family == (field == BDD_V4 ? IP_V4 : IP_V6) ?
+                   match_bits(bdd, field, rule->remote.ip.bytes, rule->remote.length, next) :
+                   next;
     case BDD_ICMP_TYPE:
         byte = (uint8_t) rule->icmp_type;
         return rule->icmp_type == POLICY_ANY ? next : match_bits(bdd, field, &byte, 8, next);

@@ -20,7 +20,7 @@ enum bdd_field { BDD_FAMILY, BDD_PROTOCOL, BDD_V4, BDD_V6, BDD_ICMP_TYPE, BDD_SO
 typedef uint32_t bdd_ref;
 #define BDD_FALSE 0u /* of sets of packets */
 #define BDD_TRUE 1u
-#define BDD_DENY 2u  /* of verdicts */
+#define BDD_DENY 2u /* of verdicts */
 #define BDD_ALLOW 3u
 #define BDD_ALLOW_DSCP 4u /* + DSCP */
 #define BDD_TERMINALS (BDD_ALLOW_DSCP + 64u)
@@ -44,7 +44,7 @@ struct bdd {
     uint8_t first[BDD_FIELDS]; /* level of each field's highest bit */
     struct bdd_node *nodes;    /* by reference */
     size_t n_nodes, capacity, nodes_max;
-    bdd_ref *buckets; /* open addressing, 2 * capacity; 0: free */
+    bdd_ref *buckets;         /* open addressing, 2 * capacity; 0: free */
     struct bdd_cached *cache; /* 'capacity' entries; lossy */
     bool full;
 };

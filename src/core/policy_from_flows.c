@@ -515,8 +515,7 @@ static int read_flows(struct reader *reader, const struct flow *flows, size_t n_
     return 0;
 }
 
-static int build_policy(struct reader *reader, const struct meter_list *meters, bool miss_allows,
-                        struct policy *policy)
+static int build_policy(struct reader *reader, const struct meter_list *meters, bool miss_allows, struct policy *policy)
 {
     if (!reader->readings.n)
         return err_set(reader->err, ERR_NOT_FOUND, "no flow of the policy tables concerns the VM's address");

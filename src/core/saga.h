@@ -3,10 +3,10 @@
  *
  * Both roles run the same machine over different steps (model/migration.h). Rules, in the order of their weight:
  *
- *  1. A step is done when its device said so, or when a look at the outside world (confirm) says so. An answer that does
- *     not come makes a step CONFIRMING, never FAILED.
- *  2. Each VM has a fate of its own. It is OPEN until its pivot (TRANSFER, ARRIVAL) is decided by the hypervisors; before
- *     that, a failure makes it stay and everything prepared for it is undone in reverse; after it, only forward.
+ *  1. A step is done when its device said so, or when a look at the outside world (confirm) says so. An answer that
+ *     does not come makes a step CONFIRMING, never FAILED.
+ *  2. Each VM has a fate of its own. It is OPEN until its pivot (TRANSFER, ARRIVAL) is decided by the hypervisors;
+ *     before that, a failure makes it stay and everything prepared for it is undone in reverse; after it, only forward.
  *  3. When one VM of an order fails, transfers that have not begun do not begin; those under way meet their fate. The
  *     order ends 'done' if any VM crossed (its VMs' fates tell which), else 'rolled_back'.
  *  4. Undoing and forward steps are repeated with backoff until they succeed; they have no deadline.
@@ -52,27 +52,27 @@ enum saga_state {
 extern const struct sm_state saga_states[SAGA_STATES];
 
 struct saga_limits {
-    unsigned transfers;        /* at once */
-    int64_t confirm_ms;        /* how long a reversible step may stay unknown before it counts as failed */
-    int64_t transfer_ms;       /* for one VM's memory; then it is aborted */
+    unsigned transfers;  /* at once */
+    int64_t confirm_ms;  /* how long a reversible step may stay unknown before it counts as failed */
+    int64_t transfer_ms; /* for one VM's memory; then it is aborted */
 };
 
 enum saga_event_type {
     SAGA_START,
     SAGA_RESTART,
-    SAGA_STEP_OK,       /* step: applied */
-    SAGA_STEP_FAILED,   /* step, err: certainly not applied; ERR_UNKNOWN and ERR_TIMEOUT count as SAGA_STEP_UNKNOWN */
-    SAGA_STEP_UNKNOWN,  /* step, err */
-    SAGA_STEP_PRESENT,  /* step: confirm says that it is done */
-    SAGA_STEP_ABSENT,   /* step, err: confirm says that it is certainly not done */
-    SAGA_STEP_BUSY,     /* step: confirm says that it is under way, or could not tell */
-    SAGA_UNDO_OK,       /* step */
-    SAGA_UNDO_FAILED,   /* step, err: to be repeated */
-    SAGA_VM_HERE,       /* target, vm: the hypervisor says that it runs here */
-    SAGA_ABORT,         /* target: the source wants undone what has not crossed */
-    SAGA_COMMIT,        /* target: the source has decided the fate of every VM; what has not crossed is undone */
-    SAGA_CANCEL,        /* source: the operator's */
-    SAGA_TICK           /* time has passed */
+    SAGA_STEP_OK,      /* step: applied */
+    SAGA_STEP_FAILED,  /* step, err: certainly not applied; ERR_UNKNOWN and ERR_TIMEOUT count as SAGA_STEP_UNKNOWN */
+    SAGA_STEP_UNKNOWN, /* step, err */
+    SAGA_STEP_PRESENT, /* step: confirm says that it is done */
+    SAGA_STEP_ABSENT,  /* step, err: confirm says that it is certainly not done */
+    SAGA_STEP_BUSY,    /* step: confirm says that it is under way, or could not tell */
+    SAGA_UNDO_OK,      /* step */
+    SAGA_UNDO_FAILED,  /* step, err: to be repeated */
+    SAGA_VM_HERE,      /* target, vm: the hypervisor says that it runs here */
+    SAGA_ABORT,        /* target: the source wants undone what has not crossed */
+    SAGA_COMMIT,       /* target: the source has decided the fate of every VM; what has not crossed is undone */
+    SAGA_CANCEL,       /* source: the operator's */
+    SAGA_TICK          /* time has passed */
 };
 
 struct saga_event {
@@ -86,9 +86,9 @@ enum saga_action_type {
     SAGA_DO_APPLY,
     SAGA_DO_CONFIRM,
     SAGA_DO_UNDO,
-    SAGA_DO_ABORT_TRANSFER, /* step: of a TRANSFER under way; its outcome comes as that step's */
+    SAGA_DO_ABORT_TRANSFER,    /* step: of a TRANSFER under way; its outcome comes as that step's */
     SAGA_DO_REPORT_CONFIGURED, /* target: answer the source */
-    SAGA_DO_END /* the saga has reached a final state */
+    SAGA_DO_END                /* the saga has reached a final state */
 };
 
 struct saga_action {
@@ -96,12 +96,21 @@ struct saga_action {
     unsigned step;
 };
 
-struct saga_note { /* a journal entry */
+struct saga_note {    /* a journal entry */
     unsigned step;    /* index, or SAGA_NOTE_SAGA */
     const char *what; /* "intent", "done", "failed", "unknown", "undo", "undone", "skipped", or a state's name */
     char detail[160];
 };
 #define SAGA_NOTE_SAGA UINT32_MAX
+
+struct saga_clock {
+    struct mono retry_at; /* MONO_NEVER: none */
+    struct mono began;    /* of its present state */
+    bool in_flight;       /* an APPLY, CONFIRM or UNDO is out: at most one at a time */
+    bool abort_sent;
+    unsigned retries; /* for the backoff */
+    struct err error; /* of the last failure; code 0: none */
+};
 
 struct saga {
     struct order order;
@@ -109,20 +118,13 @@ struct saga {
     struct saga_limits limits;
     struct step *steps;
     unsigned n_steps;
-    bool failing;         /* no transfer begins any more */
-    bool settling;        /* target: SAGA_ABORT or SAGA_COMMIT came; no VM's fate stays open */
-    bool committed;       /* target: SAGA_COMMIT came */
-    struct err reason;    /* the first failure */
+    bool failing;      /* no transfer begins any more */
+    bool settling;     /* target: SAGA_ABORT or SAGA_COMMIT came; no VM's fate stays open */
+    bool committed;    /* target: SAGA_COMMIT came */
+    struct err reason; /* the first failure */
     /* Not persistent: */
-    struct saga_clock {
-        struct mono retry_at; /* MONO_NEVER: none */
-        struct mono began;    /* of its present state */
-        bool in_flight;       /* an APPLY, CONFIRM or UNDO is out: at most one at a time */
-        bool abort_sent;
-        unsigned retries;     /* for the backoff */
-        struct err error;     /* of the last failure; code 0: none */
-    } *clocks;
-    bool reported;            /* target: SAGA_DO_REPORT_CONFIGURED was given */
+    struct saga_clock *clocks;   /* by step */
+    bool reported;               /* target: SAGA_DO_REPORT_CONFIGURED was given */
     struct saga_action *actions; /* what the last saga_step() wants; cleared by the next */
     size_t n_actions, cap_actions;
     struct saga_note *notes;

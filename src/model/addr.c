@@ -89,8 +89,7 @@ char *mac_format(const struct mac *mac, char *buffer)
 
 char *ip_format(const struct ip *ip, char *buffer)
 {
-    if (!ip_bits(ip->family) ||
-        !inet_ntop(ip->family == IP_V6 ? AF_INET6 : AF_INET, ip->bytes, buffer, IP_TEXT_SIZE))
+    if (!ip_bits(ip->family) || !inet_ntop(ip->family == IP_V6 ? AF_INET6 : AF_INET, ip->bytes, buffer, IP_TEXT_SIZE))
         snprintf(buffer, IP_TEXT_SIZE, "none");
     return buffer;
 }

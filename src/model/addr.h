@@ -32,7 +32,7 @@ int mac_parse(const char *text, struct mac *mac);
 int ip_parse(const char *text, struct ip *ip);
 /* "10.0.0.0/8"; without "/" the full length. Host bits beyond the length are an error. */
 int prefix_parse(const char *text, struct prefix *prefix);
-/* "10.100.0.1/24" where the host bits matter (an interface address): '*ip' keeps them, '*length' is the prefix length. */
+/* "10.100.0.1/24" where the host bits matter (an interface address): '*ip' keeps them, '*length' is the prefix's. */
 int ip_with_length_parse(const char *text, struct ip *ip, uint8_t *length);
 
 /* Each formatter writes a null-terminated string and returns 'buffer', which has at least *_TEXT_SIZE bytes. */

@@ -374,8 +374,8 @@ void flow_txn_add(struct flow_txn *txn, struct flow flow)
 
 void flow_txn_delete_cookie(struct flow_txn *txn, uint8_t table, uint64_t cookie, uint64_t mask)
 {
-    txn_add_mod(txn, (struct flow_mod) {
-        .command = FLOW_DELETE, .cookie_mask = mask, .flow = flow_make(table, 0, cookie)});
+    txn_add_mod(txn,
+                (struct flow_mod) {.command = FLOW_DELETE, .cookie_mask = mask, .flow = flow_make(table, 0, cookie)});
 }
 
 void flow_txn_delete_strict(struct flow_txn *txn, struct flow flow)

@@ -59,7 +59,7 @@ enum flow_field_id {
 #define VLAN_PRESENT 0x1000
 
 struct flow_field {
-    uint8_t id; /* enum flow_field_id */
+    uint8_t id;        /* enum flow_field_id */
     uint8_t value[16]; /* network order, the field's bytes first, the rest zero; bits outside 'mask' are zero */
     uint8_t mask[16];  /* ones in every existing bit: an exact match */
 };
@@ -73,16 +73,16 @@ struct flow_match {
 };
 
 enum flow_action_type {
-    ACTION_OUTPUT,       /* port; max_len for PORT_CONTROLLER */
-    ACTION_PUSH_VLAN,    /* 0x8100 */
+    ACTION_OUTPUT,    /* port; max_len for PORT_CONTROLLER */
+    ACTION_PUSH_VLAN, /* 0x8100 */
     ACTION_POP_VLAN,
-    ACTION_SET_FIELD,    /* field: value with an exact mask, or masked for registers and metadata (reg_load) */
-    ACTION_MOVE,         /* Nicira NXAST_REG_MOVE: all bits of 'source' to all bits of 'destination' */
+    ACTION_SET_FIELD, /* field: value with an exact mask, or masked for registers and metadata (reg_load) */
+    ACTION_MOVE,      /* Nicira NXAST_REG_MOVE: all bits of 'source' to all bits of 'destination' */
     ACTION_DEC_TTL,
-    ACTION_SET_QUEUE,    /* queue */
-    ACTION_GROUP,        /* group */
-    ACTION_RESUBMIT,     /* Nicira NXAST_RESUBMIT_TABLE: in_port of the packet, 'table' */
-    ACTION_UNKNOWN       /* decoded, not understood: 'raw' keeps it for comparison and for a message that names it */
+    ACTION_SET_QUEUE, /* queue */
+    ACTION_GROUP,     /* group */
+    ACTION_RESUBMIT,  /* Nicira NXAST_RESUBMIT_TABLE: in_port of the packet, 'table' */
+    ACTION_UNKNOWN    /* decoded, not understood: 'raw' keeps it for comparison and for a message that names it */
 };
 
 #define PORT_IN_PORT 0xfffffff8u
@@ -128,7 +128,7 @@ struct flow {
 };
 
 struct flow_meter {
-    uint32_t id;   /* 1.. */
+    uint32_t id; /* 1.. */
     uint32_t rate_kbps;
     uint32_t burst_kbit; /* 0: the switch's default */
 };

@@ -21,9 +21,8 @@ static void format_port(struct strbuf *s, uint32_t port)
     static const struct {
         uint32_t port;
         const char *name;
-    } names[] = {{PORT_IN_PORT, "IN_PORT"}, {PORT_NORMAL, "NORMAL"},         {PORT_FLOOD, "FLOOD"},
-                 {PORT_ALL, "ALL"},         {PORT_CONTROLLER, "CONTROLLER"}, {PORT_LOCAL, "LOCAL"},
-                 {PORT_NONE, "ANY"}};
+    } names[] = {{PORT_IN_PORT, "IN_PORT"},       {PORT_NORMAL, "NORMAL"}, {PORT_FLOOD, "FLOOD"}, {PORT_ALL, "ALL"},
+                 {PORT_CONTROLLER, "CONTROLLER"}, {PORT_LOCAL, "LOCAL"},   {PORT_NONE, "ANY"}};
 
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
         if (names[i].port == port) {
@@ -225,8 +224,9 @@ char *flow_txn_format(const struct flow_txn *txn)
     for (size_t i = 0; i < txn->n_meters_add; i++) {
         const struct flow_meter *meter = &txn->meters_add[i];
 
-        strbuf_printf(&s, "meter_add meter=%" PRIu32 ",kbps,burst,band=type=drop,rate=%" PRIu32 ",burst_size=%" PRIu32
-                      "\n", meter->id, meter->rate_kbps, meter->burst_kbit);
+        strbuf_printf(&s,
+                      "meter_add meter=%" PRIu32 ",kbps,burst,band=type=drop,rate=%" PRIu32 ",burst_size=%" PRIu32 "\n",
+                      meter->id, meter->rate_kbps, meter->burst_kbit);
     }
     for (size_t i = 0; i < txn->n_mods; i++)
         format_mod(&s, &txn->mods[i]);

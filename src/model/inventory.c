@@ -99,8 +99,7 @@ struct vm *inventory_vm_by_uuid(const struct inventory *inventory, const uint8_t
     for (size_t i = 0; i < inventory->n_vms; i++) {
         struct vm *vm = &inventory->vms[i];
 
-        if (!memcmp(vm->uuid, uuid, UUID_SIZE) &&
-            (!found || (vm->state == VM_RUNNING && found->state != VM_RUNNING)))
+        if (!memcmp(vm->uuid, uuid, UUID_SIZE) && (!found || (vm->state == VM_RUNNING && found->state != VM_RUNNING)))
             found = vm;
     }
     return found;
@@ -146,8 +145,8 @@ struct attachment *inventory_attachment(const struct inventory *inventory, const
 
         if (strcmp(attachment->server, server))
             continue;
-        if (switch_name ? !strcmp(attachment->switch_name, switch_name)
-                        : !name_listed(attachment->switch_name, except, n_except))
+        if (switch_name ? !strcmp(attachment->switch_name, switch_name) :
+                          !name_listed(attachment->switch_name, except, n_except))
             return attachment;
     }
     return NULL;

@@ -33,7 +33,7 @@ struct vm {
     char server[NAME_SIZE];
     char segment[NAME_SIZE]; /* "": none is named in the domain's metadata */
     enum vm_state state;
-    bool job_active;         /* libvirt runs a migration job on it */
+    bool job_active; /* libvirt runs a migration job on it */
     uint64_t memory_kib;
     unsigned n_nics;
     struct vm_nic nics[VM_NICS_MAX];
@@ -58,7 +58,7 @@ struct switch_port {
 struct switch_info {
     char name[NAME_SIZE]; /* the bridge's name in OVSDB */
     uint64_t dpid;
-    bool up; /* its OpenFlow session stands */
+    bool up;                   /* its OpenFlow session stands */
     struct switch_port *ports; /* owned by whoever owns the struct: switch_info_free() */
     size_t n_ports;
 };
@@ -106,8 +106,8 @@ const struct switch_port *switch_port_by_name(const struct switch_info *sw, cons
 struct attachment *inventory_attachment(const struct inventory *inventory, const char *server, const char *switch_name,
                                         const char *const *except, size_t n_except);
 
-/* Each adds or replaces by identity: VM by (uuid, server), server by name, switch by name (takes over sw.ports), link by its
- * 'from' end, attachment by (switch, port). */
+/* Each adds or replaces by identity: VM by (uuid, server), server by name, switch by name (takes over sw.ports), link
+ * by its 'from' end, attachment by (switch, port). */
 void inventory_set_vm(struct inventory *inventory, const struct vm *vm);
 void inventory_remove_vm(struct inventory *inventory, const uint8_t uuid[UUID_SIZE], const char *server);
 void inventory_set_server(struct inventory *inventory, const struct server *server);

@@ -9,21 +9,17 @@
 static const char *type_text(const json_t *value)
 {
     static const char *const texts[] = {
-        [JSON_OBJECT] = "an object",
-        [JSON_ARRAY] = "an array",
-        [JSON_STRING] = "a string",
-        [JSON_INTEGER] = "a whole number",
-        [JSON_REAL] = "a fraction",
-        [JSON_TRUE] = "true",
-        [JSON_FALSE] = "false",
-        [JSON_NULL] = "null",
+        [JSON_OBJECT] = "an object", [JSON_ARRAY] = "an array",
+        [JSON_STRING] = "a string",  [JSON_INTEGER] = "a whole number",
+        [JSON_REAL] = "a fraction",  [JSON_TRUE] = "true",
+        [JSON_FALSE] = "false",      [JSON_NULL] = "null",
     };
 
     return texts[json_typeof(value)];
 }
 
-__attribute__((format(printf, 3, 0)))
-static void fail_v(struct json_reader *r, const char *name, const char *format, va_list args)
+__attribute__((format(printf, 3, 0))) static void fail_v(struct json_reader *r, const char *name, const char *format,
+                                                         va_list args)
 {
     char text[ERR_TEXT_SIZE];
     const char *dot = r->path[0] && name[0] ? "." : "", *colon = r->path[0] || name[0] ? ": " : "";
@@ -158,7 +154,8 @@ void json_only(struct json_reader *r, const char *const *known)
     if (r->status)
         return;
     /* The macro wants a mutable object only to hand out mutable values. */
-    json_object_foreach((json_t *) r->object, name, value) {
+    json_object_foreach((json_t *) r->object, name, value)
+    {
         const char *const *k = known;
 
         while (*k && strcmp(*k, name) != 0)

@@ -97,8 +97,7 @@ static json_t *vm_to_json(const struct migration_vm *vm)
     if (vm->has_policy)
         json_object_set_new(json, "policy", policy_to_json(&vm->policy));
     if (vm->error.code)
-        json_object_set_new(json, "error",
-                            json_pack("{s:i, s:s}", "code", vm->error.code, "text", vm->error.text));
+        json_object_set_new(json, "error", json_pack("{s:i, s:s}", "code", vm->error.code, "text", vm->error.text));
     return json;
 }
 

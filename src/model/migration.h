@@ -27,22 +27,22 @@ struct migration_vm {
     char name[NAME_SIZE];
     uint8_t uuid[UUID_SIZE];
     char segment[NAME_SIZE];
-    char server[NAME_SIZE];              /* at the source */
-    char source_address[IP_TEXT_SIZE];   /* migration address of that server */
+    char server[NAME_SIZE];            /* at the source */
+    char source_address[IP_TEXT_SIZE]; /* migration address of that server */
     uint64_t memory_kib;
-    uint64_t generation;                 /* of the claim that the target makes when it runs there */
+    uint64_t generation; /* of the claim that the target makes when it runs there */
     unsigned n_nics;
     struct vm_nic nics[VM_NICS_MAX];
-    bool has_policy;                     /* 'policy' is set; false until it is collected */
-    bool policy_from_switch;             /* collected from the source switch, not from the store */
+    bool has_policy;         /* 'policy' is set; false until it is collected */
+    bool policy_from_switch; /* collected from the source switch, not from the store */
     struct policy policy;
     enum vm_fate fate;
-    struct err error;                    /* why it stayed */
+    struct err error; /* why it stayed */
 };
 
 struct order {
     char id[UUID_TEXT_SIZE];
-    enum migration_role role;            /* of this gateway */
+    enum migration_role role; /* of this gateway */
     char source_dc[NAME_SIZE], target_dc[NAME_SIZE];
     char target_server[NAME_SIZE];
     char channel[NAME_SIZE];             /* migration channel */
@@ -50,13 +50,14 @@ struct order {
     char target_uri[MIGRATION_URI_SIZE]; /* from the target's answer */
     char target_address[IP_TEXT_SIZE];
     unsigned n_vms;
-    struct migration_vm *vms;            /* owned */
+    struct migration_vm *vms; /* owned */
 };
 
 /* X(NAME, text, role, stage, per VM, kind). Steps of one VM, and shared steps, run in the order of their stages: a step
  * may begin when every step of a lower stage that is shared or of the same VM has ended (for a shared step and for
- * a pivot: of every VM). Kind: REVERSIBLE steps are undone when the VM (or, if shared, every VM) stays; the PIVOT decides a VM's fate;
- * FORWARD steps come after it and are repeated until they succeed. PASSIVE ones wait for somebody else. */
+ * a pivot: of every VM). Kind: REVERSIBLE steps are undone when the VM (or, if shared, every VM) stays; the PIVOT
+ * decides a VM's fate; FORWARD steps come after it and are repeated until they succeed. PASSIVE ones wait for somebody
+ * else. */
 #define STEP_TABLE(X) \
     X(CHANNEL_RESERVE, "channel-reserve", ROLE_SOURCE, 0, false, STEP_REVERSIBLE) \
     X(POLICY_COLLECT, "policy-collect", ROLE_SOURCE, 0, true, STEP_REVERSIBLE) \
@@ -92,10 +93,10 @@ enum step_state {
     STEP_APPLYING,   /* the intent is on disk; its outcome is awaited */
     STEP_CONFIRMING, /* the outcome is unknown: the outside world is asked */
     STEP_DONE,
-    STEP_FAILED,     /* certainly not done */
+    STEP_FAILED, /* certainly not done */
     STEP_UNDOING,
     STEP_UNDONE,
-    STEP_SKIPPED,    /* never begun and no longer needed */
+    STEP_SKIPPED, /* never begun and no longer needed */
     STEP_STATES
 };
 

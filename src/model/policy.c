@@ -304,7 +304,8 @@ static int read_rules(const json_t *rules, struct policy *policy, struct err *er
     if (json_array_size(rules) > POLICY_RULES_MAX)
         return err_set(err, ERR_INVALID, "rules: %zu are too many, at most %d are kept", json_array_size(rules),
                        POLICY_RULES_MAX);
-    json_array_foreach(rules, i, json) {
+    json_array_foreach(rules, i, json)
+    {
         struct policy_rule rule;
 
         if (read_rule(json, &rule, err) < 0) {
@@ -362,8 +363,8 @@ static void set_ports(json_t *object, const char *member, const struct port_rang
     if (!has_ports(range))
         return;
     json_object_set_new(object, member,
-                        range->first == range->last ? json_integer(range->first)
-                                                    : json_sprintf("%u-%u", range->first, range->last));
+                        range->first == range->last ? json_integer(range->first) :
+                                                      json_sprintf("%u-%u", range->first, range->last));
 }
 
 static json_t *rule_to_json(const struct policy_rule *rule)

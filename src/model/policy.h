@@ -26,15 +26,15 @@ struct port_range {
 #define POLICY_NAME_MAX 64    /* bytes, without the null */
 
 struct policy_rule {
-    uint8_t direction; /* enum policy_direction */
-    uint8_t verdict;   /* enum policy_verdict */
-    uint8_t family;    /* enum ip_family; IP_NONE: both. Not IP_NONE if 'remote' or an ICMP type is given */
-    int16_t protocol;  /* IANA protocol number (1 ICMP, 6 TCP, 17 UDP, 58 ICMPv6) or POLICY_ANY */
-    struct prefix remote;                /* the other end; ip.family IP_NONE: any */
-    struct port_range source_port;       /* of the packet; only with TCP and UDP */
+    uint8_t direction;             /* enum policy_direction */
+    uint8_t verdict;               /* enum policy_verdict */
+    uint8_t family;                /* enum ip_family; IP_NONE: both. Not IP_NONE if 'remote' or an ICMP type is given */
+    int16_t protocol;              /* IANA protocol number (1 ICMP, 6 TCP, 17 UDP, 58 ICMPv6) or POLICY_ANY */
+    struct prefix remote;          /* the other end; ip.family IP_NONE: any */
+    struct port_range source_port; /* of the packet; only with TCP and UDP */
     struct port_range destination_port;
-    int16_t icmp_type;                   /* or POLICY_ANY; only with ICMP and ICMPv6 */
-    int16_t set_dscp;                    /* 0..63 written into packets that the rule allows, or POLICY_ANY: unchanged */
+    int16_t icmp_type; /* or POLICY_ANY; only with ICMP and ICMPv6 */
+    int16_t set_dscp;  /* 0..63 written into packets that the rule allows, or POLICY_ANY: unchanged */
 };
 
 struct policy_rate {
@@ -43,7 +43,7 @@ struct policy_rate {
 };
 
 struct policy {
-    char name[POLICY_NAME_MAX + 1]; /* of the VM that it belongs to */
+    char name[POLICY_NAME_MAX + 1];         /* of the VM that it belongs to */
     enum policy_verdict default_verdict[2]; /* by direction */
     struct policy_rate rate[2];             /* by direction: a limit on what the policy allows */
     struct policy_rule *rules;

@@ -10,9 +10,9 @@
 static const struct {
     int code, status;
 } rows[] = {
-    {ERR_INVALID, 400},     {ERR_MALFORMED, 400}, {ERR_UNSUPPORTED, 400}, {ERR_NOT_FOUND, 404}, {ERR_TOO_LARGE, 413},
-    {ERR_EXHAUSTED, 429},   {ERR_INTERNAL, 500},  {ERR_IO, 500},          {ERR_UNKNOWN, 503},   {ERR_UNREACHABLE, 503},
-    {ERR_TIMEOUT, 504},
+    {ERR_INVALID, 400},   {ERR_MALFORMED, 400},   {ERR_UNSUPPORTED, 400}, {ERR_NOT_FOUND, 404},
+    {ERR_TOO_LARGE, 413}, {ERR_EXHAUSTED, 429},   {ERR_INTERNAL, 500},    {ERR_IO, 500},
+    {ERR_UNKNOWN, 503},   {ERR_UNREACHABLE, 503}, {ERR_TIMEOUT, 504},
 };
 
 int problem_http_status(int code)

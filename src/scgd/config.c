@@ -52,6 +52,8 @@ static const cyaml_strval_t log_level_words[] = {
 
 static const cyaml_strval_t role_words[] = {{"ip", EDGE_IP}, {"inter-dc", EDGE_INTER_DC}};
 
+/* A row for each key. */
+/* clang-format off */
 static const cyaml_schema_field_t listen_fields[] = {
     TEXT("address", struct config_listen, address),
     NUMBER("port", struct config_listen, port),
@@ -150,6 +152,7 @@ static const cyaml_schema_field_t document_fields[] = {
     GROUP("limits", CYAML_FLAG_OPTIONAL, limits, limit_fields),
     GROUP("timeouts", CYAML_FLAG_OPTIONAL, timeouts, timeout_fields),
     CYAML_FIELD_END};
+/* clang-format on */
 
 static const cyaml_schema_value_t document_schema = {
     CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct document, document_fields)};

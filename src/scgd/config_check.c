@@ -127,8 +127,8 @@ static void check_listeners(struct check *c)
         check_port(c, path.text, listeners[i].port);
         for (unsigned j = 0; j < i; j++)
             if (listeners[i].port == listeners[j].port && strcmp(listeners[i].address, listeners[j].address) == 0)
-                refuse(c, path.text, "%u on %s is what %s listens on already", listeners[i].port,
-                       listeners[i].address, listeners[j].name);
+                refuse(c, path.text, "%u on %s is what %s listens on already", listeners[i].port, listeners[i].address,
+                       listeners[j].name);
     }
     check_file(c, "peer.ca", config->peer.ca);
     check_file(c, "peer.certificate", config->peer.certificate);
@@ -160,8 +160,8 @@ static void check_servers(struct check *c)
                 refuse(c, path_of("servers", i, "name").text, "\"%s\" is the name of servers[%u] already",
                        servers[i].name, j);
             if (strcmp(servers[i].uri, servers[j].uri) == 0)
-                refuse(c, path_of("servers", i, "uri").text, "\"%s\" is the uri of servers[%u] already",
-                       servers[i].uri, j);
+                refuse(c, path_of("servers", i, "uri").text, "\"%s\" is the uri of servers[%u] already", servers[i].uri,
+                       j);
         }
         check_uri(c, path_of("servers", i, "uri").text, servers[i].uri);
         check_uri(c, path_of("servers", i, "migration-uri").text, servers[i].migration_uri);

@@ -22,14 +22,14 @@ struct position {
 };
 
 struct frame {
-    char name[64];  /* of a mapping's field; "": none was read yet, or a sequence */
+    char name[64]; /* of a mapping's field; "": none was read yet, or a sequence */
     bool sequence;
     unsigned long entry; /* of a sequence, from 1 */
     struct position at;
 };
 
 struct capture {
-    char message[256]; /* the first that is no part of a backtrace; "": nothing was said */
+    char message[256];              /* the first that is no part of a backtrace; "": nothing was said */
     struct frame frames[DEPTH_MAX]; /* from the inside out */
     size_t n_frames;
 };
@@ -88,8 +88,8 @@ static struct position find_key(const char *text, const char *key, struct positi
     size_t n = strlen(key);
 
     for (const char *p = text; *p; p++) {
-        if ((at.line > after.line || (at.line == after.line && at.column >= after.column)) &&
-            strncmp(p, key, n) == 0 && (p == text || !isalnum((unsigned char) p[-1]))) {
+        if ((at.line > after.line || (at.line == after.line && at.column >= after.column)) && strncmp(p, key, n) == 0 &&
+            (p == text || !isalnum((unsigned char) p[-1]))) {
             const char *end = p + n + strspn(p + n, "\"' ");
 
             if (*end == ':')
@@ -166,7 +166,9 @@ static const struct wording {
 static const struct {
     const char *event, *text;
 } event_words[] = {
-    {"SCALAR", "single value"}, {"SEQUENCE_START", "list"}, {"MAPPING_START", "group of keys"},
+    {"SCALAR", "single value"},
+    {"SEQUENCE_START", "list"},
+    {"MAPPING_START", "group of keys"},
 };
 
 static const struct wording *find_wording(const char *message)
@@ -320,8 +322,8 @@ static int read_file(const char *path, struct strbuf *text, struct err *err)
 
 static cyaml_config_t configure(struct capture *capture)
 {
-    return (cyaml_config_t) {.log_fn = capture_line, .log_ctx = capture, .log_level = CYAML_LOG_WARNING,
-                             .mem_fn = allocate};
+    return (cyaml_config_t) {
+        .log_fn = capture_line, .log_ctx = capture, .log_level = CYAML_LOG_WARNING, .mem_fn = allocate};
 }
 
 int config_yaml_load(const char *path, const cyaml_schema_value_t *schema, void **data, struct err *err)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Orders and their sagas. The order of things is what makes a crash harmless: the saga steps, it and its notes go to disk
- * in one transaction, then its actions go out. */
+/* Orders and their sagas. The order of things is what makes a crash harmless: the saga steps, it and its notes go to
+ * disk in one transaction, then its actions go out. */
 #include <stdio.h>
 #include <string.h>
 
@@ -112,7 +112,8 @@ const struct config_channel *channel_for(const struct gateway *gateway, const ch
         most = free_mbps > most ? free_mbps : most;
     }
     if (any)
-        err_set(err, ERR_EXHAUSTED, "no channel to data center %s has %u Mbit/s free; the widest has %u", dc, mbps, most);
+        err_set(err, ERR_EXHAUSTED, "no channel to data center %s has %u Mbit/s free; the widest has %u", dc, mbps,
+                most);
     else
         err_set(err, ERR_NOT_FOUND, "there is no channel to data center %s; add one under 'channels'", dc);
     return NULL;
@@ -259,9 +260,9 @@ void step_outcome(struct gateway *gateway, struct migration *migration, unsigned
 static void step_applied(struct gateway *gateway, struct join *join)
 {
     step_outcome(gateway, join->migration, join->step, join->serial,
-                 join->err.code == 0                                                   ? SAGA_STEP_OK :
+                 join->err.code == 0                                            ? SAGA_STEP_OK :
                  join->err.code == ERR_UNKNOWN || join->err.code == ERR_TIMEOUT ? SAGA_STEP_UNKNOWN :
-                                                                                         SAGA_STEP_FAILED,
+                                                                                  SAGA_STEP_FAILED,
                  &join->err);
 }
 
@@ -292,7 +293,8 @@ struct migration *migration_begin(struct gateway *gateway, struct order *order, 
     for (size_t i = 0; i < gateway->n_migrations; i++)
         open += !saga_ended(gateway->migrations[i]->saga);
     if (open >= gateway->config->limits.migrations) {
-        err_set(err, ERR_EXHAUSTED, "%u migrations are open, as many as limits.migrations allows; try again later", open);
+        err_set(err, ERR_EXHAUSTED, "%u migrations are open, as many as limits.migrations allows; try again later",
+                open);
         return NULL;
     }
 

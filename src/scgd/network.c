@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What each switch shall hold follows from tenants, open segments and open channels. A step or an adoption changes these and
- * sends the difference; a switch that comes (back) gets all of it in one transaction. */
+/* What each switch shall hold follows from tenants, open segments and open channels. A step or an adoption changes
+ * these and sends the difference; a switch that comes (back) gets all of it in one transaction. */
 #include <stdio.h>
 #include <string.h>
 
@@ -594,7 +594,8 @@ static int add_channel(struct gateway *gateway, const struct open_channel *chann
     const struct switch_port *uplink = switch_port_by_name(pe, edge->uplink_port);
 
     if (!at)
-        return err_set(err, ERR_NOT_FOUND, "server %s is not seen on inter-DC PE %s; does lldpd run on its migration port?",
+        return err_set(err, ERR_NOT_FOUND,
+                       "server %s is not seen on inter-DC PE %s; does lldpd run on its migration port?",
                        channel->server, pe->name);
     if (!uplink)
         return err_set(err, ERR_NOT_FOUND, "inter-DC PE %s has no port %s, its uplink by the configuration", pe->name,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The source's steps: what each does, how its outcome is found out, how it is undone. Every function ends in exactly one
- * step_outcome(), now or later. */
+/* The source's steps: what each does, how its outcome is found out, how it is undone. Every function ends in exactly
+ * one step_outcome(), now or later. */
 #include <stdio.h>
 #include <string.h>
 
@@ -137,8 +137,8 @@ static void configured(struct gateway *gateway, struct join *join, const struct 
         if (err.code == ERR_UNREACHABLE && event->err.code)
             join->migration->target_untouched = join->migration->saga->steps[join->step].attempts == 1;
         err_prefix(&err, "data center %s", order->target_dc);
-        outcome(gateway, join, err.code == ERR_UNKNOWN || err.code == ERR_TIMEOUT ? SAGA_STEP_UNKNOWN : SAGA_STEP_FAILED,
-                &err);
+        outcome(gateway, join,
+                err.code == ERR_UNKNOWN || err.code == ERR_TIMEOUT ? SAGA_STEP_UNKNOWN : SAGA_STEP_FAILED, &err);
         return;
     }
     memcpy(order->target_uri, status.target_uri, sizeof order->target_uri);

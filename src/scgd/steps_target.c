@@ -38,7 +38,8 @@ static int check_clash(const struct gateway *gateway, const struct migration_vm 
         if (same && other->state != VM_SHUT_OFF)
             return err_set(err, ERR_CONFLICT, "VM %s already runs on %s", vm->name, other->server);
         if (!same && strcmp(other->name, vm->name) == 0)
-            return err_set(err, ERR_CONFLICT, "another VM on %s is called %s; rename one of them", other->server, vm->name);
+            return err_set(err, ERR_CONFLICT, "another VM on %s is called %s; rename one of them", other->server,
+                           vm->name);
         for (unsigned n = 0; n < other->n_nics && !same; n++) {
             for (unsigned m = 0; m < vm->n_nics; m++) {
                 if (mac_equal(&other->nics[n].mac, &vm->nics[m].mac))
@@ -94,8 +95,9 @@ static int admit(struct gateway *gateway, struct migration *migration, struct er
         status = check_clash(gateway, &order->vms[v], err);
         if (status == 0 && store_location_get(gateway->store, order->vms[v].uuid, &location, NULL) == 0 &&
             location.generation >= order->vms[v].generation)
-            status = err_set(err, ERR_STALE, "VM %s: generation %llu is claimed, but %llu is known here", order->vms[v].name,
-                             (unsigned long long) order->vms[v].generation, (unsigned long long) location.generation);
+            status = err_set(err, ERR_STALE, "VM %s: generation %llu is claimed, but %llu is known here",
+                             order->vms[v].name, (unsigned long long) order->vms[v].generation,
+                             (unsigned long long) location.generation);
         if (status == 0)
             status = network_allocate(gateway, order->vms[v].segment, err);
     }
@@ -134,16 +136,15 @@ static void verified(struct gateway *gateway, struct join *join, const struct ev
             if (!found) {
                 AUTO_FREE char *text = flow_format(&want.mods[m].flow);
 
-                err_set(&err, ERR_REFUSED, "the ToR of %s does not hold this flow of VM %s: %s", tenant->server, vm->name,
-                        text);
+                err_set(&err, ERR_REFUSED, "the ToR of %s does not hold this flow of VM %s: %s", tenant->server,
+                        vm->name, text);
             }
         }
-        if (err.code == 0 &&
-            policy_from_flows(event->read.flows.flows, event->read.flows.n, event->read.meters, event->read.n_meters,
-                              &site, true, vm->name, &held, &err) == 0) {
+        if (err.code == 0 && policy_from_flows(event->read.flows.flows, event->read.flows.n, event->read.meters,
+                                               event->read.n_meters, &site, true, vm->name, &held, &err) == 0) {
             if (!policy_equivalent_in(&vm->policy, &held, vm->nics[0].ip.family, &witness))
-                err_set(&err, ERR_REFUSED, "the ToR of %s enforces another policy for VM %s: %s", tenant->server, vm->name,
-                        witness);
+                err_set(&err, ERR_REFUSED, "the ToR of %s enforces another policy for VM %s: %s", tenant->server,
+                        vm->name, witness);
             policy_free(&held);
         }
     }

@@ -21,9 +21,9 @@ static json_t *view_vm(const struct gateway *gateway, const struct vm *vm)
         json_array_append_new(nics, json_pack("{s:s, s:s}", "mac", mac_format(&vm->nics[i].mac, mac), "address",
                                               ip_format(&vm->nics[i].ip, ip)));
     store_location_get(gateway->store, vm->uuid, &location, NULL);
-    json_t *json = json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:o, s:s, s:b, s:I}", "name", vm->name, "uuid", uuid, "server",
-                             vm->server, "state", vm_state_name(vm->state), "segment", vm->segment, "memory-kib",
-                             (json_int_t) vm->memory_kib, "interfaces", nics, "policy",
+    json_t *json = json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:o, s:s, s:b, s:I}", "name", vm->name, "uuid", uuid,
+                             "server", vm->server, "state", vm_state_name(vm->state), "segment", vm->segment,
+                             "memory-kib", (json_int_t) vm->memory_kib, "interfaces", nics, "policy",
                              tenant && tenant->has_policy ? "set" : "none", "present", tenant && tenant->present,
                              "generation", (json_int_t) location.generation);
 
@@ -54,9 +54,9 @@ static json_t *view_switch(const struct gateway *gateway, const struct switch_in
     snprintf(dpid, sizeof dpid, "%016llx", (unsigned long long) sw->dpid);
     for (size_t i = 0; i < sw->n_ports; i++) {
         if (sw->ports[i].number < PORT_MAX)
-            json_array_append_new(ports, json_pack("{s:I, s:s, s:b, s:b}", "number", (json_int_t) sw->ports[i].number,
-                                                   "name", sw->ports[i].name, "up", sw->ports[i].up, "fabric",
-                                                   sw->ports[i].fabric));
+            json_array_append_new(ports,
+                                  json_pack("{s:I, s:s, s:b, s:b}", "number", (json_int_t) sw->ports[i].number, "name",
+                                            sw->ports[i].name, "up", sw->ports[i].up, "fabric", sw->ports[i].fabric));
     }
     return json_pack("{s:s, s:s, s:b, s:s, s:o}", "name", sw->name, "dpid", dpid, "up", sw->up, "role",
                      switch_role_name(network_switch_role(gateway, sw)), "ports", ports);
@@ -80,17 +80,17 @@ static json_t *view_links(const struct gateway *gateway)
     for (size_t i = 0; i < gateway->inventory.n_links; i++) {
         const struct link *link = &gateway->inventory.links[i];
 
-        json_array_append_new(
-            array, json_pack("{s:s, s:s, s:s, s:s}", "from", link->from_switch, "from-port",
-                             port_name(gateway, link->from_switch, link->from_port), "to", link->to_switch, "to-port",
-                             port_name(gateway, link->to_switch, link->to_port)));
+        json_array_append_new(array,
+                              json_pack("{s:s, s:s, s:s, s:s}", "from", link->from_switch, "from-port",
+                                        port_name(gateway, link->from_switch, link->from_port), "to", link->to_switch,
+                                        "to-port", port_name(gateway, link->to_switch, link->to_port)));
     }
     for (size_t i = 0; i < gateway->inventory.n_attachments; i++) {
         const struct attachment *a = &gateway->inventory.attachments[i];
 
-        json_array_append_new(array, json_pack("{s:s, s:s, s:s, s:s}", "from", a->server, "from-port", a->server_port,
-                                               "to", a->switch_name, "to-port",
-                                               port_name(gateway, a->switch_name, a->port)));
+        json_array_append_new(array,
+                              json_pack("{s:s, s:s, s:s, s:s}", "from", a->server, "from-port", a->server_port, "to",
+                                        a->switch_name, "to-port", port_name(gateway, a->switch_name, a->port)));
     }
     return array;
 }
@@ -129,16 +129,15 @@ static json_t *view_migration_vm(const struct migration *migration, unsigned v)
 {
     const struct migration_vm *vm = &migration->saga->order.vms[v];
     json_t *steps = json_object();
-    json_t *json = json_pack("{s:s, s:s, s:s, s:s, s:o, s:I, s:I, s:I, s:I}", "name", vm->name, "from-server", vm->server,
-                             "fate", vm_fate_name(vm->fate), "policy-from",
-                             !vm->has_policy         ? "" :
-                             vm->policy_from_switch ? "switch" :
-                                                       "store",
-                             "progress", view_progress(&migration->vms[v].progress), "began-ms",
-                             (json_int_t) migration->vms[v].began_ms, "paused-ms",
-                             (json_int_t) migration->vms[v].paused_ms, "resumed-ms",
-                             (json_int_t) migration->vms[v].resumed_ms, "ended-ms",
-                             (json_int_t) migration->vms[v].ended_ms);
+    json_t *json = json_pack(
+        "{s:s, s:s, s:s, s:s, s:o, s:I, s:I, s:I, s:I}", "name", vm->name, "from-server", vm->server, "fate",
+        vm_fate_name(vm->fate), "policy-from",
+        !vm->has_policy        ? "" :
+        vm->policy_from_switch ? "switch" :
+                                 "store",
+        "progress", view_progress(&migration->vms[v].progress), "began-ms", (json_int_t) migration->vms[v].began_ms,
+        "paused-ms", (json_int_t) migration->vms[v].paused_ms, "resumed-ms", (json_int_t) migration->vms[v].resumed_ms,
+        "ended-ms", (json_int_t) migration->vms[v].ended_ms);
 
     for (unsigned i = 0; i < migration->saga->n_steps; i++) {
         const struct step *step = &migration->saga->steps[i];
@@ -163,7 +162,8 @@ json_t *view_migration(const struct gateway *gateway, const struct migration *mi
         json_array_append_new(vms, view_migration_vm(migration, v));
     for (unsigned i = 0; i < saga->n_steps; i++) {
         const struct step *step = &saga->steps[i];
-        json_t *json = json_pack("{s:s, s:s}", "step", step_infos[step->kind].name, "state", step_state_name(step->state));
+        json_t *json = json_pack("{s:s, s:s}", "step", step_infos[step->kind].name, "state",
+                                 step_state_name(step->state));
 
         if (step->vm != STEP_SHARED)
             json_object_set_new(json, "vm", json_string(order->vms[step->vm].name));
@@ -337,7 +337,9 @@ int view_get(struct gateway *gateway, const char *collection, const char *name, 
         return view_health(gateway, out);
 
     json_t *array = collect(gateway, collection);
-    const char *key = strcmp(collection, "migrations") == 0 ? "id" : strcmp(collection, "policies") == 0 ? "policy" : "name";
+    const char *key = strcmp(collection, "migrations") == 0 ? "id" :
+                      strcmp(collection, "policies") == 0   ? "policy" :
+                                                              "name";
 
     if (!array)
         return err_set(err, ERR_NOT_FOUND, "there is no collection '%s'", collection);

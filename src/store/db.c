@@ -119,8 +119,8 @@ static int apply_schema(struct db *db, struct err *err)
     if (!status && version < schema_version()) {
         char pragmas[96];
 
-        snprintf(pragmas, sizeof pragmas, "PRAGMA application_id = %d; PRAGMA user_version = %d",
-                 SCHEMA_APPLICATION_ID, schema_version());
+        snprintf(pragmas, sizeof pragmas, "PRAGMA application_id = %d; PRAGMA user_version = %d", SCHEMA_APPLICATION_ID,
+                 schema_version());
         for (int v = version; !status && v < schema_version(); v++)
             status = execute(db, schema_steps[v], doing, err);
         if (!status)

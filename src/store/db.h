@@ -14,11 +14,11 @@
 struct db {
     sqlite3 *handle;
     char *path;
-    const char *const *sql;     /* text of each statement; borrowed for the life of the connection */
-    sqlite3_stmt **statements;  /* of the same index; null until first used */
+    const char *const *sql;    /* text of each statement; borrowed for the life of the connection */
+    sqlite3_stmt **statements; /* of the same index; null until first used */
     size_t n_statements;
     bool in_transaction;
-    struct err failure;         /* the first failure within the transaction */
+    struct err failure; /* the first failure within the transaction */
 };
 
 /* Opens or creates 'path', locks it against every other connection and brings its tables to the version of schema.h.

@@ -9,11 +9,23 @@
 #include "store/db.h"
 
 enum {
-    MIGRATION_PUT, MIGRATION_GET, MIGRATION_ALL, MIGRATION_OPEN,
-    JOURNAL_ADD, JOURNAL_ALL,
-    POLICY_PUT, POLICY_GET, POLICY_DELETE, POLICY_ALL,
-    LOCATION_PUT, LOCATION_GET,
-    NUMBER_FREE, NUMBER_PUT, NUMBER_GET, NUMBER_DELETE, NUMBER_ALL,
+    MIGRATION_PUT,
+    MIGRATION_GET,
+    MIGRATION_ALL,
+    MIGRATION_OPEN,
+    JOURNAL_ADD,
+    JOURNAL_ALL,
+    POLICY_PUT,
+    POLICY_GET,
+    POLICY_DELETE,
+    POLICY_ALL,
+    LOCATION_PUT,
+    LOCATION_GET,
+    NUMBER_FREE,
+    NUMBER_PUT,
+    NUMBER_GET,
+    NUMBER_DELETE,
+    NUMBER_ALL,
     N_STATEMENTS
 };
 
@@ -41,12 +53,12 @@ static const char *const sql[N_STATEMENTS] = {
     [LOCATION_GET] = "SELECT vm, dc, generation FROM location WHERE uuid = ?1",
     /* The lowest free number is the first one of the range or follows one that is in use. */
     [NUMBER_FREE] = "SELECT ?2 WHERE NOT EXISTS (SELECT 1 FROM number WHERE pool = ?1 AND number = ?2)"
-                      " UNION ALL "
-                      "SELECT * FROM (SELECT n.number + 1 FROM number AS n"
-                      "  WHERE n.pool = ?1 AND n.number >= ?2 AND n.number < ?3"
-                      "  AND NOT EXISTS (SELECT 1 FROM number WHERE pool = ?1 AND number = n.number + 1)"
-                      "  ORDER BY n.number LIMIT 1)"
-                      " LIMIT 1",
+                    " UNION ALL "
+                    "SELECT * FROM (SELECT n.number + 1 FROM number AS n"
+                    "  WHERE n.pool = ?1 AND n.number >= ?2 AND n.number < ?3"
+                    "  AND NOT EXISTS (SELECT 1 FROM number WHERE pool = ?1 AND number = n.number + 1)"
+                    "  ORDER BY n.number LIMIT 1)"
+                    " LIMIT 1",
     [NUMBER_PUT] = "INSERT INTO number (pool, owner, number) VALUES (?1, ?2, ?3)",
     [NUMBER_GET] = "SELECT number FROM number WHERE pool = ?1 AND owner = ?2",
     [NUMBER_DELETE] = "DELETE FROM number WHERE pool = ?1 AND owner = ?2",
@@ -217,8 +229,8 @@ int store_journal_each(struct store *store, const char *id, const char *role, st
     if (status < 0)
         return status;
     while (go_on && (status = db_step(&store->db, statement, err)) > 0) {
-        struct store_journal_entry entry = {
-            .sequence = sqlite3_column_int64(statement, 0), .time_ms = sqlite3_column_int64(statement, 1)};
+        struct store_journal_entry entry = {.sequence = sqlite3_column_int64(statement, 0),
+                                            .time_ms = sqlite3_column_int64(statement, 1)};
 
         copy_text(entry.step, sizeof entry.step, statement, 2);
         copy_text(entry.event, sizeof entry.event, statement, 3);

@@ -34,10 +34,10 @@ void store_rollback(struct store *store);
  * append-only. */
 struct store_migration {
     char id[UUID_TEXT_SIZE];
-    char role[8];   /* "source" or "target" */
+    char role[8]; /* "source" or "target" */
     char peer[NAME_SIZE];
     char state[32];
-    char *document;    /* caller frees (store_migration_free) */
+    char *document;                 /* caller frees (store_migration_free) */
     int64_t created_ms, updated_ms; /* Unix time */
     bool ended;
 };
@@ -53,8 +53,8 @@ void store_migration_free(struct store_migration *migration);
 struct store_journal_entry {
     int64_t sequence; /* given by the store, ascending; ignored by store_journal_add() */
     int64_t time_ms;  /* Unix time */
-    char step[64];   /* "transfer V2" */
-    char event[32];  /* "intent", "done", "failed", "unknown", "undo", "undone", ... */
+    char step[64];    /* "transfer V2" */
+    char event[32];   /* "intent", "done", "failed", "unknown", "undo", "undone", ... */
     char detail[256];
 };
 /* ERR_NOT_FOUND: there is no such migration. */

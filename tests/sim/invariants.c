@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What must hold, in the words of the design: after every event (1, 2), and when all is quiet (1, 3 to 6; sim.c does 6). */
+/* What must hold, in the words of the design: after every event (1, 2), and when all is quiet (1, 3 to 6; sim.c does
+ * 6). */
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,7 +13,7 @@
 
 static enum cookie_kind kind_of(uint64_t cookie)
 {
-    return (cookie & COOKIE_SCG_MASK) == COOKIE_SCG ? (enum cookie_kind) (cookie >> 40 & 0xff) : 0;
+    return (cookie & COOKIE_SCG_MASK) == COOKIE_SCG ? (enum cookie_kind)(cookie >> 40 & 0xff) : 0;
 }
 
 /* Whether the ToR lets any packet of the VM through. */
@@ -116,8 +117,10 @@ static void check_flow(struct world *world, struct site *site, const struct sim_
             const struct flow_field *dst = match_find(&flow->match, FIELD_IPV4_DST);
             const uint8_t *ip = world->vms[v].vm.nics[0].ip.bytes;
 
-            if (world->vms[v].at != site && ((src && memcmp(src->value, ip, 4) == 0) || (dst && memcmp(dst->value, ip, 4) == 0)))
-                BROKEN(world, "5: %s %s: an administrator's flow of a VM that is elsewhere: %s", site->dc, sw->name, text);
+            if (world->vms[v].at != site &&
+                ((src && memcmp(src->value, ip, 4) == 0) || (dst && memcmp(dst->value, ip, 4) == 0)))
+                BROKEN(world, "5: %s %s: an administrator's flow of a VM that is elsewhere: %s", site->dc, sw->name,
+                       text);
         }
     }
 }
@@ -189,8 +192,7 @@ void check_quiet(struct world *world)
 
         if (!vm->running || vm->phase != VM_STILL)
             BROKEN(world, "1: %s does not run", vm->vm.name);
-        if (store_location_get(vm->at->store, vm->vm.uuid, &location, NULL) < 0 ||
-            strcmp(location.dc, vm->at->dc) != 0)
+        if (store_location_get(vm->at->store, vm->vm.uuid, &location, NULL) < 0 || strcmp(location.dc, vm->at->dc) != 0)
             BROKEN(world, "4: %s runs at %s, which does not know", vm->vm.name, vm->at->dc);
         if (!served(device(vm->at, SIM_TOR), cookie_of_vm(vm->vm.uuid)))
             BROKEN(world, "1: %s runs at %s, whose ToR does not serve it", vm->vm.name, vm->at->dc);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Dummy peer calls: requests and answers are letters that are lost, late or delivered twice, through the real encoding. */
+/* Dummy peer calls: requests and answers are letters that are lost, late or come twice, through the real encoding. */
 #include <stdio.h>
 #include <string.h>
 

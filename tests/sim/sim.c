@@ -22,8 +22,8 @@ static struct policy random_policy(struct world *world, const char *name)
 
     snprintf(policy.name, sizeof policy.name, "%s", name);
     for (unsigned i = 0; i < n; i++) {
-        struct policy_rule rule =
-            policy_rule_any(chance(world, 2) ? POLICY_TO_VM : POLICY_FROM_VM, chance(world, 3) ? POLICY_ALLOW : POLICY_DENY);
+        struct policy_rule rule = policy_rule_any(chance(world, 2) ? POLICY_TO_VM : POLICY_FROM_VM,
+                                                  chance(world, 3) ? POLICY_ALLOW : POLICY_DENY);
 
         rule.family = IP_V4;
         rule.protocol = chance(world, 2) ? 6 : 17;

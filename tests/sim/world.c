@@ -267,12 +267,16 @@ static void make_config(struct site *site, unsigned transfers)
     c->vlan_last = 109;
     c->edges = xcalloc(2, sizeof *c->edges);
     c->edges_count = 2;
-    c->edges[0] = (struct config_edge) {.switch_name = copy(SIM_PE), .role = EDGE_IP, .uplink_port = copy("up"),
-                                        .router_port = copy("router"), .router = copy("192.0.2.2"),
+    c->edges[0] = (struct config_edge) {.switch_name = copy(SIM_PE),
+                                        .role = EDGE_IP,
+                                        .uplink_port = copy("up"),
+                                        .router_port = copy("router"),
+                                        .router = copy("192.0.2.2"),
                                         .next_hop = copy("192.0.2.1")};
     ip_parse("192.0.2.2", &c->edges[0].router_ip);
     ip_parse("192.0.2.1", &c->edges[0].next_hop_ip);
-    c->edges[1] = (struct config_edge) {.switch_name = copy(SIM_INTER_DC), .role = EDGE_INTER_DC, .uplink_port = copy("up")};
+    c->edges[1] = (struct config_edge) {
+        .switch_name = copy(SIM_INTER_DC), .role = EDGE_INTER_DC, .uplink_port = copy("up")};
     c->channels = xcalloc(1, sizeof *c->channels);
     c->channels_count = 1;
     c->channels[0] = (struct config_channel) {copy("wan"), copy(site->other_dc), copy(SIM_INTER_DC), 1000};

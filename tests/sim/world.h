@@ -42,8 +42,8 @@ struct sim_switch {
     struct flow_meter meters[64];
     size_t n_meters;
     int64_t busy_until; /* a session is a stream: orders arrive in the order in which they were given */
-    unsigned version; /* raised by each change */
-    unsigned checked; /* the version that the invariants have seen */
+    unsigned version;   /* raised by each change */
+    unsigned checked;   /* the version that the invariants have seen */
 };
 
 struct site { /* one data center */
@@ -68,15 +68,15 @@ enum sim_vm_phase { VM_STILL, VM_COPYING, VM_STOPPED, VM_ARRIVED };
 
 struct sim_vm { /* what the hypervisors know */
     struct vm vm;
-    struct site *at;     /* where it runs, or is paused */
+    struct site *at; /* where it runs, or is paused */
     bool running;
     enum sim_vm_phase phase; /* of a transfer */
     struct site *to;
     uint64_t request;
-    unsigned life;       /* of the gateway that asked */
-    unsigned transfer;   /* counts transfers, so that late happenings of an old one are seen */
+    unsigned life;     /* of the gateway that asked */
+    unsigned transfer; /* counts transfers, so that late happenings of an old one are seen */
     bool aborted;
-    bool foreign;        /* its policy was written to the switch by an administrator */
+    bool foreign;         /* its policy was written to the switch by an administrator */
     struct policy policy; /* what it must always be under */
 };
 
@@ -101,7 +101,7 @@ void world_free(struct world *world);
 bool world_step(struct world *world); /* false: nothing will happen any more, or an invariant broke */
 void world_at(struct world *world, int64_t ms, struct site *site, bool of_life, happening_fn *fn, void *arg,
               happening_fn *drop);
-uint32_t chance(struct world *world, uint32_t n); /* 0..n-1 */
+uint32_t chance(struct world *world, uint32_t n);  /* 0..n-1 */
 bool fault(struct world *world, unsigned percent); /* never after faults_until */
 void tell(struct world *world, const struct site *site, const char *format, ...) __attribute__((format(printf, 3, 4)));
 void gateway_begin(struct site *site);
