@@ -159,8 +159,10 @@ static void launch(struct saga *saga, unsigned i, enum saga_action_type type)
 {
     saga->clocks[i].in_flight = true;
     saga->clocks[i].retry_at = MONO_NEVER;
-    if (type == SAGA_DO_APPLY)
+    if (type == SAGA_DO_APPLY) {
         saga->steps[i].attempts++;
+        saga->clocks[i].abort_sent = false;
+    }
     act(saga, type, i);
 }
 
@@ -348,14 +350,22 @@ static void restart(struct saga *saga, struct mono now)
     }
 }
 
+/* Also one that was under way before a restart, and is only watched since. */
+static bool transfer_abortable(const struct saga *saga, unsigned i)
+{
+    enum step_state state = saga->steps[i].state;
+
+    return saga->steps[i].kind == STEP_TRANSFER && (state == STEP_APPLYING || state == STEP_CONFIRMING) &&
+           !saga->clocks[i].abort_sent;
+}
+
 static void cancel(struct saga *saga)
 {
     static const struct err why = {ERR_CANCELLED, "cancelled by the operator"};
 
     fail_order(saga, &why);
     for (unsigned i = 0; i < saga->n_steps; i++) {
-        if (saga->steps[i].kind == STEP_TRANSFER && saga->clocks[i].in_flight && !saga->clocks[i].abort_sent &&
-            saga->steps[i].state == STEP_APPLYING) {
+        if (transfer_abortable(saga, i)) {
             saga->clocks[i].abort_sent = true;
             act(saga, SAGA_DO_ABORT_TRANSFER, i);
         }
@@ -486,8 +496,7 @@ static bool advance_waiting(struct saga *saga, unsigned i, struct mono now)
         finish_step(saga, i, now);
         return true;
     }
-    if (step->kind == STEP_TRANSFER && step->state == STEP_APPLYING && !clock->abort_sent &&
-        mono_reached(mono_add(clock->began, saga->limits.transfer_ms), now)) {
+    if (transfer_abortable(saga, i) && mono_reached(mono_add(clock->began, saga->limits.transfer_ms), now)) {
         clock->abort_sent = true;
         act(saga, SAGA_DO_ABORT_TRANSFER, i);
     }
@@ -652,7 +661,7 @@ struct mono saga_deadline(const struct saga *saga)
         const struct saga_clock *clock = &saga->clocks[i];
 
         deadline = mono_min(deadline, clock->retry_at);
-        if (saga->steps[i].kind == STEP_TRANSFER && saga->steps[i].state == STEP_APPLYING && !clock->abort_sent)
+        if (transfer_abortable(saga, i))
             deadline = mono_min(deadline, mono_add(clock->began, saga->limits.transfer_ms));
     }
     return deadline;

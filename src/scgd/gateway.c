@@ -320,7 +320,7 @@ void gateway_start(struct gateway *gateway, const struct gateway_south *south, s
     gateway->south = *south;
     gateway->now = now;
     gateway->ready_at = mono_add(now, GATEWAY_GRACE_MS);
-    migrations_restore_tenants(gateway);
+    migrations_restore_network(gateway);
 }
 
 void gateway_free(struct gateway *gateway)

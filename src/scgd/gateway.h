@@ -79,8 +79,10 @@ struct segment_state {
     bool closing;                  /* no switch is to hold it any more; its VLAN is free when all have said so */
 };
 
+/* A way through the inter-DC PE between two servers' migration addresses. Orders between the same two share its flows:
+ * each has an entry, and the flows go with the last. */
 struct open_channel {
-    uint64_t cookie;
+    char owner[UUID_TEXT_SIZE]; /* id of the migration */
     char server[NAME_SIZE];
     struct ip local, remote;
 };
@@ -134,7 +136,9 @@ void network_close_segments(struct gateway *gateway, struct join *join);
 int network_allocate(struct gateway *gateway, const char *segment, struct err *err);
 struct segment_state *network_segment(const struct gateway *gateway, const char *name);
 void network_open_channel(struct gateway *gateway, const struct open_channel *channel, struct join *join);
-void network_close_channels(struct gateway *gateway, uint64_t cookie, struct join *join);
+void network_close_channels(struct gateway *gateway, const struct open_channel *channels, size_t n, struct join *join);
+/* Only remembers it: a migration that is under way at a restart has it open. */
+void network_restore_channel(struct gateway *gateway, const struct open_channel *channel);
 
 /* What the inventory says has changed: everything that the switch shall hold is put there again. */
 void network_switch_changed(struct gateway *gateway, const char *switch_name);
@@ -240,7 +244,7 @@ bool peer_is_dc(const struct gateway *gateway, const char *common_name, const ch
 /* The open migration that is in charge of a VM, or null; '*vm' gets its index. */
 struct migration *migration_of_vm(const struct gateway *gateway, const uint8_t uuid[UUID_SIZE], int *vm);
 int migrations_load(struct gateway *gateway, struct err *err);
-void migrations_restore_tenants(struct gateway *gateway);
+void migrations_restore_network(struct gateway *gateway);
 void migrations_restart(struct gateway *gateway);
 void migration_free(struct migration *migration);
 /* Accepts an order: journal first, then SAGA_START. Takes over 'order'. */
@@ -266,6 +270,11 @@ void target_confirm(struct gateway *gateway, struct migration *migration, unsign
 void target_undo(struct gateway *gateway, struct migration *migration, unsigned step, unsigned serial);
 /* The VM as the network of this gateway serves it; its policy is borrowed from the order. */
 struct tenant tenant_of_order(const struct order *order, unsigned vm);
+/* The channels that an order needs at this gateway: 'channels' has room for one a VM; returns how many. */
+unsigned channels_of_order(const struct order *order, struct open_channel *channels);
+/* Open or close them; 'join' is closed. */
+void open_channels(struct gateway *gateway, struct migration *migration, struct join *join);
+void close_channels(struct gateway *gateway, struct migration *migration, struct join *join);
 /* A join whose end is the outcome of a step (OK or FAILED, or UNDO_OK and UNDO_FAILED). */
 struct join *step_join(struct migration *migration, unsigned step, unsigned serial, bool undo);
 

@@ -413,11 +413,34 @@ static void restore_tenants(struct gateway *gateway, const struct saga *saga)
     }
 }
 
-void migrations_restore_tenants(struct gateway *gateway)
+/* Channels that were opened, or may have been, and not closed again. */
+static void restore_channels(struct gateway *gateway, const struct saga *saga)
+{
+    AUTO_FREE struct open_channel *channels = xcalloc(saga->order.n_vms, sizeof *channels);
+    unsigned n = channels_of_order(&saga->order, channels);
+
+    bool open = false;
+
+    for (unsigned i = 0; i < saga->n_steps; i++) {
+        const struct step *step = &saga->steps[i];
+
+        if (step->kind == STEP_CHANNEL_OPEN || step->kind == STEP_TARGET_CHANNEL_OPEN)
+            open = step->state == STEP_APPLYING || step->state == STEP_CONFIRMING || step->state == STEP_DONE;
+        else if (step->kind == STEP_CHANNEL_CLOSE || step->kind == STEP_TARGET_CHANNEL_CLOSE)
+            open &= step->state == STEP_PENDING;
+    }
+    for (unsigned c = 0; c < n && open; c++)
+        network_restore_channel(gateway, &channels[c]);
+}
+
+void migrations_restore_network(struct gateway *gateway)
 {
     for (size_t i = 0; i < gateway->n_migrations; i++) {
-        if (gateway->migrations[i]->saga->order.role == ROLE_TARGET)
-            restore_tenants(gateway, gateway->migrations[i]->saga);
+        const struct saga *saga = gateway->migrations[i]->saga;
+
+        if (saga->order.role == ROLE_TARGET)
+            restore_tenants(gateway, saga);
+        restore_channels(gateway, saga);
     }
 }
 

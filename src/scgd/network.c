@@ -586,6 +586,23 @@ void network_remove(struct gateway *gateway, const struct tenant *like, bool for
 
 /* ---- channels ---- */
 
+static uint64_t channel_cookie(const struct open_channel *channel)
+{
+    char key[2 * IP_TEXT_SIZE], local[IP_TEXT_SIZE], remote[IP_TEXT_SIZE];
+
+    snprintf(key, sizeof key, "%s-%s", ip_format(&channel->local, local), ip_format(&channel->remote, remote));
+    return cookie_of_name(COOKIE_CHANNEL, key);
+}
+
+static bool channel_in_use(const struct network *network, uint64_t cookie)
+{
+    for (size_t i = 0; i < network->n_channels; i++) {
+        if (channel_cookie(&network->channels[i]) == cookie)
+            return true;
+    }
+    return false;
+}
+
 static int add_channel(struct gateway *gateway, const struct open_channel *channel, const struct switch_info *pe,
                        struct flow_txn *txn, struct err *err)
 {
@@ -595,59 +612,70 @@ static int add_channel(struct gateway *gateway, const struct open_channel *chann
 
     if (!at)
         return err_set(err, ERR_NOT_FOUND,
-                       "server %s is not seen on inter-DC PE %s; does lldpd run on its migration port?",
-                       channel->server, pe->name);
+                       "server %s is not seen on inter-DC PE %s; does lldpd run on its migration port?", channel->server,
+                       pe->name);
     if (!uplink)
         return err_set(err, ERR_NOT_FOUND, "inter-DC PE %s has no port %s, its uplink by the configuration", pe->name,
                        edge->uplink_port);
 
-    struct pipeline_channel flows = {channel->cookie, at->port, uplink->number, channel->local, channel->remote};
+    struct pipeline_channel flows = {channel_cookie(channel), at->port, uplink->number, channel->local,
+                                     channel->remote};
     pipeline_channel_open(txn, &flows);
     return 0;
 }
 
-void network_open_channel(struct gateway *gateway, const struct open_channel *channel, struct join *join)
+void network_restore_channel(struct gateway *gateway, const struct open_channel *channel)
 {
     struct network *network = &gateway->network;
+
+    for (size_t i = 0; i < network->n_channels; i++) {
+        if (strcmp(network->channels[i].owner, channel->owner) == 0 &&
+            channel_cookie(&network->channels[i]) == channel_cookie(channel))
+            return;
+    }
+    network->channels =
+        array_reserve(network->channels, network->n_channels, &network->cap_channels, sizeof *network->channels);
+    network->channels[network->n_channels++] = *channel;
+}
+
+void network_open_channel(struct gateway *gateway, const struct open_channel *channel, struct join *join)
+{
     struct err err = {0};
     const struct switch_info *pe = network_edge(gateway, SWITCH_ROLE_INTER_DC, &err);
     struct flow_txn txn = {0};
-    size_t i = 0;
 
     if (!pe || add_channel(gateway, channel, pe, &txn, &err) < 0) {
         join_fail(join, &err);
         return;
     }
-    while (i < network->n_channels && network->channels[i].cookie != channel->cookie)
-        i++;
-    if (i == network->n_channels) {
-        network->channels = array_reserve(network->channels, network->n_channels, &network->cap_channels,
-                                          sizeof *network->channels);
-        network->n_channels++;
-    }
-    network->channels[i] = *channel;
+    network_restore_channel(gateway, channel);
     network_apply(gateway, pe, &txn, join);
 }
 
-void network_close_channels(struct gateway *gateway, uint64_t cookie, struct join *join)
+void network_close_channels(struct gateway *gateway, const struct open_channel *channels, size_t n, struct join *join)
 {
     struct network *network = &gateway->network;
     struct err err = {0};
     const struct switch_info *pe = network_edge(gateway, SWITCH_ROLE_INTER_DC, &err);
     struct flow_txn txn = {0};
 
-    for (size_t i = 0; i < network->n_channels; i++) {
-        if (network->channels[i].cookie == cookie) {
-            network->channels[i] = network->channels[--network->n_channels];
-            break;
-        }
-    }
     if (!pe) {
         join_fail(join, &err);
         return;
     }
-    pipeline_channel_close(&txn, cookie);
-    network_apply(gateway, pe, &txn, join);
+    for (size_t c = 0; c < n; c++) {
+        uint64_t cookie = channel_cookie(&channels[c]);
+
+        for (size_t i = network->n_channels; i-- > 0;) {
+            if (strcmp(network->channels[i].owner, channels[c].owner) == 0 &&
+                channel_cookie(&network->channels[i]) == cookie)
+                network->channels[i] = network->channels[--network->n_channels];
+        }
+        if (!channel_in_use(network, cookie))
+            pipeline_channel_close(&txn, cookie);
+    }
+    if (txn.n_mods)
+        network_apply(gateway, pe, &txn, join);
 }
 
 /* ---- a switch that comes, or changes ---- */

@@ -198,56 +198,53 @@ static void abort_answered(struct gateway *gateway, struct join *join, const str
 
 /* ---- channel ---- */
 
-static uint64_t channel_cookie(const struct order *order, unsigned v)
+/* Between each server that a VM of the order runs on and the target's server; the two ends mirror each other. */
+unsigned channels_of_order(const struct order *order, struct open_channel *channels)
 {
-    char key[UUID_TEXT_SIZE + NAME_SIZE + 2];
-
-    snprintf(key, sizeof key, "%s/%s", order->id, order->vms[v].server);
-    return cookie_of_name(COOKIE_CHANNEL, key);
-}
-
-/* One pair of flows for each server that a VM of the order runs on. */
-static bool first_on_server(const struct order *order, unsigned v)
-{
-    for (unsigned other = 0; other < v; other++) {
-        if (strcmp(order->vms[other].server, order->vms[v].server) == 0)
-            return false;
-    }
-    return true;
-}
-
-static void open_channel(struct gateway *gateway, struct migration *migration, unsigned step, unsigned serial)
-{
-    const struct order *order = order_of(migration);
-    struct join *join = step_join(migration, step, serial, false);
+    unsigned n = 0;
 
     for (unsigned v = 0; v < order->n_vms; v++) {
-        struct open_channel channel = {.cookie = channel_cookie(order, v)};
-        struct err err = {0};
+        struct open_channel channel = {0};
+        bool source = order->role == ROLE_SOURCE;
+        unsigned i = 0;
 
-        if (!first_on_server(order, v))
-            continue;
-        memcpy(channel.server, order->vms[v].server, NAME_SIZE);
-        if (ip_parse(order->vms[v].source_address, &channel.local) < 0 ||
-            ip_parse(order->target_address, &channel.remote) < 0) {
-            err_set(&err, ERR_INVALID, "migration addresses '%s' and '%s' are not both IP addresses",
-                    order->vms[v].source_address, order->target_address);
-            join_fail(join, &err);
-        } else {
-            network_open_channel(gateway, &channel, join);
-        }
+        memcpy(channel.owner, order->id, sizeof channel.owner);
+        memcpy(channel.server, source ? order->vms[v].server : order->target_server, NAME_SIZE);
+        if (ip_parse(source ? order->vms[v].source_address : order->target_address, &channel.local) < 0 ||
+            ip_parse(source ? order->target_address : order->vms[v].source_address, &channel.remote) < 0)
+            continue; /* refused by open_channels() */
+        while (i < n && (!ip_equal(&channels[i].local, &channel.local) || !ip_equal(&channels[i].remote, &channel.remote)))
+            i++;
+        if (i == n)
+            channels[n++] = channel;
     }
+    return n;
+}
+
+void open_channels(struct gateway *gateway, struct migration *migration, struct join *join)
+{
+    const struct order *order = order_of(migration);
+    AUTO_FREE struct open_channel *channels = xcalloc(order->n_vms, sizeof *channels);
+    unsigned n = channels_of_order(order, channels);
+
+    if (n == 0) {
+        struct err err;
+
+        err_set(&err, ERR_INVALID, "migration addresses '%s' and '%s' are not both IP addresses",
+                order->vms[0].source_address, order->target_address);
+        join_fail(join, &err);
+    }
+    for (unsigned i = 0; i < n; i++)
+        network_open_channel(gateway, &channels[i], join);
     join_close(gateway, join);
 }
 
-static void close_channel(struct gateway *gateway, struct migration *migration, struct join *join)
+void close_channels(struct gateway *gateway, struct migration *migration, struct join *join)
 {
     const struct order *order = order_of(migration);
+    AUTO_FREE struct open_channel *channels = xcalloc(order->n_vms, sizeof *channels);
 
-    for (unsigned v = 0; v < order->n_vms; v++) {
-        if (first_on_server(order, v))
-            network_close_channels(gateway, channel_cookie(order, v), join);
-    }
+    network_close_channels(gateway, channels, channels_of_order(order, channels), join);
     join_close(gateway, join);
 }
 
@@ -435,7 +432,7 @@ void source_apply(struct gateway *gateway, struct migration *migration, unsigned
                   configured);
         break;
     case STEP_CHANNEL_OPEN:
-        open_channel(gateway, migration, step, serial);
+        open_channels(gateway, migration, step_join(migration, step, serial, false));
         break;
     case STEP_TRANSFER:
         transfer(gateway, migration, step, serial);
@@ -455,7 +452,7 @@ void source_apply(struct gateway *gateway, struct migration *migration, unsigned
         break;
     }
     case STEP_CHANNEL_CLOSE:
-        close_channel(gateway, migration, step_join(migration, step, serial, false));
+        close_channels(gateway, migration, step_join(migration, step, serial, false));
         break;
     case STEP_TARGET_COMMIT:
         call_peer(gateway, migration, step, serial, PEER_COMMIT, NULL, PEER_QUICK_MS, committed);
@@ -491,7 +488,7 @@ void source_undo(struct gateway *gateway, struct migration *migration, unsigned 
             call_peer(gateway, migration, step, serial, PEER_ABORT, NULL, PEER_QUICK_MS, abort_answered);
         break;
     case STEP_CHANNEL_OPEN:
-        close_channel(gateway, migration, step_join(migration, step, serial, true));
+        close_channels(gateway, migration, step_join(migration, step, serial, true));
         break;
     default:
         step_outcome(gateway, migration, step, serial, SAGA_UNDO_OK, NULL);

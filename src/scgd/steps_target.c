@@ -222,44 +222,6 @@ static void activate(struct gateway *gateway, struct migration *migration, unsig
     join_close(gateway, join);
 }
 
-/* ---- channel ---- */
-
-static uint64_t channel_cookie(const struct order *order, unsigned v)
-{
-    char key[UUID_TEXT_SIZE + IP_TEXT_SIZE + 2];
-
-    snprintf(key, sizeof key, "%s/%s", order->id, order->vms[v].source_address);
-    return cookie_of_name(COOKIE_CHANNEL, key);
-}
-
-static void open_channel(struct gateway *gateway, struct migration *migration, struct join *join)
-{
-    const struct order *order = &migration->saga->order;
-
-    for (unsigned v = 0; v < order->n_vms; v++) {
-        struct open_channel channel = {.cookie = channel_cookie(order, v)};
-        struct err err = {0};
-
-        memcpy(channel.server, order->target_server, NAME_SIZE);
-        if (ip_parse(order->target_address, &channel.local) < 0 ||
-            ip_parse(order->vms[v].source_address, &channel.remote) < 0) {
-            err_set(&err, ERR_INVALID, "migration addresses '%s' and '%s' are not both IP addresses",
-                    order->target_address, order->vms[v].source_address);
-            join_fail(join, &err);
-        } else {
-            network_open_channel(gateway, &channel, join);
-        }
-    }
-    join_close(gateway, join);
-}
-
-static void close_channel(struct gateway *gateway, struct migration *migration, struct join *join)
-{
-    for (unsigned v = 0; v < migration->saga->order.n_vms; v++)
-        network_close_channels(gateway, channel_cookie(&migration->saga->order, v), join);
-    join_close(gateway, join);
-}
-
 /* ---- the three verbs ---- */
 
 static void open_segments(struct gateway *gateway, const struct order *order, struct join *join)
@@ -296,7 +258,7 @@ void target_apply(struct gateway *gateway, struct migration *migration, unsigned
         open_segments(gateway, &migration->saga->order, step_join(migration, step, serial, false));
         break;
     case STEP_TARGET_CHANNEL_OPEN:
-        open_channel(gateway, migration, step_join(migration, step, serial, false));
+        open_channels(gateway, migration, step_join(migration, step, serial, false));
         break;
     case STEP_VERIFY:
         verify(gateway, migration, step, serial);
@@ -304,9 +266,13 @@ void target_apply(struct gateway *gateway, struct migration *migration, unsigned
     case STEP_ACTIVATE:
         activate(gateway, migration, step, serial);
         break;
-    case STEP_TARGET_CHANNEL_CLOSE:
-        close_channel(gateway, migration, step_join(migration, step, serial, false));
+    case STEP_TARGET_CHANNEL_CLOSE: {
+        struct join *join = step_join(migration, step, serial, false);
+
+        network_close_segments(gateway, join); /* of VMs that stayed at the source */
+        close_channels(gateway, migration, join);
         break;
+    }
     default:
         break;
     }
@@ -337,7 +303,7 @@ void target_undo(struct gateway *gateway, struct migration *migration, unsigned 
         break;
     }
     case STEP_TARGET_CHANNEL_OPEN:
-        close_channel(gateway, migration, join);
+        close_channels(gateway, migration, join);
         return;
     default:
         break;

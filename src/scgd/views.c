@@ -293,7 +293,8 @@ static json_t *collect(struct gateway *gateway, const char *collection)
         for (size_t i = 0; i < inventory->n_switches; i++)
             json_array_append_new(array, view_switch(gateway, &inventory->switches[i]));
     } else if (strcmp(collection, "links") == 0) {
-        json_array_extend(array, view_links(gateway));
+        json_decref(array);
+        return view_links(gateway);
     } else if (strcmp(collection, "segments") == 0) {
         for (unsigned i = 0; i < config->segments_count; i++)
             json_array_append_new(array, view_segment(gateway, &gateway->network.segments[i]));
