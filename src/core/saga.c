@@ -672,6 +672,11 @@ bool saga_ended(const struct saga *saga)
     return sm_final(&saga->sm);
 }
 
+bool saga_open(const struct saga *saga)
+{
+    return any_vm_has(saga, FATE_OPEN);
+}
+
 const char *saga_state_name(const struct saga *saga)
 {
     return sm_name(&saga->sm);

@@ -143,6 +143,8 @@ void saga_step(struct saga *saga, const struct saga_event *event, struct mono no
 struct mono saga_deadline(const struct saga *saga);
 
 bool saga_ended(const struct saga *saga);
+/* Whether the fate of a VM is still open. */
+bool saga_open(const struct saga *saga);
 const char *saga_state_name(const struct saga *saga);
 /* Whether at least one VM crossed and at least one stayed. */
 bool saga_partial(const struct saga *saga);

@@ -27,9 +27,11 @@ static int get(void *arg, const char *collection, const char *name, json_t **out
 
 static bool add_entry(void *arg, const struct store_journal_entry *entry)
 {
-    json_array_append_new(arg, json_pack("{s:I, s:I, s:s, s:s, s:s}", "sequence", (json_int_t) entry->sequence, "time",
+    json_t *detail = json_string(entry->detail); /* null if a character was cut in two */
+
+    json_array_append_new(arg, json_pack("{s:I, s:I, s:s, s:s, s:o}", "sequence", (json_int_t) entry->sequence, "time",
                                          (json_int_t) entry->time_ms, "step", entry->step, "event", entry->event,
-                                         "detail", entry->detail));
+                                         "detail", detail ? detail : json_string("")));
     return true;
 }
 
@@ -213,8 +215,8 @@ static int read_command(struct gateway *gateway, const json_t *command, struct o
         return t.status;
 
     int status = check_target(gateway, dc, err);
-    if (status == 0)
-        status = name_copy(order->target_server, server);
+    if (status == 0 && name_copy(order->target_server, server) < 0)
+        status = err_set(err, ERR_INVALID, "order.to.server is longer than %d bytes", NAME_SIZE - 1);
     if (status == 0 && (!network_edge(gateway, SWITCH_ROLE_INTER_DC, err) || !network_edge(gateway, SWITCH_ROLE_PE, err)))
         status = err->code;
     const struct config_channel *channel = status == 0 ? channel_for(gateway, dc, mbps, err) : NULL;
@@ -274,7 +276,7 @@ static int migrate(void *arg, const json_t *command, bool dry_run, json_t **out,
 
         struct migration *migration = migration_begin(gateway, &order, NULL, err);
         if (migration)
-            *out = view_migration(gateway, migration);
+            *out = view_migration(migration);
         else
             status = err->code;
     }
@@ -296,6 +298,12 @@ static int migration_cancel(void *arg, const char *id, struct err *err)
         return err_set(err, ERR_NOT_FOUND, "there is no open migration '%s' in data center %s", id, gateway->config->dc);
     if (saga_ended(migration->saga))
         return err_set(err, ERR_CONFLICT, "migration %s has ended: %s", id, saga_state_name(migration->saga));
+    if (!saga_open(migration->saga))
+        return err_set(err, ERR_CONFLICT, "migration %s can only go forward: its VMs run at data center %s", id,
+                       migration->saga->order.target_dc);
+    if (type == SAGA_ABORT && migration->saga->sm.current >= SAGA_CONFIGURED)
+        return err_set(err, ERR_CONFLICT, "data center %s has begun, or may begin, to send the VMs; cancel migration %s there",
+                       migration->saga->order.source_dc, id);
     migration_event(gateway, migration, (struct saga_event) {.type = type});
     return 0;
 }
@@ -447,7 +455,7 @@ static void peer_abort(void *arg, const char *peer, const char *id, struct peer_
     struct err err = {0};
     uint8_t uuid[UUID_SIZE];
 
-    if (gateway->ready && !migration_find(gateway, id, ROLE_TARGET) && uuid_parse(id, uuid) == 0 &&
+    if (gateway->ready && peer_is_known(gateway, peer) && !migration_find(gateway, id, ROLE_TARGET) && uuid_parse(id, uuid) == 0 &&
         migration_bury_unknown(gateway, id, peer, &err) < 0) {
         refuse(reply, &err);
         return;

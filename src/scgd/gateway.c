@@ -117,7 +117,8 @@ static void vm_seen(struct gateway *gateway, const struct event *event)
         if (event->vm_cause == CAUSE_MIGRATION_PAUSED)
             migration->vms[index].paused_ms = gateway->unix_ms(gateway->unix_ms_arg);
         /* Its memory has gone over: users will find it at the target. If the transfer fails after all, it runs again. */
-        if (migration->saga->order.vms[index].fate != FATE_CROSSED)
+        if (migration->saga->order.vms[index].fate != FATE_CROSSED &&
+            (vm.state != VM_PAUSED || event->vm_cause == CAUSE_MIGRATION_PAUSED))
             network_adopt(gateway, &vm);
     }
     notify(gateway, "vm", "vms", vm.name);

@@ -170,6 +170,7 @@ struct migration {
     struct peer_reply *end_reply;       /* a peer that waits for the end, after its commit or abort */
     struct {
         uint64_t request; /* of the transfer; 0: none */
+        unsigned missed;  /* how often in a row neither hypervisor knew the VM */
         struct transfer_progress progress;
         int64_t began_ms, paused_ms, resumed_ms, ended_ms; /* Unix time; 0: not yet */
     } *vms;
@@ -203,7 +204,7 @@ struct gateway {
     size_t n_requests, cap_requests;
     uint64_t last_request;
 
-    struct migration **migrations; /* oldest first; ended ones stay until the gateway stops */
+    struct migration **migrations; /* open ones, and the latest of those that have ended */
     size_t n_migrations, cap_migrations;
     bool *servers_heard; /* by configured server: its VMs were listed, or it was down, once */
 
@@ -240,6 +241,7 @@ int migration_bury(struct gateway *gateway, const char *id, const char *peer, st
 bool migration_is_buried(const struct gateway *gateway, const char *id);
 /* Whether a certificate's common name is that of the gateway of 'dc': peers[].name, by default "scg-" and the DC's name in
  * lower case. */
+bool peer_is_known(const struct gateway *gateway, const char *common_name);
 bool peer_is_dc(const struct gateway *gateway, const char *common_name, const char *dc);
 /* The open migration that is in charge of a VM, or null; '*vm' gets its index. */
 struct migration *migration_of_vm(const struct gateway *gateway, const uint8_t uuid[UUID_SIZE], int *vm);
@@ -280,7 +282,7 @@ struct join *step_join(struct migration *migration, unsigned step, unsigned seri
 
 /* ---- views ---- */
 
-json_t *view_migration(const struct gateway *gateway, const struct migration *migration);
+json_t *view_migration(const struct migration *migration);
 int view_get(struct gateway *gateway, const char *collection, const char *name, json_t **out, struct err *err);
 char *view_metrics(const struct gateway *gateway);
 /* What a peer is told of a migration. */

@@ -18,6 +18,8 @@ static struct saga_limits limits_of(const struct gateway *gateway)
     };
 }
 
+#define MIGRATIONS_AT_HAND 100
+
 static const char *role_name(enum migration_role role)
 {
     return role == ROLE_SOURCE ? "source" : "target";
@@ -106,7 +108,7 @@ const struct config_channel *channel_for(const struct gateway *gateway, const ch
 
         if (strcmp(channel->peer, dc) != 0)
             continue;
-        if (free_mbps >= mbps)
+        if (free_mbps >= mbps && free_mbps > 0)
             return channel;
         any = true;
         most = free_mbps > most ? free_mbps : most;
@@ -164,7 +166,10 @@ static int save(struct gateway *gateway, const struct migration *migration, stru
         describe(saga, &saga->notes[i], &entry);
         status = store_journal_add(gateway->store, order->id, row.role, &entry, err);
     }
-    return status == 0 ? store_commit(gateway->store, err) : status;
+    if (status == 0)
+        return store_commit(gateway->store, err);
+    store_rollback(gateway->store);
+    return status;
 }
 
 static void log_notes(const struct saga *saga)
@@ -195,6 +200,26 @@ static void reply_to_source(struct gateway *gateway, struct migration *migration
     }
 }
 
+/* What happened to a VM while its order was open, and was left to the order: it may have stopped, or gone. */
+static void settle_vms(struct gateway *gateway, const struct migration *migration)
+{
+    const struct order *order = &migration->saga->order;
+
+    for (unsigned v = 0; v < order->n_vms; v++) {
+        const struct vm *seen = inventory_vm_by_uuid(&gateway->inventory, order->vms[v].uuid);
+        struct vm vm = {.state = VM_SHUT_OFF};
+
+        if (seen) {
+            vm = *seen;
+        } else {
+            memcpy(vm.uuid, order->vms[v].uuid, UUID_SIZE);
+            memcpy(vm.name, order->vms[v].name, NAME_SIZE);
+            memcpy(vm.server, order->role == ROLE_SOURCE ? order->vms[v].server : order->target_server, NAME_SIZE);
+        }
+        network_adopt(gateway, &vm);
+    }
+}
+
 static void carry_out(struct gateway *gateway, struct migration *migration, struct saga_action action)
 {
     bool source = migration->saga->order.role == ROLE_SOURCE;
@@ -214,8 +239,11 @@ static void carry_out(struct gateway *gateway, struct migration *migration, stru
         source_abort_transfer(gateway, migration, i);
         break;
     case SAGA_DO_REPORT_CONFIGURED:
+        reply_to_source(gateway, migration);
+        break;
     case SAGA_DO_END:
         reply_to_source(gateway, migration);
+        settle_vms(gateway, migration);
         break;
     }
 }
@@ -242,7 +270,7 @@ void migration_event(struct gateway *gateway, struct migration *migration, struc
     for (size_t i = 0; i < n; i++)
         carry_out(gateway, migration, actions[i]);
     if (gateway->notify) {
-        json_t *json = view_migration(gateway, migration);
+        json_t *json = view_migration(migration);
 
         gateway->notify(gateway->notify_arg, "migration", json);
         json_decref(json);
@@ -284,6 +312,31 @@ struct join *step_join(struct migration *migration, unsigned step, unsigned seri
 
 /* ---- life ---- */
 
+static bool is_waited_for(const struct gateway *gateway, const struct migration *migration)
+{
+    for (size_t i = 0; i < gateway->n_requests; i++) {
+        if (gateway->requests[i].join->migration == migration)
+            return true;
+    }
+    return migration->configure_reply || migration->end_reply;
+}
+
+/* The store remembers all; the latest that ended are kept at hand for those who watch. */
+static void forget_ended(struct gateway *gateway)
+{
+    for (size_t i = 0; gateway->n_migrations > MIGRATIONS_AT_HAND && i < gateway->n_migrations;) {
+        struct migration *migration = gateway->migrations[i];
+
+        if (!saga_ended(migration->saga) || is_waited_for(gateway, migration)) {
+            i++;
+            continue;
+        }
+        migration_free(migration);
+        memmove(&gateway->migrations[i], &gateway->migrations[i + 1],
+                (--gateway->n_migrations - i) * sizeof *gateway->migrations);
+    }
+}
+
 struct migration *migration_begin(struct gateway *gateway, struct order *order, struct peer_reply *reply,
                                   struct err *err)
 {
@@ -297,6 +350,8 @@ struct migration *migration_begin(struct gateway *gateway, struct order *order, 
                 open);
         return NULL;
     }
+
+    forget_ended(gateway);
 
     struct migration *migration = add(gateway, saga_new(order, &limits), gateway->unix_ms(gateway->unix_ms_arg));
     if (save(gateway, migration, err) < 0) {
@@ -325,6 +380,15 @@ static bool load_one(void *arg, const struct store_migration *row)
         if (loading->err.code == 0)
             err_set(&loading->err, ERR_MALFORMED, "the journal's document is not JSON");
         err_prefix(&loading->err, "migration %s in the store", row->id);
+        return false;
+    }
+    for (unsigned v = 0; v < saga->order.n_vms && !saga_ended(saga); v++) {
+        if (network_segment(loading->gateway, saga->order.vms[v].segment))
+            continue;
+        err_set(&loading->err, ERR_CONFLICT, "open migration %s moves VM %s of segment %s, which is no longer under "
+                "'segments'; put it back until the migration has ended", row->id, saga->order.vms[v].name,
+                saga->order.vms[v].segment);
+        saga_free(saga);
         return false;
     }
     add(loading->gateway, saga, row->created_ms);
@@ -372,6 +436,15 @@ bool migration_is_buried(const struct gateway *gateway, const char *id)
     buried = strcmp(row.document, TOMBSTONE) == 0;
     store_migration_free(&row);
     return buried;
+}
+
+bool peer_is_known(const struct gateway *gateway, const char *common_name)
+{
+    for (unsigned i = 0; i < gateway->config->peers_count; i++) {
+        if (strcmp(gateway->config->peers[i].name, common_name) == 0)
+            return true;
+    }
+    return false;
 }
 
 bool peer_is_dc(const struct gateway *gateway, const char *common_name, const char *dc)

@@ -479,7 +479,7 @@ static void tenant_removed(struct gateway *gateway, struct join *join, const str
 
     if (event->err.code) {
         join_fail(join, &event->err);
-    } else {
+    } else if (!network_tenant(gateway, removal->tenant.uuid)) { /* else it came back and took its numbers again */
         snprintf(pool, sizeof pool, "meter/%s", removal->tor);
         for (int d = POLICY_FROM_VM; d <= POLICY_TO_VM; d++) {
             meter_owner(&removal->tenant, d, owner);

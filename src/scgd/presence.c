@@ -128,8 +128,11 @@ void network_set_present(struct gateway *gateway, const uint8_t uuid[UUID_SIZE],
     struct err err = {0};
     const struct switch_info *pe = network_edge(gateway, SWITCH_ROLE_PE, &err);
 
-    if (!tenant)
+    if (!tenant) {
+        err_set(&err, ERR_INTERNAL, "a VM that the network does not serve cannot be made reachable");
+        join_fail(join, &err);
         return;
+    }
     tenant->present = present;
     if (pe) {
         struct pipeline_vm vm = {.cookie = cookie_of_vm(tenant->uuid), .mac = tenant->mac, .ip = tenant->ip};

@@ -22,18 +22,24 @@ static struct migration_vm *vm_of(struct migration *migration, unsigned step)
 }
 
 /* A call to the other gateway whose answer 'fn' turns into the step's outcome. The join only carries the context. */
-static void call_peer(struct gateway *gateway, struct migration *migration, unsigned step, unsigned serial,
-                      enum peer_verb verb, json_t *body, uint32_t timeout_ms, answer_fn *fn)
+static void call_peer_about(struct gateway *gateway, struct migration *migration, unsigned step, unsigned serial,
+                            enum peer_verb verb, json_t *body, uint32_t timeout_ms, answer_fn *fn, void *context)
 {
     struct join *join = join_new(NULL);
 
     join->migration = migration;
     join->step = step;
     join->serial = serial;
-    uint64_t request = gateway_request(gateway, join, fn, NULL);
+    uint64_t request = gateway_request(gateway, join, fn, context);
     gateway->south.peers->ops->call(gateway->south.peers, request, order_of(migration)->target_dc, verb,
                                     order_of(migration)->id, body, timeout_ms);
     join_close(gateway, join);
+}
+
+static void call_peer(struct gateway *gateway, struct migration *migration, unsigned step, unsigned serial,
+                      enum peer_verb verb, json_t *body, uint32_t timeout_ms, answer_fn *fn)
+{
+    call_peer_about(gateway, migration, step, serial, verb, body, timeout_ms, fn, NULL);
 }
 
 static void outcome(struct gateway *gateway, const struct join *join, enum saga_event_type type, const struct err *err)
@@ -293,21 +299,30 @@ void source_abort_transfer(struct gateway *gateway, struct migration *migration,
     join_close(gateway, join);
 }
 
-/* The source's hypervisor cannot say that the VM runs there: what does the target's say? */
+#define MISSED_MAX 5 /* libvirt tells domains that come and go with some delay */
+
+/* The source's hypervisor does not say that the VM runs there: what does the target's say? 'context': it says for sure
+ * that there is none. */
 static void target_asked(struct gateway *gateway, struct join *join, const struct event *event, void *context)
 {
     const struct migration_vm *vm = vm_of(join->migration, join->step);
     const struct peer_vm_status *there = NULL;
+    unsigned *missed = &join->migration->vms[join->migration->saga->steps[join->step].vm].missed;
     struct peer_status status;
     struct err err = {0};
-    (void) context;
 
     if (read_status(event, &status, &err) == 0)
         there = status_of_vm(&status, vm->name);
-    if (there && (there->place == PLACE_RUNNING || there->fate == FATE_CROSSED))
+    if (there && (there->place == PLACE_RUNNING || there->place == PLACE_PAUSED || there->fate == FATE_CROSSED)) {
         outcome(gateway, join, SAGA_STEP_PRESENT, NULL);
-    else
+    } else if (there && there->place == PLACE_ABSENT && context && ++*missed >= MISSED_MAX) {
+        err_set(&err, ERR_CONFLICT, "VM %s was shut off while it moved; it runs at neither side", vm->name);
+        outcome(gateway, join, SAGA_STEP_ABSENT, &err);
+    } else {
+        if (there && there->place != PLACE_ABSENT)
+            *missed = 0;
         outcome(gateway, join, SAGA_STEP_BUSY, NULL);
+    }
 }
 
 static void source_located(struct gateway *gateway, struct join *join, const struct event *event, void *context)
@@ -324,7 +339,8 @@ static void source_located(struct gateway *gateway, struct join *join, const str
     case PLACE_UNKNOWN:
     case PLACE_ABSENT:
     case PLACE_PAUSED:
-        call_peer(gateway, join->migration, join->step, join->serial, PEER_STATUS, NULL, PEER_QUICK_MS, target_asked);
+        call_peer_about(gateway, join->migration, join->step, join->serial, PEER_STATUS, NULL, PEER_QUICK_MS,
+                        target_asked, event->err.code == 0 && event->location == PLACE_ABSENT ? join->migration : NULL);
         break;
     }
 }
@@ -357,6 +373,9 @@ static void activated(struct gateway *gateway, struct join *join, const struct e
     if (read_status(event, &status, &err) == 0) {
         there = status_of_vm(&status, vm->name);
         err_set(&err, ERR_UNKNOWN, "data center %s has not activated VM %s yet", order->target_dc, vm->name);
+        if (there && there->fate == FATE_STAYED)
+            log_error(FAULT_PEER, order->id, "VM %s has crossed, but data center %s holds that it stayed; look there",
+                      vm->name, order->target_dc);
     }
     if (!there || !there->active) {
         outcome(gateway, join, SAGA_STEP_FAILED, &err);

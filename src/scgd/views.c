@@ -151,13 +151,12 @@ static json_t *view_migration_vm(const struct migration *migration, unsigned v)
     return json;
 }
 
-json_t *view_migration(const struct gateway *gateway, const struct migration *migration)
+json_t *view_migration(const struct migration *migration)
 {
     const struct saga *saga = migration->saga;
     const struct order *order = &saga->order;
     json_t *vms = json_array(), *steps = json_array();
 
-    (void) gateway;
     for (unsigned v = 0; v < order->n_vms; v++)
         json_array_append_new(vms, view_migration_vm(migration, v));
     for (unsigned i = 0; i < saga->n_steps; i++) {
@@ -180,13 +179,14 @@ json_t *view_migration(const struct gateway *gateway, const struct migration *mi
     return json;
 }
 
+/* Where it is by what the hypervisors have told; unknown while one of them is away. */
 static enum vm_place place_here(const struct gateway *gateway, const uint8_t uuid[UUID_SIZE])
 {
     const struct vm *vm = inventory_vm_by_uuid(&gateway->inventory, uuid);
     const struct server *server = vm ? inventory_server(&gateway->inventory, vm->server) : NULL;
 
     if (!vm)
-        return PLACE_ABSENT;
+        return gateway_servers_up(gateway) ? PLACE_ABSENT : PLACE_UNKNOWN;
     if (!server || !server->up)
         return PLACE_UNKNOWN;
     switch (vm->state) {
@@ -260,7 +260,7 @@ static bool add_past(void *arg, const struct store_migration *row)
     json_decref(json);
     if (migration.saga) {
         migration.vms = xcalloc(migration.saga->order.n_vms, sizeof *migration.vms);
-        json_array_append_new(past->array, view_migration(past->gateway, &migration));
+        json_array_append_new(past->array, view_migration(&migration));
         free(migration.vms);
         saga_free(migration.saga);
     }
@@ -272,7 +272,7 @@ static json_t *collect_migrations(struct gateway *gateway)
     struct past past = {gateway, json_array()};
 
     for (size_t i = gateway->n_migrations; i-- > 0;)
-        json_array_append_new(past.array, view_migration(gateway, gateway->migrations[i]));
+        json_array_append_new(past.array, view_migration(gateway->migrations[i]));
     store_migration_each(gateway->store, false, add_past, &past, NULL);
     return past.array;
 }
@@ -325,17 +325,42 @@ static int view_health(const struct gateway *gateway, json_t **out)
         servers += gateway->inventory.servers[i].up;
     for (size_t i = 0; i < gateway->inventory.n_switches; i++)
         switches += gateway->inventory.switches[i].up;
-    *out = json_pack("{s:s, s:s, s:i, s:i, s:i, s:i, s:b}", "dc", gateway->config->dc, "status", "ok", "servers-up",
+    *out = json_pack("{s:s, s:s, s:i, s:i, s:i, s:i, s:b}", "dc", gateway->config->dc, "status",
+                     gateway->ready ? "ok" : "starting", "servers-up",
                      (int) servers, "servers", (int) gateway->config->servers_count, "switches-up", (int) switches,
                      "switches", (int) gateway->inventory.n_switches, "next-hop-resolved",
                      gateway->network.next_hop_known);
     return 0;
 }
 
+/* What is asked for often, while it changes, is found without looking at all the rest. */
+static json_t *find_quickly(struct gateway *gateway, const char *collection, const char *name)
+{
+    if (strcmp(collection, "migrations") == 0) {
+        const struct migration *migration = migration_find(gateway, name, ROLE_SOURCE);
+
+        if (!migration)
+            migration = migration_find(gateway, name, ROLE_TARGET);
+        return migration ? view_migration(migration) : NULL;
+    }
+    if (strcmp(collection, "vms") == 0) {
+        const struct vm *vm = inventory_vm(&gateway->inventory, name);
+
+        return vm ? view_vm(gateway, vm) : NULL;
+    }
+    return NULL;
+}
+
 int view_get(struct gateway *gateway, const char *collection, const char *name, json_t **out, struct err *err)
 {
     if (strcmp(collection, "health") == 0)
         return view_health(gateway, out);
+
+    json_t *quick = name ? find_quickly(gateway, collection, name) : NULL;
+    if (quick) {
+        *out = quick;
+        return 0;
+    }
 
     json_t *array = collect(gateway, collection);
     const char *key = strcmp(collection, "migrations") == 0 ? "id" :
