@@ -161,7 +161,7 @@ static void read_vm(struct json_reader *r, struct migration_vm *vm)
     read_text(r, "segment", vm->segment, sizeof vm->segment, NULL);
     read_text(r, "server", vm->server, sizeof vm->server, "");
     read_text(r, "source-address", vm->source_address, sizeof vm->source_address, NULL);
-    vm->memory_kib = (uint64_t) json_get_int(r, "memory-kib", 1, INT64_MAX);
+    vm->memory_kib = (uint64_t) json_get_int(r, "memory-kib", 1, INT64_C(1) << 40);
     vm->generation = (uint64_t) json_get_int(r, "generation", 0, INT64_MAX);
     read_nics(r, vm);
     vm->policy_from_switch = json_opt_bool(r, "policy-from-switch", false);

@@ -136,14 +136,34 @@ static void vm_gone(struct gateway *gateway, const struct event *event)
     network_adopt(gateway, &vm);
 }
 
-static void server_heard(struct gateway *gateway, const char *name)
+static void server_heard(struct gateway *gateway, const char *name, bool listed)
+{
+    int i = server_index(gateway, name);
+    bool news;
+
+    if (i < 0)
+        return;
+    news = !gateway->servers_heard[i] || (listed && !gateway->servers_listed[i]);
+    gateway->servers_heard[i] = true;
+    gateway->servers_listed[i] |= listed;
+    if (news)
+        network_server_heard(gateway);
+}
+
+bool gateway_server_listed(const struct gateway *gateway, const char *name)
 {
     int i = server_index(gateway, name);
 
-    if (i >= 0)
-        gateway->servers_heard[i] = true;
-    if (gateway_servers_heard(gateway))
-        network_servers_heard(gateway);
+    return i >= 0 && gateway->servers_listed[i];
+}
+
+bool gateway_servers_listed(const struct gateway *gateway)
+{
+    for (unsigned i = 0; i < gateway->config->servers_count; i++) {
+        if (!gateway->servers_listed[i])
+            return false;
+    }
+    return true;
 }
 
 bool gateway_servers_heard(const struct gateway *gateway)
@@ -161,7 +181,7 @@ bool gateway_servers_up(const struct gateway *gateway)
         if (!gateway->inventory.servers[i].up)
             return false;
     }
-    return gateway_servers_heard(gateway);
+    return gateway_servers_listed(gateway);
 }
 
 /* Hypervisors heard, each server's ToR known and up, PEs up. */
@@ -206,6 +226,8 @@ static void switch_up(struct gateway *gateway, const struct event *event)
     inventory_set_switch(&gateway->inventory, sw);
     log_info(event->name, "switch is up, datapath %016llx, %zu ports", (unsigned long long) sw.dpid, sw.n_ports);
     network_switch_changed(gateway, event->name);
+    if (gateway->ready)
+        network_tidy(gateway);
 }
 
 static void port_changed(struct gateway *gateway, const struct event *event)
@@ -261,13 +283,13 @@ static void handle(struct gateway *gateway, const struct event *event)
         inventory_set_server(&gateway->inventory, &event->server);
         break;
     case EVENT_SERVER_LISTED:
-        server_heard(gateway, event->name);
+        server_heard(gateway, event->name, true);
         break;
     case EVENT_SERVER_DOWN: {
         struct server *server = inventory_server(&gateway->inventory, event->name);
 
         log_warn(FAULT_PEER, event->name, "hypervisor is down: %s", event->err.text);
-        server_heard(gateway, event->name);
+        server_heard(gateway, event->name, false);
         if (server)
             server->up = false;
         break;
@@ -302,6 +324,7 @@ struct gateway *gateway_new(const struct config *config, struct store *store, st
     gateway->config = config;
     gateway->store = store;
     gateway->servers_heard = xcalloc(config->servers_count, sizeof *gateway->servers_heard);
+    gateway->servers_listed = xcalloc(config->servers_count, sizeof *gateway->servers_listed);
     for (unsigned i = 0; i < config->servers_count; i++) {
         struct server server = {0};
 
@@ -341,6 +364,7 @@ void gateway_free(struct gateway *gateway)
     network_free(gateway);
     inventory_free(&gateway->inventory);
     free(gateway->servers_heard);
+    free(gateway->servers_listed);
     free(gateway);
 }
 

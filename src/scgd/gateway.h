@@ -99,7 +99,8 @@ struct network {
     bool routes_wanted, routes_busy; /* a change waits; a request is out */
     struct mono routes_retry;
     struct mono resync_at;       /* switches are to be brought to what they shall hold */
-    int64_t resync_ms;           /* backoff of that */
+    struct mono resync_failed;   /* when that was last needed, and */
+    int64_t resync_ms;           /* its backoff */
     struct join **route_waiters; /* for the change that waits */
     size_t n_route_waiters, cap_route_waiters;
 };
@@ -132,6 +133,8 @@ void network_set_present(struct gateway *gateway, const uint8_t uuid[UUID_SIZE],
 /* Opens a segment in this DC (its VLAN, the PE); closes those that no tenant needs. */
 void network_open_segment(struct gateway *gateway, const char *segment, struct join *join);
 void network_close_segments(struct gateway *gateway, struct join *join);
+/* Closes them with nobody waiting: a switch or a server that it depended on is back. */
+void network_tidy(struct gateway *gateway);
 /* 0 or ERR_EXHAUSTED, ERR_NOT_FOUND: the segment has a VLAN in this DC. */
 int network_allocate(struct gateway *gateway, const char *segment, struct err *err);
 struct segment_state *network_segment(const struct gateway *gateway, const char *name);
@@ -145,8 +148,8 @@ void network_switch_changed(struct gateway *gateway, const char *switch_name);
 void network_resync(struct gateway *gateway); /* the same for every switch */
 void network_packet(struct gateway *gateway, const struct event *event);
 void network_tick(struct gateway *gateway);
-/* Every configured hypervisor has been heard: host routes may be announced. */
-void network_servers_heard(struct gateway *gateway);
+/* A hypervisor was heard, or listed, for the first time. */
+void network_server_heard(struct gateway *gateway);
 struct mono network_deadline(const struct gateway *gateway);
 /* A VM seen at a hypervisor, or gone, that no migration moves to here. */
 void network_adopt(struct gateway *gateway, const struct vm *vm);
@@ -206,7 +209,9 @@ struct gateway {
 
     struct migration **migrations; /* open ones, and the latest of those that have ended */
     size_t n_migrations, cap_migrations;
-    bool *servers_heard; /* by configured server: its VMs were listed, or it was down, once */
+    /* By configured server, since the start. Of a server that was never listed nothing counts as gone. */
+    bool *servers_heard;  /* its VMs were listed, or it was down */
+    bool *servers_listed; /* its VMs were listed */
 
     /* Until the DC has been seen, or for GATEWAY_GRACE_MS, migrations wait: what a gateway does not know yet after its
      * start must not count as missing. */
@@ -228,7 +233,9 @@ struct mono gateway_deadline(const struct gateway *gateway); /* when gateway_tic
 struct backend gateway_backend(struct gateway *gateway);
 /* Every configured hypervisor was heard since the start. */
 bool gateway_servers_heard(const struct gateway *gateway);
-bool gateway_servers_up(const struct gateway *gateway);
+bool gateway_servers_up(const struct gateway *gateway); /* and listed */
+bool gateway_server_listed(const struct gateway *gateway, const char *name);
+bool gateway_servers_listed(const struct gateway *gateway); /* every one */
 /* 0, or ERR_UNREACHABLE with a sentence, while the gateway is not ready. */
 int gateway_check_ready(const struct gateway *gateway, struct err *err);
 const struct config_server *gateway_server_config(const struct gateway *gateway, const char *name);

@@ -106,15 +106,15 @@ static void background_done(struct gateway *gateway, struct join *join)
 {
     struct network *network = &gateway->network;
 
-    if (join->err.code == 0) {
-        network->resync_ms = 0;
+    if (join->err.code == 0)
         return;
-    }
     if (join->err.code == ERR_NOT_FOUND || join->err.code == ERR_UNREACHABLE)
         log_info(NULL, "not yet: %s", join->err.text); /* it comes again with the switch or its neighbours */
     else
         log_warn(FAULT_PEER, NULL, "%s", join->err.text);
-    network->resync_ms = network->resync_ms ? network->resync_ms * 2 : RESYNC_FIRST_MS;
+    bool again = mono_diff(gateway->now, network->resync_failed) < 2 * RESYNC_LAST_MS;
+    network->resync_failed = gateway->now;
+    network->resync_ms = network->resync_ms && again ? network->resync_ms * 2 : RESYNC_FIRST_MS;
     if (network->resync_ms > RESYNC_LAST_MS)
         network->resync_ms = RESYNC_LAST_MS;
     network->resync_at = mono_min(network->resync_at, mono_add(gateway->now, network->resync_ms));
@@ -216,6 +216,8 @@ int network_allocate(struct gateway *gateway, const char *segment, struct err *e
 
 static bool segment_in_use(const struct gateway *gateway, const char *name)
 {
+    if (!gateway_servers_listed(gateway))
+        return true;
     for (size_t i = 0; i < gateway->network.n_tenants; i++) {
         if (strcmp(gateway->network.tenants[i].segment, name) == 0)
             return true;
@@ -240,6 +242,13 @@ static size_t segment_ports(const struct gateway *gateway, const struct switch_i
             i++;
         if (i == n && n < PIPELINE_PORTS_MAX)
             ports[n++] = port;
+    }
+    for (unsigned s = 0; s < gateway->config->servers_count && n < PIPELINE_PORTS_MAX; s++) {
+        const char *server = gateway->config->servers[s].name;
+        uint32_t port;
+
+        if (!gateway_server_listed(gateway, server) && network_tor(gateway, server, &port, NULL) == tor)
+            ports[n++] = port; /* it may have VMs of any segment */
     }
     return n;
 }
@@ -273,6 +282,7 @@ void network_open_segment(struct gateway *gateway, const char *segment, struct j
 struct closing {
     struct join *outer;
     struct segment_state *segment;
+    bool everywhere; /* no switch that may hold it was down */
 };
 
 static void segment_closed(struct gateway *gateway, struct join *join)
@@ -282,7 +292,7 @@ static void segment_closed(struct gateway *gateway, struct join *join)
 
     if (join->err.code) {
         join_fail(closing->outer, &join->err);
-    } else if (segment->closing) {
+    } else if (segment->closing && closing->everywhere) {
         struct err err = {0};
 
         if (store_number_free(gateway->store, "vlan", segment->config->name, &err) < 0)
@@ -306,7 +316,7 @@ void network_close_segments(struct gateway *gateway, struct join *join)
         struct join *inner = join_new(segment_closed);
         struct closing *closing = xmalloc(sizeof *closing);
 
-        *closing = (struct closing) {join, segment};
+        *closing = (struct closing) {join, segment, true};
         segment->closing = true;
         inner->context = closing;
         join->open++;
@@ -315,14 +325,25 @@ void network_close_segments(struct gateway *gateway, struct join *join)
             enum switch_role role = network_switch_role(gateway, sw);
             struct flow_txn txn = {0};
 
-            /* A switch that is down is cleaned when it comes back: see network_switch_changed(). */
-            if ((role != SWITCH_ROLE_TOR && role != SWITCH_ROLE_PE) || !sw->up)
+            if (role != SWITCH_ROLE_TOR && role != SWITCH_ROLE_PE)
                 continue;
+            if (!sw->up) { /* it is cleaned, and the VLAN freed, when it comes back */
+                closing->everywhere = false;
+                continue;
+            }
             pipeline_segment_remove(&txn, &segment->flows);
             network_apply(gateway, sw, &txn, inner);
         }
         join_close(gateway, inner);
     }
+}
+
+void network_tidy(struct gateway *gateway)
+{
+    struct join *join = network_background_join();
+
+    network_close_segments(gateway, join);
+    join_close(gateway, join);
 }
 
 /* ---- tenants ---- */
@@ -766,7 +787,8 @@ static bool vm_known(const struct gateway *gateway, uint64_t cookie)
 
 struct unused_meters {
     const struct gateway *gateway;
-    struct flow_txn *txn;
+    struct flow_txn *txn; /* only while it is filled */
+    char pool[NAME_SIZE + 8];
     char owners[16][UUID_TEXT_SIZE + 8]; /* the rest goes with the next time */
     size_t n;
 };
@@ -786,13 +808,13 @@ static bool find_unused(void *arg, const char *owner, uint32_t number)
     return true;
 }
 
+static answer_fn purged;
+
 static void purge_read(struct gateway *gateway, struct join *join, const struct event *event, void *context)
 {
     AUTO_FREE char *name = context;
     const struct switch_info *sw = inventory_switch(&gateway->inventory, name);
     struct flow_txn txn = {0};
-    struct unused_meters unused = {.gateway = gateway, .txn = &txn};
-    char pool[NAME_SIZE + 8];
 
     if (event->err.code || !sw) {
         join_fail(join, &event->err);
@@ -804,16 +826,39 @@ static void purge_read(struct gateway *gateway, struct join *join, const struct 
         if (!vm_known(gateway, cookie))
             flow_txn_delete_cookie(&txn, FLOW_TABLE_ALL, cookie, COOKIE_EXACT);
     }
-    meter_pool(sw, pool);
-    store_number_each(gateway->store, pool, find_unused, &unused, NULL);
-    for (size_t i = 0; i < unused.n; i++)
-        store_number_free(gateway->store, pool, unused.owners[i], NULL);
+    struct unused_meters *unused = xcalloc(1, sizeof *unused);
+    unused->gateway = gateway;
+    unused->txn = &txn;
+    meter_pool(sw, unused->pool);
+    store_number_each(gateway->store, unused->pool, find_unused, unused, NULL);
     if (txn.n_mods || txn.n_meters_delete) {
         log_info(sw->name, "removes what is left of VMs that are gone: %zu flows, %zu meters", txn.n_mods,
                  txn.n_meters_delete);
-        network_apply(gateway, sw, &txn, join);
+        uint64_t request = gateway_request(gateway, join, purged, unused);
+
+        gateway->south.switches->ops->apply(gateway->south.switches, request, sw->name, &txn);
+    } else {
+        free(unused);
     }
-    flow_txn_free(&txn);
+}
+
+/* Meters that came into use again meanwhile keep their numbers. */
+static void purged(struct gateway *gateway, struct join *join, const struct event *event, void *context)
+{
+    AUTO_FREE struct unused_meters *unused = context;
+    struct err err = {0};
+
+    if (event->err.code)
+        join_fail(join, &event->err);
+    for (size_t i = 0; i < unused->n && event->err.code == 0; i++) {
+        uint8_t uuid[UUID_SIZE];
+        char text[UUID_TEXT_SIZE];
+
+        snprintf(text, sizeof text, "%.36s", unused->owners[i]);
+        if (uuid_parse(text, uuid) == 0 && !vm_known(gateway, cookie_of_vm(uuid)) &&
+            store_number_free(gateway->store, unused->pool, unused->owners[i], &err) < 0)
+            join_fail(join, &err);
+    }
 }
 
 /* Flows and meters of VMs that went while the gateway, or the switch, was away. */

@@ -56,6 +56,59 @@ static void routes_set(struct gateway *gateway, struct join *join)
     }
 }
 
+/* Host routes are remembered with the server behind them, so that those of a server that has not been listed since the
+ * gateway's start stay announced. The numbers of the pool mean nothing. */
+#define ROUTES "host-route"
+#define ROUTES_MAX 65535
+
+static void route_owner(const struct tenant *tenant, char owner[IP_TEXT_SIZE + NAME_SIZE])
+{
+    char ip[IP_TEXT_SIZE];
+
+    snprintf(owner, IP_TEXT_SIZE + NAME_SIZE, "%s@%s", ip_format(&tenant->ip, ip), tenant->server);
+}
+
+static int remember_route(struct gateway *gateway, const struct tenant *tenant, struct err *err)
+{
+    char owner[IP_TEXT_SIZE + NAME_SIZE];
+    uint32_t number;
+
+    route_owner(tenant, owner);
+    if (tenant->present)
+        return store_number_take(gateway->store, ROUTES, owner, 1, ROUTES_MAX, &number, err);
+    return store_number_free(gateway->store, ROUTES, owner, err);
+}
+
+struct hosts {
+    const struct gateway *gateway;
+    struct ip *ips;
+    size_t n, capacity;
+};
+
+static void add_host(struct hosts *hosts, const struct ip *ip)
+{
+    for (size_t i = 0; i < hosts->n; i++) {
+        if (ip_equal(&hosts->ips[i], ip))
+            return;
+    }
+    hosts->ips = array_reserve(hosts->ips, hosts->n, &hosts->capacity, sizeof *hosts->ips);
+    hosts->ips[hosts->n++] = *ip;
+}
+
+static bool add_remembered(void *arg, const char *owner, uint32_t number)
+{
+    struct hosts *hosts = arg;
+    const char *at = strchr(owner, '@');
+    AUTO_FREE char *text = at ? xstrndup(owner, (size_t) (at - owner)) : NULL;
+    struct ip ip;
+
+    (void) number;
+    if (text && ip_parse(text, &ip) == 0 && gateway_server_config(hosts->gateway, at + 1) &&
+        !gateway_server_listed(hosts->gateway, at + 1))
+        add_host(hosts, &ip);
+    return true;
+}
+
 /* One request at a time; what changes meanwhile goes with the next. Nothing is sent before every hypervisor was heard
  * once: after a restart of the gateway BIRD still announces what stood before, and that is right until known better. */
 static void send_routes(struct gateway *gateway)
@@ -65,12 +118,12 @@ static void send_routes(struct gateway *gateway)
     if (!network->routes_wanted || network->routes_busy || !gateway_servers_heard(gateway))
         return;
 
-    struct ip *hosts = xcalloc(network->n_tenants, sizeof *hosts);
-    size_t n = 0;
+    struct hosts hosts = {.gateway = gateway};
     for (size_t i = 0; i < network->n_tenants; i++) {
         if (network->tenants[i].present)
-            hosts[n++] = network->tenants[i].ip;
+            add_host(&hosts, &network->tenants[i].ip);
     }
+    store_number_each(gateway->store, ROUTES, add_remembered, &hosts, NULL);
 
     struct join *join = join_new(routes_set);
     struct round *round = xmalloc(sizeof *round);
@@ -83,14 +136,19 @@ static void send_routes(struct gateway *gateway)
     network->routes_busy = true;
     network->routes_retry = MONO_NEVER;
     uint64_t request = gateway_request(gateway, join, NULL, NULL);
-    gateway->south.routes->ops->set(gateway->south.routes, request, hosts, n);
+    gateway->south.routes->ops->set(gateway->south.routes, request, hosts.ips, hosts.n);
     join_close(gateway, join);
-    free(hosts);
+    free(hosts.ips);
 }
 
-void network_servers_heard(struct gateway *gateway)
+void network_server_heard(struct gateway *gateway)
 {
+    gateway->network.routes_wanted = true;
     send_routes(gateway);
+    if (gateway->ready) {
+        network_resync(gateway);
+        network_tidy(gateway);
+    }
 }
 
 static void want_routes(struct gateway *gateway, struct join *join)
@@ -149,6 +207,8 @@ void network_set_present(struct gateway *gateway, const uint8_t uuid[UUID_SIZE],
     } else {
         join_fail(join, &err);
     }
+    if (remember_route(gateway, tenant, &err) < 0)
+        join_fail(join, &err);
     want_routes(gateway, join);
 }
 
@@ -246,26 +306,29 @@ static bool claimed_here(struct gateway *gateway, const struct vm *vm)
     return true;
 }
 
-static struct tenant tenant_of_vm(struct gateway *gateway, const struct vm *vm)
+/* A VM whose policy cannot be read gets no network: it must not run without it. */
+static int tenant_of_vm(struct gateway *gateway, const struct vm *vm, struct tenant *out, struct err *err)
 {
     struct tenant tenant = {.mac = vm->nics[0].mac, .ip = vm->nics[0].ip};
     AUTO_FREE char *text = NULL;
-    struct err err = {0};
 
     memcpy(tenant.uuid, vm->uuid, UUID_SIZE);
     memcpy(tenant.name, vm->name, NAME_SIZE);
     memcpy(tenant.server, vm->server, NAME_SIZE);
     memcpy(tenant.segment, vm->segment, NAME_SIZE);
-    if (store_policy_get(gateway->store, vm->name, &text, &err) == 0) {
+
+    int status = store_policy_get(gateway->store, vm->name, &text, err);
+    if (status == 0) {
         json_t *json = json_loads(text, 0, NULL);
 
-        if (policy_from_json(json, &tenant.policy, &err) == 0)
-            tenant.has_policy = true;
-        else
-            log_error(FAULT_OURS, vm->name, "stored policy: %s", err.text);
+        status = policy_from_json(json, &tenant.policy, err);
+        tenant.has_policy = status == 0;
         json_decref(json);
     }
-    return tenant;
+    if (status && status != ERR_NOT_FOUND)
+        return err_prefix(err, "VM %s gets no network, for its stored policy cannot be read", vm->name);
+    *out = tenant;
+    return 0;
 }
 
 static void adopt_running(struct gateway *gateway, const struct vm *vm)
@@ -277,7 +340,12 @@ static void adopt_running(struct gateway *gateway, const struct vm *vm)
     if (!claimed_here(gateway, vm))
         return;
 
-    struct tenant like = tenant_of_vm(gateway, vm);
+    struct tenant like;
+    struct err err = {0};
+    if (tenant_of_vm(gateway, vm, &like, &err) < 0) {
+        log_error(FAULT_OURS, vm->name, "%s", err.text);
+        return;
+    }
     struct join *join = network_background_join();
 
     network_set_tenant(gateway, &like);

@@ -7,6 +7,8 @@
 #include "base/log.h"
 #include "scgd/gateway.h"
 
+#define GENERATION_MAX (UINT64_C(1) << 48) /* nobody moves a VM so often; more would exhaust the number */
+
 static struct migration_vm *vm_of(struct migration *migration, unsigned step)
 {
     return &migration->saga->order.vms[migration->saga->steps[step].vm];
@@ -54,6 +56,66 @@ static int check_clash(const struct gateway *gateway, const struct migration_vm 
     return 0;
 }
 
+/* Other VMs that were promised a place, or have one, and are not in the inventory: addresses and cookies must differ. */
+static int check_against(const struct migration_vm *vm, const char *name, const uint8_t uuid[UUID_SIZE],
+                         const struct mac *mac, const struct ip *ip, struct err *err)
+{
+    char text[IP_TEXT_SIZE];
+
+    if (memcmp(uuid, vm->uuid, UUID_SIZE) == 0)
+        return 0;
+    if (cookie_of_vm(uuid) == cookie_of_vm(vm->uuid))
+        return err_set(err, ERR_CONFLICT, "the UUIDs of VMs %s and %s end alike, so their flows cannot be told apart",
+                       vm->name, name);
+    if (mac_equal(mac, &vm->nics[0].mac))
+        return err_set(err, ERR_CONFLICT, "MAC address %s of VM %s is that of VM %s", mac_format(mac, text), vm->name, name);
+    if (ip_equal(ip, &vm->nics[0].ip))
+        return err_set(err, ERR_CONFLICT, "address %s of VM %s is that of VM %s", ip_format(ip, text), vm->name, name);
+    return 0;
+}
+
+static int check_promised(const struct gateway *gateway, const struct migration_vm *vm, struct err *err)
+{
+    for (size_t i = 0; i < gateway->network.n_tenants; i++) {
+        const struct tenant *tenant = &gateway->network.tenants[i];
+
+        if (check_against(vm, tenant->name, tenant->uuid, &tenant->mac, &tenant->ip, err) < 0)
+            return err->code;
+    }
+    for (size_t m = 0; m < gateway->n_migrations; m++) {
+        const struct saga *saga = gateway->migrations[m]->saga;
+
+        for (unsigned v = 0; v < saga->order.n_vms && !saga_ended(saga) && saga->order.role == ROLE_TARGET; v++) {
+            const struct migration_vm *other = &saga->order.vms[v];
+
+            if (other != vm &&
+                check_against(vm, other->name, other->uuid, &other->nics[0].mac, &other->nics[0].ip, err) < 0)
+                return err->code;
+        }
+    }
+    return 0;
+}
+
+static int check_address(const struct gateway *gateway, const struct migration_vm *vm, struct err *err)
+{
+    const struct segment_state *segment = network_segment(gateway, vm->segment);
+    struct prefix subnet;
+    char text[IP_TEXT_SIZE];
+
+    if (!segment)
+        return err_set(err, ERR_NOT_FOUND, "segment %s of VM %s is not known in data center %s", vm->segment, vm->name,
+                       gateway->config->dc);
+    subnet = prefix_of(&segment->flows.gateway, segment->flows.length);
+    if (!prefix_contains(&subnet, &vm->nics[0].ip) || ip_equal(&vm->nics[0].ip, &segment->flows.gateway) ||
+        ip_equal(&vm->nics[0].ip, &subnet.ip))
+        return err_set(err, ERR_CONFLICT, "address %s of VM %s is not a host's in segment %s, %s",
+                       ip_format(&vm->nics[0].ip, text), vm->name, vm->segment, segment->config->gateway);
+    if (vm->nics[0].mac.bytes[0] & 1)
+        return err_set(err, ERR_INVALID, "MAC address %s of VM %s is a group's", mac_format(&vm->nics[0].mac, text),
+                       vm->name);
+    return 0;
+}
+
 /* Memory that other open orders have been promised on the server and that has not arrived yet. */
 static uint64_t promised_kib(const struct gateway *gateway, const struct migration *except, const char *server)
 {
@@ -93,6 +155,13 @@ static int admit(struct gateway *gateway, struct migration *migration, struct er
 
         wanted += order->vms[v].memory_kib;
         status = check_clash(gateway, &order->vms[v], err);
+        if (status == 0)
+            status = check_promised(gateway, &order->vms[v], err);
+        if (status == 0)
+            status = check_address(gateway, &order->vms[v], err);
+        if (status == 0 && order->vms[v].generation > GENERATION_MAX)
+            status = err_set(err, ERR_INVALID, "VM %s: generation %llu is beyond reason", order->vms[v].name,
+                             (unsigned long long) order->vms[v].generation);
         if (status == 0 && store_location_get(gateway->store, order->vms[v].uuid, &location, NULL) == 0 &&
             location.generation >= order->vms[v].generation)
             status = err_set(err, ERR_STALE, "VM %s: generation %llu is claimed, but %llu is known here",
