@@ -437,9 +437,10 @@ static void peer_activate(void *arg, const char *peer, const char *id, const jso
         refuse(reply, &err);
         return;
     }
-    /* The hypervisor here has the last word; the source only hastens that it is asked. */
+    /* The source's hypervisor has ended the transfer well. So the VM runs here, or did: a guest may shut down as soon as it
+     * has arrived. Only one that is still coming in has to be waited for, and hypervisors that are away. */
     const struct vm *here = inventory_vm_by_uuid(&gateway->inventory, migration->saga->order.vms[vm].uuid);
-    if (here && here->state == VM_RUNNING)
+    if (here ? here->state != VM_INCOMING : gateway_servers_up(gateway))
         migration_event(gateway, migration, (struct saga_event) {.type = SAGA_VM_HERE, .vm = vm});
     answer_status(gateway, migration, reply);
 }

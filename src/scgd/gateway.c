@@ -184,17 +184,20 @@ bool gateway_servers_up(const struct gateway *gateway)
     return gateway_servers_listed(gateway);
 }
 
-/* Hypervisors heard, each server's ToR known and up, PEs up. */
+/* Hypervisors heard, each server seen on its ToR and on the inter-DC PE, PEs up. */
 static bool dc_seen(const struct gateway *gateway)
 {
+    const struct switch_info *gate = network_edge(gateway, SWITCH_ROLE_INTER_DC, NULL);
     uint32_t port;
 
     for (unsigned i = 0; i < gateway->config->servers_count; i++) {
-        if (!network_tor(gateway, gateway->config->servers[i].name, &port, NULL))
+        const char *server = gateway->config->servers[i].name;
+
+        if (!network_tor(gateway, server, &port, NULL) ||
+            (gate && !inventory_attachment(&gateway->inventory, server, gate->name, NULL, 0)))
             return false;
     }
-    return gateway_servers_heard(gateway) && network_edge(gateway, SWITCH_ROLE_PE, NULL) &&
-           network_edge(gateway, SWITCH_ROLE_INTER_DC, NULL);
+    return gateway_servers_heard(gateway) && network_edge(gateway, SWITCH_ROLE_PE, NULL) && gate;
 }
 
 static void become_ready(struct gateway *gateway)

@@ -204,6 +204,7 @@ static void reply_to_source(struct gateway *gateway, struct migration *migration
 static void settle_vms(struct gateway *gateway, const struct migration *migration)
 {
     const struct order *order = &migration->saga->order;
+    bool gone = false;
 
     for (unsigned v = 0; v < order->n_vms; v++) {
         const struct vm *seen = inventory_vm_by_uuid(&gateway->inventory, order->vms[v].uuid);
@@ -216,8 +217,11 @@ static void settle_vms(struct gateway *gateway, const struct migration *migratio
             memcpy(vm.name, order->vms[v].name, NAME_SIZE);
             memcpy(vm.server, order->role == ROLE_SOURCE ? order->vms[v].server : order->target_server, NAME_SIZE);
         }
+        gone |= vm.state == VM_SHUT_OFF;
         network_adopt(gateway, &vm);
     }
+    if (gone) /* after a restart, its flows may be of a VM that was never told */
+        network_resync(gateway);
 }
 
 static void carry_out(struct gateway *gateway, struct migration *migration, struct saga_action action)

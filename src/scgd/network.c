@@ -756,14 +756,24 @@ static void fill_pe(struct gateway *gateway, const struct switch_info *sw, struc
         gateway->network.next_probe = gateway->now;
 }
 
+/* Before the server of a channel has been seen at a port, what stands of the channel is right: a transfer may go through
+ * it. After that, only what is open may stand. */
 static void fill_inter_dc(struct gateway *gateway, const struct switch_info *sw, struct flow_txn *txn, struct err *err)
 {
+    struct flow_txn channels = {0};
     uint32_t fabric[PIPELINE_PORTS_MAX];
+    bool all = gateway->ready;
 
     pipeline_base_inter_dc(txn, fabric, ports_of(sw, true, fabric));
-    flow_txn_delete_cookie(txn, FLOW_TABLE_ALL, cookie_make(COOKIE_CHANNEL, 0), COOKIE_KIND_MASK);
-    for (size_t i = 0; i < gateway->network.n_channels; i++)
-        add_channel(gateway, &gateway->network.channels[i], sw, txn, err);
+    for (size_t i = 0; i < gateway->network.n_channels && all; i++)
+        all = add_channel(gateway, &gateway->network.channels[i], sw, &channels, err) == 0;
+    if (all)
+        flow_txn_delete_cookie(txn, FLOW_TABLE_ALL, cookie_make(COOKIE_CHANNEL, 0), COOKIE_KIND_MASK);
+    for (size_t i = 0; i < channels.n_mods && all; i++) {
+        if (channels.mods[i].command == FLOW_ADD)
+            flow_txn_add(txn, flow_copy(&channels.mods[i].flow));
+    }
+    flow_txn_free(&channels);
 }
 
 /* ---- what nobody knows any more ---- */
@@ -914,4 +924,5 @@ void network_resync(struct gateway *gateway)
     gateway->network.resync_at = MONO_NEVER;
     for (size_t i = 0; i < gateway->inventory.n_switches; i++)
         network_switch_changed(gateway, gateway->inventory.switches[i].name);
+    network_tidy(gateway);
 }

@@ -145,10 +145,8 @@ void network_server_heard(struct gateway *gateway)
 {
     gateway->network.routes_wanted = true;
     send_routes(gateway);
-    if (gateway->ready) {
+    if (gateway->ready)
         network_resync(gateway);
-        network_tidy(gateway);
-    }
 }
 
 static void want_routes(struct gateway *gateway, struct join *join)

@@ -255,23 +255,48 @@ static void attach(struct site *site, const char *switch_name, uint32_t port, co
     deliver(site, 50 + chance(site->world, 500), event);
 }
 
+static void tell_switch(struct site *site, size_t i, int64_t ms)
+{
+    struct event event = {.type = EVENT_SWITCH_UP, .owns = EVENT_OWNS_SWITCH};
+
+    snprintf(event.name, NAME_SIZE, "%s", map[i].name);
+    snprintf(event.sw.name, NAME_SIZE, "%s", map[i].name);
+    event.sw.dpid = i + 1;
+    event.sw.up = true;
+    event.sw.n_ports = 3;
+    event.sw.ports = xcalloc(3, sizeof *event.sw.ports);
+    for (uint32_t p = 0; p < 3; p++) {
+        event.sw.ports[p] = (struct switch_port) {.number = p + 1, .up = true, .fabric = map[i].ports[p].fabric};
+        snprintf(event.sw.ports[p].name, NAME_SIZE, "%s", map[i].ports[p].name);
+    }
+    deliver(site, ms, event);
+}
+
+void switch_reboots(struct site *site, const char *name)
+{
+    struct sim_switch *sw = device(site, name);
+    struct event event = {.type = EVENT_SWITCH_DOWN};
+
+    tell(site->world, site, "%s reboots", name);
+    flow_list_free(&sw->flows);
+    sw->flows = (struct flow_list) {0};
+    sw->n_meters = 0;
+    sw->version++;
+    if (!site->gateway)
+        return;
+    snprintf(event.name, NAME_SIZE, "%s", name);
+    err_set(&event.err, ERR_UNREACHABLE, "the dummy switch reboots");
+    deliver(site, 1, event);
+    for (size_t i = 0; i < ARRAY_LEN(map); i++) {
+        if (strcmp(map[i].name, name) == 0)
+            tell_switch(site, i, 1000 + chance(site->world, 3000));
+    }
+}
+
 void devices_tell_all(struct site *site)
 {
-    for (size_t i = 0; i < ARRAY_LEN(map); i++) {
-        struct event event = {.type = EVENT_SWITCH_UP, .owns = EVENT_OWNS_SWITCH};
-
-        snprintf(event.name, NAME_SIZE, "%s", map[i].name);
-        snprintf(event.sw.name, NAME_SIZE, "%s", map[i].name);
-        event.sw.dpid = i + 1;
-        event.sw.up = true;
-        event.sw.n_ports = 3;
-        event.sw.ports = xcalloc(3, sizeof *event.sw.ports);
-        for (uint32_t p = 0; p < 3; p++) {
-            event.sw.ports[p] = (struct switch_port) {.number = p + 1, .up = true, .fabric = map[i].ports[p].fabric};
-            snprintf(event.sw.ports[p].name, NAME_SIZE, "%s", map[i].ports[p].name);
-        }
-        deliver(site, 1 + chance(site->world, 300), event);
-    }
+    for (size_t i = 0; i < ARRAY_LEN(map); i++)
+        tell_switch(site, i, 1 + chance(site->world, 300));
     attach(site, SIM_TOR, 1, "uplink");
     attach(site, SIM_INTER_DC, 2, "mig");
 }

@@ -50,8 +50,33 @@ static void check_policy(struct world *world, struct site *site, const struct si
     policy_free(&held);
 }
 
+static bool has_channel(const struct sim_switch *gate)
+{
+    for (size_t i = 0; i < gate->flows.n; i++) {
+        if (kind_of(gate->flows.flows[i].cookie) == COOKIE_CHANNEL)
+            return true;
+    }
+    return false;
+}
+
+/* A transfer is not cut: its channel stands at both ends while memory goes over. */
+static void check_channels(struct world *world)
+{
+    for (unsigned v = 0; v < world->n_vms; v++) {
+        const struct sim_vm *vm = &world->vms[v];
+
+        if (vm->phase != VM_COPYING && vm->phase != VM_STOPPED)
+            continue;
+        for (int s = 0; s < 2; s++) {
+            if (!has_channel(device(&world->sites[s], SIM_INTER_DC)))
+                BROKEN(world, "7: %s is being moved without a channel at %s", vm->vm.name, world->sites[s].dc);
+        }
+    }
+}
+
 void check_always(struct world *world)
 {
+    check_channels(world);
     for (int s = 0; s < 2 && !world->broken.code; s++) {
         struct sim_switch *tor = device(&world->sites[s], SIM_TOR);
 
@@ -86,7 +111,7 @@ static unsigned vms_at(const struct world *world, const struct site *site)
     unsigned n = 0;
 
     for (unsigned v = 0; v < world->n_vms; v++)
-        n += world->vms[v].at == site;
+        n += world->vms[v].at == site && !world->vms[v].off;
     return n;
 }
 
@@ -105,7 +130,7 @@ static void check_flow(struct world *world, struct site *site, const struct sim_
             BROKEN(world, "5: %s %s: a flow of a segment without VMs: %s", site->dc, sw->name, text);
         return;
     case COOKIE_VM:
-        if (!vm || vm->at != site)
+        if (!vm || vm->at != site || vm->off)
             BROKEN(world, "5: %s %s: a flow of a VM that is elsewhere: %s", site->dc, sw->name, text);
         return;
     case COOKIE_CHANNEL:
@@ -137,7 +162,7 @@ static void check_leftovers(struct world *world, struct site *site)
     for (unsigned v = 0; v < world->n_vms; v++) {
         const struct sim_vm *vm = &world->vms[v];
 
-        if (vm->at == site && !vm->foreign)
+        if (vm->at == site && !vm->foreign && !vm->off)
             meters += (vm->policy.rate[0].kbps ? 1u : 0u) + (vm->policy.rate[1].kbps ? 1u : 0u);
     }
     if (site->sw[0].n_meters != meters)
@@ -151,7 +176,7 @@ static void check_leftovers(struct world *world, struct site *site)
 
         for (size_t r = 0; r < site->n_routes; r++)
             announced |= ip_equal(&site->routes_set[r], &world->vms[v].vm.nics[0].ip);
-        if (announced != (world->vms[v].at == site))
+        if (announced != (world->vms[v].at == site && !world->vms[v].off))
             BROKEN(world, "5: %s: host route of %s", site->dc, world->vms[v].vm.name);
     }
 }
@@ -190,6 +215,13 @@ void check_quiet(struct world *world)
         const struct sim_vm *vm = &world->vms[v];
         struct store_location location;
 
+        if (vm->off) {
+            for (int s = 0; s < 2; s++) {
+                if (served(device(&world->sites[s], SIM_TOR), cookie_of_vm(vm->vm.uuid)))
+                    BROKEN(world, "5: %s is off, but %s serves it", vm->vm.name, world->sites[s].dc);
+            }
+            continue;
+        }
         if (!vm->running || vm->phase != VM_STILL)
             BROKEN(world, "1: %s does not run", vm->vm.name);
         if (store_location_get(vm->at->store, vm->vm.uuid, &location, NULL) < 0 || strcmp(location.dc, vm->at->dc) != 0)

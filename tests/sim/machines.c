@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Dummy hypervisors. A transfer goes through libvirt's stages: the target prepares, memory is copied, the source stops, the
- * target runs, libvirt ends. It may fail in each; once the target runs it can no longer fail, only go unanswered. A
+/* Dummy hypervisors. A transfer goes through libvirt's stages: the target prepares, memory is copied, the source stops,
+ * the target runs, libvirt ends. It may fail in each; once the target runs it can no longer fail, only go unanswered. A
  * transfer goes on when the gateway that asked for it dies. */
 #include <stdio.h>
 #include <string.h>
@@ -24,6 +24,8 @@ static struct sim_vm *find(struct world *world, const uint8_t uuid[UUID_SIZE])
 
 static enum vm_place place_at(const struct sim_vm *vm, const struct site *site)
 {
+    if (vm->off)
+        return PLACE_ABSENT;
     if (vm->at == site)
         return vm->phase == VM_COPYING || vm->phase == VM_STOPPED ? PLACE_MOVING :
                vm->running                                        ? PLACE_RUNNING :
@@ -176,6 +178,23 @@ static void next_stage(struct world *world, struct sim_vm *vm, int64_t ms, happe
     world_at(world, ms, NULL, false, fn, stage, drop_stage);
 }
 
+void machine_off(struct sim_vm *vm)
+{
+    struct site *site = vm->at, *target = vm->to;
+
+    tell(site->world, site, "%s shuts down", vm->vm.name);
+    vm->off = true;
+    vm->running = false;
+    vm->transfer++;
+    vm->to = NULL;
+    if (vm->phase == VM_COPYING || vm->phase == VM_STOPPED) {
+        tell_gone(target, vm);
+        answer(vm, site, ERR_UNKNOWN, "the domain stopped while it was moved");
+    }
+    vm->phase = VM_STILL;
+    tell_vm(site, vm, VM_SHUT_OFF, CAUSE_DISCOVERED);
+}
+
 /* ---- the contract ---- */
 
 static void transfer(struct hypervisor_driver *driver, uint64_t request, const struct hypervisor_transfer *transfer)
@@ -187,7 +206,7 @@ static void transfer(struct hypervisor_driver *driver, uint64_t request, const s
     maybe_crash(site);
     if (site->cut)
         return;
-    if (vm->at != site || vm->phase != VM_STILL) {
+    if (vm->off || vm->at != site || vm->phase != VM_STILL) {
         deliver_done(site, 5, request, ERR_CONFLICT, "no such running domain, or a job is active");
         return;
     }
@@ -215,7 +234,8 @@ static void abort_transfer(struct hypervisor_driver *driver, uint64_t request, c
     deliver_done(site, 5, request, 0, NULL);
 }
 
-static void locate(struct hypervisor_driver *driver, uint64_t request, const char *server, const uint8_t uuid[UUID_SIZE])
+static void locate(struct hypervisor_driver *driver, uint64_t request, const char *server,
+                   const uint8_t uuid[UUID_SIZE])
 {
     struct site *site = site_of(driver);
     struct event event = {.type = EVENT_DONE, .request = request};
@@ -248,6 +268,16 @@ void machines_init(struct site *site)
 static void tell_domains(struct world *world, void *arg)
 {
     struct site *site = arg;
+
+    if (fault(world, world->percent_lost)) {
+        struct event down = {.type = EVENT_SERVER_DOWN};
+
+        snprintf(down.name, NAME_SIZE, "%s", site->config.servers[0].name);
+        err_set(&down.err, ERR_UNREACHABLE, "the dummy hypervisor is away");
+        deliver(site, 0, down);
+        world_at(world, 1000 + chance(world, 30000), site, true, tell_domains, site, NULL);
+        return;
+    }
     struct event event = {.type = EVENT_SERVER_UP};
 
     snprintf(event.name, NAME_SIZE, "%s", site->config.servers[0].name);
@@ -262,6 +292,8 @@ static void tell_domains(struct world *world, void *arg)
     for (unsigned v = 0; v < world->n_vms; v++) {
         struct sim_vm *vm = &world->vms[v];
 
+        if (vm->off)
+            continue;
         if (vm->at == site)
             tell_vm(site, vm, vm->running ? VM_RUNNING : VM_PAUSED, CAUSE_DISCOVERED);
         else if (vm->to == site)

@@ -123,6 +123,12 @@ static bool run_until_quiet(struct world *world)
     return world->broken.code == 0;
 }
 
+static bool in_migration(const struct site *site, const struct sim_vm *vm)
+{
+    return site->gateway && migration_of_vm(site->gateway, vm->vm.uuid, NULL);
+}
+
+/* Of some of the VMs that are at the site and in no other order. */
 static int give_order(struct world *world, struct site *site, char id[UUID_TEXT_SIZE])
 {
     struct backend backend = gateway_backend(site->gateway);
@@ -130,7 +136,8 @@ static int give_order(struct world *world, struct site *site, char id[UUID_TEXT_
     struct err err = {0};
 
     for (unsigned v = 0; v < world->n_vms; v++) {
-        if (world->vms[v].at == site && (chance(world, 4) || json_array_size(vms) == 0))
+        if (world->vms[v].at == site && !world->vms[v].off && !in_migration(site, &world->vms[v]) &&
+            (chance(world, 3) || json_array_size(vms) == 0))
             json_array_append_new(vms, json_string(world->vms[v].vm.name));
     }
     json_t *command = json_pack("{s:o, s:{s:s, s:s}}", "vms", vms, "to", "dc", site->other_dc, "server",
@@ -157,7 +164,8 @@ static void cancel_order(struct world *world, struct site *site, const char *id)
     backend.migration_cancel(site->gateway, id, &err);
 }
 
-static void check_rollback(struct world *world, struct site *source, const char *id, char *const before[2])
+/* 6. After a rollback the network is as before ('before' null: it cannot be, something else happened, too). */
+static void check_end(struct world *world, struct site *source, const char *id, char *const before[2])
 {
     struct store_migration row = {0};
 
@@ -168,7 +176,7 @@ static void check_rollback(struct world *world, struct site *source, const char 
     world->migrations++;
     if (strcmp(row.state, "rolled_back") == 0) {
         world->rolled_back++;
-        for (int s = 0; s < 2; s++) {
+        for (int s = 0; s < 2 && before; s++) {
             AUTO_FREE char *after = network_snapshot(&world->sites[s]);
 
             if (strcmp(before[s], after) != 0) {
@@ -183,30 +191,74 @@ static void check_rollback(struct world *world, struct site *source, const char 
     store_migration_free(&row);
 }
 
-static bool run_order(struct world *world)
+/* Something that nobody ordered. */
+static bool mishap(struct world *world)
 {
-    struct site *source = &world->sites[chance(world, 2)];
-    char id[UUID_TEXT_SIZE] = "";
-    char *before[2];
+    static const char *const switches[] = {SIM_PE, SIM_INTER_DC};
+    struct sim_vm *vm = &world->vms[chance(world, world->n_vms)];
 
-    for (int s = 0; s < 2; s++)
-        before[s] = network_snapshot(&world->sites[s]);
-    if (world->vms[0].at != source)
-        source = world->vms[0].at;
-    world->faults_until = world->now + 60000;
-    run_until(world, world->now + chance(world, 3000));
-    for (int tries = 0; tries < 50 && !*id && world->broken.code == 0; tries++) {
+    run_until(world, world->now + chance(world, 8000));
+    switch (chance(world, 6)) {
+    case 0:
+        if (vm->phase == VM_STILL || vm->phase == VM_COPYING) {
+            machine_off(vm);
+            return true;
+        }
+        return false;
+    case 1:
+        /* A gate that reboots cuts what goes through it: that a transfer fails then is QEMU's affair. */
+        if (vm->phase == VM_STILL && !world->vms[0].to && !world->vms[world->n_vms - 1].to)
+            switch_reboots(&world->sites[chance(world, 2)], switches[0]);
+        return false;
+    default:
+        return false;
+    }
+}
+
+static struct site *source_of(struct world *world)
+{
+    for (unsigned v = 0; v < world->n_vms; v++) {
+        if (!world->vms[v].off)
+            return world->vms[v].at;
+    }
+    return &world->sites[0];
+}
+
+static void order_somehow(struct world *world, struct site *source, char id[UUID_TEXT_SIZE])
+{
+    for (int tries = 0; tries < 20 && !*id && world->broken.code == 0; tries++) {
         if (!source->gateway || give_order(world, source, id))
             run_until(world, world->now + 2000);
     }
-    if (*id && chance(world, 5) == 0) {
-        run_until(world, world->now + chance(world, 5000));
-        cancel_order(world, source, id);
+}
+
+static bool run_orders(struct world *world)
+{
+    struct site *source = source_of(world);
+    char ids[2][UUID_TEXT_SIZE] = {"", ""};
+    char *before[2];
+    bool undisturbed;
+
+    for (int s = 0; s < 2; s++)
+        before[s] = network_snapshot(&world->sites[s]);
+    world->faults_until = world->now + 60000;
+    run_until(world, world->now + chance(world, 3000));
+    order_somehow(world, source, ids[0]);
+    if (world->n_vms > 1 && chance(world, 2)) { /* a second one beside it */
+        run_until(world, world->now + chance(world, 1000));
+        order_somehow(world, source, ids[1]);
     }
+    if (*ids[0] && chance(world, 5) == 0) {
+        run_until(world, world->now + chance(world, 5000));
+        cancel_order(world, source, ids[0]);
+    }
+    undisturbed = !mishap(world) && !*ids[1];
     if (run_until_quiet(world)) {
         check_quiet(world);
-        if (*id && world->broken.code == 0)
-            check_rollback(world, source, id, before);
+        for (int i = 0; i < 2 && world->broken.code == 0; i++) {
+            if (*ids[i])
+                check_end(world, source, ids[i], undisturbed ? before : NULL);
+        }
     }
     free(before[0]);
     free(before[1]);
@@ -231,7 +283,7 @@ static bool run_seed(uint64_t seed, bool trace, struct world *totals)
     if (world->broken.code == 0)
         check_quiet(world);
     for (unsigned n = 1 + chance(world, 3); n > 0 && world->broken.code == 0; n--)
-        run_order(world);
+        run_orders(world);
     fine = world->broken.code == 0;
     if (!fine)
         printf("%sseed %llu: %s\n", trace ? "" : "FAILED ", (unsigned long long) seed, world->broken.text);
