@@ -33,6 +33,14 @@ static enum vm_place place_at(const struct sim_vm *vm, const struct site *site)
     return vm->to == site && (vm->phase == VM_COPYING || vm->phase == VM_STOPPED) ? PLACE_INCOMING : PLACE_ABSENT;
 }
 
+static void tell_in_order(struct site *site, int64_t ms, struct event event)
+{
+    int64_t at = site->world->now + ms;
+
+    site->told_until = at > site->told_until ? at : site->told_until + 1;
+    deliver(site, site->told_until - site->world->now, event);
+}
+
 static void tell_vm(struct site *site, const struct sim_vm *vm, enum vm_state state, enum vm_cause cause)
 {
     struct event event = {.type = EVENT_VM, .vm_cause = cause};
@@ -44,7 +52,7 @@ static void tell_vm(struct site *site, const struct sim_vm *vm, enum vm_state st
     event.vm.job_active = vm->phase == VM_COPYING || vm->phase == VM_STOPPED;
     snprintf(event.vm.server, NAME_SIZE, "%s", site->config.servers[0].name);
     snprintf(event.name, NAME_SIZE, "%s", vm->vm.name);
-    deliver(site, 1 + chance(site->world, 5), event);
+    tell_in_order(site, 1 + chance(site->world, 5), event);
 }
 
 static void tell_gone(struct site *site, const struct sim_vm *vm)
@@ -55,7 +63,7 @@ static void tell_gone(struct site *site, const struct sim_vm *vm)
         return;
     event.vm = vm->vm;
     snprintf(event.vm.server, NAME_SIZE, "%s", site->config.servers[0].name);
-    deliver(site, 1 + chance(site->world, 5), event);
+    tell_in_order(site, 1 + chance(site->world, 5), event);
 }
 
 /* ---- a transfer's stages ---- */
@@ -274,21 +282,18 @@ static void tell_domains(struct world *world, void *arg)
 
         snprintf(down.name, NAME_SIZE, "%s", site->config.servers[0].name);
         err_set(&down.err, ERR_UNREACHABLE, "the dummy hypervisor is away");
-        deliver(site, 0, down);
+        tell_in_order(site, 0, down);
         world_at(world, 1000 + chance(world, 30000), site, true, tell_domains, site, NULL);
         return;
     }
     struct event event = {.type = EVENT_SERVER_UP};
+    struct event listed = {.type = EVENT_SERVER_LISTED};
 
     snprintf(event.name, NAME_SIZE, "%s", site->config.servers[0].name);
     snprintf(event.server.name, NAME_SIZE, "%s", site->config.servers[0].name);
     event.server.up = true;
     event.server.memory_kib = event.server.memory_free_kib = 8 << 20;
-    deliver(site, 0, event);
-    struct event listed = {.type = EVENT_SERVER_LISTED};
-
-    snprintf(listed.name, NAME_SIZE, "%s", site->config.servers[0].name);
-    deliver(site, 6 + chance(world, 300), listed);
+    tell_in_order(site, 0, event);
     for (unsigned v = 0; v < world->n_vms; v++) {
         struct sim_vm *vm = &world->vms[v];
 
@@ -299,6 +304,8 @@ static void tell_domains(struct world *world, void *arg)
         else if (vm->to == site)
             tell_vm(site, vm, VM_INCOMING, CAUSE_DISCOVERED);
     }
+    snprintf(listed.name, NAME_SIZE, "%s", site->config.servers[0].name);
+    tell_in_order(site, chance(world, 300), listed);
 }
 
 void machines_tell_all(struct site *site)

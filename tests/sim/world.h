@@ -60,6 +60,7 @@ struct site { /* one data center */
     struct routes_driver routes;
     struct peer_driver peers;
     struct sim_switch sw[3];
+    int64_t told_until; /* a hypervisor tells things in the order in which they happened */
     struct ip routes_set[SIM_VMS_MAX];
     size_t n_routes;
 };
