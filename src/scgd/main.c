@@ -10,6 +10,7 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
+#include "io/footprint.h"
 #include "io/loop.h"
 #include "north/peer_api.h"
 #include "north/rest.h"
@@ -25,6 +26,7 @@ struct daemon {
     struct loop *loop;
     struct event_queue queue;
     bool draining; /* drain() is posted and has not run */
+    bool settled;  /* the gateway was ready, and what only the start needed has been given back */
     struct timer *timer;
     struct store *store;
     struct tls *tls;
@@ -80,6 +82,10 @@ static void drain(void *arg)
     while ((event = event_pop(&daemon->queue))) {
         gateway_event(daemon->gateway, event, loop_now(daemon->loop));
         event_discard(event);
+    }
+    if (daemon->gateway->ready && !daemon->settled) {
+        daemon->settled = true;
+        footprint_trim();
     }
     set_timer(daemon);
 }

@@ -217,7 +217,9 @@ static void settle_vms(struct gateway *gateway, const struct migration *migratio
             memcpy(vm.name, order->vms[v].name, NAME_SIZE);
             memcpy(vm.server, order->role == ROLE_SOURCE ? order->vms[v].server : order->target_server, NAME_SIZE);
         }
-        gone |= vm.state == VM_SHUT_OFF;
+        /* The side that it should be at. */
+        gone |= vm.state == VM_SHUT_OFF &&
+                order->vms[v].fate == (order->role == ROLE_SOURCE ? FATE_STAYED : FATE_CROSSED);
         network_adopt(gateway, &vm);
     }
     if (gone) /* after a restart, its flows may be of a VM that was never told */

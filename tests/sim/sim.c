@@ -88,8 +88,8 @@ static bool quiet(const struct world *world)
     for (int s = 0; s < 2; s++) {
         const struct gateway *gateway = world->sites[s].gateway;
 
-        if (!gateway || gateway->n_requests || gateway->network.routes_wanted || gateway->network.routes_busy ||
-            gateway->network.resync_at.ms != MONO_NEVER.ms)
+        if (!gateway || !gateway_servers_listed(gateway) || gateway->n_requests || gateway->network.routes_wanted ||
+            gateway->network.routes_busy || gateway->network.resync_at.ms != MONO_NEVER.ms)
             return false;
         for (size_t m = 0; m < gateway->n_migrations; m++) {
             if (!saga_ended(gateway->migrations[m]->saga))
