@@ -11,12 +11,13 @@ from .errors import LabError
 METADATA = "https://service-control-gateway.org/xmlns/vm/1"
 CONSOLES = "/var/log/libvirt/consoles"
 MEMORY_MIB = 128
+REAPER = Path(__file__).resolve().parent.parent / "reaper"
 
 
 def daemons(lab):
     for node in lab.topology.by_role("server"):
         name = node.name
-        yield Daemon(name, "libvirtd", ["libvirtd", "--listen", "-f", "/etc/libvirt/libvirtd.conf"], deadline=30,
+        yield Daemon(name, "libvirtd", [str(REAPER), "libvirtd", "--listen", "-f", "/etc/libvirt/libvirtd.conf"], deadline=30,
                      ready=lambda name=name: virsh(lab, name, "domcapabilities", "--virttype", "qemu", check=False))
         yield Daemon(name, "lldpd", ["lldpd", "-d", "-I", "uplink,mig", "-C", "mgmt"],
                      ready=lambda name=name: lab.private(name, "/run/lldpd.socket").exists())

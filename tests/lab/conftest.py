@@ -2,6 +2,7 @@
 """Fixtures of the tests that need the lab. They need root, and Debian's python: /usr/bin/python3 -m pytest tests/lab"""
 
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -9,7 +10,12 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from labtool import ROOT, LabTool       # noqa: E402
+from labtool import GATEWAYS, Capture, LabTool  # noqa: E402
+from moving import go_home                      # noqa: E402
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "complaints(*patterns): warnings and errors that gateways may log in this test")
 
 
 def pytest_collection_modifyitems(items):
@@ -18,17 +24,82 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.skip(reason="network namespaces need root"))
 
 
+class Logs:
+    """What the gateways logged; each line is looked at once."""
+
+    LINE = re.compile(r"\S+Z (?P<level>\w+) (?P<fault>\S+) \[[^]]*\] ")
+
+    def __init__(self, lab, was_up):
+        self.files = {lab.directory / "log" / f"{node}-scgd.log": 0 for node, _ in GATEWAYS.values()}
+        if was_up:                      # what was before is not ours to judge
+            self.files = {file: file.stat().st_size if file.exists() else 0 for file in self.files}
+
+    def complaints(self, expected):
+        """New lines that are no information, but for warnings and errors that were expected. A fault of ours never is,
+        nor is a line that the logger did not write: an abort, a sanitizer."""
+        found = []
+        for file, offset in self.files.items():
+            if not file.exists():
+                continue
+            text = file.read_bytes()
+            end = text.rfind(b"\n") + 1
+            if end < offset:            # another lab
+                offset = 0
+            self.files[file] = end
+            for line in text[offset:end].decode().splitlines():
+                parts = self.LINE.match(line)
+                told = parts and (parts["level"] in ("info", "debug")
+                                  or parts["fault"] != "ours" and any(re.search(one, line) for one in expected))
+                if not told:
+                    found.append(f"{file.name}: {line}")
+        return found
+
+
 @pytest.fixture(scope="session")
 def lab():
     """The lab, brought up once; one that was up before is used, and left up."""
     tool = LabTool()
     was_up = tool.status()["state"] == "up"
     try:
-        tool.up(*([] if (ROOT / "build" / "scgd").exists() else ["--no-scgd"]))
+        tool.logs = Logs(tool, was_up)
+        tool.up(*([] if (tool.build / "scgd").exists() else ["--no-scgd"]))
         yield tool
     finally:
         if not was_up:
             tool.down()
+
+
+@pytest.fixture(scope="session")
+def wire(lab, tmp_path_factory):
+    """OpenFlow between the gateways and their switches, from the session's beginning: by data center, a capture."""
+    directory = tmp_path_factory.mktemp("wire")
+    captures = {dc: Capture(lab.popen("exec", node, "tcpdump", "-Z", "root", "-U", "-i", "mgmt", "-w",
+                                      directory / f"{node}.pcap", "tcp", "port", "6653"), directory / f"{node}.pcap")
+                for dc, (node, _) in GATEWAYS.items()}
+    yield captures
+    for capture in captures.values():
+        capture.finish()
+
+
+@pytest.fixture(autouse=True)
+def gateways_do_not_complain(request):
+    """Of every test that uses the lab: no unexpected warning, no error of ours."""
+    if "lab" not in request.fixturenames:
+        yield
+        return
+    lab = request.getfixturevalue("lab")
+    request.getfixturevalue("wire")
+    yield
+    expected = [one for mark in request.node.iter_markers("complaints") for one in mark.args]
+    assert lab.logs.complaints(expected) == []
+
+
+@pytest.fixture
+def home(lab):
+    """The lab with every guest at server-a under its policy of moving.POLICIES, and afterwards again."""
+    go_home(lab)
+    yield lab
+    go_home(lab)
 
 
 @pytest.fixture(scope="module")

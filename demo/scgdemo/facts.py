@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is so at one moment, asked from hypervisors, switches and routers themselves, and the places they are at."""
+
+import re
+from dataclasses import dataclass
+
+from . import rules
+from .traffic import user
+
+
+@dataclass(frozen=True)
+class VM:
+    name: str
+    address: str
+    mac: str
+
+    @property
+    def cookie(self):
+        """The end of the cookie that the gateway's flows of this VM carry: the last five bytes of its UUID."""
+        return self.mac.replace(":", "")[2:]
+
+
+V1, V2, V3 = VMS = tuple(VM(f"V{n}", f"10.100.0.1{n}", f"52:54:00:00:00:1{n}") for n in (1, 2, 3))
+MOVING = (V2, V3)
+SERVERS = {"server-a": "A", "server-b": "B"}
+TORS = {"tor-a": "dc-a", "tor-b": "dc-b"}           # and the node whose Open vSwitch has it
+EDGES = {"pe3": "dc-a", "pe4": "dc-b"}
+NEXT_HOPS = {"192.0.2.2": "A", "192.0.2.6": "B"}
+FORBIDDEN = [f"{vm.address}:22" for vm in VMS]
+HAND_COOKIE, HAND_METER = "0xad", 900               # of policies/v3.flows
+
+
+class Facts:
+    def __init__(self, lab):
+        domains = {server: lab.domains(server) for server in SERVERS}
+        self.where = {vm.name: {server: found[vm.name] for server, found in domains.items() if vm.name in found}
+                      for vm in VMS}
+        self.flows = {tor: lab.flows(node, tor) for tor, node in TORS.items()}
+        self.meters = {tor: lab.meters(node, tor) for tor, node in TORS.items()}
+        self.vlans = {dc: lab.vlan(dc) for dc in SERVERS.values()}
+        self.next_hops = lab.host_routes()
+        # COOKIE_CHANNEL of the gateway
+        self.channel_flows = sum("cookie=0x5c6704" in flow for edge, node in EDGES.items()
+                                 for flow in lab.flows(node, edge))
+
+    def place(self, vm):
+        """'server-a (running)', or both."""
+        return ", ".join(f"{server} ({state})" for server, (state, _) in self.where[vm.name].items()) or "nowhere"
+
+    def runs_only_on(self, vm, server):
+        return [(one, state) for one, (state, _) in self.where[vm.name].items()] == [(server, "running")]
+
+    def of_vm(self, tor, vm):
+        """All flows of a VM on a ToR, and how many of them are policy."""
+        mine = [flow for flow in self.flows[tor] if rules.belongs(flow, vm)]
+        return len(mine), sum(re.search(r"\btable=[34],", flow) is not None for flow in mine)
+
+    def rules(self, tor, vm):
+        return rules.read(self.flows[tor], self.meters[tor], vm)
+
+    def route(self, vm):
+        hop = self.next_hops.get(vm.address)
+        return f"to data center {NEXT_HOPS[hop]}" if hop in NEXT_HOPS else hop or "none"
+
+
+def measure(lab, vm, amount=2_000_000):
+    """How fast the user can send to a VM (kbit/s), and the DSCP mark that the VM's web pages arrive with."""
+    speed = user(lab, "upload", vm.address, amount)
+    script = (f"tcpdump -Z root -nn -v -c 3 -i user1-inet src {vm.address} and tcp src port 80 2>/dev/null & "
+              f"sleep 0.5; curl -s -m 10 -o /dev/null http://{vm.address}/; wait")
+    text = lab.exec("user1", "sh", "-c", script, timeout=20)
+    marks = {int(tos, 16) >> 2 for tos in re.findall(r"\(tos (0x[0-9a-f]+)", text)}
+    return speed, marks

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The lab as the demo begins: up, three VMs on server-a, no policy."""
+
+import os
+import time
+
+from .facts import HAND_COOKIE, HAND_METER, SERVERS, VMS
+from .lab import DemoError
+from .traffic import user
+
+
+def prepare(lab, screen):
+    if not lab.status():
+        up(lab)
+    elif trouble := reuse(lab, screen):
+        screen.say(f"The lab is up, but {trouble}. It is made anew.")
+        if lab.show("down"):
+            raise DemoError("the lab could not be taken down")
+        up(lab)
+    clear_policies(lab)
+
+
+def up(lab):
+    if lab.show("up"):
+        raise DemoError("the lab did not come up")
+
+
+def trouble_of(lab):
+    """Why the demo cannot begin in this lab, as the end of a sentence; None if it can."""
+    status = lab.status()
+    if not status or status["state"] != "up":
+        return "it is not complete"
+    for daemon in status["daemons"]:
+        if not daemon["alive"]:
+            return f"its {daemon['name']} of {daemon['node']} does not run"
+        if daemon["name"] == "scgd" and os.readlink(f"/proc/{daemon['pid']}/exe").endswith(" (deleted)"):
+            return "its gateways are older than the program that was built since"
+    for vm in VMS:
+        if list(status["guests"].get(vm.name, {}).values()).count("running") != 1:
+            return f"{vm.name} does not run once"
+        if not user(lab, "knock", "--rounds", 2, f"{vm.address}:80")[f"{vm.address}:80"]["opened"]:
+            return f"{vm.name} does not answer"
+    return None
+
+
+def reuse(lab, screen):
+    """Brings the lab that is up to where the demo begins. None, or why that is not possible."""
+    try:
+        if trouble := trouble_of(lab):
+            return trouble
+        screen.say("The lab is up already and is used as it is.")
+        bring_home(lab, screen)
+        return trouble_of(lab)
+    except (DemoError, OSError) as error:
+        return f"it does not do what it is asked for ({error})"
+
+
+def bring_home(lab, screen):
+    away = [vm.name for vm in VMS if vm.name in lab.domains("server-b")]
+    if away:
+        screen.say(f"{' and '.join(away)} moved to server-b before, and now move back first.")
+        words = ("ctl", "B", "migrate", *away, "--to", "A/server-a", "--watch")
+        begin = time.monotonic()
+        lab.run(*words, timeout=120)
+        screen.line(f"  done in {time.monotonic() - begin:.0f} s")
+
+
+def clear_policies(lab):
+    for dc in SERVERS.values():
+        for policy in lab.ctl(dc, "policy", "list")["policies"]:
+            lab.run("ctl", dc, "policy", "delete", policy["policy"])
+    lab.ofctl("dc-a", "del-flows", "tor-a", f"cookie={HAND_COOKIE}/-1")
+    lab.ofctl("dc-a", "del-meters", "tor-a", f"meter={HAND_METER}")

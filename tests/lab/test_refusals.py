@@ -1,0 +1,281 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Orders that cannot be carried out are refused by name, and nothing has changed: not a flow, not a meter, no VM."""
+
+import contextlib
+import re
+import uuid
+
+import libvirt
+import pytest
+from labtool import wait_until
+from moving import (ADDRESSES, HYPERVISOR_GONE, MACS, POLICIES, SWITCH_GONE, Order, delete_policy, ofctl, policy_flows,
+                    reachable, runs_at, stored_policies, switch_state, wait_ready, wait_same_switches)
+
+METADATA = "https://service-control-gateway.org/xmlns/vm/1"
+
+
+def domain(name, mac="52:54:00:00:00:99", address="10.100.0.99", memory_mib=16):
+    """A VM without kernel or disk: it shall not run, or not further than QEMU's own start."""
+    return f"""
+<domain type='qemu'>
+  <name>{name}</name>
+  <uuid>{uuid.uuid4()}</uuid>
+  <metadata>
+    <scg:vm xmlns:scg='{METADATA}' segment='web'><scg:interface mac='{mac}' address='{address}'/></scg:vm>
+  </metadata>
+  <memory unit='MiB'>{memory_mib}</memory>
+  <os><type arch='x86_64' machine='pc'>hvm</type></os>
+  <devices>
+    <controller type='usb' model='none'/>
+    <interface type='bridge'>
+      <mac address='{mac}'/><source bridge='br0'/><model type='virtio'/><port isolated='yes'/>
+    </interface>
+    <memballoon model='none'/>
+  </devices>
+</domain>"""
+
+
+@contextlib.contextmanager
+def defined(lab, dc, server, xml, start=False):
+    """The domain on the server, known to the gateway; gone afterwards."""
+    machine = lab.libvirt(server).defineXML(xml)
+    name = machine.name()
+    try:
+        if start:
+            machine.createWithFlags(libvirt.VIR_DOMAIN_START_PAUSED)
+        wait_until(f"gateway {dc} to see {name}", lambda: of_uuid(lab, dc, machine.UUIDString()))
+        if start:
+            wait_until(f"gateway {dc} to see {name} started",
+                       lambda: of_uuid(lab, dc, machine.UUIDString())["state"] == "paused")
+        yield
+    finally:
+        gone = machine.UUIDString()
+        if start:
+            machine.destroy()
+        machine.undefine()
+        wait_until(f"gateway {dc} to forget {name}", lambda: not of_uuid(lab, dc, gone))
+
+
+def of_uuid(lab, dc, wanted):
+    return next((vm for vm in lab.get(dc, "/v1/vms")["vms"] if vm["uuid"] == wanted), None)
+
+
+def untouched(lab, names=("V2",)):
+    """What must be the same after a refusal."""
+    return {"switches": switch_state(lab), "policies": stored_policies(lab, "A"), "B": stored_policies(lab, "B"),
+            "places": {name: runs_at(lab, name) for name in ADDRESSES},
+            "generations": {name: vm["generation"] for name in names for vm in lab.get("A", "/v1/vms")["vms"]
+                            if vm["name"] == name},
+            "channels": lab.get("A", "/v1/channels"), "vlans": [lab.get(dc, "/v1/segments") for dc in "AB"]}
+
+
+def refused(lab, *names, words, to="B/server-b", accepted=False):
+    """The order fails with a sentence that has all of `words`, and everything is as before. `accepted`: only the target
+    can know, so a migration was begun, which must be rolled back on both sides."""
+    before = untouched(lab, names)
+    order = Order(lab, "A", *names, to=to)
+    assert order.finish() == 1, order.output
+    for word in words:
+        assert word in order.output
+    if accepted:
+        assert order.wait_ended() == "rolled_back"
+        migration = order.migration()
+        for word in words:
+            assert word in migration["reason"]
+        assert [vm["fate"] for vm in migration["vms"]] == ["stayed"] * len(names)
+        assert not any(vm["began-ms"] for vm in migration["vms"]), "memory was transferred"
+    else:
+        assert {one["id"] for one in lab.get("A", "/v1/migrations")["migrations"]} == order.known
+    assert untouched(lab, names) == before
+    for name in names:
+        assert name not in ADDRESSES or reachable(lab, name)
+    return order
+
+
+# -- what the source knows itself
+
+@pytest.mark.parametrize("names, to, words", [
+    (["V9"], "B/server-b", ["VM 'V9'"]),
+    (["V2", "V9"], "B/server-b", ["VM 'V9'"]),
+    (["V2"], "C/server-b", ["data center 'C'"]),
+    (["V2"], "A/server-a", ["data center A already"]),
+    (["V2", "V2"], "B/server-b", ["V2"]),
+])
+def test_what_does_not_exist(home, names, to, words):
+    refused(home, *names, to=to, words=words)
+
+
+@pytest.mark.parametrize("words", [("migrate", "V2"), ("migrate", "--to", "B/server-b"), ("migrate", "V2", "--to", "B"),
+                                   ("migrate", "V2", "--to", "B/"), ("migrate", "V2", "--to", "B/server-b", "--fast")])
+def test_wrong_usage(lab, words):
+    done = lab.run("ctl", "A", *words, check=False)
+    assert done.returncode == 2 and done.stderr.startswith("scgctl: ")
+
+
+def test_bandwidth_that_no_channel_has(home):
+    before = untouched(home)
+    done = home.run("ctl", "A", "migrate", "V2", "--to", "B/server-b", "--bandwidth", "1001", check=False)
+    assert done.returncode == 1 and "1001 Mbit/s" in done.stderr and "1000" in done.stderr
+    assert untouched(home) == before
+
+
+def test_vm_that_is_paused(home):
+    machine = home.libvirt("server-a").lookupByName("V2")
+    machine.suspend()
+    try:
+        wait_until("A to see V2 paused", lambda: home.get("A", "/v1/vms/V2")["state"] == "paused")
+        before = switch_state(home)
+        order = Order(home, "A", "V2")
+        assert order.finish() == 1
+        assert "VM V2 is paused" in order.output
+        assert switch_state(home) == before
+    finally:
+        machine.resume()
+    wait_until("A to see V2 running", lambda: home.get("A", "/v1/vms/V2")["state"] == "running")
+
+
+def test_vm_that_is_off(home):
+    with defined(home, "A", "server-a", domain("V8")):
+        refused(home, "V8", words=["VM V8 is shut-off"])
+
+
+@pytest.fixture
+def no_policy(home):
+    """V3 with neither a stored policy nor one on its switch."""
+    delete_policy(home, "A", "V3")
+    wait_until("V3's policy to leave its switch", lambda: not policy_flows(home, "A", "V3"))
+    return home
+
+
+@pytest.mark.parametrize("names", [["V3"], ["V2", "V3"]])
+def test_vm_without_a_policy(no_policy, names):
+    refused(no_policy, *names, accepted=True, words=["VM V3 has no policy", "scgctl policy apply"])
+
+
+def test_policy_on_the_switch_that_is_none(no_policy):
+    """What the source's switch does with V3 cannot be said as a policy: the flow is named."""
+    flow = "table=4,priority=700,tcp,nw_dst=10.100.0.13,tcp_flags=+syn,actions=goto_table:5"
+    ofctl(no_policy, "dc-a", "add-flow", "tor-a", flow)
+    try:
+        refused(no_policy, "V3", accepted=True, words=["the policy of VM V3 on its switch", "tcp_flags"])
+    finally:
+        ofctl(no_policy, "dc-a", "del-flows", "tor-a", flow.partition(",actions")[0], "--strict")
+
+
+# -- what only the target knows
+
+def test_unknown_server(home):
+    refused(home, "V2", to="B/server-z", accepted=True, words=["server server-z", "data center B"])
+
+
+@pytest.mark.parametrize("keys, words", [
+    ({"name": "V2"}, ["server-b", "called V2"]),
+    ({"name": "V7", "mac": MACS["V2"]}, [MACS["V2"], "VM V7 on server-b"]),
+    ({"name": "V7", "address": ADDRESSES["V2"]}, [ADDRESSES["V2"], "VM V7 on server-b"]),
+], ids=["name", "MAC", "address"])
+def test_clash_at_the_target(home, keys, words):
+    with defined(home, "B", "server-b", domain(**keys)):
+        refused(home, "V2", accepted=True, words=["data center B", *words])
+
+
+def test_group_of_which_one_is_refused(home):
+    """V2 could go, V3 clashes: both stay."""
+    with defined(home, "B", "server-b", domain("V7", mac=MACS["V3"])):
+        refused(home, "V2", "V3", accepted=True, words=["data center B", MACS["V3"], "V7"])
+
+
+def test_target_without_memory(home):
+    """A VM that is paused since its start has its memory booked, but touched none of it."""
+    server = home.get("B", "/v1/servers/server-b")
+    with defined(home, "B", "server-b", domain("V6", memory_mib=server["memory-kib"] // 1024 - 64), start=True):
+        wait_until("B to count V6", lambda: home.get("B", "/v1/servers/server-b")["memory-free-kib"] < 128 << 10)
+        refused(home, "V2", accepted=True, words=["server-b", "memory", "128 MiB"])
+
+
+# -- somebody does not answer
+
+@pytest.mark.complaints(SWITCH_GONE)    # the lab has switches connect anew to a gateway that it starts
+def test_peer_that_is_gone(home):
+    home.run("kill", "scgd", "B")
+    before = switch_state(home)
+    order = Order(home, "A", "V2")
+    assert order.finish() == 1, order.output
+    assert "data center B" in order.output
+    assert order.migration()["state"] == "rolled_back"
+    assert switch_state(home) == before and runs_at(home, "V2") == "A" and reachable(home, "V2")
+    home.run("restart", "scgd", "B")
+    wait_ready(home, "B")
+    assert order.wait_ended() == "rolled_back"
+
+
+@pytest.mark.complaints(SWITCH_GONE)
+@pytest.mark.parametrize("bridge, word", [("tor-b", "tor-b"), ("pe2", "PE"), ("pe4", "PE")])
+def test_target_switch_without_its_gateway(home, bridge, word):
+    node = "dc-b"
+    target = home.exec(node, "ovs-vsctl", "get-controller", bridge).strip()
+    home.exec(node, "ovs-vsctl", "del-controller", bridge)
+    try:
+        wait_until(f"B to miss {bridge}", lambda: not home.get("B", f"/v1/switches/{bridge}")["up"], 20)
+        refused(home, "V2", accepted=True, words=["data center B", word])
+    finally:
+        connect(home, node, bridge, target)
+        wait_ready(home, "B")
+
+
+def connect(lab, node, bridge, target):
+    lab.exec(node, "ovs-vsctl", "set-controller", bridge, target, "--", "set", "Controller", bridge, "max_backoff=1000",
+             "inactivity_probe=5000", "connection_mode=out-of-band")
+
+
+@pytest.mark.complaints(SWITCH_GONE)
+def test_target_switches_that_are_dead(home):
+    """ovs-vswitchd killed; when it comes back its gateway gives it all flows again."""
+    before = switch_state(home)
+    home.run("kill", "ovs-vswitchd", "dc-b")
+    wait_until("B to miss its switches",
+               lambda: not any(one["up"] for one in home.get("B", "/v1/switches")["switches"]), 20)
+    order = Order(home, "A", "V2")
+    assert order.finish() == 1, order.output
+    assert order.wait_ended() == "rolled_back"
+    assert "data center B" in order.output and re.search("switch|ToR|tor-b|PE", order.output)
+    assert runs_at(home, "V2") == "A" and reachable(home, "V2")
+    home.run("restart", "ovs-vswitchd", "dc-b")
+    wait_ready(home, "B")
+    wait_same_switches(home, before)
+
+
+@pytest.mark.complaints(HYPERVISOR_GONE)
+def test_target_hypervisor_that_is_dead(home):
+    home.run("kill", "libvirtd", "server-b")
+    try:
+        wait_until("B to miss server-b", lambda: not home.get("B", "/v1/servers/server-b")["up"], 20)
+        before = switch_state(home)
+        order = Order(home, "A", "V2")
+        assert order.finish() == 1, order.output
+        assert order.wait_ended() == "rolled_back"
+        assert "server-b" in order.output and "hypervisor" in order.output
+        assert switch_state(home) == before
+    finally:
+        home.run("restart", "libvirtd", "server-b")
+        wait_ready(home, "B")
+    assert runs_at(home, "V2") == "A" and reachable(home, "V2")
+
+
+# -- a guest that is on its way already
+
+def test_guest_that_moves_already(home):
+    """A second order for it and a change of its policy are refused; so is one for the bandwidth that it has booked."""
+    before = untouched(home)
+    order = Order(home, "A", "V2", options=("--bandwidth", "8"))
+    order.wait_transferring()
+    second = home.run("ctl", "A", "migrate", "V2", "--to", "B/server-b", check=False)
+    assert second.returncode == 1 and f"already in migration {order.id}" in second.stderr
+    wide = home.run("ctl", "A", "migrate", "V3", "--to", "B/server-b", "--bandwidth", "1000", check=False)
+    assert wide.returncode == 1 and "the widest has 992" in wide.stderr
+    status, _, body = home.rest("A", "PUT", "/v1/policies/V2", POLICIES["V2"])
+    assert status == 409 and order.id in body.decode()
+    assert not order.migration()["ended"]
+    home.run("ctl", "A", "migration", "cancel", order.id)
+    assert order.finish() == 1
+    assert order.wait_ended() == "rolled_back"
+    assert untouched(home) == before

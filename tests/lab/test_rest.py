@@ -1,0 +1,267 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The REST interface as docs/openapi.yaml describes it, held against a running gateway; what it says to nonsense."""
+
+import json
+import os
+import re
+import socket
+
+import pytest
+from labtool import GATEWAYS, REST_PORT, wait_until
+from moving import POLICIES, Order, go_home, switch_state
+from openapi import OpenApi
+
+API = OpenApi()
+NOWHERE = {"vms": ["V2"], "to": {"dc": "B", "server": "server-z"}}     # only B can know that there is none
+COLLECTIONS = {"vms": "name", "servers": "name", "switches": "name", "segments": "name", "channels": "name",
+               "peers": "name", "policies": "policy", "migrations": "id"}
+CALLED = set()
+
+
+def call(lab, method, template, body=None, query="", dc="A", **names):
+    """A request whose answer must be as documented; its status and content."""
+    path = re.sub(r"\{(\w+)\}", lambda match: names[match[1]], template)
+    status, headers, data = lab.rest(dc, method, path + query, body)
+    CALLED.add((method, template, status))
+    kind, schema = API.content(method, template, status)
+    if kind is None:
+        assert data == b""
+        return status, None
+    assert headers["Content-Type"].split(";")[0] == kind
+    if kind != "application/json":
+        return status, data.decode()
+    content = json.loads(data)
+    assert API.complaints(schema, content) == []
+    return status, content
+
+
+@pytest.fixture(scope="module")
+def quiet(lab):
+    """The lab at home; for tests that leave it as it is."""
+    go_home(lab)
+    yield lab
+    go_home(lab)
+
+
+@pytest.fixture(scope="module")
+def ended(quiet):
+    """A migration that there is: refused by B."""
+    order = Order(quiet, "A", "V2", to="B/server-z")
+    assert order.finish() == 1
+    return order
+
+
+# -- as documented
+
+@pytest.mark.parametrize("dc", GATEWAYS)
+@pytest.mark.parametrize("collection, key", COLLECTIONS.items())
+def test_collections_and_their_members(quiet, ended, dc, collection, key):
+    status, content = call(quiet, "GET", f"/v1/{collection}", dc=dc)
+    assert status == 200 and list(content) == [collection]
+    if dc == "A":
+        assert content[collection]
+    wild = {"id" if key == "id" else "name": None}
+    for member in content[collection][:10]:
+        wild = dict.fromkeys(wild, member[key])
+        assert call(quiet, "GET", f"/v1/{collection}/{{{next(iter(wild))}}}", dc=dc, **wild) == (200, member)
+    wild = dict.fromkeys(wild, "there-is-none")
+    status, problem = call(quiet, "GET", f"/v1/{collection}/{{{next(iter(wild))}}}", dc=dc, **wild)
+    assert (status, problem["error"]) == (404, "ERR_NOT_FOUND") and "there-is-none" in problem["reason"]
+
+
+def test_lists_are_what_the_lab_is(quiet):
+    assert {vm["name"] for vm in call(quiet, "GET", "/v1/vms")[1]["vms"]} == {"V1", "V2", "V3"}
+    assert {one["name"]: one["role"] for one in call(quiet, "GET", "/v1/switches")[1]["switches"]} == \
+        {"tor-a": "ToR", "p1": "P", "p2": "P", "p3": "P", "pe1": "PE", "pe3": "inter-DC PE"}
+    links = {(one["from"], one["to"]) for one in call(quiet, "GET", "/v1/links")[1]["links"]}
+    assert {("server-a", "tor-a"), ("server-a", "pe3"), ("tor-a", "p1"), ("p3", "pe3"), ("pe3", "p3")} <= links
+    assert call(quiet, "GET", "/healthz")[1]["status"] == "ok"
+
+
+def test_metrics(quiet, ended):
+    status, text = call(quiet, "GET", "/metrics")
+    assert status == 200 and 'scg_vms 3\n' in text
+    for line in text.splitlines():
+        assert re.fullmatch(r"# (HELP|TYPE) \w+ .+|\w+(\{\w+=\"[^\"]*\"(,\w+=\"[^\"]*\")*\})? -?[0-9.e+-]+", line), line
+
+
+def test_policies(home):
+    for policy in POLICIES.values():
+        assert API.complaints(API.body_schema("PUT", "/v1/policies/{name}"), policy) == []
+    assert call(home, "PUT", "/v1/policies/{name}", POLICIES["V2"], name="V2") == (200, POLICIES["V2"])
+    assert call(home, "DELETE", "/v1/policies/{name}", name="V2")[0] == 204
+    assert call(home, "DELETE", "/v1/policies/{name}", name="V2")[0] == 404
+    assert call(home, "PUT", "/v1/policies/{name}", POLICIES["V2"], name="V9")[0] in (400, 404)
+    assert call(home, "PUT", "/v1/policies/{name}", {"policy": "V9"}, name="V9")[0] == 404
+
+
+def test_plan_touches_nothing(quiet):
+    before = switch_state(quiet), quiet.get("A", "/v1/migrations"), quiet.get("B", "/v1/migrations")
+    order = {"vms": ["V2", "V3"], "to": {"dc": "B", "server": "server-b"}, "bandwidth-mbps": 100}
+    assert API.complaints(API.body_schema("POST", "/v1/plans"), order) == []
+    status, plan = call(quiet, "POST", "/v1/plans", order)
+    assert status == 200
+    assert [step["stage"] for step in plan["plan"]] == sorted(step["stage"] for step in plan["plan"])
+    assert {step["vm"] for step in plan["plan"] if step["step"] == "transfer"} == {"V2", "V3"}
+    assert len(plan["text"].splitlines()) == len(plan["plan"])
+    assert (switch_state(quiet), quiet.get("A", "/v1/migrations"), quiet.get("B", "/v1/migrations")) == before
+
+
+def test_order_and_its_events(quiet):
+    """202, a Location, and events from how it stands to its end."""
+    status, headers, body = quiet.rest("A", "POST", "/v1/migrations", NOWHERE)
+    CALLED.add(("POST", "/v1/migrations", status))
+    migration = json.loads(body)
+    assert status == 202 and headers["Location"] == f"/v1/migrations/{migration['id']}"
+    assert API.complaints(API.content("POST", "/v1/migrations", 202)[1], migration) == []
+
+    status, text = call(quiet, "GET", "/v1/events", query=f"?migration={migration['id']}")
+    kind, schema = API.content("GET", "/v1/events", 200)
+    assert (status, kind) == (200, "application/x-ndjson")
+    events = [json.loads(line) for line in text.splitlines()]
+    assert [one for event in events for one in API.complaints(schema, event)] == []
+    assert {event["data"]["id"] for event in events} == {migration["id"]}
+    assert [event["data"]["ended"] for event in events] == [False] * (len(events) - 1) + [True]
+    assert events[-1]["data"] == call(quiet, "GET", "/v1/migrations/{id}", id=migration["id"])[1]
+
+    assert call(quiet, "GET", "/v1/migrations/{id}/journal", id=migration["id"])[1]["journal"]
+    assert call(quiet, "POST", "/v1/migrations/{id}/cancel", id=migration["id"])[0] == 409
+    for words in (("GET", "/v1/migrations/{id}/journal"), ("POST", "/v1/migrations/{id}/cancel")):
+        assert call(quiet, *words, id="none")[0] == 404
+    assert call(quiet, "GET", "/v1/events", query="?migration=none")[0] == 404
+
+
+def test_events_of_vms(quiet):
+    """Everything that happens, until the client hangs up."""
+    node, address = GATEWAYS["A"]
+    with quiet.connect(node, (address, REST_PORT)) as sock:
+        sock.sendall(b"GET /v1/events HTTP/1.1\r\nHost: a\r\n\r\n")
+        stream = sock.makefile("rb")
+        while stream.readline().strip():
+            pass
+        machine = quiet.libvirt("server-a").lookupByName("V3")
+        for action, state in ((machine.suspend, "paused"), (machine.resume, "running")):
+            action()
+            event = {"type": None}
+            while event["type"] != "vm" or (event["data"]["name"], event["data"]["state"]) != ("V3", state):
+                stream.readline()       # the size of a chunk
+                event = json.loads(stream.readline())
+                stream.readline()
+                assert API.complaints(API.content("GET", "/v1/events", 200)[1], event) == []
+
+
+def test_cancel_is_accepted(home):
+    order = Order(home, "A", "V2", options=("--bandwidth", "8"))
+    order.wait_transferring()
+    assert call(home, "POST", "/v1/migrations/{id}/cancel", id=order.id)[0] == 202
+    assert order.finish() == 1
+    assert order.wait_ended() == "rolled_back"
+
+
+@pytest.mark.parametrize("path", ["/v1/migrations", "/v1/plans"])
+@pytest.mark.parametrize("change, status, word", [
+    ({"vms": ["V9"]}, 404, "V9"), ({"vms": []}, 400, "vms"), ({"vms": "V2"}, 400, "vms"), ({"vms": [7]}, 400, "vms[0]"),
+    ({"vms": ["V2"] * 17}, 413, "17"), ({"to": {"dc": "C", "server": "server-b"}}, 404, "C"),
+    ({"to": {"dc": "B"}}, 400, "server"), ({"to": "B/server-b"}, 400, "to"), ({"speed": 1}, 400, "speed"),
+    ({"to": {"dc": "B", "server": "server-b", "rack": 1}}, 400, "rack"),
+    ({"bandwidth-mbps": -1}, 400, "bandwidth-mbps"), ({"bandwidth-mbps": 1.5}, 400, "bandwidth-mbps"), ({"bandwidth-mbps": 2000}, 429, "2000"),
+    ({"to": {"dc": "B", "server": "s" * 300}}, 400, "server"),
+])
+def test_orders_that_are_wrong(quiet, path, change, status, word):
+    before = quiet.get("A", "/v1/migrations")
+    got, problem = call(quiet, "POST", path, dict({"vms": ["V2"], "to": {"dc": "B", "server": "server-b"}}, **change))
+    assert (got, word in problem["reason"]) == (status, True), problem
+    assert quiet.get("A", "/v1/migrations") == before
+
+
+# -- nonsense
+
+@pytest.mark.parametrize("body", [b"", b"{", b"nonsense", b"[]", b"7", b"null", b'"V2"', b"\xff\xfe", b'{"vms": ["V2"]',
+                                  b'{"vms": ["\xc3\x28"]}', b"[" * 100000, b'{"a":' * 5000, b'{"vms": 1, "vms": 2}'])
+@pytest.mark.parametrize("method, path", [("PUT", "/v1/policies/{name}"), ("POST", "/v1/migrations"),
+                                          ("POST", "/v1/plans")])
+def test_bodies_that_are_no_orders(quiet, method, path, body):
+    status, problem = call(quiet, method, path, body, name="V2")
+    assert status == 400 and problem["reason"]
+
+
+@pytest.mark.parametrize("method, path", [("PUT", "/v1/policies/V2"), ("POST", "/v1/migrations"),
+                                          ("POST", "/v1/plans")])
+def test_body_that_is_too_large(quiet, method, path):
+    """Refused for its announced length already."""
+    node, address = GATEWAYS["A"]
+    with quiet.connect(node, (address, REST_PORT)) as sock:
+        sock.sendall(f"{method} {path} HTTP/1.1\r\nHost: a\r\nContent-Length: 1073741824\r\n\r\n".encode())
+        assert sock.recv(4096).startswith(b"HTTP/1.1 413 ")
+
+
+def test_methods_that_a_path_does_not_have(quiet):
+    methods = {}
+    for method, path in API.operations():
+        methods.setdefault(path, set()).add(method)
+    for path, allowed in methods.items():
+        real = re.sub(r"\{\w+\}", "V2", path)
+        for method in {"GET", "PUT", "POST", "DELETE", "PATCH"} - allowed:
+            status, headers, body = quiet.rest("A", method, real, b"{}" if method != "GET" else None)
+            assert status == 405, f"{method} {real}: {status}"
+            assert set(re.split(r", *", headers["Allow"])) - {"HEAD", "OPTIONS"} == allowed
+            assert API.complaints({"$ref": "#/components/schemas/Problem"}, json.loads(body)) == []
+
+
+@pytest.mark.parametrize("path", ["/", "/v1", "/v2/vms", "/v1/nothing", "/v1/vms/V2/more", "/v1/vms//", "/healthz/x",
+                                  "/v1/../etc/passwd", "/v1/vms/" + "x" * 3000])
+def test_paths_that_there_are_not(quiet, path):
+    status, _, body = quiet.rest("A", "GET", path)
+    assert status == 404, body
+    assert API.complaints({"$ref": "#/components/schemas/Problem"}, json.loads(body)) == []
+
+
+@pytest.mark.parametrize("path", ["/v1/vms/%00", "/v1/vms/%zz", "/v1/vms/%", "v1/vms"])
+def test_targets_that_are_no_paths(quiet, path):
+    assert quiet.rest("A", "GET", path)[0] == 400
+
+
+@pytest.mark.parametrize("data", [b"\r\n\r\n", b"nonsense\r\n\r\n", bytes(range(256)), b"GET / HTTP/9.9\r\n\r\n",
+                                  b"GET /v1/vms HTTP/1.1\r\n" + b"X: y\r\n" * 100000,
+                                  b"GET /" + b"a" * 100000, b"POST /v1/plans HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
+                                  b"POST /v1/plans HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+                                  b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"])
+def test_what_is_not_http(quiet, data):
+    """Answered with an error, or hung up on; the next client is served."""
+    node, address = GATEWAYS["A"]
+    with quiet.connect(node, (address, REST_PORT)) as sock:
+        answer = b""
+        try:
+            sock.sendall(data)
+            sock.shutdown(socket.SHUT_WR)
+            answer = b"".join(iter(lambda: sock.recv(4096), b""))
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+    assert answer == b"" or re.match(rb"HTTP/1\.[01] [45]\d\d ", answer)
+    assert quiet.get("A", "/healthz")["status"] == "ok"
+
+
+def test_clients_that_leave_are_forgotten(quiet):
+    """Half a request, a stream that nobody reads: their descriptors are freed."""
+    node, address = GATEWAYS["A"]
+    files = f"/proc/{quiet.pid('scgd', node)}/fd"
+
+    def descriptors():
+        return len(os.listdir(files))
+
+    before = descriptors()
+    socks = [quiet.connect(node, (address, REST_PORT)) for _ in range(40)]
+    for sock in socks[:20]:
+        sock.sendall(b"GET /v1/events HTTP/1.1\r\nHost: a\r\n\r\n")
+    for sock in socks[20:]:
+        sock.sendall(b"POST /v1/plans HTTP/1.1\r\nContent-Length: 10\r\n\r\n{")
+    wait_until("them to be connected", lambda: descriptors() >= before + 40)
+    for sock in socks:
+        sock.close()
+    wait_until("them to be forgotten", lambda: descriptors() <= before)
+
+
+def test_every_operation_was_called():
+    """By the tests above; of each at least one answer that is no error."""
+    good = {(method, path) for method, path, status in CALLED if status < 300}
+    assert set(API.operations()) - good == set()
