@@ -123,8 +123,7 @@ static char *describe_rates(const struct policy_rate *a, const struct policy_rat
 {
     return xasprintf("rate-limit %s: the first policy has %" PRIu32 " kbps with a burst of %" PRIu32
                      " kbit, the second %" PRIu32 " kbps with %" PRIu32 " kbit",
-                     direction == POLICY_FROM_VM ? "from-vm" : "to-vm", a->kbps, a->burst_kbit, b->kbps,
-                     b->burst_kbit);
+                     direction == POLICY_FROM_VM ? "from-vm" : "to-vm", a->kbps, a->burst_kbit, b->kbps, b->burst_kbit);
 }
 
 /* A sentence about the first difference, or null. */

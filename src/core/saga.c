@@ -261,7 +261,8 @@ static void step_absent(struct saga *saga, unsigned i, const struct err *err, st
         return;
     }
     if (info_of(saga, i)->nature != STEP_FORWARD) {
-        if (!definite(&why) && saga->failing)
+        /* Whatever an aborted call says, it failed because it was aborted. */
+        if (saga->failing && (!definite(&why) || saga->reason.code == ERR_CANCELLED))
             why = saga->reason;
         if (!definite(&why) && saga->steps[i].attempts >= ATTEMPTS_MAX)
             err_set(&why, ERR_REFUSED, "step %s was tried %u times without effect", info_of(saga, i)->name,

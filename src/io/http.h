@@ -42,7 +42,7 @@ void http_stream_end(struct http_request *request);
 
 /* Client: one call. */
 struct http_answer {
-    int status; /* 0: none */
+    int status;       /* 0: none */
     const char *body; /* borrowed during the callback */
     size_t size;
 };

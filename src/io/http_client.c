@@ -23,7 +23,7 @@ struct call {
     uint32_t timeout_ms;
     char *title; /* "PUT /x" */
     struct strbuf request;
-    bool is_get, again;  /* 'again': sent for the second time */
+    bool is_get, again;     /* 'again': sent for the second time */
     const char *no_address; /* why the name cannot be resolved; null: it was not tried or could be */
     http_answer_fn *fn;
     void *arg;

@@ -189,8 +189,8 @@ static void read_field(struct http_message *message, const char *line, size_t n)
     }
     message->fields = array_reserve(message->fields, message->n_fields, &message->fields_capacity,
                                     sizeof *message->fields);
-    message->fields[message->n_fields++] = (struct http_field) {
-        .name = xstrdup(name), .value = xstrndup(value, (size_t) (end - value))};
+    message->fields[message->n_fields++] = (struct http_field) {.name = xstrdup(name),
+                                                                .value = xstrndup(value, (size_t) (end - value))};
 }
 
 /* True if the comma-separated lists of all fields 'name' contain 'word'. */
@@ -254,8 +254,8 @@ static void end_head(struct http_message *message)
         bad(message, 400, "no Host");
         return;
     }
-    message->keep_alive = message->minor > 0 ? !lists(message, "Connection", "close")
-                                             : lists(message, "Connection", "keep-alive");
+    message->keep_alive = message->minor > 0 ? !lists(message, "Connection", "close") :
+                                               lists(message, "Connection", "keep-alive");
     message->expects_continue = lists(message, "Expect", "100-continue");
     read_framing(message);
 }

@@ -33,7 +33,7 @@ void loop_post(struct loop *loop, loop_fn *fn, void *arg);
 struct timer;
 struct timer *timer_new(struct loop *loop, loop_fn *fn, void *arg);
 void timer_set(struct timer *timer, struct mono at); /* MONO_NEVER: cancels */
-void timer_free(struct timer *timer); /* null is fine */
+void timer_free(struct timer *timer);                /* null is fine */
 
 /* TLS with certificates both ways. */
 struct tls;
@@ -68,7 +68,7 @@ struct stream *stream_connect_tls(struct loop *loop, const char *where, struct t
                                   const struct stream_callbacks *callbacks, void *arg, struct err *err);
 /* May be called before the stream is up. */
 void stream_write(struct stream *stream, const void *bytes, size_t n); /* queues; never blocks */
-size_t stream_pending(const struct stream *stream);                     /* bytes queued and not yet sent */
+size_t stream_pending(const struct stream *stream);                    /* bytes queued and not yet sent */
 /* Sends nothing more, calls nothing back, frees. May be called from within any callback, those of this stream too. */
 void stream_close(struct stream *stream);
 /* Like stream_close(), but what is queued is sent first, in the background, for up to 10 s. */

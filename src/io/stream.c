@@ -180,10 +180,9 @@ static void set_buffer(struct stream *stream)
     const int options = BEV_OPT_CLOSE_ON_FREE | BEV_OPT_DEFER_CALLBACKS;
 
     if (stream->tls)
-        stream->buffer = bufferevent_openssl_socket_new(base, stream->fd,
-                                                        tls_session_new(stream->tls, stream->server_name),
-                                                        stream->server_name ? BUFFEREVENT_SSL_CONNECTING
-                                                                            : BUFFEREVENT_SSL_ACCEPTING, options);
+        stream->buffer = bufferevent_openssl_socket_new(
+            base, stream->fd, tls_session_new(stream->tls, stream->server_name),
+            stream->server_name ? BUFFEREVENT_SSL_CONNECTING : BUFFEREVENT_SSL_ACCEPTING, options);
     else
         stream->buffer = bufferevent_socket_new(base, stream->fd, options);
     if (!stream->buffer)
@@ -225,8 +224,8 @@ static int parse_tcp(const char *where, struct sockaddr_storage *address, sockle
     if (*end || port == 0 || port > UINT16_MAX)
         return ERR_INVALID;
     bool brackets = where[0] == '[' && colon > where && colon[-1] == ']';
-    AUTO_FREE char *host = brackets ? xstrndup(where + 1, (size_t) (colon - where) - 2)
-                                    : xstrndup(where, (size_t) (colon - where));
+    AUTO_FREE char *host = brackets ? xstrndup(where + 1, (size_t) (colon - where) - 2) :
+                                      xstrndup(where, (size_t) (colon - where));
     /* An IPv6 address needs its brackets, an IPv4 address must not have them. */
     if (brackets != !!strchr(host, ':') || address_parse(host, (uint16_t) port, address, size) < 0)
         return ERR_INVALID;
@@ -271,9 +270,8 @@ static void start(struct stream *stream, const struct sockaddr_storage *address,
         event_add(stream->connecting, NULL);
 }
 
-struct stream *stream_connect_tls(struct loop *loop, const char *where, struct tls *tls,
-                                  const char *server_name, const struct stream_callbacks *callbacks, void *arg,
-                                  struct err *err)
+struct stream *stream_connect_tls(struct loop *loop, const char *where, struct tls *tls, const char *server_name,
+                                  const struct stream_callbacks *callbacks, void *arg, struct err *err)
 {
     struct stream *stream = stream_new(loop);
     struct sockaddr_storage address = {0};

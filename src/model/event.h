@@ -12,19 +12,19 @@
 #include "model/inventory.h"
 
 enum event_type {
-    EVENT_DONE,        /* request, err, and what was asked for in 'read', 'location' or 'answer' */
-    EVENT_SWITCH_UP,   /* name, sw: its ports are known and it takes flows */
-    EVENT_SWITCH_DOWN, /* name, err: why */
-    EVENT_PORT,        /* name of the switch, port: changed or new */
-    EVENT_LINK,        /* link seen by LLDP */
-    EVENT_ATTACHMENT,  /* attachment seen by LLDP */
-    EVENT_PACKET,      /* name of the switch, packet: an ARP packet that a flow sent to the controller */
-    EVENT_SERVER_UP,   /* name, server */
-    EVENT_SERVER_DOWN, /* name, err */
+    EVENT_DONE,          /* request, err, and what was asked for in 'read', 'location' or 'answer' */
+    EVENT_SWITCH_UP,     /* name, sw: its ports are known and it takes flows */
+    EVENT_SWITCH_DOWN,   /* name, err: why */
+    EVENT_PORT,          /* name of the switch, port: changed or new */
+    EVENT_LINK,          /* link seen by LLDP */
+    EVENT_ATTACHMENT,    /* attachment seen by LLDP */
+    EVENT_PACKET,        /* name of the switch, packet: an ARP packet that a flow sent to the controller */
+    EVENT_SERVER_UP,     /* name, server */
+    EVENT_SERVER_DOWN,   /* name, err */
     EVENT_SERVER_LISTED, /* name: every VM of the server has been told since it came up */
-    EVENT_VM,          /* vm: discovered or changed; 'vm_cause' */
-    EVENT_VM_GONE,     /* vm: uuid, name, server */
-    EVENT_PROGRESS     /* request of the migration, progress */
+    EVENT_VM,            /* vm: discovered or changed; 'vm_cause' */
+    EVENT_VM_GONE,       /* vm: uuid, name, server */
+    EVENT_PROGRESS       /* request of the migration, progress */
 };
 
 enum vm_cause {
@@ -39,19 +39,19 @@ enum vm_place {
     PLACE_ABSENT,   /* no such domain, or defined and shut off */
     PLACE_INCOMING, /* a migration to here has not ended */
     PLACE_RUNNING,
-    PLACE_MOVING,   /* it runs here and a migration job is active */
-    PLACE_PAUSED    /* here, not running, no job */
+    PLACE_MOVING, /* it runs here and a migration job is active */
+    PLACE_PAUSED  /* here, not running, no job */
 };
 
-const char *vm_place_name(enum vm_place place); /* "running", ...; never null */
+const char *vm_place_name(enum vm_place place);             /* "running", ...; never null */
 int vm_place_parse(const char *name, enum vm_place *place); /* 0 or ERR_INVALID */
 
 struct transfer_progress {
     uint64_t bytes_total, bytes_processed, bytes_remaining; /* memory */
-    uint64_t rate_bps;      /* bytes/s, as libvirt measures it; 0: not known */
+    uint64_t rate_bps;                                      /* bytes/s, as libvirt measures it; 0: not known */
     uint32_t iteration;
     uint32_t elapsed_ms;
-    uint32_t downtime_ms;   /* 0 until it ended */
+    uint32_t downtime_ms; /* 0 until it ended */
 };
 
 struct event {
@@ -80,7 +80,7 @@ struct event {
             size_t n_meters;
         } read;
         struct {
-            int status; /* of HTTP */
+            int status;   /* of HTTP */
             json_t *body; /* may be null */
         } answer;
     };

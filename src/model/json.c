@@ -154,8 +154,7 @@ void json_only(struct json_reader *r, const char *const *known)
     if (r->status)
         return;
     /* The macro wants a mutable object only to hand out mutable values. */
-    json_object_foreach((json_t *) r->object, name, value)
-    {
+    json_object_foreach((json_t *) r->object, name, value) {
         const char *const *k = known;
 
         while (*k && strcmp(*k, name) != 0)

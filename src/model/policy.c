@@ -304,8 +304,7 @@ static int read_rules(const json_t *rules, struct policy *policy, struct err *er
     if (json_array_size(rules) > POLICY_RULES_MAX)
         return err_set(err, ERR_INVALID, "rules: %zu are too many, at most %d are kept", json_array_size(rules),
                        POLICY_RULES_MAX);
-    json_array_foreach(rules, i, json)
-    {
+    json_array_foreach(rules, i, json) {
         struct policy_rule rule;
 
         if (read_rule(json, &rule, err) < 0) {

@@ -70,8 +70,7 @@ static bool has_pending_step(const json_t *vm)
     const char *name;
     json_t *state;
 
-    json_object_foreach(json_object_get(vm, "steps"), name, state)
-    {
+    json_object_foreach(json_object_get(vm, "steps"), name, state) {
         const char *text = json_string_value(state);
 
         if (text && strcmp(text, "pending") == 0)

@@ -154,8 +154,7 @@ static void format_rows(struct strbuf *out, const char *title, const json_t *arr
             widest = json_array_get(array, i);
     }
     strbuf_printf(out, "\n%s:\n", title);
-    json_object_foreach((json_t *) widest, name, value)
-    {
+    json_object_foreach((json_t *) widest, name, value) {
         AUTO_FREE char *heading = label_of(name);
 
         if (json_is_object(value))
@@ -166,8 +165,7 @@ static void format_rows(struct strbuf *out, const char *title, const json_t *arr
         table.n_columns++;
     }
     for (size_t i = 0; i < json_array_size(array); i++) {
-        json_object_foreach((json_t *) widest, name, value)
-        {
+        json_object_foreach((json_t *) widest, name, value) {
             if (!json_is_object(value))
                 add_cell(&table, json_array_get(array, i), name);
         }
@@ -183,8 +181,7 @@ void format_object(struct strbuf *out, const json_t *json)
     const char *name;
     json_t *value;
 
-    json_object_foreach((json_t *) json, name, value)
-    {
+    json_object_foreach((json_t *) json, name, value) {
         AUTO_STRBUF struct strbuf cell = {0};
         AUTO_FREE char *label = label_of(name);
 
@@ -196,8 +193,7 @@ void format_object(struct strbuf *out, const json_t *json)
     }
     table_format(&table, "", out);
     table_free(&table);
-    json_object_foreach((json_t *) json, name, value)
-    {
+    json_object_foreach((json_t *) json, name, value) {
         if (is_table(value))
             format_rows(out, name, value);
     }

@@ -161,8 +161,8 @@ static int fill_vm(struct gateway *gateway, const char *name, struct migration_v
 
     const struct server *server = inventory_server(&gateway->inventory, vm->server);
     if (!server || !server->up)
-        return err_set(err, ERR_UNREACHABLE, "the hypervisor of server %s, where VM %s runs, does not answer", vm->server,
-                       name);
+        return err_set(err, ERR_UNREACHABLE, "the hypervisor of server %s, where VM %s runs, does not answer",
+                       vm->server, name);
     uint32_t port;
     if (!network_tor(gateway, vm->server, &port, err))
         return err_prefix(err, "VM %s", name);
@@ -217,7 +217,8 @@ static int read_command(struct gateway *gateway, const json_t *command, struct o
     int status = check_target(gateway, dc, err);
     if (status == 0 && name_copy(order->target_server, server) < 0)
         status = err_set(err, ERR_INVALID, "order.to.server is longer than %d bytes", NAME_SIZE - 1);
-    if (status == 0 && (!network_edge(gateway, SWITCH_ROLE_INTER_DC, err) || !network_edge(gateway, SWITCH_ROLE_PE, err)))
+    if (status == 0 &&
+        (!network_edge(gateway, SWITCH_ROLE_INTER_DC, err) || !network_edge(gateway, SWITCH_ROLE_PE, err)))
         status = err->code;
     const struct config_channel *channel = status == 0 ? channel_for(gateway, dc, mbps, err) : NULL;
     if (!channel)
@@ -295,14 +296,16 @@ static int migration_cancel(void *arg, const char *id, struct err *err)
         type = SAGA_ABORT;
     }
     if (!migration)
-        return err_set(err, ERR_NOT_FOUND, "there is no open migration '%s' in data center %s", id, gateway->config->dc);
+        return err_set(err, ERR_NOT_FOUND, "there is no open migration '%s' in data center %s", id,
+                       gateway->config->dc);
     if (saga_ended(migration->saga))
         return err_set(err, ERR_CONFLICT, "migration %s has ended: %s", id, saga_state_name(migration->saga));
     if (!saga_open(migration->saga))
         return err_set(err, ERR_CONFLICT, "migration %s can only go forward: its VMs run at data center %s", id,
                        migration->saga->order.target_dc);
     if (type == SAGA_ABORT && migration->saga->sm.current >= SAGA_CONFIGURED)
-        return err_set(err, ERR_CONFLICT, "data center %s has begun, or may begin, to send the VMs; cancel migration %s there",
+        return err_set(err, ERR_CONFLICT,
+                       "data center %s has begun, or may begin, to send the VMs; cancel migration %s there",
                        migration->saga->order.source_dc, id);
     migration_event(gateway, migration, (struct saga_event) {.type = type});
     return 0;
@@ -373,8 +376,8 @@ static int check_configure(struct gateway *gateway, const char *peer, const char
     if (!peer_is_dc(gateway, peer, order->source_dc))
         return err_set(err, ERR_REFUSED, "certificate '%s' may not speak for data center %s", peer, order->source_dc);
     if (order->n_vms > gateway->config->limits.vms_per_order)
-        return err_set(err, ERR_TOO_LARGE, "migration.vms has %u members; data center %s takes %u at once", order->n_vms,
-                       gateway->config->dc, gateway->config->limits.vms_per_order);
+        return err_set(err, ERR_TOO_LARGE, "migration.vms has %u members; data center %s takes %u at once",
+                       order->n_vms, gateway->config->dc, gateway->config->limits.vms_per_order);
     for (unsigned v = 0; v < order->n_vms; v++) {
         const struct migration *other = migration_of_vm(gateway, order->vms[v].uuid, NULL);
 
@@ -412,8 +415,8 @@ static void peer_configure(void *arg, const char *peer, const char *id, const js
     }
     if (migration_is_buried(gateway, id))
         err_set(&err, ERR_CANCELLED, "migration %s was called off before its message came", id);
-    if (err.code || peer_configure_decode(body, &order, &err) < 0 || check_configure(gateway, peer, id, &order, &err) < 0 ||
-        !migration_begin(gateway, &order, reply, &err))
+    if (err.code || peer_configure_decode(body, &order, &err) < 0 ||
+        check_configure(gateway, peer, id, &order, &err) < 0 || !migration_begin(gateway, &order, reply, &err))
         refuse(reply, &err);
     order_free(&order);
 }
@@ -437,8 +440,8 @@ static void peer_activate(void *arg, const char *peer, const char *id, const jso
         refuse(reply, &err);
         return;
     }
-    /* The source's hypervisor has ended the transfer well. So the VM runs here, or did: a guest may shut down as soon as it
-     * has arrived. Only one that is still coming in has to be waited for, and hypervisors that are away. */
+    /* The source's hypervisor has ended the transfer well. So the VM runs here, or did: a guest may shut down as soon
+     * as it has arrived. Only one that is still coming in has to be waited for, and hypervisors that are away. */
     const struct vm *here = inventory_vm_by_uuid(&gateway->inventory, migration->saga->order.vms[vm].uuid);
     if (here ? here->state != VM_INCOMING : gateway_servers_up(gateway))
         migration_event(gateway, migration, (struct saga_event) {.type = SAGA_VM_HERE, .vm = vm});
@@ -456,8 +459,8 @@ static void peer_abort(void *arg, const char *peer, const char *id, struct peer_
     struct err err = {0};
     uint8_t uuid[UUID_SIZE];
 
-    if (gateway->ready && peer_is_known(gateway, peer) && !migration_find(gateway, id, ROLE_TARGET) && uuid_parse(id, uuid) == 0 &&
-        migration_bury_unknown(gateway, id, peer, &err) < 0) {
+    if (gateway->ready && peer_is_known(gateway, peer) && !migration_find(gateway, id, ROLE_TARGET) &&
+        uuid_parse(id, uuid) == 0 && migration_bury_unknown(gateway, id, peer, &err) < 0) {
         refuse(reply, &err);
         return;
     }

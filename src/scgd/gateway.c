@@ -32,6 +32,15 @@ void join_close(struct gateway *gateway, struct join *join)
     free(join);
 }
 
+void join_drop(struct join *join)
+{
+    if (--join->open > 0)
+        return;
+    if (join->drop)
+        join->drop(join);
+    free(join);
+}
+
 uint64_t gateway_request(struct gateway *gateway, struct join *join, answer_fn *fn, void *context)
 {
     gateway->requests = array_reserve(gateway->requests, gateway->n_requests, &gateway->cap_requests,
@@ -116,7 +125,8 @@ static void vm_seen(struct gateway *gateway, const struct event *event)
     } else {
         if (event->vm_cause == CAUSE_MIGRATION_PAUSED)
             migration->vms[index].paused_ms = gateway->unix_ms(gateway->unix_ms_arg);
-        /* Its memory has gone over: users will find it at the target. If the transfer fails after all, it runs again. */
+        /* Its memory has gone over: users will find it at the target. If the transfer fails after all, it runs again.
+         */
         if (migration->saga->order.vms[index].fate != FATE_CROSSED &&
             (vm.state != VM_PAUSED || event->vm_cause == CAUSE_MIGRATION_PAUSED))
             network_adopt(gateway, &vm);
@@ -216,8 +226,10 @@ int gateway_check_ready(const struct gateway *gateway, struct err *err)
 {
     if (gateway->ready)
         return 0;
-    return err_set(err, ERR_UNREACHABLE, "the gateway of data center %s has just started and is still looking at its switches"
-                   " and servers; try again in some seconds", gateway->config->dc);
+    return err_set(err, ERR_UNREACHABLE,
+                   "the gateway of data center %s has just started and is still looking at its switches"
+                   " and servers; try again in some seconds",
+                   gateway->config->dc);
 }
 
 static void switch_up(struct gateway *gateway, const struct event *event)
@@ -358,10 +370,8 @@ void gateway_free(struct gateway *gateway)
         migration_free(gateway->migrations[i]);
     free(gateway->migrations);
     for (size_t i = 0; i < gateway->n_requests; i++) {
-        struct join *join = gateway->requests[i].join;
-
-        if (--join->open == 0)
-            free(join);
+        free(gateway->requests[i].context);
+        join_drop(gateway->requests[i].join);
     }
     free(gateway->requests);
     network_free(gateway);

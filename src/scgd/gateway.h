@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The gateway: one data center's inventory, network and migrations, joined to whatever drivers it is given. It knows the
- * drivers' contracts only (south/), so the daemon runs it over libvirt, OpenFlow, BIRD and HTTPS, and the simulation
- * over dummies. It has no loop and no clock: events and time come in as arguments.
+/* The gateway: one data center's inventory, network and migrations, joined to whatever drivers it is given. It knows
+ * the drivers' contracts only (south/), so the daemon runs it over libvirt, OpenFlow, BIRD and HTTPS, and the
+ * simulation over dummies. It has no loop and no clock: events and time come in as arguments.
  *
  *   gateway.c     events in, requests and their answers, inventory
- *   network.c     what the DC's switches shall hold, and bringing them there;  presence.c  users' ways to VMs: PE, routes
- *   migrations.c  orders and their sagas: notes to the journal, actions to steps
- *   steps.c       apply, confirm and undo of the source's steps;  steps_target.c  of the target's
- *   views.c       the gateway as JSON;  backend.c  north/backend.h on top of all this */
+ *   network.c     what the DC's switches shall hold, and bringing them there;  presence.c  users' ways to VMs: PE,
+ * routes migrations.c  orders and their sagas: notes to the journal, actions to steps steps.c       apply, confirm and
+ * undo of the source's steps;  steps_target.c  of the target's views.c       the gateway as JSON;  backend.c
+ * north/backend.h on top of all this */
 #ifndef SCGD_GATEWAY_H
 #define SCGD_GATEWAY_H
 
@@ -44,7 +44,8 @@ struct join {
     void (*done)(struct gateway *gateway, struct join *join);
     struct migration *migration; /* these three say which step waits, for 'done' */
     unsigned step, serial;
-    void *context;               /* for 'done' */
+    void *context;                   /* for 'done' */
+    void (*drop)(struct join *join); /* frees 'context' if the gateway ends first; null: nothing to free */
 };
 
 /* A new join that is held open once: add requests, then join_close(). */
@@ -55,7 +56,10 @@ void join_close(struct gateway *gateway, struct join *join);
 /* Called with the EVENT_DONE of the request. */
 typedef void answer_fn(struct gateway *gateway, struct join *join, const struct event *event, void *context);
 /* Registers a request that belongs to 'join', and returns its number. 'fn' null: only its error matters. */
+/* 'context' is null or from malloc(): 'fn' frees it, or the gateway if it ends first. */
 uint64_t gateway_request(struct gateway *gateway, struct join *join, answer_fn *fn, void *context);
+/* The gateway ends: lets go of a join that will never be done. */
+void join_drop(struct join *join);
 
 /* ---- the DC's network ---- */
 
@@ -125,8 +129,8 @@ const struct switch_info *network_tor(const struct gateway *gateway, const char 
 struct tenant *network_set_tenant(struct gateway *gateway, const struct tenant *like);
 /* Installs, or replaces, a VM's flows and meters on its ToR. Errors reach 'join'. */
 void network_install(struct gateway *gateway, const uint8_t uuid[UUID_SIZE], struct join *join);
-/* Takes a VM's flows and meters off every switch and forgets the tenant. 'foreign': also flows that others installed for
- * exactly this VM's address in the ToR's policy tables. */
+/* Takes a VM's flows and meters off every switch and forgets the tenant. 'foreign': also flows that others installed
+ * for exactly this VM's address in the ToR's policy tables. */
 void network_remove(struct gateway *gateway, const struct tenant *like, bool foreign, struct join *join);
 /* Whether users are to reach the VM in this DC: PE flows, gratuitous ARP, host route. */
 void network_set_present(struct gateway *gateway, const uint8_t uuid[UUID_SIZE], bool present, struct join *join);
@@ -165,19 +169,30 @@ const struct switch_info *network_edge(const struct gateway *gateway, enum switc
 
 /* ---- migrations ---- */
 
+/* One VM on its way. */
+struct move {
+    uint64_t request; /* of the transfer; 0: none */
+    unsigned missed;  /* how often in a row neither hypervisor knew the VM */
+    struct transfer_progress progress;
+    int64_t began_ms, paused_ms, resumed_ms, ended_ms; /* Unix time; 0: not yet */
+};
+
 struct migration {
     struct saga *saga;
     unsigned *serials; /* by step: the answer that counts is the latest one's */
     int64_t created_ms;
     struct peer_reply *configure_reply; /* a peer that waits for "configured" */
     struct peer_reply *end_reply;       /* a peer that waits for the end, after its commit or abort */
-    struct {
-        uint64_t request; /* of the transfer; 0: none */
-        unsigned missed;  /* how often in a row neither hypervisor knew the VM */
-        struct transfer_progress progress;
-        int64_t began_ms, paused_ms, resumed_ms, ended_ms; /* Unix time; 0: not yet */
-    } *vms;
-    bool target_untouched; /* the migration message certainly never arrived */
+    struct move *vms;                   /* by index of the order */
+    bool target_untouched;              /* the migration message certainly never arrived */
+};
+
+/* Of a driver, until its EVENT_DONE. */
+struct request {
+    uint64_t number;
+    struct join *join;
+    answer_fn *fn;
+    void *context;
 };
 
 struct gateway {
@@ -187,7 +202,8 @@ struct gateway {
     struct inventory inventory;
     struct network network;
     struct mono now;
-    /* Asked at the start of each request from the north for the time; gateway_deadline() may have changed afterwards. */
+    /* Asked at the start of each request from the north for the time; gateway_deadline() may have changed afterwards.
+     */
     struct mono (*enter)(void *arg);
     void *enter_arg;
     int64_t (*unix_ms)(void *arg); /* for time stamps of the journal */
@@ -198,12 +214,7 @@ struct gateway {
     void (*notify)(void *arg, const char *type, json_t *json);
     void *notify_arg;
 
-    struct request {
-        uint64_t number;
-        struct join *join;
-        answer_fn *fn;
-        void *context;
-    } *requests;
+    struct request *requests;
     size_t n_requests, cap_requests;
     uint64_t last_request;
 
@@ -246,8 +257,8 @@ struct migration *migration_recall(struct gateway *gateway, const char *id, enum
 /* Remembers that a target's migration was called off before its message came. */
 int migration_bury(struct gateway *gateway, const char *id, const char *peer, struct err *err);
 bool migration_is_buried(const struct gateway *gateway, const char *id);
-/* Whether a certificate's common name is that of the gateway of 'dc': peers[].name, by default "scg-" and the DC's name in
- * lower case. */
+/* Whether a certificate's common name is that of the gateway of 'dc': peers[].name, by default "scg-" and the DC's name
+ * in lower case. */
 bool peer_is_known(const struct gateway *gateway, const char *common_name);
 bool peer_is_dc(const struct gateway *gateway, const char *common_name, const char *dc);
 /* The open migration that is in charge of a VM, or null; '*vm' gets its index. */

@@ -391,9 +391,10 @@ static bool load_one(void *arg, const struct store_migration *row)
     for (unsigned v = 0; v < saga->order.n_vms && !saga_ended(saga); v++) {
         if (network_segment(loading->gateway, saga->order.vms[v].segment))
             continue;
-        err_set(&loading->err, ERR_CONFLICT, "open migration %s moves VM %s of segment %s, which is no longer under "
-                "'segments'; put it back until the migration has ended", row->id, saga->order.vms[v].name,
-                saga->order.vms[v].segment);
+        err_set(&loading->err, ERR_CONFLICT,
+                "open migration %s moves VM %s of segment %s, which is no longer under "
+                "'segments'; put it back until the migration has ended",
+                row->id, saga->order.vms[v].name, saga->order.vms[v].segment);
         saga_free(saga);
         return false;
     }

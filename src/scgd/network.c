@@ -167,10 +167,8 @@ void network_free(struct gateway *gateway)
 
     for (size_t i = 0; i < network->n_tenants; i++)
         policy_free(&network->tenants[i].policy);
-    for (size_t i = 0; i < network->n_route_waiters; i++) {
-        if (--network->route_waiters[i]->open == 0)
-            free(network->route_waiters[i]);
-    }
+    for (size_t i = 0; i < network->n_route_waiters; i++)
+        join_drop(network->route_waiters[i]);
     free(network->tenants);
     free(network->segments);
     free(network->channels);
@@ -285,6 +283,14 @@ struct closing {
     bool everywhere; /* no switch that may hold it was down */
 };
 
+static void drop_closing(struct join *join)
+{
+    struct closing *closing = join->context;
+
+    join_drop(closing->outer);
+    free(closing);
+}
+
 static void segment_closed(struct gateway *gateway, struct join *join)
 {
     struct closing *closing = join->context;
@@ -319,6 +325,7 @@ void network_close_segments(struct gateway *gateway, struct join *join)
         *closing = (struct closing) {join, segment, true};
         segment->closing = true;
         inner->context = closing;
+        inner->drop = drop_closing;
         join->open++;
         for (size_t s = 0; s < gateway->inventory.n_switches; s++) {
             const struct switch_info *sw = &gateway->inventory.switches[s];
@@ -633,8 +640,8 @@ static int add_channel(struct gateway *gateway, const struct open_channel *chann
 
     if (!at)
         return err_set(err, ERR_NOT_FOUND,
-                       "server %s is not seen on inter-DC PE %s; does lldpd run on its migration port?", channel->server,
-                       pe->name);
+                       "server %s is not seen on inter-DC PE %s; does lldpd run on its migration port?",
+                       channel->server, pe->name);
     if (!uplink)
         return err_set(err, ERR_NOT_FOUND, "inter-DC PE %s has no port %s, its uplink by the configuration", pe->name,
                        edge->uplink_port);
@@ -654,8 +661,8 @@ void network_restore_channel(struct gateway *gateway, const struct open_channel 
             channel_cookie(&network->channels[i]) == channel_cookie(channel))
             return;
     }
-    network->channels =
-        array_reserve(network->channels, network->n_channels, &network->cap_channels, sizeof *network->channels);
+    network->channels = array_reserve(network->channels, network->n_channels, &network->cap_channels,
+                                      sizeof *network->channels);
     network->channels[network->n_channels++] = *channel;
 }
 
@@ -756,8 +763,8 @@ static void fill_pe(struct gateway *gateway, const struct switch_info *sw, struc
         gateway->network.next_probe = gateway->now;
 }
 
-/* Before the server of a channel has been seen at a port, what stands of the channel is right: a transfer may go through
- * it. After that, only what is open may stand. */
+/* Before the server of a channel has been seen at a port, what stands of the channel is right: a transfer may go
+ * through it. After that, only what is open may stand. */
 static void fill_inter_dc(struct gateway *gateway, const struct switch_info *sw, struct flow_txn *txn, struct err *err)
 {
     struct flow_txn channels = {0};

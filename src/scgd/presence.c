@@ -35,6 +35,16 @@ struct round {
 
 static void send_routes(struct gateway *gateway);
 
+static void drop_round(struct join *join)
+{
+    struct round *round = join->context;
+
+    for (size_t i = 0; i < round->n; i++)
+        join_drop(round->waiters[i]);
+    free(round->waiters);
+    free(round);
+}
+
 static void routes_set(struct gateway *gateway, struct join *join)
 {
     struct round *round = join->context;
@@ -130,6 +140,7 @@ static void send_routes(struct gateway *gateway)
 
     *round = (struct round) {network->route_waiters, network->n_route_waiters};
     join->context = round;
+    join->drop = drop_round;
     network->route_waiters = NULL;
     network->n_route_waiters = network->cap_route_waiters = 0;
     network->routes_wanted = false;

@@ -22,24 +22,18 @@ static struct migration_vm *vm_of(struct migration *migration, unsigned step)
 }
 
 /* A call to the other gateway whose answer 'fn' turns into the step's outcome. The join only carries the context. */
-static void call_peer_about(struct gateway *gateway, struct migration *migration, unsigned step, unsigned serial,
-                            enum peer_verb verb, json_t *body, uint32_t timeout_ms, answer_fn *fn, void *context)
+static void call_peer(struct gateway *gateway, struct migration *migration, unsigned step, unsigned serial,
+                      enum peer_verb verb, json_t *body, uint32_t timeout_ms, answer_fn *fn)
 {
     struct join *join = join_new(NULL);
 
     join->migration = migration;
     join->step = step;
     join->serial = serial;
-    uint64_t request = gateway_request(gateway, join, fn, context);
+    uint64_t request = gateway_request(gateway, join, fn, NULL);
     gateway->south.peers->ops->call(gateway->south.peers, request, order_of(migration)->target_dc, verb,
                                     order_of(migration)->id, body, timeout_ms);
     join_close(gateway, join);
-}
-
-static void call_peer(struct gateway *gateway, struct migration *migration, unsigned step, unsigned serial,
-                      enum peer_verb verb, json_t *body, uint32_t timeout_ms, answer_fn *fn)
-{
-    call_peer_about(gateway, migration, step, serial, verb, body, timeout_ms, fn, NULL);
 }
 
 static void outcome(struct gateway *gateway, const struct join *join, enum saga_event_type type, const struct err *err)
@@ -219,7 +213,8 @@ unsigned channels_of_order(const struct order *order, struct open_channel *chann
         if (ip_parse(source ? order->vms[v].source_address : order->target_address, &channel.local) < 0 ||
             ip_parse(source ? order->target_address : order->vms[v].source_address, &channel.remote) < 0)
             continue; /* refused by open_channels() */
-        while (i < n && (!ip_equal(&channels[i].local, &channel.local) || !ip_equal(&channels[i].remote, &channel.remote)))
+        while (i < n &&
+               (!ip_equal(&channels[i].local, &channel.local) || !ip_equal(&channels[i].remote, &channel.remote)))
             i++;
         if (i == n)
             channels[n++] = channel;
@@ -301,9 +296,8 @@ void source_abort_transfer(struct gateway *gateway, struct migration *migration,
 
 #define MISSED_MAX 5 /* libvirt tells domains that come and go with some delay */
 
-/* The source's hypervisor does not say that the VM runs there: what does the target's say? 'context': it says for sure
- * that there is none. */
-static void target_asked(struct gateway *gateway, struct join *join, const struct event *event, void *context)
+/* The source's hypervisor does not say that the VM runs there: what does the target's say? */
+static void judge_target(struct gateway *gateway, struct join *join, const struct event *event, bool source_has_none)
 {
     const struct migration_vm *vm = vm_of(join->migration, join->step);
     const struct peer_vm_status *there = NULL;
@@ -315,7 +309,7 @@ static void target_asked(struct gateway *gateway, struct join *join, const struc
         there = status_of_vm(&status, vm->name);
     if (there && (there->place == PLACE_RUNNING || there->place == PLACE_PAUSED || there->fate == FATE_CROSSED)) {
         outcome(gateway, join, SAGA_STEP_PRESENT, NULL);
-    } else if (there && there->place == PLACE_ABSENT && context && ++*missed >= MISSED_MAX) {
+    } else if (there && there->place == PLACE_ABSENT && source_has_none && ++*missed >= MISSED_MAX) {
         err_set(&err, ERR_CONFLICT, "VM %s was shut off while it moved; it runs at neither side", vm->name);
         outcome(gateway, join, SAGA_STEP_ABSENT, &err);
     } else {
@@ -323,6 +317,18 @@ static void target_asked(struct gateway *gateway, struct join *join, const struc
             *missed = 0;
         outcome(gateway, join, SAGA_STEP_BUSY, NULL);
     }
+}
+
+static void target_asked(struct gateway *gateway, struct join *join, const struct event *event, void *context)
+{
+    (void) context;
+    judge_target(gateway, join, event, false);
+}
+
+static void target_asked_last(struct gateway *gateway, struct join *join, const struct event *event, void *context)
+{
+    (void) context;
+    judge_target(gateway, join, event, true);
 }
 
 static void source_located(struct gateway *gateway, struct join *join, const struct event *event, void *context)
@@ -339,8 +345,8 @@ static void source_located(struct gateway *gateway, struct join *join, const str
     case PLACE_UNKNOWN:
     case PLACE_ABSENT:
     case PLACE_PAUSED:
-        call_peer_about(gateway, join->migration, join->step, join->serial, PEER_STATUS, NULL, PEER_QUICK_MS,
-                        target_asked, event->err.code == 0 && event->location == PLACE_ABSENT ? join->migration : NULL);
+        call_peer(gateway, join->migration, join->step, join->serial, PEER_STATUS, NULL, PEER_QUICK_MS,
+                  event->err.code == 0 && event->location == PLACE_ABSENT ? target_asked_last : target_asked);
         break;
     }
 }

@@ -56,7 +56,8 @@ static int check_clash(const struct gateway *gateway, const struct migration_vm 
     return 0;
 }
 
-/* Other VMs that were promised a place, or have one, and are not in the inventory: addresses and cookies must differ. */
+/* Other VMs that were promised a place, or have one, and are not in the inventory: addresses and cookies must differ.
+ */
 static int check_against(const struct migration_vm *vm, const char *name, const uint8_t uuid[UUID_SIZE],
                          const struct mac *mac, const struct ip *ip, struct err *err)
 {
@@ -68,7 +69,8 @@ static int check_against(const struct migration_vm *vm, const char *name, const 
         return err_set(err, ERR_CONFLICT, "the UUIDs of VMs %s and %s end alike, so their flows cannot be told apart",
                        vm->name, name);
     if (mac_equal(mac, &vm->nics[0].mac))
-        return err_set(err, ERR_CONFLICT, "MAC address %s of VM %s is that of VM %s", mac_format(mac, text), vm->name, name);
+        return err_set(err, ERR_CONFLICT, "MAC address %s of VM %s is that of VM %s", mac_format(mac, text), vm->name,
+                       name);
     if (ip_equal(ip, &vm->nics[0].ip))
         return err_set(err, ERR_CONFLICT, "address %s of VM %s is that of VM %s", ip_format(ip, text), vm->name, name);
     return 0;

@@ -326,10 +326,9 @@ static int view_health(const struct gateway *gateway, json_t **out)
     for (size_t i = 0; i < gateway->inventory.n_switches; i++)
         switches += gateway->inventory.switches[i].up;
     *out = json_pack("{s:s, s:s, s:i, s:i, s:i, s:i, s:b}", "dc", gateway->config->dc, "status",
-                     gateway->ready ? "ok" : "starting", "servers-up",
-                     (int) servers, "servers", (int) gateway->config->servers_count, "switches-up", (int) switches,
-                     "switches", (int) gateway->inventory.n_switches, "next-hop-resolved",
-                     gateway->network.next_hop_known);
+                     gateway->ready ? "ok" : "starting", "servers-up", (int) servers, "servers",
+                     (int) gateway->config->servers_count, "switches-up", (int) switches, "switches",
+                     (int) gateway->inventory.n_switches, "next-hop-resolved", gateway->network.next_hop_known);
     return 0;
 }
 

@@ -124,10 +124,9 @@ static void worker_ask_progress(void *arg)
 {
     struct question *question = arg;
 
-    question->result = question->abort
-                           ? worker_abort(question->connection, question->uuid, &question->err)
-                           : worker_read_progress(question->connection, question->uuid, &question->progress,
-                                                  &question->err);
+    question->result = question->abort ? worker_abort(question->connection, question->uuid, &question->err) :
+                                         worker_read_progress(question->connection, question->uuid, &question->progress,
+                                                              &question->err);
 }
 
 static void progress_done(void *arg)
@@ -347,7 +346,7 @@ struct hypervisor_driver *hypervisor_libvirt_new(struct loop *loop, struct event
     driver->transfer_pool = worker_pool_new(loop, config->transfers);
     driver->servers = xcalloc(config->n_servers, sizeof(struct libvirt_server *));
     for (size_t i = 0; i < config->n_servers; i++)
-        driver->servers[driver->n_servers++] = libvirt_server_new(
-            loop, queue, driver->events, config->servers[i].name, config->servers[i].uri, on_job, driver);
+        driver->servers[driver->n_servers++] = libvirt_server_new(loop, queue, driver->events, config->servers[i].name,
+                                                                  config->servers[i].uri, on_job, driver);
     return &driver->base;
 }

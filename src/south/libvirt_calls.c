@@ -153,8 +153,7 @@ static int worker_read_memory(virConnectPtr connection, struct server *server)
     virNodeMemoryStats stats[16];
     int n = 0; /* libvirt wants to be asked for the number, and then for exactly that many */
 
-    if (virNodeGetMemoryStats(connection, VIR_NODE_MEMORY_STATS_ALL_CELLS, NULL, &n, 0) ||
-        n > (int) ARRAY_LEN(stats) ||
+    if (virNodeGetMemoryStats(connection, VIR_NODE_MEMORY_STATS_ALL_CELLS, NULL, &n, 0) || n > (int) ARRAY_LEN(stats) ||
         virNodeGetMemoryStats(connection, VIR_NODE_MEMORY_STATS_ALL_CELLS, stats, &n, 0))
         return -1;
     for (int i = 0; i < n; i++) {

@@ -16,7 +16,7 @@ struct server_work {
     struct libvirt_server *server;
     struct libvirt_session *session; /* that is asked, or opened, or to be closed */
     virConnectPtr connection;
-    uint64_t begun;                  /* libvirt_server.clock then */
+    uint64_t begun; /* libvirt_server.clock then */
     uint8_t uuid[UUID_SIZE];
     struct server node;
     struct vm *vms;
@@ -309,7 +309,7 @@ static void server_down(struct libvirt_server *server, const struct err *err)
 static void worker_discover(void *arg)
 {
     struct server_work *work = arg;
-    AUTO_FREE uint8_t (*uuids)[UUID_SIZE] = NULL;
+    AUTO_FREE uint8_t(*uuids)[UUID_SIZE] = NULL;
     size_t n = 0;
 
     work->result = worker_read_node(work->connection, &work->node, &work->err);
@@ -481,8 +481,7 @@ static void on_session_event(void *arg, const struct session_event *event)
 }
 
 struct libvirt_server *libvirt_server_new(struct loop *loop, struct event_queue *queue, struct libvirt_events *events,
-                                          const char *name, const char *uri, libvirt_job_fn *on_job,
-                                          void *on_job_arg)
+                                          const char *name, const char *uri, libvirt_job_fn *on_job, void *on_job_arg)
 {
     struct libvirt_server *server = xcalloc(1, sizeof *server);
 

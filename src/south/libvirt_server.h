@@ -12,12 +12,12 @@
 
 struct libvirt_domain {
     struct vm vm;
-    uint64_t touched;  /* libvirt_server.clock at its last event */
-    bool announced;    /* an EVENT_VM has gone out for it */
-    bool incoming;     /* it has been seen on its way in and not yet running */
-    bool reading;      /* a worker reads it */
-    bool stale;        /* and an event came meanwhile */
-    bool unread;       /* the last reading failed; tried again by 'timer' */
+    uint64_t touched; /* libvirt_server.clock at its last event */
+    bool announced;   /* an EVENT_VM has gone out for it */
+    bool incoming;    /* it has been seen on its way in and not yet running */
+    bool reading;     /* a worker reads it */
+    bool stale;       /* and an event came meanwhile */
+    bool unread;      /* the last reading failed; tried again by 'timer' */
 };
 
 struct libvirt_server;
@@ -33,22 +33,21 @@ struct libvirt_server {
 
     char name[NAME_SIZE];
     char *uri;
-    uint64_t guests_kib; /* memory of its VMs when its free memory was told last */
-    struct worker_pool *pool; /* of one thread; null once stopped */
-    struct timer *timer; /* without a session: connects; with one: reads what is unread */
+    uint64_t guests_kib;             /* memory of its VMs when its free memory was told last */
+    struct worker_pool *pool;        /* of one thread; null once stopped */
+    struct timer *timer;             /* without a session: connects; with one: reads what is unread */
     struct libvirt_session *session; /* null: down */
-    unsigned failures;  /* of connecting, in a row */
+    unsigned failures;               /* of connecting, in a row */
     bool told_down;
     bool listed;    /* EVENT_SERVER_LISTED was told of this session */
-    uint64_t clock;     /* counts events */
+    uint64_t clock; /* counts events */
     struct libvirt_domain *domains;
     size_t n_domains, cap_domains;
 };
 
 /* Begins to connect at once. Names and pointers must outlive the server, but for 'name' and 'uri'. */
 struct libvirt_server *libvirt_server_new(struct loop *loop, struct event_queue *queue, struct libvirt_events *events,
-                                          const char *name, const char *uri, libvirt_job_fn *on_job,
-                                          void *on_job_arg);
+                                          const char *name, const char *uri, libvirt_job_fn *on_job, void *on_job_arg);
 /* Something may have happened to a domain of which libvirt tells no event. */
 void libvirt_server_reread(struct libvirt_server *server, const uint8_t uuid[UUID_SIZE]);
 /* Waits for the call that runs; no other follows, and the caller may use the connection himself. */

@@ -47,8 +47,8 @@ struct libvirt_session {
     struct libvirt_events *events;
     session_event_fn *fn; /* null: events are dropped */
     void *arg;
-    int callbacks[3];     /* ids of what is registered, or -1 */
-    int refs;             /* atomic */
+    int callbacks[3]; /* ids of what is registered, or -1 */
+    int refs;         /* atomic */
 };
 
 /* Connects and registers for events, which are dropped until session_listen(). Null and 'err' if libvirtd cannot be

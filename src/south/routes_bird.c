@@ -115,8 +115,8 @@ static int write_include(struct routes_bird *bird, const char *text, struct err 
     }
     replace(&bird->present, xstrdup(text));
     if (sync_directory(bird->include) < 0)
-        return err_set(err, err_from_errno(errno), "routes file %s: its directory cannot be synced: %s",
-                       bird->include, strerror(errno));
+        return err_set(err, err_from_errno(errno), "routes file %s: its directory cannot be synced: %s", bird->include,
+                       strerror(errno));
     return 0;
 }
 
@@ -227,8 +227,8 @@ static void answered(struct routes_bird *bird, const struct bird_reply *reply)
         break;
     case BIRD_READY:
     case BIRD_UNEXPECTED:
-        err_set(&err, ERR_UNKNOWN, "BIRD at %s gave an answer that was not expected: %04d %s", bird->where,
-                reply->code, reply->text);
+        err_set(&err, ERR_UNKNOWN, "BIRD at %s gave an answer that was not expected: %04d %s", bird->where, reply->code,
+                reply->text);
         fail_connection(bird, &err);
         break;
     }
@@ -299,8 +299,7 @@ static void on_down(void *arg, const struct err *reason)
         err_set(&err, ERR_UNREACHABLE, "BIRD cannot be reached; its routes file is ready for its start: %s",
                 reason->text);
     else
-        err_set(&err, ERR_UNKNOWN, "BIRD went away before it took over the routes, or just after it: %s",
-                reason->text);
+        err_set(&err, ERR_UNKNOWN, "BIRD went away before it took over the routes, or just after it: %s", reason->text);
     finish(bird, &err);
 }
 

@@ -74,8 +74,8 @@ static bool is_real_port(uint32_t number)
     return number && number < PORT_MAX;
 }
 
-/* What OVSDB knows of a port: its whole name, which OpenFlow may have cut, and whether the spanning tree has it. True if
- * that has changed. */
+/* What OVSDB knows of a port: its whole name, which OpenFlow may have cut, and whether the spanning tree has it. True
+ * if that has changed. */
 static bool describe_port(const struct switch_connection *connection, struct switch_port *port)
 {
     if (!connection->server)
@@ -173,8 +173,7 @@ static void handle_port_status(struct switch_connection *connection, const struc
 /* Joining with OVSDB */
 
 /* The server that has a bridge of this datapath id, and the bridge. */
-static struct switch_server *find_server(const struct switch_connection *connection,
-                                         const struct ovsdb_bridge **bridge)
+static struct switch_server *find_server(const struct switch_connection *connection, const struct ovsdb_bridge **bridge)
 {
     const struct openflow_driver *driver = connection->driver;
 
@@ -211,9 +210,10 @@ static void join(struct switch_connection *connection)
     const struct switch_connection *other = switch_connection_find(connection->driver, bridge->name);
     if (other) {
         if (connection->name_due.ms != MONO_NEVER.ms)
-            log_warn(FAULT_OPERATOR, bridge->name, "two switches have this name, datapath ids %016llx and %016llx: the "
-                     "second is left out; give one bridge another name", (unsigned long long) other->info.dpid,
-                     (unsigned long long) connection->info.dpid);
+            log_warn(FAULT_OPERATOR, bridge->name,
+                     "two switches have this name, datapath ids %016llx and %016llx: the "
+                     "second is left out; give one bridge another name",
+                     (unsigned long long) other->info.dpid, (unsigned long long) connection->info.dpid);
         connection->name_due = MONO_NEVER;
         return;
     }
@@ -301,8 +301,8 @@ static void handle_packet_in(struct switch_connection *connection, const struct 
     event = event_push(connection->driver->events, EVENT_PACKET);
     name_copy(event->name, connection->info.name);
     event->packet.port = packet->in_port;
-    event->packet.size =
-        packet->frame.size < sizeof event->packet.frame ? packet->frame.size : sizeof event->packet.frame;
+    event->packet.size = packet->frame.size < sizeof event->packet.frame ? packet->frame.size :
+                                                                           sizeof event->packet.frame;
     memcpy(event->packet.frame, packet->frame.data, event->packet.size);
 }
 
@@ -379,8 +379,10 @@ static void tell_nameless(const struct switch_connection *connection)
 
     for (size_t i = 0; i < driver->n_servers; i++)
         all_ready = all_ready && ovsdb_session_ready(driver->servers[i].session);
-    log_warn(FAULT_OPERATOR, connection->peer, "the switch with datapath id %016llx is left out: none of the OVSDB "
-             "servers has a bridge with it; %s", (unsigned long long) connection->info.dpid,
+    log_warn(FAULT_OPERATOR, connection->peer,
+             "the switch with datapath id %016llx is left out: none of the OVSDB "
+             "servers has a bridge with it; %s",
+             (unsigned long long) connection->info.dpid,
              all_ready ? "add its server to the configuration" : "not all of them answer");
 }
 

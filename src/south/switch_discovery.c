@@ -9,8 +9,8 @@
 #include "proto/lldp/lldp.h"
 #include "south/switch_internal.h"
 
-#define LIFETIME_ROUNDS 3    /* what was not seen for so many rounds is forgotten */
-#define HASTE_MS 100         /* so that several reasons to hasten make one round */
+#define LIFETIME_ROUNDS 3     /* what was not seen for so many rounds is forgotten */
+#define HASTE_MS 100          /* so that several reasons to hasten make one round */
 #define ROUND_SPACING_MS 1000 /* at least, so that a port that flaps is no load */
 
 /* Sending */
@@ -123,8 +123,8 @@ static void see(struct openflow_driver *driver, struct switch_sighting *seen)
         i++;
     bool is_known = i < driver->n_sightings && same_neighbour(&driver->sightings[i], seen);
     if (i == driver->n_sightings) {
-        driver->sightings =
-            array_reserve(driver->sightings, driver->n_sightings, &driver->cap_sightings, sizeof *driver->sightings);
+        driver->sightings = array_reserve(driver->sightings, driver->n_sightings, &driver->cap_sightings,
+                                          sizeof *driver->sightings);
         driver->n_sightings++;
     }
     driver->sightings[i] = *seen;
@@ -189,8 +189,8 @@ void switch_discovery_frame(struct switch_connection *connection, uint32_t in_po
     }
     if (lldp.ttl == 0) /* IEEE 802.1AB §9.2.7.5: the sender is going */
         switch_discovery_forget(driver, connection->info.name, in_port);
-    else if (lldp_is_of_port(&lldp, &dpid, &port) ? read_link(connection, in_port, dpid, port, &seen)
-                                                  : read_attachment(connection, in_port, &lldp, &seen))
+    else if (lldp_is_of_port(&lldp, &dpid, &port) ? read_link(connection, in_port, dpid, port, &seen) :
+                                                    read_attachment(connection, in_port, &lldp, &seen))
         see(driver, &seen);
 }
 

@@ -40,8 +40,7 @@ void switch_request_apply(struct switch_connection *connection, uint64_t request
 {
     struct switch_request *r = request_new(connection, request, false);
 
-    of_session_txn(connection->session, txn, r->id, connection->driver->timeout_ms,
-                   loop_now(connection->driver->loop));
+    of_session_txn(connection->session, txn, r->id, connection->driver->timeout_ms, loop_now(connection->driver->loop));
     switch_connection_run(connection);
 }
 

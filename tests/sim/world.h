@@ -77,7 +77,7 @@ struct sim_vm { /* what the hypervisors know */
     unsigned life;     /* of the gateway that asked */
     unsigned transfer; /* counts transfers, so that late happenings of an old one are seen */
     bool aborted;
-    bool off;     /* the guest was shut down, for good */
+    bool off;             /* the guest was shut down, for good */
     bool foreign;         /* its policy was written to the switch by an administrator */
     struct policy policy; /* what it must always be under */
 };
@@ -120,7 +120,7 @@ void devices_tell_all(struct site *site);
 struct sim_switch *device(struct site *site, const char *name);
 void machines_init(struct site *site);
 void machines_tell_all(struct site *site);
-void machine_off(struct sim_vm *vm); /* the guest shuts itself down */
+void machine_off(struct sim_vm *vm);                      /* the guest shuts itself down */
 void switch_reboots(struct site *site, const char *name); /* empty afterwards */
 void post_init(struct site *site);
 

@@ -79,9 +79,15 @@ static void test_replies_and_what_they_mean(void **state)
 
 static void test_bytes_that_are_no_reply(void **state)
 {
-    static const char *const malformed[] = {
-        "\n", "000\n", "0003\n", "0003Reconfigured\n", "x003 Reconfigured\n", " Reconfigured\n", "0003-a\nb\n",
-        "HTTP/1.1 400 Bad Request\r\n", "0003-a\n\n"};
+    static const char *const malformed[] = {"\n",
+                                            "000\n",
+                                            "0003\n",
+                                            "0003Reconfigured\n",
+                                            "x003 Reconfigured\n",
+                                            " Reconfigured\n",
+                                            "0003-a\nb\n",
+                                            "HTTP/1.1 400 Bad Request\r\n",
+                                            "0003-a\n\n"};
     AUTO_FREE char *endless = xmalloc(BIRD_REPLY_MAX + 1);
     struct bird_reply reply;
 
@@ -204,8 +210,7 @@ static const char *ends(struct fixture *f, uint64_t request, int code)
     struct event *event = event_pop(&f->queue);
     snprintf(text, sizeof text, "%s", event->err.text);
     if (event->type != EVENT_DONE || event->request != request || event->err.code != code)
-        fail_msg("request %llu ended with %s (%s)", (unsigned long long) event->request, err_id(event->err.code),
-                 text);
+        fail_msg("request %llu ended with %s (%s)", (unsigned long long) event->request, err_id(event->err.code), text);
     event_discard(event);
     return text;
 }
@@ -335,7 +340,8 @@ static void finish_script(struct fixture *f, struct script *script)
 static void test_set_and_the_same_again(void **state)
 {
     struct fixture *f = *state;
-    struct script script = {.steps = {{NULL, GREETING}, {"configure soft\n", READING "0003 Reconfigured\n"},
+    struct script script = {.steps = {{NULL, GREETING},
+                                      {"configure soft\n", READING "0003 Reconfigured\n"},
                                       {"configure soft\n", READING "0003 Reconfigured\n"}}};
     struct stat st;
 
@@ -358,7 +364,8 @@ static void test_set_and_the_same_again(void **state)
 static void test_waiting_sets_are_replaced_by_the_newest(void **state)
 {
     struct fixture *f = *state;
-    struct script script = {.steps = {{NULL, GREETING}, {"configure soft\n", READING "0003 Reconfigured\n"},
+    struct script script = {.steps = {{NULL, GREETING},
+                                      {"configure soft\n", READING "0003 Reconfigured\n"},
                                       {"configure soft\n", READING "0003 Reconfigured\n"}}};
 
     listen_as_bird(f, &script);
@@ -393,7 +400,8 @@ static void test_reconfiguration_that_takes_its_time(void **state)
 static void test_refusal_restores_the_file(void **state)
 {
     struct fixture *f = *state;
-    struct script script = {.steps = {{NULL, GREETING}, {"configure soft\n", READING "0003 Reconfigured\n"},
+    struct script script = {.steps = {{NULL, GREETING},
+                                      {"configure soft\n", READING "0003 Reconfigured\n"},
                                       {"configure soft\n", READING "8002 bird.conf:6:1 Route 2001:db8::1/128 "
                                                                    "incompatible with channel type\n"},
                                       {"configure soft\n", READING "0003 Reconfigured\n"}}};
@@ -424,8 +432,8 @@ static void test_refusal_restores_the_file(void **state)
 static void test_bird_is_down_and_comes_back(void **state)
 {
     struct fixture *f = *state;
-    struct script script = {.steps = {{NULL, GREETING}, {"configure soft\n", READING "0003 Reconfigured\n"},
-                                      {"configure soft\n", NULL}}};
+    struct script script = {
+        .steps = {{NULL, GREETING}, {"configure soft\n", READING "0003 Reconfigured\n"}, {"configure soft\n", NULL}}};
 
     set(f, 1, "10.0.0.1", NULL);
     assert_non_null(strstr(ends(f, 1, ERR_UNREACHABLE), f->socket));
@@ -464,8 +472,8 @@ static void test_answers_that_end_the_connection(void **state)
     struct fixture *f = *state;
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        struct script script = {.steps = {{NULL, cases[i].greeting},
-                                          {cases[i].answer ? "configure soft\n" : NULL, cases[i].answer}}};
+        struct script script = {
+            .steps = {{NULL, cases[i].greeting}, {cases[i].answer ? "configure soft\n" : NULL, cases[i].answer}}};
 
         unlink(f->socket);
         listen_as_bird(f, &script);

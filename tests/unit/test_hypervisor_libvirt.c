@@ -160,8 +160,11 @@ static void expect_failure(struct bench *bench, uint64_t request, int code, cons
 static void test_requests_that_fail_say_why(void **state)
 {
     struct bench *bench = *state;
-    struct hypervisor_transfer transfer = {.vm = "test", .server = "server-a", .target_uri = "test:///other",
-                                           .target_address = "192.0.2.1", .max_downtime_ms = 30};
+    struct hypervisor_transfer transfer = {.vm = "test",
+                                           .server = "server-a",
+                                           .target_uri = "test:///other",
+                                           .target_address = "192.0.2.1",
+                                           .max_downtime_ms = 30};
     const uint8_t other[UUID_SIZE] = {1};
 
     memcpy(transfer.uuid, vm_uuid, UUID_SIZE);

@@ -18,7 +18,7 @@ static size_t feed(struct http_message *message, const char *text, size_t piece)
     const size_t n = strlen(text);
     size_t used = 0;
 
-    for (size_t have = piece; ; have += piece) {
+    for (size_t have = piece;; have += piece) {
         if (have > n)
             have = n;
         used += http_message_feed(message, text + used, have - used);
@@ -206,8 +206,8 @@ static void test_null_bytes(void **state)
 static void test_bad_answers(void **state)
 {
     static const char *const rows[] = {
-        "HTTP/1.1 20 OK\r\n", "HTTP/1.1 2000 OK\r\n", "HTTP/1.1 099 X\r\n", "HTTP/1.1 abc\r\n", "HTTP/1.1\r\n",
-        "HTTP/1.1 200 OK\r\n\r\n", "220 smtp.example ESMTP\r\n", "SSH-2.0-OpenSSH\r\n",
+        "HTTP/1.1 20 OK\r\n", "HTTP/1.1 2000 OK\r\n",    "HTTP/1.1 099 X\r\n",         "HTTP/1.1 abc\r\n",
+        "HTTP/1.1\r\n",       "HTTP/1.1 200 OK\r\n\r\n", "220 smtp.example ESMTP\r\n", "SSH-2.0-OpenSSH\r\n",
     };
 
     (void) state;

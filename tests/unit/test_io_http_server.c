@@ -169,7 +169,7 @@ static void test_client_goes_before_the_answer(void **state)
     raw_ask(w, &other, "GET /hold HTTP/1.1\r\nHost: a\r\n\r\n", NULL);
     raw_free(&raw);
     raw_free(&other);
-    http_reply(w->held[0], 200, NULL, "{}", 2); /* the server does not know it yet */
+    http_reply(w->held[0], 200, NULL, "{}", 2);     /* the server does not know it yet */
     http_world_ask(w, &result, "GET", "/late", ""); /* now it does */
     http_reply(w->held[1], 200, NULL, "{}", 2);
     http_result_free(&result);
@@ -287,7 +287,8 @@ static void test_client_that_does_not_read(void **state)
     int fd = socket(AF_INET, SOCK_STREAM, 0);
 
     http_world_serve(w, 0);
-    struct sockaddr_in server = {.sin_family = AF_INET, .sin_port = htons(http_server_port(w->server)),
+    struct sockaddr_in server = {.sin_family = AF_INET,
+                                 .sin_port = htons(http_server_port(w->server)),
                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     assert_int_equal(connect(fd, (struct sockaddr *) &server, sizeof server), 0);
     assert_int_equal(write(fd, request, sizeof request - 1), sizeof request - 1);
@@ -304,7 +305,8 @@ static void test_more_connections_than_served(void **state)
     struct raw_client raw = {0};
 
     http_world_serve(w, 0);
-    struct sockaddr_in server = {.sin_family = AF_INET, .sin_port = htons(http_server_port(w->server)),
+    struct sockaddr_in server = {.sin_family = AF_INET,
+                                 .sin_port = htons(http_server_port(w->server)),
                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     for (size_t i = 0; i < ARRAY_LEN(fds); i++) {
         fds[i] = socket(AF_INET, SOCK_STREAM, 0);

@@ -25,10 +25,10 @@ struct end {
     struct world *w;
     struct stream *stream; /* null once it is down or closed */
     struct strbuf got;
-    size_t total;          /* bytes consumed */
-    size_t expect;         /* the loop stops when 'total' reaches it */
-    size_t least;          /* consumes nothing before this many have arrived */
-    size_t most;           /* consumes no more at once; 0: everything */
+    size_t total;  /* bytes consumed */
+    size_t expect; /* the loop stops when 'total' reaches it */
+    size_t least;  /* consumes nothing before this many have arrived */
+    size_t most;   /* consumes no more at once; 0: everything */
     unsigned calls;
     bool echo, up, down, close_on_data, close_in_up, finish_on_data, stop_on_down, close_in_down;
     struct err reason;
@@ -348,9 +348,23 @@ static void test_addresses(void **state)
 {
     struct world *w = *state;
     static const char *const wrong[] = {
-        "", "tcp:", "tcp:127.0.0.1", "tcp:127.0.0.1:", "tcp:127.0.0.1:0", "tcp:127.0.0.1:65536", "tcp:127.0.0.1:1x",
-        "tcp:localhost:80", "tcp:::1:80", "tcp:[127.0.0.1]:80", "tcp:[::1:80", "tcp:[]:80", "tcp:127.0.0.1:-1",
-        "tcp:127.0.0.1: 80", "unix:", "udp:127.0.0.1:80", "127.0.0.1:80",
+        "",
+        "tcp:",
+        "tcp:127.0.0.1",
+        "tcp:127.0.0.1:",
+        "tcp:127.0.0.1:0",
+        "tcp:127.0.0.1:65536",
+        "tcp:127.0.0.1:1x",
+        "tcp:localhost:80",
+        "tcp:::1:80",
+        "tcp:[127.0.0.1]:80",
+        "tcp:[::1:80",
+        "tcp:[]:80",
+        "tcp:127.0.0.1:-1",
+        "tcp:127.0.0.1: 80",
+        "unix:",
+        "udp:127.0.0.1:80",
+        "127.0.0.1:80",
     };
     struct err err;
 

@@ -337,7 +337,7 @@ static void test_files_that_cannot_be_used(void **state)
     AUTO_FREE char *mismatch = xasprintf("tls: cannot read key %s: key values mismatch", other_key);
     AUTO_FREE char *no_pem = xasprintf("tls: cannot read certificate %s: no start line", key);
     AUTO_FREE char *locked = xasprintf("tls: cannot read key %s: it is encrypted; store it without a passphrase",
-                                        encrypted);
+                                       encrypted);
 
     expect_no_tls(&(struct tls_config) {"/nowhere/ca.pem", certificate, key},
                   "tls: cannot read CA certificate /nowhere/ca.pem: No such file or directory");

@@ -13,15 +13,22 @@
 #include "base/wire.h"
 #include "proto/lldp/lldp.h"
 
-#define HEAD "0180c200000e" "1e48ffdbd393" "88cc"
+#define HEAD \
+    "0180c200000e" \
+    "1e48ffdbd393" \
+    "88cc"
 #define CHASSIS "0207041e48ffdbd393"
 #define PORT "0407031e48ffdbd393"
 #define TTL "06020078"
 
-static const char from_lldpd[] =
-    HEAD CHASSIS PORT "06020004" "0a087365727665722d61" "0c0b74657374207365727665720e04009c0080"
-    "10181102fe8000000000000030ccd1fffee510f4020000000400" "08027732" "fe0900120f030100000000"
-    "fe0900120f010080000036" "0000";
+static const char from_lldpd[] = HEAD CHASSIS PORT "06020004"
+                                                   "0a087365727665722d61"
+                                                   "0c0b74657374207365727665720e04009c0080"
+                                                   "10181102fe8000000000000030ccd1fffee510f4020000000400"
+                                                   "08027732"
+                                                   "fe0900120f030100000000"
+                                                   "fe0900120f010080000036"
+                                                   "0000";
 
 struct frame {
     uint8_t bytes[LLDP_FRAME_MAX];
@@ -60,7 +67,8 @@ static void test_lldpd(void **state)
     assert_false(lldp_is_of_port(&lldp, &dpid, &port));
 
     /* Its farewell: TTL 0 and nothing else */
-    frame = frame_of(HEAD CHASSIS PORT "06020000" "0000");
+    frame = frame_of(HEAD CHASSIS PORT "06020000"
+                                       "0000");
     assert_int_equal(lldp_decode(frame.bytes, frame.size, &lldp, &err), 0);
     assert_int_equal(lldp.ttl, 0);
     assert_string_equal(lldp.system_name, "");
@@ -77,9 +85,17 @@ static void test_our_own(void **state)
     uint32_t port = 0;
     struct err err;
     int size = lldp_encode(&lldp, frame, sizeof frame);
-    struct frame expected = frame_of("0180c200000e" "020000000009" "88cc"
-                                     "0215" "07" "7363673a66656463303030303030303030313032"
-                                     "040b" "07" "34323934393637323935" "0602001e" "0000");
+    struct frame expected = frame_of("0180c200000e"
+                                     "020000000009"
+                                     "88cc"
+                                     "0215"
+                                     "07"
+                                     "7363673a66656463303030303030303030313032"
+                                     "040b"
+                                     "07"
+                                     "34323934393637323935"
+                                     "0602001e"
+                                     "0000");
 
     assert_int_equal(size, (int) expected.size);
     assert_memory_equal(frame, expected.bytes, expected.size);
@@ -157,7 +173,10 @@ static void test_ids_as_text(void **state)
 static void test_names_from_a_stranger(void **state)
 {
     (void) state;
-    struct frame frame = frame_of(HEAD CHASSIS PORT TTL "0a05" "610a1b007f" "0802" "c3a9");
+    struct frame frame = frame_of(HEAD CHASSIS PORT TTL "0a05"
+                                                        "610a1b007f"
+                                                        "0802"
+                                                        "c3a9");
     struct lldp lldp;
 
     /* No End TLV, as padding is not there either; control characters do not reach a log. */
@@ -173,13 +192,18 @@ static void test_malformed(void **state)
         const char *hex, *reason;
     } cases[] = {
         {"", "not an LLDP frame (0 bytes, ethertype 0x0000)"},
-        {"0180c200000e" "1e48ffdbd393" "0800", "not an LLDP frame (14 bytes, ethertype 0x0800)"},
+        {"0180c200000e"
+         "1e48ffdbd393"
+         "0800",
+         "not an LLDP frame (14 bytes, ethertype 0x0800)"},
         {HEAD, "LLDP: chassis id, port id or TTL is missing"},
         {HEAD CHASSIS PORT "0000", "LLDP: chassis id, port id or TTL is missing"},
         {HEAD PORT CHASSIS TTL, "LLDP: TLV number 1 has type 2, not 1"},
         {HEAD CHASSIS CHASSIS TTL, "LLDP: TLV number 2 has type 1, not 2"},
         {HEAD CHASSIS PORT TTL PORT, "LLDP: a TLV of type 2 comes twice"},
-        {HEAD CHASSIS PORT TTL "0a0161" "0a0162", "LLDP: a TLV of type 5 comes twice"},
+        {HEAD CHASSIS PORT TTL "0a0161"
+                               "0a0162",
+         "LLDP: a TLV of type 5 comes twice"},
         {HEAD "020104" PORT TTL, "LLDP: a TLV of type 1 has 1 bytes"},
         {HEAD CHASSIS PORT "060100", "LLDP: a TLV of type 3 has 1 bytes"},
         {HEAD CHASSIS PORT TTL "0a0a61", "LLDP: a TLV of type 5 claims 10 bytes, beyond the frame"},

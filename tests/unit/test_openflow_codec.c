@@ -79,8 +79,10 @@ static void test_what_we_send(void **state)
     put_vector(&s, "barrier request", &w);
     of_set_config_encode(&w, 6, OF_CONTROLLER_NO_BUFFER);
     put_vector(&s, "set config", &w);
-    assert_int_equal(of_packet_out_encode(&w, 7, &(struct of_packet_out) {PORT_CONTROLLER, mod.flow.actions + 12, 1,
-                                                                          frame, sizeof frame}, NULL), 0);
+    assert_int_equal(
+        of_packet_out_encode(
+            &w, 7, &(struct of_packet_out) {PORT_CONTROLLER, mod.flow.actions + 12, 1, frame, sizeof frame}, NULL),
+        0);
     put_vector(&s, "packet out", &w);
     assert_int_equal(of_flow_mod_encode(&w, 8, &mod, NULL), 0);
     put_vector(&s, "flow mod add", &w);
@@ -88,8 +90,8 @@ static void test_what_we_send(void **state)
     assert_int_equal(of_flow_mod_encode(&w, 9, &mod, NULL), 0);
     put_vector(&s, "flow mod delete strict", &w);
     flow_free(&mod.flow);
-    mod = (struct flow_mod) {.command = FLOW_DELETE, .cookie_mask = UINT64_MAX,
-                             .flow = flow_make(FLOW_TABLE_ALL, 0, 0x5c67)};
+    mod = (struct flow_mod) {
+        .command = FLOW_DELETE, .cookie_mask = UINT64_MAX, .flow = flow_make(FLOW_TABLE_ALL, 0, 0x5c67)};
     assert_int_equal(of_flow_mod_encode(&w, 10, &mod, NULL), 0);
     put_vector(&s, "flow mod delete by cookie", &w);
     of_meter_mod_encode(&w, 11, OFPMC_ADD, &meter);
@@ -181,9 +183,13 @@ static void test_shorter_than_its_structure(void **state)
 {
     (void) state;
     struct vectors vectors = vectors_read("ovs.hex");
-    static const char *const names[] = {"features-reply 1", "port-status 1", "multipart-reply-flow 1",
-                                        "multipart-reply-port-desc 1", "multipart-reply-desc 1",
-                                        "multipart-reply-meter-features 1", "packet-in 1"};
+    static const char *const names[] = {"features-reply 1",
+                                        "port-status 1",
+                                        "multipart-reply-flow 1",
+                                        "multipart-reply-port-desc 1",
+                                        "multipart-reply-desc 1",
+                                        "multipart-reply-meter-features 1",
+                                        "packet-in 1"};
     static const size_t least[] = {32, 80, 64, 80, 1072, 32, 42};
     size_t found = 0;
 
@@ -322,18 +328,44 @@ static void test_other_forms_of_the_same(void **state)
 {
     (void) state;
     /* NXM_OF_IN_PORT and NXM_OF_ETH_TYPE */
-    decoded_as("00010010" "00000002" "fffe" "00000602" "0800", FLOW_HEAD "in_port=LOCAL,eth_type=0x0800,actions=drop");
+    decoded_as("00010010"
+               "00000002"
+               "fffe"
+               "00000602"
+               "0800",
+               FLOW_HEAD "in_port=LOCAL,eth_type=0x0800,actions=drop");
     /* NXM_NX_TCP_FLAGS */
-    decoded_as("0001000a" "00014402" "0012" "000000000000", FLOW_HEAD "tcp_flags=0x12/0xfff,actions=drop");
+    decoded_as("0001000a"
+               "00014402"
+               "0012"
+               "000000000000",
+               FLOW_HEAD "tcp_flags=0x12/0xfff,actions=drop");
     /* reg_load of bits 8..15 of NXM_NX_REG2, and of all of NXM_NX_REG0 */
-    decoded_as(NO_MATCH "0004003800000000" "ffff0018000023200007" "0207" "00010404" "0000000000000005"
-               "ffff0018000023200007" "001f" "00010004" "0000000000000009",
+    decoded_as(NO_MATCH "0004003800000000"
+                        "ffff0018000023200007"
+                        "0207"
+                        "00010404"
+                        "0000000000000005"
+                        "ffff0018000023200007"
+                        "001f"
+                        "00010004"
+                        "0000000000000009",
                FLOW_HEAD "actions=set_field:0x500/0xff00->reg2,set_field:0x9->reg0");
     /* reg_load of the upper bits of NXM_NX_IPV6_DST */
-    decoded_as(NO_MATCH "0004002000000000" "ffff0018000023200007" "181f" "00012810" "0000000020010db8",
+    decoded_as(NO_MATCH "0004002000000000"
+                        "ffff0018000023200007"
+                        "181f"
+                        "00012810"
+                        "0000000020010db8",
                FLOW_HEAD "actions=set_field:2001:db8::/ffff:ffff::->ipv6_dst");
     /* in_port from NXM_OF_IN_PORT to reg0[0..15] is no move of all bits */
-    decoded_as(NO_MATCH "0004002000000000" "ffff0018000023200006" "0010" "0000" "0000" "00000002" "00010004",
+    decoded_as(NO_MATCH "0004002000000000"
+                        "ffff0018000023200006"
+                        "0010"
+                        "0000"
+                        "0000"
+                        "00000002"
+                        "00010004",
                FLOW_HEAD "actions=unknown(ffff00180000232000060010000000000000000200010004)");
 }
 
@@ -341,17 +373,26 @@ static void test_unknown_is_kept_or_counted(void **state)
 {
     (void) state;
     /* tun_id */
-    decoded_as("00010010" "00012008" "0000000000000004",
+    decoded_as("00010010"
+               "00012008"
+               "0000000000000004",
                FLOW_HEAD "(and more that is not understood),actions=drop");
     /* an experimenter's field, not ONF's */
-    decoded_as("0001000c" "ffff5404" "00002320" "00000000",
+    decoded_as("0001000c"
+               "ffff5404"
+               "00002320"
+               "00000000",
                FLOW_HEAD "(and more that is not understood),actions=drop");
     /* write-actions */
     decoded_as(NO_MATCH "0003000800000000", FLOW_HEAD "(and more that is not understood),actions=drop");
     /* push_vlan of 802.1ad, set_mpls_ttl, an action of another experimenter */
-    decoded_as(NO_MATCH "0004002800000000" "0011000888a80000" "000f00084000000" "0" "ffff00100000abcd0000000000000000",
+    decoded_as(NO_MATCH "0004002800000000"
+                        "0011000888a80000"
+                        "000f00084000000"
+                        "0"
+                        "ffff00100000abcd0000000000000000",
                FLOW_HEAD "actions=unknown(0011000888a80000),unknown(000f000840000000),"
-               "unknown(ffff00100000abcd0000000000000000)");
+                         "unknown(ffff00100000abcd0000000000000000)");
 }
 
 static void test_more_actions_than_we_keep(void **state)
@@ -385,18 +426,42 @@ static void test_malformed_flows(void **state)
     refused("0000000400000000", "a match has type 0 and length 4");
     refused("0001000300000000", "a match has type 1 and length 3");
     refused("0001002000000000", "a match of 32 bytes does not fit its message");
-    refused("0001000b" "80000003" "000001" "0000000000", "a match field has a wrong length");
-    refused("0001000c" "80000a02" "0800" "0000" "00000000", "a match field has a wrong length");
-    refused("00010010" "80000a020800" "80000a020800", "a match has eth_type twice");
+    refused("0001000b"
+            "80000003"
+            "000001"
+            "0000000000",
+            "a match field has a wrong length");
+    refused("0001000c"
+            "80000a02"
+            "0800"
+            "0000"
+            "00000000",
+            "a match field has a wrong length");
+    refused("00010010"
+            "80000a020800"
+            "80000a020800",
+            "a match has eth_type twice");
     refused(NO_MATCH "0004000000000000", "an instruction claims 0 bytes");
     refused(NO_MATCH "0004001000000000", "an instruction claims 16 bytes, beyond its message");
-    refused(NO_MATCH "0001001000000000" "0000000000000000",
+    refused(NO_MATCH "0001001000000000"
+                     "0000000000000000",
             "an instruction of type 1 has 16 bytes or comes twice");
-    refused(NO_MATCH "0001000801000000" "0001000801000000", "an instruction of type 1 has 8 bytes or comes twice");
-    refused(NO_MATCH "0004001000000000" "0012000000000000", "an action claims 0 bytes, 8 are left");
-    refused(NO_MATCH "0004001000000000" "0012001000000000", "an action claims 16 bytes, 8 are left");
-    refused(NO_MATCH "0004001000000000" "0000000800000001", "an action of 8 bytes contradicts its own length");
-    refused(NO_MATCH "0004001800000000" "00190010" "80000a03" "0000000000000000",
+    refused(NO_MATCH "0001000801000000"
+                     "0001000801000000",
+            "an instruction of type 1 has 8 bytes or comes twice");
+    refused(NO_MATCH "0004001000000000"
+                     "0012000000000000",
+            "an action claims 0 bytes, 8 are left");
+    refused(NO_MATCH "0004001000000000"
+                     "0012001000000000",
+            "an action claims 16 bytes, 8 are left");
+    refused(NO_MATCH "0004001000000000"
+                     "0000000800000001",
+            "an action of 8 bytes contradicts its own length");
+    refused(NO_MATCH "0004001800000000"
+                     "00190010"
+                     "80000a03"
+                     "0000000000000000",
             "an action of 16 bytes contradicts its own length");
 }
 
@@ -412,10 +477,8 @@ static void test_names_of_errors(void **state)
         {{.type = 13, .code = 5}, "OFPET_TABLE_FEATURES_FAILED/OFPTFFC_EPERM"},
         {{.type = 5, .code = 99}, "OFPET_FLOW_MOD_FAILED/code 99"},
         {{.type = 77, .code = 1}, "type 77/code 1"},
-        {{.type = 0xffff, .code = 2313, .experimenter = OF_EXPERIMENTER_ONF},
-         "ONFET_BUNDLE_FAILED/OFPBFC_MSG_FAILED"},
-        {{.type = 0xffff, .code = 2299, .experimenter = OF_EXPERIMENTER_ONF},
-         "OFPET_EXPERIMENTER/0x4f4e4600/2299"},
+        {{.type = 0xffff, .code = 2313, .experimenter = OF_EXPERIMENTER_ONF}, "ONFET_BUNDLE_FAILED/OFPBFC_MSG_FAILED"},
+        {{.type = 0xffff, .code = 2299, .experimenter = OF_EXPERIMENTER_ONF}, "OFPET_EXPERIMENTER/0x4f4e4600/2299"},
         {{.type = 0xffff, .code = 11, .experimenter = OF_EXPERIMENTER_NICIRA}, "OFPET_EXPERIMENTER/0x00002320/11"},
     };
     char name[OF_ERROR_TEXT_SIZE];
@@ -432,9 +495,8 @@ static void test_versions(void **state)
         struct of_hello hello;
         bool accepted;
     } cases[] = {
-        {0x04, {0}, true},           {0x01, {0}, false},          {0x06, {0}, true},
-        {0x04, {true, 0x12}, true},  {0x06, {true, 0x72}, true},  {0x06, {true, 0x60}, false},
-        {0x01, {true, 0x10}, true},
+        {0x04, {0}, true},          {0x01, {0}, false},          {0x06, {0}, true},          {0x04, {true, 0x12}, true},
+        {0x06, {true, 0x72}, true}, {0x06, {true, 0x60}, false}, {0x01, {true, 0x10}, true},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++)

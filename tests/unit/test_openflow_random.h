@@ -79,7 +79,7 @@ static inline void random_match(struct rng *rng, struct flow_match *match)
     if (rng_below(rng, 2))
         match_u(match, FIELD_IN_PORT, rng_below(rng, 4) ? rng_below(rng, PORT_MAX) : PORT_LOCAL);
     maybe_field(rng, match, FIELD_METADATA);
-    maybe_field(rng, match, (enum flow_field_id) (FIELD_REG0 + rng_below(rng, 4)));
+    maybe_field(rng, match, (enum flow_field_id)(FIELD_REG0 + rng_below(rng, 4)));
     maybe_field(rng, match, FIELD_ETH_DST);
     maybe_field(rng, match, FIELD_ETH_SRC);
     switch (rng_below(rng, 4)) {

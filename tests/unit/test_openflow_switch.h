@@ -254,8 +254,7 @@ static inline void show_event(struct strbuf *s, const struct of_event *event)
                       event->port_status.port.link_down ? "down" : "up");
         break;
     case OF_EVENT_PACKET_IN:
-        strbuf_printf(s, "PACKET_IN port %" PRIu32 " %zu bytes", event->packet_in.in_port,
-                      event->packet_in.frame.size);
+        strbuf_printf(s, "PACKET_IN port %" PRIu32 " %zu bytes", event->packet_in.in_port, event->packet_in.frame.size);
         break;
     case OF_EVENT_FLOW:
         flow = flow_format(&event->flow);

@@ -54,8 +54,7 @@ static inline struct vectors vectors_read(const char *name)
     while (fgets(line, sizeof line, file)) {
         line[strcspn(line, "\n")] = '\0';
         if (line[0] == '#') {
-            vectors.list =
-                array_reserve(vectors.list, vectors.n, &vectors.capacity, sizeof vectors.list[0]);
+            vectors.list = array_reserve(vectors.list, vectors.n, &vectors.capacity, sizeof vectors.list[0]);
             vectors.list[vectors.n] = (struct vector) {0};
             snprintf(vectors.list[vectors.n++].name, sizeof vectors.list[0].name, "%.60s", line + 2);
         } else if (line[0]) {
@@ -239,8 +238,8 @@ static inline int describe(struct strbuf *s, const uint8_t *bytes, size_t size)
     if (rc == 0) {
         strbuf_printf(s, "%s xid 0x%x length %u\n", of_type_name(message.header.type), message.header.xid,
                       message.header.length);
-        rc = message.header.type == OFPT_FLOW_MOD ? describe_flow_mod(s, bytes, size, &err)
-                                                  : describe_body(s, &message, &err);
+        rc = message.header.type == OFPT_FLOW_MOD ? describe_flow_mod(s, bytes, size, &err) :
+                                                    describe_body(s, &message, &err);
     }
     if (rc < 0)
         strbuf_printf(s, "  %s: %s\n", err_id(rc), err.text);

@@ -118,7 +118,7 @@ static const struct edit configure_edits[] = {
     {"vms/0/server", NULL, NULL},
     {"vms/0/source-address", NULL, "migration.vms[0].source-address: missing"},
     {"vms/0/memory-kib", NULL, "migration.vms[0].memory-kib: missing"},
-    {"vms/0/memory-kib", "0", "migration.vms[0].memory-kib: expected 1..9223372036854775807, found 0"},
+    {"vms/0/memory-kib", "0", "migration.vms[0].memory-kib: expected 1..1099511627776, found 0"},
     {"vms/0/generation", NULL, "migration.vms[0].generation: missing"},
     {"vms/0/generation", "-1", "migration.vms[0].generation: expected 0..9223372036854775807, found -1"},
     {"vms/0/interfaces", NULL, "migration.vms[0].interfaces: missing"},

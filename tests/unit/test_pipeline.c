@@ -316,7 +316,7 @@ static void test_arp_probe(void **state)
 {
     (void) state;
     static const uint8_t expected[ARP_FRAME_SIZE] = {
-        0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x02, 0x5c, 0x67, 0, 0, 1, 0x08, 0x06, 0, 1, 0x08, 0, 6, 4, 0,
+        0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x02, 0x5c, 0x67, 0, 0, 1, 0x08, 0x06, 0, 1, 0x08, 0,   6, 4, 0,
         1,    0x02, 0x5c, 0x67, 0,    0,    1,    0,    0,    0, 0, 0, 0,    0,    0, 0, 0,    192, 0, 2, 1};
     uint8_t frame[ARP_FRAME_SIZE];
 
@@ -328,9 +328,9 @@ static void test_gratuitous_arp(void **state)
 {
     (void) state;
     static const uint8_t expected[GARP_FRAME_SIZE] = {
-        0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x52, 0x54, 0,    0,    0,    0x11, 0x81, 0,  0,   100,
-        0x08, 0x06, 0,    1,    0x08, 0,    6,    4,    0,    1,    0x52, 0x54, 0,    0,  0,   0x11,
-        10,   100,  0,    11,   0,    0,    0,    0,    0,    0,    10,   100,  0,    11};
+        0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x52, 0x54, 0, 0, 0,    0x11, 0x81, 0, 0, 100,
+        0x08, 0x06, 0,    1,    0x08, 0,    6,    4,    0, 1, 0x52, 0x54, 0,    0, 0, 0x11,
+        10,   100,  0,    11,   0,    0,    0,    0,    0, 0, 10,   100,  0,    11};
     uint8_t frame[GARP_FRAME_SIZE];
 
     assert_int_equal(pipeline_garp(&vm.mac, &vm.ip, 100, frame), GARP_FRAME_SIZE);
@@ -343,9 +343,8 @@ static void test_gratuitous_arp(void **state)
 static void test_arp_reply(void **state)
 {
     (void) state;
-    uint8_t frame[60] = {0x02, 0x5c, 0x67, 0,    0,    1,    0x02, 0, 0, 0, 0, 0x99, 0x08, 0x06, 0,   1, 0x08, 0,
-                         6,    4,    0,    2,    0x02, 0,    0,    0, 0, 0x99, 192, 0,   2,   1,    0x02, 0x5c, 0x67, 0,
-                         0,    1,    192,  0,    2,    2};
+    uint8_t frame[60] = {0x02, 0x5c, 0x67, 0, 0, 1, 0x02, 0,   0, 0, 0, 0x99, 0x08, 0x06, 0, 1, 0x08, 0,   6, 4, 0,
+                         2,    0x02, 0,    0, 0, 0, 0x99, 192, 0, 2, 1, 0x02, 0x5c, 0x67, 0, 0, 1,    192, 0, 2, 2};
     static const size_t fields[] = {12, 14, 16, 18, 19, 21}; /* eth_type, hardware, protocol, both lengths, operation */
     const struct mac expected = {{0x02, 0, 0, 0, 0, 0x99}}, untouched = {{9}};
     struct mac mac = untouched;

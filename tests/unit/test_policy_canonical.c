@@ -130,9 +130,8 @@ static void rewrite(struct policy *policy, struct random *r)
             add_shadowed(policy, i, r);
         return;
     default:
-        if (i + 1 < policy->n_rules &&
-            (disjoint(&policy->rules[i], &policy->rules[i + 1]) ||
-             outcome_equal(&policy->rules[i], &policy->rules[i + 1]))) {
+        if (i + 1 < policy->n_rules && (disjoint(&policy->rules[i], &policy->rules[i + 1]) ||
+                                        outcome_equal(&policy->rules[i], &policy->rules[i + 1]))) {
             rule = policy->rules[i];
             policy->rules[i] = policy->rules[i + 1];
             policy->rules[i + 1] = rule;

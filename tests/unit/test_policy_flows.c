@@ -141,7 +141,7 @@ static void ranges_become_the_fewest_masks(void **state)
         struct port_range range;
         size_t masks;
     } cases[] = {
-        {{0, 65535}, 1},    {{80, 80}, 1},    {{1024, 65535}, 6}, {{1, 65534}, 30}, {{0, 0}, 1},
+        {{0, 65535}, 1},     {{80, 80}, 1},     {{1024, 65535}, 6}, {{1, 65534}, 30}, {{0, 0}, 1},
         {{65535, 65535}, 1}, {{1000, 1999}, 7}, {{80, 81}, 1},      {{81, 82}, 2},    {{32768, 65535}, 1},
     };
     struct policy_site site = site_of("10.0.0.1");
@@ -371,7 +371,7 @@ static void reads_prefixes_wildcards_and_foreign_priorities(void **state)
     (void) state;
     match_tcp(admin_add(&a, 500, "10.0.0.0/24", true), 22, 0xffff);
     match_tcp(admin_add(&a, 900, NULL, false), 23, 0xffff);
-    admin_add(&a, 700, "10.0.1.0/24", true); /* of other VMs */
+    admin_add(&a, 700, "10.0.1.0/24", true);            /* of other VMs */
     struct flow *flow = admin_add(&a, 600, NULL, true); /* no packet of an IPv4 address */
     match_u(&flow->match, FIELD_ETH_TYPE, 0x86dd);
     flow = admin_add(&a, 32768, NULL, true); /* our own base flow */
@@ -442,9 +442,9 @@ static void accepts_the_vms_own_mac_and_port(void **state)
     match_u(&spoof.match, FIELD_ETH_TYPE, 0x0800);
     match_u(&spoof.match, FIELD_IPV4_SRC, 0x0a000001);
     flow_list_add(&a.list, spoof);
-    expect_rules(&a, POLICY_DENY,
-                 (const char *const[]) {"to-vm allow tcp destination-port 22", "to-vm allow tcp destination-port 23",
-                                        NULL});
+    expect_rules(
+        &a, POLICY_DENY,
+        (const char *const[]) {"to-vm allow tcp destination-port 22", "to-vm allow tcp destination-port 23", NULL});
 
     a = admin_start();
     flow = admin_add(&a, 9, NULL, true);
@@ -468,12 +468,18 @@ static void refuses_what_a_policy_cannot_say(void **state)
         uint64_t value, mask;
         const char *why;
     } cases[] = {
-        {FIELD_TCP_FLAGS, 2, 0xfff, "no word for"},   {FIELD_IP_DSCP, 46, 0x3f, "no word for"},
-        {FIELD_IP_ECN, 1, 3, "no word for"},          {FIELD_METADATA, 1, 1, "no word for"},
-        {FIELD_VLAN_VID, 0x1005, 0x1fff, "no word for"}, {FIELD_TCP_DST, 1, 1, "no range"},
-        {FIELD_TCP_SRC, 0x50, 0xf0ff, "no range"},    {FIELD_IPV4_SRC, 1, 0xff0000ff, "no prefix"},
-        {FIELD_UDP_DST, 1, 0xffff, "without their protocol"}, {FIELD_ICMPV4_TYPE, 8, 0xff, "without its protocol"},
-        {FIELD_REG2, 1, 0xffffffff, "no word for"},   {FIELD_IP_PROTO, 4, 0xfc, "masks a protocol"},
+        {FIELD_TCP_FLAGS, 2, 0xfff, "no word for"},
+        {FIELD_IP_DSCP, 46, 0x3f, "no word for"},
+        {FIELD_IP_ECN, 1, 3, "no word for"},
+        {FIELD_METADATA, 1, 1, "no word for"},
+        {FIELD_VLAN_VID, 0x1005, 0x1fff, "no word for"},
+        {FIELD_TCP_DST, 1, 1, "no range"},
+        {FIELD_TCP_SRC, 0x50, 0xf0ff, "no range"},
+        {FIELD_IPV4_SRC, 1, 0xff0000ff, "no prefix"},
+        {FIELD_UDP_DST, 1, 0xffff, "without their protocol"},
+        {FIELD_ICMPV4_TYPE, 8, 0xff, "without its protocol"},
+        {FIELD_REG2, 1, 0xffffffff, "no word for"},
+        {FIELD_IP_PROTO, 4, 0xfc, "masks a protocol"},
     };
 
     (void) state;
@@ -494,9 +500,9 @@ static void refuses_other_instructions(void **state)
     for (unsigned i = 0; i < 9; i++) {
         struct admin a = admin_start();
         struct flow *flow = admin_add(&a, 10, "10.0.0.1", i != 1 && i != 2);
-        static const char *const why[] = {"something else", "something else", "another table", "another table",
-                                          "metadata",       "expires",        "expires",       "not understood",
-                                          "something else"};
+        static const char *const why[] = {"something else", "something else", "another table",
+                                          "another table",  "metadata",       "expires",
+                                          "expires",        "not understood", "something else"};
 
         switch (i) {
         case 0:

@@ -260,8 +260,7 @@ static void check_finds_what_json_cannot_say(void **state)
     rule = any;
     rule.protocol = 1;
     rule.icmp_type = 8;
-    expect_fault(&rule,
-                     "policy V: rule 1: icmp-type: types of icmp go with family ipv4, types of icmpv6 with ipv6");
+    expect_fault(&rule, "policy V: rule 1: icmp-type: types of icmp go with family ipv4, types of icmpv6 with ipv6");
     rule = any;
     rule.protocol = 256;
     expect_fault(&rule, "policy V: rule 1: protocol: expected 0..255, found 256");
@@ -272,10 +271,8 @@ static void check_finds_what_json_cannot_say(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(json_comes_back_as_it_was),
-        cmocka_unit_test(random_policies_survive_json),
-        cmocka_unit_test(bad_json_is_refused_by_name),
-        cmocka_unit_test(too_many_rules_are_refused),
+        cmocka_unit_test(json_comes_back_as_it_was),        cmocka_unit_test(random_policies_survive_json),
+        cmocka_unit_test(bad_json_is_refused_by_name),      cmocka_unit_test(too_many_rules_are_refused),
         cmocka_unit_test(check_finds_what_json_cannot_say),
     };
 

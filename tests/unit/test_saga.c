@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The saga's decisions, one event at a time: after each, what it wrote down and what it wants done is compared. An order
- * of two VMs, V1 and V2. "+x" is an action on step x, "x=y" a note. */
+/* The saga's decisions, one event at a time: after each, what it wrote down and what it wants done is compared. An
+ * order of two VMs, V1 and V2. "+x" is an action on step x, "x=y" a note. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -293,7 +293,8 @@ static void target_until_configured(struct saga *saga)
     event(saga, SAGA_START, 0, "+apply(admit)");
     step_event(saga, "admit", SAGA_STEP_OK, 1, "admitted +apply(policy-install:V1) +apply(policy-install:V2)");
     step_event(saga, "policy-install:V1", SAGA_STEP_OK, 2, "");
-    step_event(saga, "policy-install:V2", SAGA_STEP_OK, 3, "policy_installed +apply(segment-open) +apply(channel-open)");
+    step_event(saga, "policy-install:V2", SAGA_STEP_OK, 3,
+               "policy_installed +apply(segment-open) +apply(channel-open)");
     step_event(saga, "segment-open", SAGA_STEP_OK, 4, "");
     step_event(saga, "channel-open", SAGA_STEP_OK, 5, "internal_channel +apply(verify:V1) +apply(verify:V2)");
     step_event(saga, "verify:V1", SAGA_STEP_OK, 6, "");
@@ -364,7 +365,8 @@ static void no_arrival_before_every_vm_is_verified(void **state)
     event(saga, SAGA_START, 0, "+apply(admit)");
     step_event(saga, "admit", SAGA_STEP_OK, 1, "admitted +apply(policy-install:V1) +apply(policy-install:V2)");
     step_event(saga, "policy-install:V1", SAGA_STEP_OK, 2, "");
-    step_event(saga, "policy-install:V2", SAGA_STEP_OK, 3, "policy_installed +apply(segment-open) +apply(channel-open)");
+    step_event(saga, "policy-install:V2", SAGA_STEP_OK, 3,
+               "policy_installed +apply(segment-open) +apply(channel-open)");
     step_event(saga, "segment-open", SAGA_STEP_OK, 4, "");
     step_event(saga, "channel-open", SAGA_STEP_OK, 5, "internal_channel +apply(verify:V1) +apply(verify:V2)");
     step_event(saga, "verify:V1", SAGA_STEP_OK, 6, "");
@@ -411,8 +413,7 @@ static void orders_are_checked(void **state)
     snprintf(order.vms[1].name, NAME_SIZE, "V2");
     order.vms[1].segment[0] = '\0';
     assert_int_equal(plan_check(&order, &err), ERR_INVALID);
-    assert_string_equal(err.text,
-                        "VM V2 belongs to no segment; put <scg:vm segment='...'> into its domain's metadata");
+    assert_string_equal(err.text, "VM V2 belongs to no segment; put <scg:vm segment='...'> into its domain's metadata");
     snprintf(order.vms[1].segment, NAME_SIZE, "web");
     order.vms[1].nics[0].ip.family = IP_NONE;
     assert_int_equal(plan_check(&order, &err), ERR_INVALID);

@@ -82,8 +82,8 @@ static struct store *open_memory(void)
 
 static struct store_migration migration_of(const char *id, const char *role, const char *state, int64_t created)
 {
-    struct store_migration m = {.document = (char *) (uintptr_t) "{\"vms\": [\"V2\"]}", .created_ms = created,
-                                .updated_ms = created + 1};
+    struct store_migration m = {
+        .document = (char *) (uintptr_t) "{\"vms\": [\"V2\"]}", .created_ms = created, .updated_ms = created + 1};
 
     snprintf(m.id, sizeof m.id, "%s", id);
     snprintf(m.role, sizeof m.role, "%s", role);
@@ -179,8 +179,7 @@ static void test_migrations_newest_first(void **state)
     put_migration(store, "c", "source", "transferring", 10);
     put_migration(store, "c", "target", "received", 10);
     assert_int_equal(store_migration_each(store, false, render_migration, &all, NULL), 0);
-    assert_string_equal(all.text,
-                        "a/source accepted; b/source done; c/target received; c/source transferring; ");
+    assert_string_equal(all.text, "a/source accepted; b/source done; c/target received; c/source transferring; ");
     assert_int_equal(store_migration_each(store, true, render_migration, &open, NULL), 0);
     assert_string_equal(open.text, "a/source accepted; c/target received; c/source transferring; ");
     assert_int_equal(store_migration_each(store, false, stop_at_first, &first, NULL), 0);
@@ -382,8 +381,7 @@ static void test_number_ranges(void **state)
     assert_int_equal(take(store, "vlan", "b", 10, 20), 12);
     assert_int_equal(take(store, "big", "first", UINT32_MAX - 1, UINT32_MAX), UINT32_MAX - 1);
     assert_int_equal(take(store, "big", "last", UINT32_MAX - 1, UINT32_MAX), UINT32_MAX);
-    assert_int_equal(store_number_take(store, "big", "none", UINT32_MAX - 1, UINT32_MAX, &number, &err),
-                     ERR_EXHAUSTED);
+    assert_int_equal(store_number_take(store, "big", "none", UINT32_MAX - 1, UINT32_MAX, &number, &err), ERR_EXHAUSTED);
     assert_int_equal(store_number_take(store, "vlan", "c", 20, 19, &number, &err), ERR_INVALID);
     assert_string_equal(err.text, "pool vlan: the range 20 to 19 is empty");
     for (unsigned i = 0; i < 4094; i++) {
@@ -581,7 +579,9 @@ static void test_second_process_is_refused(void **state)
         struct store *second = store_open(f->path, &err);
 
         _exit(!second && err.code == ERR_CONFLICT && strstr(err.text, f->path) &&
-                      strstr(err.text, "another process has this database open") ? 0 : 1);
+                      strstr(err.text, "another process has this database open") ?
+                  0 :
+                  1);
     }
     int status;
     assert_int_equal(waitpid(pid, &status, 0), pid);

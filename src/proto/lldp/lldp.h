@@ -33,9 +33,9 @@ struct lldp_id {
 struct lldp {
     struct mac source;
     struct lldp_id chassis, port;
-    uint16_t ttl;                           /* seconds; 0: the sender goes */
-    char port_description[LLDP_TEXT_SIZE];  /* empty if absent; control characters are '?' */
-    char system_name[LLDP_TEXT_SIZE];       /* the same */
+    uint16_t ttl;                          /* seconds; 0: the sender goes */
+    char port_description[LLDP_TEXT_SIZE]; /* empty if absent; control characters are '?' */
+    char system_name[LLDP_TEXT_SIZE];      /* the same */
 };
 
 /* Reads an Ethernet frame, untagged, with any padding. 0, or ERR_MALFORMED and why; '*lldp' is left alone then. Unknown

@@ -141,8 +141,8 @@ struct of_port {
     uint32_t number;
     struct mac mac;
     char name[OF_PORT_NAME_SIZE];
-    bool config_down; /* OFPPC_PORT_DOWN: an administrator's wish */
-    bool link_down;   /* OFPPS_LINK_DOWN: no carrier */
+    bool config_down;               /* OFPPC_PORT_DOWN: an administrator's wish */
+    bool link_down;                 /* OFPPS_LINK_DOWN: no carrier */
     uint32_t curr_speed, max_speed; /* kbit/s, 0: unknown */
 };
 
@@ -155,7 +155,7 @@ struct of_packet_in {
     uint32_t in_port; /* 0: the switch did not say */
     uint64_t cookie;
     uint8_t table;
-    uint8_t reason; /* enum of_packet_in_reason */
+    uint8_t reason;      /* enum of_packet_in_reason */
     uint16_t total_size; /* of the packet in the switch; frame.size may be less */
     struct of_bytes frame;
 };
@@ -190,7 +190,7 @@ struct of_message {
 };
 
 struct of_flow_query {
-    uint8_t table;        /* or FLOW_TABLE_ALL */
+    uint8_t table; /* or FLOW_TABLE_ALL */
     uint64_t cookie;
     uint64_t cookie_mask; /* 0: any cookie */
 };

@@ -147,12 +147,9 @@ static int resubmit_decode(struct wire *r, struct flow_action *action)
 }
 
 static const struct action_row standard_rows[] = {
-    {OFPAT_OUTPUT, 16, false, output_decode},
-    {OFPAT_PUSH_VLAN, 8, false, push_vlan_decode},
-    {OFPAT_POP_VLAN, 8, false, pop_vlan_decode},
-    {OFPAT_SET_QUEUE, 8, false, set_queue_decode},
-    {OFPAT_GROUP, 8, false, group_decode},
-    {OFPAT_DEC_NW_TTL, 8, false, dec_ttl_decode},
+    {OFPAT_OUTPUT, 16, false, output_decode},      {OFPAT_PUSH_VLAN, 8, false, push_vlan_decode},
+    {OFPAT_POP_VLAN, 8, false, pop_vlan_decode},   {OFPAT_SET_QUEUE, 8, false, set_queue_decode},
+    {OFPAT_GROUP, 8, false, group_decode},         {OFPAT_DEC_NW_TTL, 8, false, dec_ttl_decode},
     {OFPAT_SET_FIELD, 16, true, set_field_decode},
 };
 

@@ -9,12 +9,12 @@ enum request_kind { REQUEST_TXN, REQUEST_FLOWS, REQUEST_METERS, REQUEST_PORTS };
 
 /* Each state of a transaction waits for one message: a barrier reply, or the reply to the commit. */
 enum txn_state {
-    TXN_QUEUED,  /* an earlier transaction runs */
-    TXN_METERS,  /* meters added */
-    TXN_BUNDLE,  /* bundle opened and filled */
+    TXN_QUEUED, /* an earlier transaction runs */
+    TXN_METERS, /* meters added */
+    TXN_BUNDLE, /* bundle opened and filled */
     TXN_COMMIT,
-    TXN_FINISH,  /* meters that existed already modified, others deleted */
-    TXN_UNDO,    /* after a refusal: bundle discarded, added meters deleted */
+    TXN_FINISH, /* meters that existed already modified, others deleted */
+    TXN_UNDO,   /* after a refusal: bundle discarded, added meters deleted */
     TXN_DONE
 };
 
@@ -259,8 +259,7 @@ static void meter_refused(struct of_session *session, struct of_request *request
     refused(session, request, what, "", error);
 }
 
-static void flow_refused(struct of_session *session, struct of_request *request, size_t i,
-                         const struct of_error *error)
+static void flow_refused(struct of_session *session, struct of_request *request, size_t i, const struct of_error *error)
 {
     AUTO_FREE char *text = flow_format(&request->txn.mods[i].flow);
 
@@ -350,8 +349,7 @@ static bool txn_message(struct of_session *session, struct of_request *request, 
         return false;
     if (message->header.type == OFPT_BARRIER_REPLY) {
         txn_barrier(session, request);
-    } else if (message->is_bundle && message->bundle.type == OFPBCT_COMMIT_REPLY &&
-               request->sm.current == TXN_COMMIT) {
+    } else if (message->is_bundle && message->bundle.type == OFPBCT_COMMIT_REPLY && request->sm.current == TXN_COMMIT) {
         request->bundle_is_open = false;
         enter_finish(session, request);
     }

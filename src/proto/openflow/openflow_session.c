@@ -69,8 +69,8 @@ struct of_event *of_session_event_add(struct of_session *session, enum of_event_
 {
     if (session->first_event == session->n_events)
         session->first_event = session->n_events = 0;
-    session->events =
-        array_reserve(session->events, session->n_events, &session->cap_events, sizeof session->events[0]);
+    session->events = array_reserve(session->events, session->n_events, &session->cap_events,
+                                    sizeof session->events[0]);
     struct of_event *event = &session->events[session->n_events++];
 
     memset(event, 0, sizeof *event);
@@ -253,8 +253,7 @@ static int gather_ports(struct of_session *session, struct wire *body, struct er
     while ((rc = of_port_desc_next(body, &port, err)) > 0) {
         if (session->up.n_ports == OF_PORTS_MAX)
             return err_set(err, ERR_TOO_LARGE, "the switch has more than %d ports", OF_PORTS_MAX);
-        session->up.ports =
-            array_reserve(session->up.ports, session->up.n_ports, &session->cap_ports, sizeof port);
+        session->up.ports = array_reserve(session->up.ports, session->up.n_ports, &session->cap_ports, sizeof port);
         session->up.ports[session->up.n_ports++] = port;
     }
     return rc;

@@ -52,8 +52,8 @@ json_t *peer_status_encode(const struct peer_status *status)
                                              "place", vm_place_name(vm->place), "active", vm->active));
     }
     json_t *json = json_pack("{s:i, s:s, s:b, s:s, s:s, s:o}", "version", PEER_VERSION, "state", status->state, "ended",
-                             status->ended, "target-uri", status->target_uri, "target-address",
-                             status->target_address, "vms", vms);
+                             status->ended, "target-uri", status->target_uri, "target-address", status->target_address,
+                             "vms", vms);
 
     if (status->reason.code)
         json_object_set_new(json, "reason", json_string(status->reason.text));
