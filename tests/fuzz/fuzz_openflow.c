@@ -11,11 +11,11 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const uint8_t opening[] = {
-    4, 0, 0, 8, 0, 0, 0, 1,                                                                           /* hello */
-    4, 6, 0, 32, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 0, 254, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, /* features */
-    4, 1, 0, 12, 0, 0, 0, 3, 0, 1, 0, 2,                                                              /* no desc */
-    4, 1, 0, 12, 0, 0, 0, 4, 0, 1, 0, 2,                                                              /* no meters */
-    4, 19, 0, 16, 0, 0, 0, 5, 0, 13, 0, 0, 0, 0, 0, 0,                                                /* no ports */
+    4, 0,  0, 8,  0, 0, 0, 1,                                                                            /* hello */
+    4, 6,  0, 32, 0, 0, 0, 2, 0, 0,  0, 0, 0, 0, 0, 9, 0, 0, 0, 0, 254, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, /* features */
+    4, 1,  0, 12, 0, 0, 0, 3, 0, 1,  0, 2,                                                               /* no desc */
+    4, 1,  0, 12, 0, 0, 0, 4, 0, 1,  0, 2,                                                               /* no meters */
+    4, 19, 0, 16, 0, 0, 0, 5, 0, 13, 0, 0, 0, 0, 0, 0,                                                   /* no ports */
 };
 
 static void there_and_back(const struct flow *flow)
@@ -32,8 +32,8 @@ static void there_and_back(const struct flow *flow)
         return;
     struct wire r = wire_reader(bytes, w.pos);
 
-    if (of_match_decode(&r, &back.match, &back.has_unknown, &err) < 0 ||
-        of_instructions_decode(&r, &back, &err) < 0 || !flow_equal(flow, &back))
+    if (of_match_decode(&r, &back.match, &back.has_unknown, &err) < 0 || of_instructions_decode(&r, &back, &err) < 0 ||
+        !flow_equal(flow, &back))
         abort();
     flow_free(&back);
 }
@@ -62,8 +62,8 @@ static void request(struct of_session *session, struct mono now)
     flow_txn_add(&txn, flow_make(0, 1, 1));
     flow_txn_meter_delete(&txn, 2);
     of_session_read_flows(session, &(struct of_flow_query) {.table = FLOW_TABLE_ALL}, 1, 1000, now); /* xid 7 */
-    of_session_read_meters(session, 2, 1000, now);                                                  /* xid 8 */
-    of_session_read_ports(session, 3, 1000, now);                                                   /* xid 9 */
+    of_session_read_meters(session, 2, 1000, now);                                                   /* xid 8 */
+    of_session_read_ports(session, 3, 1000, now);                                                    /* xid 9 */
     of_session_txn(session, &txn, 4, 1000, now);
     of_session_txn(session, &txn, 5, 2000, now);
     flow_txn_free(&txn);
