@@ -1,90 +1,110 @@
 # SPDX-License-Identifier: Apache-2.0
-"""docs/openapi.yaml, and whether an answer is what it says. Knows what that file uses of OpenAPI, and nothing else: an
-unknown keyword is an error, so that no promise goes unchecked."""
+"""docs/openapi.yaml, and what a gateway answers held against it.
+
+Of OpenAPI 3.0 only what that file uses is understood; a keyword beyond that is an error, so that no rule is passed
+over.
+"""
+
+import json
+import pathlib
+import re
 
 import yaml
-from labtool import ROOT
+
+PATH = pathlib.Path(__file__).resolve().parents[2] / "docs" / "openapi.yaml"
 
 TYPES = {"object": dict, "array": list, "string": str, "boolean": bool, "integer": int, "number": (int, float)}
-PASSIVE = {"description", "type"}
+KEYWORDS = {"type", "enum", "required", "properties", "additionalProperties", "items", "minItems", "minimum", "maximum",
+            "oneOf", "description", "$ref"}
 
 
-class OpenApi:
-    def __init__(self, path=ROOT / "docs" / "openapi.yaml"):
-        with open(path, encoding="utf-8") as file:
-            self.document = yaml.safe_load(file)
+class Api:
+    def __init__(self, path=PATH):
+        self.document = yaml.safe_load(path.read_text())
 
     def operations(self):
-        """{(method, path): operation}"""
-        return {(method.upper(), path): operation for path, item in self.document["paths"].items()
-                for method, operation in item.items() if method != "parameters"}
+        """All (method, path pattern) that are described, e.g. ("GET", "/v1/vms/{name}")."""
+        return [(method.upper(), pattern) for pattern, item in self.document["paths"].items() for method in item
+                if method != "parameters"]
 
-    def resolve(self, schema):
-        while "$ref" in schema:
-            value = self.document
-            for part in schema["$ref"].removeprefix("#/").split("/"):
-                value = value[part]
-            schema = value
-        return schema
+    def resolve(self, node):
+        while "$ref" in node:
+            target = self.document
+            for part in node["$ref"].removeprefix("#/").split("/"):
+                target = target[part]
+            node = target
+        return node
 
-    def content(self, method, path, status):
-        """(media type, schema) of an answer; (None, None) if it has no body. An undocumented status fails."""
-        responses = self.operations()[method, path]["responses"]
-        assert str(status) in responses, f"{method} {path} answered {status}, documented are {list(responses)}"
-        response = self.resolve(responses[str(status)])
-        return next(((kind, one["schema"]) for kind, one in response.get("content", {}).items()), (None, None))
+    def operation(self, method, path):
+        for pattern, item in self.document["paths"].items():
+            if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", pattern), path.split("?")[0]) and method.lower() in item:
+                return item[method.lower()]
+        raise AssertionError(f"{method} {path} is not described in {PATH.name}")
 
-    def body_schema(self, method, path):
-        return self.operations()[method, path]["requestBody"]["content"]["application/json"]["schema"]
+    def check(self, method, path, status, content_type, body):
+        """Asserts that the answer (its body as bytes or str) is one that is described; returns it parsed.
 
-    def complaints(self, schema, value, where="$"):
-        """Why the value is not what the schema says."""
+        Of a stream of lines, each is checked, and the list of them is returned.
+        """
+        responses = self.operation(method, path)["responses"]
+        where = f"{method} {path}: {status}"
+        assert str(status) in responses, f"{where} is not described; {sorted(responses)} are"
+        content = self.resolve(responses[str(status)]).get("content")
+        if content is None:
+            assert not body, f"{where}: a body that is not described"
+            return None
+        media = content_type.split(";")[0].strip()
+        assert media in content, f"{where}: {media} is not described; {sorted(content)} are"
+        schema = content[media]["schema"]
+        if media == "application/x-ndjson":
+            values = [json.loads(line) for line in body.splitlines()]
+            problems = [problem for number, value in enumerate(values, 1)
+                        for problem in self.problems(schema, value, f"line {number}")]
+        else:
+            text = body.decode() if isinstance(body, bytes) else body
+            values = json.loads(text) if media == "application/json" else text
+            problems = list(self.problems(schema, values, "body"))
+        assert not problems, f"{where}: " + "; ".join(problems)
+        return values
+
+    def problems(self, schema, value, where):
+        """Sentences on how 'value' departs from 'schema'."""
         schema = self.resolve(schema)
-        found = []
-        kind = schema.get("type")
-        if kind and (not isinstance(value, TYPES[kind]) or isinstance(value, bool) and kind != "boolean"):
-            return [f"{where} is no {kind}: {value!r}"]
-        for keyword, wanted in schema.items():
-            if keyword in PASSIVE:
-                continue
-            check = getattr(self, "check_" + keyword, None)
-            assert check, f"{where}: the validator does not know '{keyword}'"
-            found += check(schema, wanted, value, where)
-        return found
+        unknown = set(schema) - KEYWORDS
+        assert not unknown, f"{PATH.name} uses {sorted(unknown)}, which this does not understand"
+        if "oneOf" in schema:
+            fits = [not list(self.problems(one, value, where)) for one in schema["oneOf"]]
+            if fits.count(True) != 1:
+                yield f"{where}: fits {fits.count(True)} of {len(fits)} alternatives"
+            return
+        if "type" in schema:
+            expected = TYPES[schema["type"]]
+            if not isinstance(value, expected) or (isinstance(value, bool) and expected is not bool):
+                yield f"{where}: expected {schema['type']}, found {value!r}"
+                return
+        if "enum" in schema and value not in schema["enum"]:
+            yield f"{where}: {value!r} is none of {schema['enum']}"
+        if "minimum" in schema and value < schema["minimum"]:
+            yield f"{where}: {value} is less than {schema['minimum']}"
+        if "maximum" in schema and value > schema["maximum"]:
+            yield f"{where}: {value} is more than {schema['maximum']}"
+        if isinstance(value, list):
+            if len(value) < schema.get("minItems", 0):
+                yield f"{where}: has {len(value)} members"
+            for number, member in enumerate(value):
+                yield from self.problems(schema.get("items", {}), member, f"{where}[{number}]")
+        if isinstance(value, dict):
+            yield from self.object_problems(schema, value, where)
 
-    def check_properties(self, _schema, wanted, value, where):
-        return [one for name, schema in wanted.items() if name in value
-                for one in self.complaints(schema, value[name], f"{where}.{name}")]
-
-    def check_additionalProperties(self, schema, wanted, value, where):     # pylint: disable=invalid-name
-        more = [name for name in value if name not in schema.get("properties", {})]
-        if wanted is False:
-            return [f"{where}.{name} is not documented" for name in more]
-        return [one for name in more for one in self.complaints(wanted, value[name], f"{where}.{name}")]
-
-    def check_oneOf(self, _schema, wanted, value, where):                   # pylint: disable=invalid-name
-        results = [self.complaints(schema, value, where) for schema in wanted]
-        return [] if results.count([]) == 1 else [f"{where} fits {results.count([])} of {len(wanted)}: {results}"]
-
-    def check_items(self, _schema, wanted, value, where):
-        return [one for i, item in enumerate(value) for one in self.complaints(wanted, item, f"{where}[{i}]")]
-
-    @staticmethod
-    def check_required(_schema, wanted, value, where):
-        return [f"{where}.{name} is missing" for name in wanted if name not in value]
-
-    @staticmethod
-    def check_enum(_schema, wanted, value, where):
-        return [] if value in wanted else [f"{where} is {value!r}, not one of {wanted}"]
-
-    @staticmethod
-    def check_minimum(_schema, wanted, value, where):
-        return [] if value >= wanted else [f"{where} is {value}, less than {wanted}"]
-
-    @staticmethod
-    def check_maximum(_schema, wanted, value, where):
-        return [] if value <= wanted else [f"{where} is {value}, more than {wanted}"]
-
-    @staticmethod
-    def check_minItems(_schema, wanted, value, where):                      # pylint: disable=invalid-name
-        return [] if len(value) >= wanted else [f"{where} has {len(value)} items, less than {wanted}"]
+    def object_problems(self, schema, value, where):
+        properties, others = schema.get("properties", {}), schema.get("additionalProperties", True)
+        for name in schema.get("required", []):
+            if name not in value:
+                yield f"{where}.{name}: missing"
+        for name, member in value.items():
+            if name in properties:
+                yield from self.problems(properties[name], member, f"{where}.{name}")
+            elif others is False:
+                yield f"{where}.{name}: is not described"
+            elif isinstance(others, dict):
+                yield from self.problems(others, member, f"{where}.{name}")
