@@ -4,10 +4,15 @@
  * simulation over dummies. It has no loop and no clock: events and time come in as arguments.
  *
  *   gateway.c     events in, requests and their answers, inventory
- *   network.c     what the DC's switches shall hold, and bringing them there;  presence.c  users' ways to VMs: PE,
- * routes migrations.c  orders and their sagas: notes to the journal, actions to steps steps.c       apply, confirm and
- * undo of the source's steps;  steps_target.c  of the target's views.c       the gateway as JSON;  backend.c
- * north/backend.h on top of all this */
+ *   network.c     what the DC's network is to be: roles of switches, segments
+ *   tenants.c     VMs on their ToRs
+ *   switches.c    a whole switch brought to what it shall hold; channels
+ *   presence.c    users' ways to VMs: PE, host routes; VMs that are just there
+ *   migrations.c  orders and their sagas: notes to the journal, actions to steps
+ *   steps.c       apply, confirm and undo of the source's steps
+ *   steps_target.c  of the target's
+ *   views.c       the gateway as JSON
+ *   backend.c     north/backend.h on top of all this */
 #ifndef SCGD_GATEWAY_H
 #define SCGD_GATEWAY_H
 

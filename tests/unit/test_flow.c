@@ -151,14 +151,13 @@ static void test_text(void **state)
     (void) state;
     struct flow flow = rich_flow();
 
-    formatted(
-        &flow,
-        "cookie=0x5c67030000000001,table=4,priority=1000,idle_timeout=5,hard_timeout=6,send_flow_rem,"
-        "in_port=LOCAL,metadata=0x1/0x3,eth_src=02:00:00:00:00:1f,eth_type=0x0800,vlan_vid=0x1064,ip_proto=6,"
-        "tcp_dst=443,tcp_flags=0x2/0x12,actions=meter:7,push_vlan:0x8100,set_field:0x1064->vlan_vid,pop_vlan,"
-        "set_field:02:00:00:00:00:1f->eth_dst,set_field:0x100/0xff00->reg1,move:eth_src[]->eth_dst[],dec_ttl,"
-        "set_queue:3,group:4,resubmit(,9),load:0xffff->in_port[],output:NORMAL,CONTROLLER:65535,output:12,"
-        "write_metadata:0x2/0xff,goto_table:5");
+    formatted(&flow,
+              "cookie=0x5c67030000000001,table=4,priority=1000,idle_timeout=5,hard_timeout=6,send_flow_rem,"
+              "in_port=LOCAL,metadata=0x1/0x3,eth_src=02:00:00:00:00:1f,eth_type=0x0800,vlan_vid=0x1064,ip_proto=6,"
+              "tcp_dst=443,tcp_flags=0x2/0x12,actions=meter:7,push_vlan:0x8100,set_field:0x1064->vlan_vid,pop_vlan,"
+              "set_field:02:00:00:00:00:1f->eth_dst,set_field:0x100/0xff00->reg1,move:eth_src[]->eth_dst[],dec_ttl,"
+              "set_queue:3,group:4,resubmit(,9),load:0xffff->in_port[],output:NORMAL,CONTROLLER:65535,output:12,"
+              "write_metadata:0x2/0xff,goto_table:5");
     flow = flow_make(0, 0, 0);
     struct flow_action *unknown = flow_add_action(&flow, ACTION_UNKNOWN);
 

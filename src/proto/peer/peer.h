@@ -2,11 +2,11 @@
 /* The peer interface, SCG to SCG: HTTPS with certificates both ways, JSON, version 1. All requests are idempotent by
  * the migration's id; unknown members are ignored, missing ones refused by name.
  *
- *   PUT  /peer/v1/migrations/{id}           the VM migration message; answered when the target is configured, or with
- * why not POST /peer/v1/migrations/{id}/activate  the VM named in "vm" runs at the target: make it reachable there POST
- * /peer/v1/migrations/{id}/commit    every VM's fate is decided; undo what did not cross POST
- * /peer/v1/migrations/{id}/abort     undo everything that has not crossed GET  /peer/v1/migrations/{id}           where
- * it stands
+ *   PUT  /peer/v1/migrations/{id}           the VM migration message; answered when the target is configured
+ *   POST /peer/v1/migrations/{id}/activate  the VM named in "vm" runs at the target: make it reachable there
+ *   POST /peer/v1/migrations/{id}/commit    every VM's fate is decided; undo what did not cross
+ *   POST /peer/v1/migrations/{id}/abort     undo everything that has not crossed
+ *   GET  /peer/v1/migrations/{id}           where it stands
  *
  * Every answer but an error is a status message. HTTP status: 200, 202 while it is under way, 400 malformed, 404
  * unknown id, 409 refused, 413 too large, 429 too many migrations. Errors are those of model/problem.h. */

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What network.c, tenants.c and switches.c share. */
+#ifndef SCGD_NETWORK_INTERNAL_H
+#define SCGD_NETWORK_INTERNAL_H
+
+#include "scgd/gateway.h"
+
+/* Numbers of the ports that are the fabric's, or that are not; returns how many. */
+size_t network_ports_of(const struct switch_info *sw, bool fabric, uint32_t ports[PIPELINE_PORTS_MAX]);
+/* It has a VLAN and is not being closed. */
+bool network_segment_open(const struct segment_state *segment);
+/* The segment's flows on a ToR, or their removal where no server of the ToR has a VM of it. */
+void network_add_segment_tor(struct gateway *gateway, const struct switch_info *tor,
+                             const struct segment_state *segment, struct flow_txn *txn);
+/* The tenant's flows and meters on its ToR. 0, or what the store says. */
+int network_add_tenant_tor(struct gateway *gateway, const struct tenant *tenant, const struct switch_info *tor,
+                           uint32_t port, struct flow_txn *txn, struct err *err);
+struct pipeline_vm network_pipeline_vm(const struct tenant *tenant, uint32_t port);
+/* The pool of the store that numbers a ToR's meters. */
+void network_meter_pool(const char *tor, char pool[NAME_SIZE + 8]);
+
+#endif

@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* VMs on their ToRs: flows and meters put there, and taken away. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "scgd/network_internal.h"
+
+/* ---- tenants ---- */
+
+struct tenant *network_tenant(const struct gateway *gateway, const uint8_t uuid[UUID_SIZE])
+{
+    for (size_t i = 0; i < gateway->network.n_tenants; i++) {
+        if (memcmp(gateway->network.tenants[i].uuid, uuid, UUID_SIZE) == 0)
+            return &gateway->network.tenants[i];
+    }
+    return NULL;
+}
+
+struct tenant *network_set_tenant(struct gateway *gateway, const struct tenant *like)
+{
+    struct network *network = &gateway->network;
+    struct tenant *tenant = network_tenant(gateway, like->uuid);
+    bool present = tenant && tenant->present;
+
+    if (tenant) {
+        policy_free(&tenant->policy);
+    } else {
+        network->tenants = array_reserve(network->tenants, network->n_tenants, &network->cap_tenants,
+                                         sizeof *network->tenants);
+        tenant = &network->tenants[network->n_tenants++];
+    }
+    *tenant = *like;
+    tenant->policy = policy_copy(&like->policy);
+    tenant->present = present;
+    return tenant;
+}
+
+static void forget(struct gateway *gateway, const uint8_t uuid[UUID_SIZE])
+{
+    struct network *network = &gateway->network;
+    struct tenant *tenant = network_tenant(gateway, uuid);
+
+    if (!tenant)
+        return;
+    policy_free(&tenant->policy);
+    *tenant = network->tenants[--network->n_tenants];
+}
+
+struct policy_site network_policy_site(const struct ip *ip, uint64_t cookie)
+{
+    return (struct policy_site) {
+        .cookie = cookie,
+        .ip = *ip,
+        .table = {[POLICY_FROM_VM] = TOR_POLICY_FROM, [POLICY_TO_VM] = TOR_POLICY_TO},
+        .next_table = {[POLICY_FROM_VM] = TOR_POLICY_TO, [POLICY_TO_VM] = TOR_FORWARD},
+    };
+}
+
+struct pipeline_vm network_pipeline_vm(const struct tenant *tenant, uint32_t port)
+{
+    return (struct pipeline_vm) {
+        .cookie = cookie_of_vm(tenant->uuid), .mac = tenant->mac, .ip = tenant->ip, .server_port = port};
+}
+
+static void meter_owner(const struct tenant *tenant, int direction, char owner[UUID_TEXT_SIZE + 8])
+{
+    char uuid[UUID_TEXT_SIZE];
+
+    uuid_format(tenant->uuid, uuid);
+    snprintf(owner, UUID_TEXT_SIZE + 8, "%s/%s", uuid, direction == POLICY_FROM_VM ? "from" : "to");
+}
+
+void network_meter_pool(const char *tor, char pool[NAME_SIZE + 8])
+{
+    snprintf(pool, NAME_SIZE + 8, "meter/%s", tor);
+}
+
+/* Numbers and adds the meters that the tenant's policy wants; removes those that it no longer wants. */
+static int add_meters(struct gateway *gateway, const struct tenant *tenant, const struct switch_info *tor,
+                      struct flow_txn *txn, uint32_t meters[2], struct err *err)
+{
+    char owner[UUID_TEXT_SIZE + 8], pool[NAME_SIZE + 8];
+
+    network_meter_pool(tor->name, pool);
+    for (int d = POLICY_FROM_VM; d <= POLICY_TO_VM; d++) {
+        const struct policy_rate *rate = &tenant->policy.rate[d];
+        uint32_t old;
+
+        meters[d] = 0;
+        meter_owner(tenant, d, owner);
+        if (tenant->has_policy && rate->kbps) {
+            int status = store_number_take(gateway->store, pool, owner, 1, 0xffff, &meters[d], err);
+
+            if (status)
+                return status;
+            flow_txn_meter_add(txn, (struct flow_meter) {meters[d], rate->kbps, rate->burst_kbit});
+        } else if (store_number_get(gateway->store, pool, owner, &old, NULL) == 0) {
+            flow_txn_meter_delete(txn, old);
+            if (store_number_free(gateway->store, pool, owner, err) < 0)
+                return err->code;
+        }
+    }
+    return 0;
+}
+
+int network_add_tenant_tor(struct gateway *gateway, const struct tenant *tenant, const struct switch_info *tor,
+                           uint32_t port, struct flow_txn *txn, struct err *err)
+{
+    const struct segment_state *segment = network_segment(gateway, tenant->segment);
+    struct pipeline_vm vm = network_pipeline_vm(tenant, port);
+    uint32_t meters[2];
+    int status = add_meters(gateway, tenant, tor, txn, meters, err);
+
+    if (status)
+        return status;
+    pipeline_vm_tor(txn, &segment->flows, &vm, tenant->has_policy ? &tenant->policy : NULL, meters);
+    return 0;
+}
+
+int network_expected(struct gateway *gateway, const struct tenant *tenant, struct flow_txn *txn, struct err *err)
+{
+    uint32_t port;
+    const struct switch_info *tor = network_tor(gateway, tenant->server, &port, err);
+
+    return tor ? network_add_tenant_tor(gateway, tenant, tor, port, txn, err) : err->code;
+}
+
+void network_install(struct gateway *gateway, const uint8_t uuid[UUID_SIZE], struct join *join)
+{
+    const struct tenant *tenant = network_tenant(gateway, uuid);
+    struct flow_txn txn = {0};
+    struct err err = {0};
+    uint32_t port;
+    const struct switch_info *tor = network_tor(gateway, tenant->server, &port, &err);
+
+    if (!tor || network_allocate(gateway, tenant->segment, &err) < 0 ||
+        network_add_tenant_tor(gateway, tenant, tor, port, &txn, &err) < 0) {
+        flow_txn_free(&txn);
+        join_fail(join, &err);
+        return;
+    }
+    network_add_segment_tor(gateway, tor, network_segment(gateway, tenant->segment), &txn);
+    network_apply(gateway, tor, &txn, join);
+}
+
+/* ---- removing a tenant ---- */
+
+struct removal {
+    struct tenant tenant; /* without its policy */
+    char tor[NAME_SIZE];
+    bool foreign;
+};
+
+static void tenant_removed(struct gateway *gateway, struct join *join, const struct event *event, void *context)
+{
+    struct removal *removal = context;
+    char owner[UUID_TEXT_SIZE + 8], pool[NAME_SIZE + 8];
+    struct err err = {0};
+
+    if (event->err.code) {
+        join_fail(join, &event->err);
+    } else if (!network_tenant(gateway, removal->tenant.uuid)) { /* else it came back and took its numbers again */
+        network_meter_pool(removal->tor, pool);
+        for (int d = POLICY_FROM_VM; d <= POLICY_TO_VM; d++) {
+            meter_owner(&removal->tenant, d, owner);
+            if (store_number_free(gateway->store, pool, owner, &err) < 0)
+                join_fail(join, &err);
+        }
+    }
+    free(removal);
+}
+
+/* Flows in the policy tables that match exactly the VM's address: they are the VM's, whoever installed them. */
+static bool concerns_only(const struct flow *flow, const struct ip *ip)
+{
+    enum flow_field_id field = flow->table == TOR_POLICY_FROM ? FIELD_IPV4_SRC : FIELD_IPV4_DST;
+    const struct flow_field *f = match_find(&flow->match, field);
+
+    return (flow->table == TOR_POLICY_FROM || flow->table == TOR_POLICY_TO) && f && flow_field_exact(f) &&
+           memcmp(f->value, ip->bytes, 4) == 0;
+}
+
+static void send_removal(struct gateway *gateway, struct join *join, struct removal *removal,
+                         const struct flow_list *held)
+{
+    const struct switch_info *tor = inventory_switch(&gateway->inventory, removal->tor);
+    const struct segment_state *segment = network_segment(gateway, removal->tenant.segment);
+    struct pipeline_vm vm = network_pipeline_vm(&removal->tenant, 0);
+    struct flow_txn txn = {0};
+    char owner[UUID_TEXT_SIZE + 8], pool[NAME_SIZE + 8];
+    uint32_t meter;
+
+    for (size_t i = 0; held && i < held->n; i++) {
+        if (concerns_only(&held->flows[i], &removal->tenant.ip))
+            flow_txn_delete_strict(&txn, flow_copy(&held->flows[i]));
+    }
+    pipeline_vm_remove(&txn, &vm);
+    network_meter_pool(tor->name, pool);
+    for (int d = POLICY_FROM_VM; d <= POLICY_TO_VM; d++) {
+        meter_owner(&removal->tenant, d, owner);
+        if (store_number_get(gateway->store, pool, owner, &meter, NULL) == 0)
+            flow_txn_meter_delete(&txn, meter);
+    }
+    if (segment && segment->flows.vlan)
+        network_add_segment_tor(gateway, tor, segment, &txn);
+
+    uint64_t request = gateway_request(gateway, join, tenant_removed, removal);
+    gateway->south.switches->ops->apply(gateway->south.switches, request, tor->name, &txn);
+}
+
+static void foreign_read(struct gateway *gateway, struct join *join, const struct event *event, void *context)
+{
+    struct removal *removal = context;
+
+    if (event->err.code) {
+        join_fail(join, &event->err);
+        free(removal);
+        return;
+    }
+    send_removal(gateway, join, removal, &event->read.flows);
+}
+
+static void remove_from_pe(struct gateway *gateway, const struct tenant *tenant, struct join *join)
+{
+    struct err err = {0};
+    const struct switch_info *pe = network_edge(gateway, SWITCH_ROLE_PE, &err);
+    struct pipeline_vm vm = network_pipeline_vm(tenant, 0);
+    struct flow_txn txn = {0};
+
+    if (!pe) {
+        join_fail(join, &err);
+        return;
+    }
+    pipeline_vm_remove(&txn, &vm);
+    network_apply(gateway, pe, &txn, join);
+}
+
+void network_remove(struct gateway *gateway, const struct tenant *like, bool foreign, struct join *join)
+{
+    struct err err = {0};
+    uint32_t port;
+    const struct switch_info *tor = network_tor(gateway, like->server, &port, &err);
+    struct removal *removal = xcalloc(1, sizeof *removal);
+
+    removal->tenant = *like;
+    removal->tenant.policy = (struct policy) {0};
+    if (network_tenant(gateway, like->uuid))
+        network_set_present(gateway, like->uuid, false, join);
+    else
+        remove_from_pe(gateway, like, join); /* repeated after a restart */
+    forget(gateway, removal->tenant.uuid);
+    if (!tor) {
+        join_fail(join, &err);
+        free(removal);
+        return;
+    }
+    snprintf(removal->tor, sizeof removal->tor, "%s", tor->name);
+    if (foreign) {
+        uint64_t request = gateway_request(gateway, join, foreign_read, removal);
+
+        gateway->south.switches->ops->read(gateway->south.switches, request, tor->name, FLOW_TABLE_ALL, 0, 0);
+    } else {
+        send_removal(gateway, join, removal, NULL);
+    }
+}
