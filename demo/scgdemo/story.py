@@ -321,10 +321,11 @@ class Story:
         """What the screen can tell of causes that are not the gateways'."""
         load, processors = os.getloadavg()[0], os.cpu_count()
         if load > 2 * processors:
-            self.screen.say(f"""This machine is busy: a load of {load:.0f} with {processors} processors. Packets may have
-                            been dropped for want of a processor.""")
+            self.screen.say(f"""This machine is busy: a load of {load:.0f} with {processors} processors. Packets may
+                            have been dropped for want of a processor.""")
         for vm in VMS:
             console = self.lab.run("console", vm.name, check=False).stdout
             if re.search(r"^\[.*(BUG:|Oops|panic)", console, re.MULTILINE):
-                self.screen.say(f"""The kernel inside {vm.name} crashed: see `lab/lab console {vm.name}`. QEMU's emulated
-                                processors can lose a write to memory in a move; that is not the gateways' doing.""")
+                self.screen.say(f"""The kernel inside {vm.name} crashed: see `lab/lab console {vm.name}`. QEMU's
+                                emulated processors can lose a write to memory in a move; that is not the gateways'
+                                doing.""")

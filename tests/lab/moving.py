@@ -131,8 +131,10 @@ def cookie_of(name):
 
 
 def verdicts(lab, dc, name, packets):
-    """What the guest's ToR does with each packet, as Open vSwitch itself tells: "drop", or the DSCP that it passes
-    with. A packet is an ovs-ofctl match; those with the guest as destination come from the fabric, others from its server."""
+    """What the guest's ToR does with each packet, as Open vSwitch tells: "drop", or the DSCP that it passes with.
+
+    A packet is an ovs-ofctl match; those with the guest as destination come from the fabric, others from its server.
+    """
     node, tor = TORS[dc]
     port = re.search(r"^ +(\S+) +Root ", appctl(lab, node, "rstp/show", tor), re.MULTILINE)[1]
     vlan = next(one["vlan"] for one in lab.get(dc, "/v1/segments")["segments"] if one["open"])
