@@ -129,24 +129,12 @@ const struct switch_port *switch_port_by_name(const struct switch_info *sw, cons
     return NULL;
 }
 
-static bool name_listed(const char *name, const char *const *names, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        if (!strcmp(name, names[i]))
-            return true;
-    return false;
-}
-
-struct attachment *inventory_attachment(const struct inventory *inventory, const char *server, const char *switch_name,
-                                        const char *const *except, size_t n_except)
+struct attachment *inventory_attachment(const struct inventory *inventory, const char *server, const char *switch_name)
 {
     for (size_t i = 0; i < inventory->n_attachments; i++) {
         struct attachment *attachment = &inventory->attachments[i];
 
-        if (strcmp(attachment->server, server))
-            continue;
-        if (switch_name ? !strcmp(attachment->switch_name, switch_name) :
-                          !name_listed(attachment->switch_name, except, n_except))
+        if (!strcmp(attachment->server, server) && !strcmp(attachment->switch_name, switch_name))
             return attachment;
     }
     return NULL;
@@ -245,13 +233,13 @@ void inventory_remove_links(struct inventory *inventory, const char *switch_name
 
 void inventory_set_attachment(struct inventory *inventory, const struct attachment *attachment)
 {
-    for (size_t i = 0; i < inventory->n_attachments; i++) {
+    for (size_t i = inventory->n_attachments; i-- > 0;) {
         struct attachment *old = &inventory->attachments[i];
+        bool same_port = old->port == attachment->port && !strcmp(old->switch_name, attachment->switch_name);
+        bool same_end = !strcmp(old->server, attachment->server) && !strcmp(old->server_port, attachment->server_port);
 
-        if (old->port == attachment->port && !strcmp(old->switch_name, attachment->switch_name)) {
-            *old = *attachment;
-            return;
-        }
+        if (same_port || same_end)
+            *old = inventory->attachments[--inventory->n_attachments];
     }
     inventory->attachments = array_reserve(inventory->attachments, inventory->n_attachments,
                                            &inventory->cap_attachments, sizeof *inventory->attachments);

@@ -102,12 +102,10 @@ struct vm *inventory_vm_by_uuid(const struct inventory *inventory, const uint8_t
 struct server *inventory_server(const struct inventory *inventory, const char *name);
 struct switch_info *inventory_switch(const struct inventory *inventory, const char *name);
 const struct switch_port *switch_port_by_name(const struct switch_info *sw, const char *name);
-/* The attachment of 'server' to 'switch_name', or, with null, to the first switch that is not in 'except'. */
-struct attachment *inventory_attachment(const struct inventory *inventory, const char *server, const char *switch_name,
-                                        const char *const *except, size_t n_except);
+struct attachment *inventory_attachment(const struct inventory *inventory, const char *server, const char *switch_name);
 
 /* Each adds or replaces by identity: VM by (uuid, server), server by name, switch by name (takes over sw.ports), link
- * by its 'from' end, attachment by (switch, port). */
+ * by its 'from' end, attachment by either of its ends. */
 void inventory_set_vm(struct inventory *inventory, const struct vm *vm);
 void inventory_remove_vm(struct inventory *inventory, const uint8_t uuid[UUID_SIZE], const char *server);
 void inventory_set_server(struct inventory *inventory, const struct server *server);

@@ -204,7 +204,7 @@ static bool dc_seen(const struct gateway *gateway)
         const char *server = gateway->config->servers[i].name;
 
         if (!network_tor(gateway, server, &port, NULL) ||
-            (gate && !inventory_attachment(&gateway->inventory, server, gate->name, NULL, 0)))
+            (gate && !inventory_attachment(&gateway->inventory, server, gate->name)))
             return false;
     }
     return gateway_servers_heard(gateway) && network_edge(gateway, SWITCH_ROLE_PE, NULL) && gate;
@@ -258,6 +258,8 @@ static void port_changed(struct gateway *gateway, const struct event *event)
     if (i == sw->n_ports)
         sw->ports = xrealloc(sw->ports, ++sw->n_ports, sizeof *sw->ports);
     sw->ports[i] = event->port;
+    if (!event->port.up)
+        inventory_remove_links(&gateway->inventory, event->name, event->port.number);
     if (structure)
         network_switch_changed(gateway, event->name);
 }

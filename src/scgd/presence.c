@@ -343,8 +343,10 @@ static int tenant_of_vm(struct gateway *gateway, const struct vm *vm, struct ten
 static void adopt_running(struct gateway *gateway, const struct vm *vm)
 {
     struct tenant *known = network_tenant(gateway, vm->uuid);
+    bool moved = known && strcmp(known->server, vm->server) != 0;
 
-    if (known && known->present && strcmp(known->server, vm->server) == 0)
+    if (known && known->present && !moved && mac_equal(&known->mac, &vm->nics[0].mac) &&
+        ip_equal(&known->ip, &vm->nics[0].ip) && strcmp(known->segment, vm->segment) == 0)
         return;
     if (!claimed_here(gateway, vm))
         return;
@@ -357,6 +359,11 @@ static void adopt_running(struct gateway *gateway, const struct vm *vm)
     }
     struct join *join = network_background_join();
 
+    if (moved) { /* within the data center, by hand */
+        struct tenant old = *known;
+
+        network_remove(gateway, &old, false, join);
+    }
     network_set_tenant(gateway, &like);
     policy_free(&like.policy);
     network_open_segment(gateway, vm->segment, join);

@@ -33,7 +33,7 @@ static int add_channel(struct gateway *gateway, const struct open_channel *chann
                        struct flow_txn *txn, struct err *err)
 {
     const struct config_edge *edge = network_edge_config(gateway, EDGE_INTER_DC);
-    const struct attachment *at = inventory_attachment(&gateway->inventory, channel->server, pe->name, NULL, 0);
+    const struct attachment *at = inventory_attachment(&gateway->inventory, channel->server, pe->name);
     const struct switch_port *uplink = switch_port_by_name(pe, edge->uplink_port);
 
     if (!at)

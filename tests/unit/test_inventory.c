@@ -211,22 +211,28 @@ static void test_attachments(void **state)
         {.server = "server-a", .server_port = "uplink", .switch_name = "tor-a", .port = 3},
         {.server = "server-b", .server_port = "uplink", .switch_name = "tor-b", .port = 3},
     };
-    const char *const edges[] = {"pe1", "pe3"};
 
     for (size_t i = 0; i < ARRAY_LEN(attachments); i++)
         inventory_set_attachment(&inventory, &attachments[i]);
 
-    assert_string_equal(inventory_attachment(&inventory, "server-a", "pe3", NULL, 0)->server_port, "mig");
-    assert_string_equal(inventory_attachment(&inventory, "server-a", NULL, edges, 2)->switch_name, "tor-a");
-    assert_string_equal(inventory_attachment(&inventory, "server-a", NULL, NULL, 0)->switch_name, "pe3");
-    assert_null(inventory_attachment(&inventory, "server-a", "tor-b", NULL, 0));
-    assert_null(inventory_attachment(&inventory, "server-c", NULL, edges, 2));
+    assert_string_equal(inventory_attachment(&inventory, "server-a", "pe3")->server_port, "mig");
+    assert_string_equal(inventory_attachment(&inventory, "server-a", "tor-a")->server_port, "uplink");
+    assert_null(inventory_attachment(&inventory, "server-a", "tor-b"));
+    assert_null(inventory_attachment(&inventory, "server-c", "tor-a"));
 
     /* Another server behind the same port: the cable was moved. */
     const struct attachment moved = {.server = "server-c", .server_port = "uplink", .switch_name = "tor-a", .port = 3};
     inventory_set_attachment(&inventory, &moved);
     assert_int_equal(inventory.n_attachments, 3);
-    assert_null(inventory_attachment(&inventory, "server-a", NULL, edges, 2));
+    assert_null(inventory_attachment(&inventory, "server-a", "tor-a"));
+
+    /* The same interface behind another port. */
+    const struct attachment plugged = {
+        .server = "server-b", .server_port = "uplink", .switch_name = "tor-a", .port = 4};
+    inventory_set_attachment(&inventory, &plugged);
+    assert_int_equal(inventory.n_attachments, 3);
+    assert_null(inventory_attachment(&inventory, "server-b", "tor-b"));
+    assert_int_equal(inventory_attachment(&inventory, "server-b", "tor-a")->port, 4);
     inventory_free(&inventory);
 }
 
