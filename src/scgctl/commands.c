@@ -69,9 +69,8 @@ static enum cli_exit run_cancel(struct cli *cli, const struct command *command)
     if (cli->options.json) {
         cli_print_json(json);
     } else {
-        const char *state = json_string_value(json_object_get(json, "state"));
-
-        strbuf_printf(&text, "migration %s is %s\n", cli->arguments[0], state ? state : "cancelled");
+        strbuf_printf(&text, "migration %s is being cancelled; see 'scgctl migration watch %s'\n", cli->arguments[0],
+                      cli->arguments[0]);
         cli_print(&text);
     }
     json_decref(json);

@@ -174,19 +174,35 @@ static void want_routes(struct gateway *gateway, struct join *join)
 
 /* ---- presence ---- */
 
-/* Tells the segment who answers for the VM's address now: the VM itself, or the gateway, if it lives elsewhere. */
+/* Out of every port that is up: of the fabric with the segment's tag, of the others without one. */
+static void send_garp(struct gateway *gateway, const struct switch_info *sw, const struct mac *mac, const struct ip *ip,
+                      uint16_t vlan, bool servers)
+{
+    uint8_t frame[GARP_FRAME_SIZE];
+
+    for (size_t i = 0; i < sw->n_ports; i++) {
+        const struct switch_port *port = &sw->ports[i];
+
+        if (!port->up || (!port->fabric && !servers))
+            continue;
+        size_t size = pipeline_garp(mac, ip, port->fabric ? vlan : 0, frame);
+        gateway->south.switches->ops->packet_out(gateway->south.switches, sw->name, port->number, frame, size);
+    }
+}
+
+/* Tells the segment who answers for the VM's address now: the VM itself, or the gateway, if it lives elsewhere. A frame
+ * with the VM's MAC enters the fabric where the VM is, at its ToR: P switches learn the way to it from there, and a VM
+ * that has nothing to say is found all the same. */
 static void announce(struct gateway *gateway, const struct switch_info *pe, const struct tenant *tenant)
 {
     const struct segment_state *segment = network_segment(gateway, tenant->segment);
-    uint8_t frame[GARP_FRAME_SIZE];
-    size_t size = pipeline_garp(tenant->present ? &tenant->mac : &segment->flows.gateway_mac, &tenant->ip,
-                                segment->flows.vlan, frame);
+    uint32_t port;
+    const struct switch_info *tor = network_tor(gateway, tenant->server, &port, NULL);
 
-    for (size_t i = 0; i < pe->n_ports; i++) {
-        if (pe->ports[i].fabric && pe->ports[i].up)
-            gateway->south.switches->ops->packet_out(gateway->south.switches, pe->name, pe->ports[i].number, frame,
-                                                     size);
-    }
+    if (!tenant->present)
+        send_garp(gateway, pe, &segment->flows.gateway_mac, &tenant->ip, segment->flows.vlan, false);
+    else if (tor)
+        send_garp(gateway, tor, &tenant->mac, &tenant->ip, segment->flows.vlan, true);
 }
 
 void network_set_present(struct gateway *gateway, const uint8_t uuid[UUID_SIZE], bool present, struct join *join)

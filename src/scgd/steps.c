@@ -136,7 +136,8 @@ static void configured(struct gateway *gateway, struct join *join, const struct 
     if (read_status(event, &status, &err) < 0) {
         if (err.code == ERR_UNREACHABLE && event->err.code)
             join->migration->target_untouched = join->migration->saga->steps[join->step].attempts == 1;
-        err_prefix(&err, "data center %s", order->target_dc);
+        if (event->err.code == 0) /* else the driver has named it */
+            err_prefix(&err, "data center %s", order->target_dc);
         outcome(gateway, join,
                 err.code == ERR_UNKNOWN || err.code == ERR_TIMEOUT ? SAGA_STEP_UNKNOWN : SAGA_STEP_FAILED, &err);
         return;

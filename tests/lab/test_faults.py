@@ -166,3 +166,13 @@ def test_target_switches_hang(moving):
         lab.run("kill", "ovs-vswitchd", "dc-b", "--signal", "CONT")
     assert order.finish() == 1
     check_all_undone(lab, before, order)
+
+
+def test_silent_guest_is_found(home):
+    """A guest that starts and has nothing to say: its ToR tells the fabric where it is."""
+    domain = home.libvirt("server-a").lookupByName("V3")
+    domain.destroy()
+    wait_until("V3 to be known as off", lambda: home.get("A", "/v1/vms/V3")["state"] == "shut-off", 15)
+    assert of_guest(switch_state(home)["pe1"], "V3", cookie_of("V3")) == []
+    domain.create()
+    wait_until("V3 to answer", lambda: reachable(home, "V3"), 90)

@@ -375,7 +375,8 @@ static void migrate(void **state)
 
     finish(start(w, "migrate V2 V3 --to B/server-b --bandwidth 100", NULL), 0, ID "1\n", "");
     finish(start(w, "migrate V2 --to B/server-b --dry-run", NULL), 0, plan, "");
-    finish(start(w, "migration cancel " ID "1", NULL), 0, "migration " ID "1 is accepted\n", "");
+    finish(start(w, "migration cancel " ID "1", NULL), 0,
+           "migration " ID "1 is being cancelled; see 'scgctl migration watch " ID "1'\n", "");
     assert_string_equal(w->dummy.log.text,
                         "migrate B {\"vms\":[\"V2\",\"V3\"],\"to\":{\"dc\":\"B\",\"server\":\"server-b\"},"
                         "\"bandwidth-mbps\":100}\n"
