@@ -626,10 +626,8 @@ static void follow_steps(struct saga *saga)
         }
         sm_move(&saga->sm, next);
         note(saga, SAGA_NOTE_SAGA, saga_states[next].name, next == SAGA_ROLLING_BACK ? saga->reason.text : NULL);
-        if (next == SAGA_CONFIGURED && !saga->reported) {
-            saga->reported = true;
+        if (next == SAGA_CONFIGURED)
             act(saga, SAGA_DO_REPORT_CONFIGURED, 0);
-        }
         if (sm_final(&saga->sm))
             act(saga, SAGA_DO_END, 0);
     }

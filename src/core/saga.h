@@ -124,7 +124,6 @@ struct saga {
     struct err reason; /* the first failure */
     /* Not persistent: */
     struct saga_clock *clocks;   /* by step */
-    bool reported;               /* target: SAGA_DO_REPORT_CONFIGURED was given */
     struct saga_action *actions; /* what the last saga_step() wants; cleared by the next */
     size_t n_actions, cap_actions;
     struct saga_note *notes;

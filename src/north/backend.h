@@ -35,7 +35,7 @@ struct backend {
     int (*policy_delete)(void *gateway, const char *vm, struct err *err);
 
     /* {"vms": ["V2"], "to": {"dc": "B", "server": "server-b"}, "bandwidth-mbps": 100}. '*out': the migration as
-     * 'get' shows it, accepted; with 'dry_run', {"plan": [{"stage", "step", "vm", "undo"}], "text": "..."} and
+     * 'get' shows it, accepted; with 'dry_run', {"plan": [{"stage", "step", "vm"}], "text": "..."} and
      * nothing is touched. */
     int (*migrate)(void *gateway, const json_t *command, bool dry_run, json_t **out, struct err *err);
     int (*migration_cancel)(void *gateway, const char *id, struct err *err);

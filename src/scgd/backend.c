@@ -313,19 +313,12 @@ static int migration_cancel(void *arg, const char *id, struct err *err)
 
 /* ---- peers ---- */
 
-static void refuse(struct peer_reply *reply, const struct err *err)
-{
-    peer_reply_send(reply, peer_error_http_status(err), peer_error_encode(err));
-}
-
 static void answer_status(struct gateway *gateway, const struct migration *migration, struct peer_reply *reply)
 {
-    const struct saga *saga = migration->saga;
+    unsigned state = migration->saga->sm.current;
+    bool under_way = state < SAGA_CONFIGURED || state == SAGA_ROLLING_BACK;
 
-    if (saga_ended(saga) && saga->sm.current == SAGA_ROLLED_BACK)
-        peer_reply_send(reply, 200, view_peer_status(gateway, migration));
-    else
-        peer_reply_send(reply, saga->reported || saga_ended(saga) ? 200 : 202, view_peer_status(gateway, migration));
+    peer_reply_send(reply, under_way ? 202 : 200, view_peer_status(gateway, migration));
 }
 
 /* Answers when the migration has ended, which is soon, so that the source need not ask again. */
@@ -348,7 +341,7 @@ static struct migration *peer_migration(struct gateway *gateway, const char *pee
     struct err err = {0};
 
     if (gateway_check_ready(gateway, &err) < 0) {
-        refuse(reply, &err);
+        peer_refuse(reply, &err);
         return NULL;
     }
     if (!migration)
@@ -359,7 +352,7 @@ static struct migration *peer_migration(struct gateway *gateway, const char *pee
         err_set(&err, ERR_REFUSED, "certificate '%s' may not speak for data center %s", peer,
                 migration->saga->order.source_dc);
     if (err.code) {
-        refuse(reply, &err);
+        peer_refuse(reply, &err);
         return NULL;
     }
     return migration;
@@ -396,7 +389,7 @@ static void peer_configure(void *arg, const char *peer, const char *id, const js
     struct err err = {0};
 
     if (gateway_check_ready(gateway, &err) < 0) {
-        refuse(reply, &err);
+        peer_refuse(reply, &err);
         return;
     }
     if (!known)
@@ -408,7 +401,7 @@ static void peer_configure(void *arg, const char *peer, const char *id, const js
         else if (known->saga->reason.code)
             err = known->saga->reason;
         if (err.code)
-            refuse(reply, &err);
+            peer_refuse(reply, &err);
         else
             answer_status(gateway, known, reply);
         return;
@@ -417,7 +410,7 @@ static void peer_configure(void *arg, const char *peer, const char *id, const js
         err_set(&err, ERR_CANCELLED, "migration %s was called off before its message came", id);
     if (err.code || peer_configure_decode(body, &order, &err) < 0 ||
         check_configure(gateway, peer, id, &order, &err) < 0 || !migration_begin(gateway, &order, reply, &err))
-        refuse(reply, &err);
+        peer_refuse(reply, &err);
     order_free(&order);
 }
 
@@ -437,7 +430,7 @@ static void peer_activate(void *arg, const char *peer, const char *id, const jso
     if (!r.status && vm < 0)
         err_set(&err, ERR_NOT_FOUND, "migration %s has no VM '%s'", id, name);
     if (err.code) {
-        refuse(reply, &err);
+        peer_refuse(reply, &err);
         return;
     }
     /* The source's hypervisor has ended the transfer well. So the VM runs here, or did: a guest may shut down as soon
@@ -461,7 +454,7 @@ static void peer_abort(void *arg, const char *peer, const char *id, struct peer_
 
     if (gateway->ready && peer_is_known(gateway, peer) && !migration_find(gateway, id, ROLE_TARGET) &&
         uuid_parse(id, uuid) == 0 && migration_bury_unknown(gateway, id, peer, &err) < 0) {
-        refuse(reply, &err);
+        peer_refuse(reply, &err);
         return;
     }
 

@@ -164,6 +164,8 @@ struct mono network_deadline(const struct gateway *gateway);
 void network_adopt(struct gateway *gateway, const struct vm *vm);
 /* The flows that the ToR shall hold of a tenant, in 'txn'. */
 int network_expected(struct gateway *gateway, const struct tenant *tenant, struct flow_txn *txn, struct err *err);
+/* The policy in the store, which the caller frees. ERR_NOT_FOUND if there is none; any other failure is not "none". */
+int network_stored_policy(const struct gateway *gateway, const char *vm, struct policy *policy, struct err *err);
 /* Where a VM's policy flows stand on a ToR, for policy_from_flows(). */
 struct policy_site network_policy_site(const struct ip *ip, uint64_t cookie);
 /* The PE's ports as the pipeline wants them, or ERR_NOT_FOUND naming the port. */
@@ -272,6 +274,8 @@ int migrations_load(struct gateway *gateway, struct err *err);
 void migrations_restore_network(struct gateway *gateway);
 void migrations_restart(struct gateway *gateway);
 void migration_free(struct migration *migration);
+/* Answers a peer with an error. */
+void peer_refuse(struct peer_reply *reply, const struct err *err);
 /* Accepts an order: journal first, then SAGA_START. Takes over 'order'. */
 struct migration *migration_begin(struct gateway *gateway, struct order *order, struct peer_reply *reply,
                                   struct err *err);

@@ -41,14 +41,19 @@ static struct migration *add(struct gateway *gateway, struct saga *saga, int64_t
     return migration;
 }
 
+void peer_refuse(struct peer_reply *reply, const struct err *err)
+{
+    peer_reply_send(reply, problem_http_status(err->code), problem_encode(err));
+}
+
 void migration_free(struct migration *migration)
 {
     static const struct err stopping = {ERR_UNKNOWN, "the gateway is stopping"};
 
     if (migration->configure_reply)
-        peer_reply_send(migration->configure_reply, peer_error_http_status(&stopping), peer_error_encode(&stopping));
+        peer_refuse(migration->configure_reply, &stopping);
     if (migration->end_reply)
-        peer_reply_send(migration->end_reply, peer_error_http_status(&stopping), peer_error_encode(&stopping));
+        peer_refuse(migration->end_reply, &stopping);
     saga_free(migration->saga);
     free(migration->serials);
     free(migration->vms);
@@ -189,8 +194,7 @@ static void reply_to_source(struct gateway *gateway, struct migration *migration
     const struct saga *saga = migration->saga;
 
     if (migration->configure_reply && saga->reason.code)
-        peer_reply_send(migration->configure_reply, peer_error_http_status(&saga->reason),
-                        peer_error_encode(&saga->reason));
+        peer_refuse(migration->configure_reply, &saga->reason);
     else if (migration->configure_reply)
         peer_reply_send(migration->configure_reply, 200, view_peer_status(gateway, migration));
     migration->configure_reply = NULL;

@@ -331,25 +331,34 @@ static bool claimed_here(struct gateway *gateway, const struct vm *vm)
     return true;
 }
 
+int network_stored_policy(const struct gateway *gateway, const char *vm, struct policy *policy, struct err *err)
+{
+    AUTO_FREE char *text = NULL;
+    int status = store_policy_get(gateway->store, vm, &text, err);
+
+    if (status == 0) {
+        json_t *json = json_loads(text, 0, NULL);
+
+        status = policy_from_json(json, policy, err);
+        json_decref(json);
+        if (status)
+            err_prefix(err, "the stored policy of VM %s", vm);
+    }
+    return status;
+}
+
 /* A VM whose policy cannot be read gets no network: it must not run without it. */
 static int tenant_of_vm(struct gateway *gateway, const struct vm *vm, struct tenant *out, struct err *err)
 {
     struct tenant tenant = {.mac = vm->nics[0].mac, .ip = vm->nics[0].ip};
-    AUTO_FREE char *text = NULL;
 
     memcpy(tenant.uuid, vm->uuid, UUID_SIZE);
     memcpy(tenant.name, vm->name, NAME_SIZE);
     memcpy(tenant.server, vm->server, NAME_SIZE);
     memcpy(tenant.segment, vm->segment, NAME_SIZE);
 
-    int status = store_policy_get(gateway->store, vm->name, &text, err);
-    if (status == 0) {
-        json_t *json = json_loads(text, 0, NULL);
-
-        status = policy_from_json(json, &tenant.policy, err);
-        tenant.has_policy = status == 0;
-        json_decref(json);
-    }
+    int status = network_stored_policy(gateway, vm->name, &tenant.policy, err);
+    tenant.has_policy = status == 0;
     if (status && status != ERR_NOT_FOUND)
         return err_prefix(err, "VM %s gets no network, for its stored policy cannot be read", vm->name);
     *out = tenant;

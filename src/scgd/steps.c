@@ -49,7 +49,7 @@ static int read_status(const struct event *event, struct peer_status *status, st
         return err->code;
     }
     if (event->answer.status >= 300) {
-        peer_error_decode(event->answer.status, event->answer.body, err);
+        problem_decode(event->answer.status, event->answer.body, err);
         return err->code;
     }
     return peer_status_decode(event->answer.body, status, err);
@@ -96,30 +96,21 @@ static void collect_policy(struct gateway *gateway, struct migration *migration,
 {
     struct migration_vm *vm = vm_of(migration, step);
     struct join *join = step_join(migration, step, serial, false);
-    AUTO_FREE char *text = NULL;
     struct err err = {0};
     uint32_t port;
 
     policy_free(&vm->policy);
-    vm->has_policy = vm->policy_from_switch = false;
-    if (store_policy_get(gateway->store, vm->name, &text, &err) == 0) {
-        json_t *json = json_loads(text, 0, NULL);
+    vm->policy_from_switch = false;
+    int status = network_stored_policy(gateway, vm->name, &vm->policy, &err);
+    const struct switch_info *tor = status == ERR_NOT_FOUND ? network_tor(gateway, vm->server, &port, &err) : NULL;
 
-        if (policy_from_json(json, &vm->policy, &err) == 0)
-            vm->has_policy = true;
-        else
-            join_fail(join, &err);
-        json_decref(json);
-    } else {
-        const struct switch_info *tor = network_tor(gateway, vm->server, &port, &err);
+    vm->has_policy = status == 0;
+    if (tor) {
+        uint64_t request = gateway_request(gateway, join, policy_read, NULL);
 
-        if (tor) {
-            uint64_t request = gateway_request(gateway, join, policy_read, NULL);
-
-            gateway->south.switches->ops->read(gateway->south.switches, request, tor->name, FLOW_TABLE_ALL, 0, 0);
-        } else {
-            join_fail(join, &err);
-        }
+        gateway->south.switches->ops->read(gateway->south.switches, request, tor->name, FLOW_TABLE_ALL, 0, 0);
+    } else if (status) {
+        join_fail(join, &err);
     }
     join_close(gateway, join);
 }

@@ -47,20 +47,4 @@ struct peer_status {
 json_t *peer_status_encode(const struct peer_status *status);
 int peer_status_decode(const json_t *json, struct peer_status *status, struct err *err);
 
-/* An error answer, both ways: model/problem.h. */
-static inline json_t *peer_error_encode(const struct err *err)
-{
-    return problem_encode(err);
-}
-
-static inline int peer_error_http_status(const struct err *err)
-{
-    return problem_http_status(err->code);
-}
-
-static inline void peer_error_decode(int http_status, const json_t *json, struct err *err)
-{
-    problem_decode(http_status, json, err);
-}
-
 #endif
