@@ -57,14 +57,15 @@ def test_nodes_do_not_see_the_host(lab):
 
 def test_servers_announce_themselves(lab):
     for end in ("tor-a-server-a", "pe3-server-a"):
-        seen = lab.popen("capture", end, "-", "-v", "-c", "1", "ether", "proto", "0x88cc")
+        # inbound, for the gateway sends LLDP out of these ports, too
+        seen = lab.popen("capture", end, "-", "-v", "-Q", "in", "-c", "1", "ether", "proto", "0x88cc")
         out, complaint = seen.communicate(timeout=10)
         assert "System Name TLV (5), length 8: server-a" in out, complaint
 
 
 def test_capture_to_file(lab, tmp_path):
     file = tmp_path / "uplink.pcap"
-    lab.run("capture", "tor-a-server-a", file, "-c", "1", "ether", "proto", "0x88cc", timeout=10)
+    lab.run("capture", "tor-a-server-a", file, "-Q", "in", "-c", "1", "ether", "proto", "0x88cc", timeout=10)
     pcap_header, record_header, ethernet_header = 24, 16, 14
     assert file.stat().st_size > pcap_header + record_header + ethernet_header
 
