@@ -50,21 +50,25 @@ bool ted_remove(struct ted *ted, const struct te_link_key *key);
 size_t ted_clear(struct ted *ted, const uint32_t *area);
 /* Null if there is none. Valid until the TED changes. */
 const struct te_link *ted_find(const struct ted *ted, const struct te_link_key *key);
-/* The same link seen from its other end (numbered: local and remote address swapped; unnumbered: ids), or null. */
+/* The same link seen from its other end (numbered: local and remote address swapped; unnumbered: ids), or null if that
+ * end does not flood it, or says that it leads elsewhere. */
 const struct te_link *ted_reverse(const struct ted *ted, const struct te_link *link);
 /* The link whose interface has this address, or null. */
 const struct te_link *ted_find_address(const struct ted *ted, uint32_t local_ip);
 /* The links of a node, as a run of the array: returns the first and how many; null and 0 if it has none. */
 const struct te_link *ted_of_node(const struct ted *ted, uint32_t area, uint32_t from, size_t *n);
-/* Whether any link starts or ends at the node, and in which area (the first such). */
+/* Whether any link starts or ends at the node, and in which area (the first such; untouched if none). */
 bool ted_has_node(const struct ted *ted, uint32_t router_id, uint32_t *area);
 void ted_free(struct ted *ted); /* its members */
 
-/* "10.253.0.1" into 'buffer' of at least 16 bytes, which is returned; and back: 0 or ERR_INVALID. */
+#define IPV4_TEXT_SIZE 16
+/* "10.253.0.1" into 'buffer' of at least IPV4_TEXT_SIZE bytes, which is returned; and back: 0 or ERR_INVALID. */
 char *ipv4_format(uint32_t address, char *buffer);
 int ipv4_parse(const char *text, uint32_t *address);
 
-/* Rates on the wire are IEEE 754 floats of bytes per second (RFC 3630 §2.5.6). Negative and NaN become 0. */
+/* Rates on the wire are IEEE 754 floats of bytes per second (RFC 3630 §2.5.6). Negative and NaN become 0, what is beyond
+ * 64 bits the greatest. To a float, of 24 significant bits, a rate is rounded down: nobody shall be promised more than
+ * there is. */
 uint64_t bps_from_float_bits(uint32_t bits);
 uint32_t bps_to_float_bits(uint64_t bps);
 
