@@ -112,7 +112,7 @@ uint64_t cookie_of_name(enum cookie_kind kind, const char *name); /* FNV-1a of t
 #define POLICY_PRIORITY_FIRST 60000 /* of rule 1; rule i has POLICY_PRIORITY_FIRST - (i - 1) */
 #define POLICY_PRIORITY_DEFAULT 10
 
-/* Of each kind, on one switch: what fits a flow's actions (FLOW_ACTIONS_MAX). More is our defect: abort. */
+/* Of each kind, on one switch; all of them fit a flow's actions (FLOW_ACTIONS_MAX). More is our defect: abort. */
 #define PIPELINE_PORTS_MAX 56
 
 struct pipeline_segment {

@@ -260,6 +260,26 @@ void flow_move(struct flow *flow, enum flow_field_id source, enum flow_field_id 
     action->destination = (uint8_t) destination;
 }
 
+uint16_t flow_clone_begin(struct flow *flow)
+{
+    flow_add_action(flow, ACTION_CLONE);
+    return (uint16_t) (flow->n_actions - 1);
+}
+
+void flow_clone_end(struct flow *flow, uint16_t clone)
+{
+    flow->actions[clone].nested = (uint16_t) (flow->n_actions - clone - 1);
+}
+
+void flow_learn_add(struct flow_learn *learn, struct flow_learn_spec spec)
+{
+    if (learn->n_specs == FLOW_LEARN_SPECS_MAX) {
+        fprintf(stderr, "flow: an action of learning has no room for %s\n", flow_field_name(spec.destination));
+        abort();
+    }
+    learn->specs[learn->n_specs++] = spec;
+}
+
 void flow_free(struct flow *flow)
 {
     free(flow->actions);
@@ -280,6 +300,22 @@ static bool field_equal(const struct flow_field *a, const struct flow_field *b)
     return memcmp(a, b, sizeof *a) == 0;
 }
 
+static bool learn_equal(const struct flow_learn *a, const struct flow_learn *b)
+{
+    if (a->table != b->table || a->n_specs != b->n_specs || a->priority != b->priority ||
+        a->idle_timeout != b->idle_timeout || a->hard_timeout != b->hard_timeout ||
+        a->send_flow_removed != b->send_flow_removed || a->delete_learned != b->delete_learned ||
+        a->limit != b->limit || a->cookie != b->cookie)
+        return false;
+    for (unsigned i = 0; i < a->n_specs; i++) {
+        const struct flow_learn_spec *x = &a->specs[i], *y = &b->specs[i];
+
+        if (x->type != y->type || x->source != y->source || x->destination != y->destination || x->value != y->value)
+            return false;
+    }
+    return true;
+}
+
 static bool action_equal(const struct flow_action *a, const struct flow_action *b)
 {
     if (a->type != b->type)
@@ -290,7 +326,13 @@ static bool action_equal(const struct flow_action *a, const struct flow_action *
     case ACTION_PUSH_VLAN:
     case ACTION_POP_VLAN:
     case ACTION_DEC_TTL:
+    case ACTION_DEC_MPLS_TTL:
         return true;
+    case ACTION_PUSH_MPLS:
+    case ACTION_POP_MPLS:
+        return a->ethertype == b->ethertype;
+    case ACTION_SET_MPLS_TTL:
+        return a->ttl == b->ttl;
     case ACTION_SET_FIELD:
         return field_equal(&a->field, &b->field);
     case ACTION_MOVE:
@@ -301,6 +343,13 @@ static bool action_equal(const struct flow_action *a, const struct flow_action *
         return a->group == b->group;
     case ACTION_RESUBMIT:
         return a->table == b->table;
+    case ACTION_ENCAP:
+    case ACTION_DECAP:
+        return a->packet_type == b->packet_type;
+    case ACTION_CLONE:
+        return a->nested == b->nested;
+    case ACTION_LEARN:
+        return learn_equal(&a->learn, &b->learn);
     case ACTION_UNKNOWN:
         /* Beyond what 'raw' keeps, nobody can say that they are equal. */
         return a->raw_length == b->raw_length && a->raw_length <= sizeof a->raw &&

@@ -16,6 +16,7 @@
  * X(NAME, text as in ovs-fields(7), bytes, bits that exist) */
 #define FLOW_FIELD_TABLE(X) \
     X(IN_PORT, "in_port", 4, 32) \
+    X(PACKET_TYPE, "packet_type", 4, 32) \
     X(METADATA, "metadata", 8, 64) \
     X(REG0, "reg0", 4, 32) \
     X(REG1, "reg1", 4, 32) \
@@ -26,6 +27,10 @@
     X(ETH_TYPE, "eth_type", 2, 16) \
     X(VLAN_VID, "vlan_vid", 2, 13) \
     X(VLAN_PCP, "vlan_pcp", 1, 3) \
+    X(MPLS_LABEL, "mpls_label", 4, 20) \
+    X(MPLS_TC, "mpls_tc", 1, 3) \
+    X(MPLS_BOS, "mpls_bos", 1, 1) \
+    X(MPLS_TTL, "mpls_ttl", 1, 8) \
     X(IP_DSCP, "ip_dscp", 1, 6) \
     X(IP_ECN, "ip_ecn", 1, 2) \
     X(IP_PROTO, "ip_proto", 1, 8) \
@@ -76,13 +81,58 @@ enum flow_action_type {
     ACTION_OUTPUT,    /* port; max_len for PORT_CONTROLLER */
     ACTION_PUSH_VLAN, /* 0x8100 */
     ACTION_POP_VLAN,
+    ACTION_PUSH_MPLS, /* ethertype: 0x8847 or 0x8848; behind the Ethernet header, unlike ACTION_ENCAP */
+    ACTION_POP_MPLS,  /* ethertype of what is under the label */
     ACTION_SET_FIELD, /* field: value with an exact mask, or masked for registers and metadata (reg_load) */
     ACTION_MOVE,      /* Nicira NXAST_REG_MOVE: all bits of 'source' to all bits of 'destination' */
     ACTION_DEC_TTL,
+    ACTION_SET_MPLS_TTL, /* ttl */
+    ACTION_DEC_MPLS_TTL,
     ACTION_SET_QUEUE, /* queue */
     ACTION_GROUP,     /* group */
     ACTION_RESUBMIT,  /* Nicira NXAST_RESUBMIT_TABLE: in_port of the packet, 'table' */
+    ACTION_ENCAP,     /* Nicira NXAST_ENCAP: a header of 'packet_type' before the whole packet */
+    ACTION_DECAP,     /* Nicira NXAST_DECAP: the outermost header goes, 'packet_type' is what remains */
+    ACTION_CLONE,     /* Nicira NXAST_CLONE: the next 'nested' actions are done to a copy; those may be clones, too */
+    ACTION_LEARN,     /* Nicira NXAST_LEARN, NXAST_LEARN2: 'learn' */
     ACTION_UNKNOWN    /* decoded, not understood: 'raw' keeps it for comparison and for a message that names it */
+};
+
+/* Packet types of ACTION_ENCAP, ACTION_DECAP and FIELD_PACKET_TYPE: a name space, then a type in it (OpenFlow 1.5.1
+ * §7.2.3.11). */
+#define PACKET_TYPE_ETHERNET 0x00000000u
+#define PACKET_TYPE_MPLS 0x00018847u /* name space 1: Ethernet types */
+#define PACKET_TYPE_NEXT 0x0000fffeu /* of ACTION_DECAP: what the header that goes says of the next one */
+
+/* What a learned flow matches and does, from the packet that teaches it. Fields are whole, and of up to 8 bytes. */
+enum flow_learn_type {
+    LEARN_MATCH_VALUE, /* destination=value; FIELD_IN_PORT is compared as 16 bits */
+    LEARN_MATCH_FIELD, /* destination=source */
+    LEARN_LOAD_VALUE,  /* value to destination */
+    LEARN_LOAD_FIELD,  /* source to destination */
+    LEARN_OUTPUT       /* to the port in 'source', a register */
+};
+
+struct flow_learn_spec {
+    uint8_t type;                /* enum flow_learn_type */
+    uint8_t source, destination; /* enum flow_field_id; 0 where the type has none */
+    uint64_t value;              /* 0 where the type has none */
+};
+
+#define FLOW_LEARN_SPECS_MAX 5 /* more are kept as ACTION_UNKNOWN */
+
+/* A learned flow replaces one with the same table, priority and match, its cookie included; the timeouts of that one
+ * stay. */
+struct flow_learn {
+    uint8_t table;
+    uint8_t n_specs;
+    uint16_t priority;
+    uint16_t idle_timeout, hard_timeout; /* seconds, 0: none */
+    bool send_flow_removed;
+    bool delete_learned; /* what was learned into the table under this cookie goes with the flow that learns */
+    uint32_t limit;      /* of flows in the table with this cookie; 0: none */
+    uint64_t cookie;
+    struct flow_learn_spec specs[FLOW_LEARN_SPECS_MAX];
 };
 
 #define PORT_IN_PORT 0xfffffff8u
@@ -98,18 +148,27 @@ struct flow_action {
     uint8_t type; /* enum flow_action_type */
     uint8_t table;
     uint8_t source, destination; /* enum flow_field_id, of ACTION_MOVE */
+    uint8_t ttl;
+    uint16_t ethertype;
     uint16_t max_len;
+    uint16_t nested;
     uint16_t raw_length;
     uint32_t port;
     uint32_t queue;
     uint32_t group;
-    struct flow_field field;
-    uint8_t raw[64]; /* the first bytes of an action that is not understood */
+    uint32_t packet_type;
+    union {
+        struct flow_learn learn;
+        struct flow_field field;
+        uint8_t raw[64]; /* the first bytes of an action that is not understood */
+    };
 };
 
 #define FLOW_TABLE_ALL 0xff
 #define FLOW_NO_GOTO 0xff
-#define FLOW_ACTIONS_MAX 64 /* more are refused by the encoder; the decoder drops them and sets has_unknown */
+/* Nested ones are counted, too. More are refused by the encoder; the decoder drops them and sets has_unknown. */
+#define FLOW_ACTIONS_MAX 255
+#define FLOW_CLONE_DEPTH_MAX 4 /* clones within clones; the encoder refuses more, the decoder keeps them as unknown */
 
 struct flow {
     uint8_t table;
@@ -189,6 +248,11 @@ void flow_set_u(struct flow *flow, enum flow_field_id id, uint64_t value);
 void flow_set_bytes(struct flow *flow, enum flow_field_id id, const uint8_t *value, const uint8_t *mask);
 void flow_set_mac(struct flow *flow, enum flow_field_id id, const struct mac *mac);
 void flow_move(struct flow *flow, enum flow_field_id source, enum flow_field_id destination);
+/* What is added between the two calls is nested in a clone; returns what flow_clone_end() is to be given. */
+uint16_t flow_clone_begin(struct flow *flow);
+void flow_clone_end(struct flow *flow, uint16_t clone);
+/* Of a flow with ACTION_LEARN; too many specs are our defect: abort. */
+void flow_learn_add(struct flow_learn *learn, struct flow_learn_spec spec);
 void flow_free(struct flow *flow); /* its members, not itself */
 struct flow flow_copy(const struct flow *flow);
 /* Same table, priority, match, cookie, timeouts, instructions and actions; counters do not matter. */

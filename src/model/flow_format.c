@@ -58,6 +58,9 @@ static void format_bytes(struct strbuf *s, const struct flow_field *field, const
     case FIELD_IN_PORT:
         format_port(s, (uint32_t) number_of(bytes, size));
         return;
+    case FIELD_PACKET_TYPE:
+        strbuf_printf(s, "(%u,0x%x)", bytes[0] << 8 | bytes[1], bytes[2] << 8 | bytes[3]);
+        return;
     case FIELD_ETH_TYPE:
         strbuf_printf(s, "0x%04" PRIx64, number_of(bytes, size));
         return;
@@ -86,6 +89,72 @@ static void format_field_value(struct strbuf *s, const struct flow_field *field)
     }
 }
 
+static void format_learn_spec(struct strbuf *s, const struct flow_learn_spec *spec)
+{
+    struct flow_match one = {0};
+    const char *source = flow_field_name(spec->source), *destination = flow_field_name(spec->destination);
+
+    switch ((enum flow_learn_type) spec->type) {
+    case LEARN_MATCH_VALUE:
+        match_u(&one, spec->destination, spec->value);
+        strbuf_printf(s, ",%s=", destination);
+        format_field_value(s, &one.fields[0]);
+        return;
+    case LEARN_MATCH_FIELD:
+        strbuf_printf(s, ",%s[]=%s[]", destination, source);
+        return;
+    case LEARN_LOAD_VALUE:
+        strbuf_printf(s, ",load:0x%" PRIx64 "->%s[]", spec->value, destination);
+        return;
+    case LEARN_LOAD_FIELD:
+        strbuf_printf(s, ",load:%s[]->%s[]", source, destination);
+        return;
+    case LEARN_OUTPUT:
+        strbuf_printf(s, ",output:%s[]", source);
+        return;
+    }
+}
+
+static void format_learn(struct strbuf *s, const struct flow_learn *learn)
+{
+    strbuf_printf(s, "learn(table=%u", learn->table);
+    if (learn->idle_timeout)
+        strbuf_printf(s, ",idle_timeout=%u", learn->idle_timeout);
+    if (learn->hard_timeout)
+        strbuf_printf(s, ",hard_timeout=%u", learn->hard_timeout);
+    strbuf_printf(s, ",priority=%u", learn->priority);
+    if (learn->send_flow_removed)
+        strbuf_puts(s, ",send_flow_rem");
+    if (learn->delete_learned)
+        strbuf_puts(s, ",delete_learned");
+    strbuf_printf(s, ",cookie=0x%" PRIx64, learn->cookie);
+    if (learn->limit)
+        strbuf_printf(s, ",limit=%" PRIu32, learn->limit);
+    for (unsigned i = 0; i < learn->n_specs; i++)
+        format_learn_spec(s, &learn->specs[i]);
+    strbuf_puts(s, ")");
+}
+
+static void format_encap(struct strbuf *s, uint32_t packet_type)
+{
+    if (packet_type == PACKET_TYPE_ETHERNET)
+        strbuf_puts(s, "encap(ethernet)");
+    else if (packet_type == PACKET_TYPE_MPLS)
+        strbuf_puts(s, "encap(mpls)");
+    else
+        strbuf_printf(s, "encap(0x%08" PRIx32 ")", packet_type);
+}
+
+static void format_decap(struct strbuf *s, uint32_t packet_type)
+{
+    if (packet_type == PACKET_TYPE_NEXT)
+        strbuf_puts(s, "decap()");
+    else
+        strbuf_printf(s, "decap(packet_type(ns=%" PRIu32 ",type=%#" PRIx32 "))", packet_type >> 16,
+                      packet_type & 0xffff);
+}
+
+/* All but a clone, which is more than one. */
 static void format_action(struct strbuf *s, const struct flow_action *action)
 {
     switch ((enum flow_action_type) action->type) {
@@ -103,6 +172,12 @@ static void format_action(struct strbuf *s, const struct flow_action *action)
     case ACTION_POP_VLAN:
         strbuf_puts(s, "pop_vlan");
         return;
+    case ACTION_PUSH_MPLS:
+        strbuf_printf(s, "push_mpls:0x%04x", action->ethertype);
+        return;
+    case ACTION_POP_MPLS:
+        strbuf_printf(s, "pop_mpls:0x%04x", action->ethertype);
+        return;
     case ACTION_SET_FIELD:
         /* in_port has 16 bits in what a switch can load. */
         if (action->field.id == FIELD_IN_PORT) {
@@ -119,6 +194,12 @@ static void format_action(struct strbuf *s, const struct flow_action *action)
     case ACTION_DEC_TTL:
         strbuf_puts(s, "dec_ttl");
         return;
+    case ACTION_SET_MPLS_TTL:
+        strbuf_printf(s, "set_mpls_ttl(%u)", action->ttl);
+        return;
+    case ACTION_DEC_MPLS_TTL:
+        strbuf_puts(s, "dec_mpls_ttl");
+        return;
     case ACTION_SET_QUEUE:
         strbuf_printf(s, "set_queue:%" PRIu32, action->queue);
         return;
@@ -128,12 +209,41 @@ static void format_action(struct strbuf *s, const struct flow_action *action)
     case ACTION_RESUBMIT:
         strbuf_printf(s, "resubmit(,%u)", action->table);
         return;
+    case ACTION_ENCAP:
+        format_encap(s, action->packet_type);
+        return;
+    case ACTION_DECAP:
+        format_decap(s, action->packet_type);
+        return;
+    case ACTION_CLONE:
+        return;
+    case ACTION_LEARN:
+        format_learn(s, &action->learn);
+        return;
     case ACTION_UNKNOWN:
         strbuf_puts(s, "unknown(");
         for (size_t i = 0; i < action->raw_length && i < sizeof action->raw; i++)
             strbuf_printf(s, "%02x", action->raw[i]);
         strbuf_puts(s, action->raw_length > sizeof action->raw ? "...)" : ")");
         return;
+    }
+}
+
+static void format_actions(struct strbuf *s, const struct flow_action *actions, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        size_t nested = 0;
+
+        strbuf_puts(s, i ? "," : "");
+        if (actions[i].type == ACTION_CLONE) {
+            nested = actions[i].nested < n - i - 1 ? actions[i].nested : n - i - 1;
+            strbuf_puts(s, "clone(");
+            format_actions(s, &actions[i + 1], nested);
+            strbuf_puts(s, ")");
+        } else {
+            format_action(s, &actions[i]);
+        }
+        i += nested;
     }
 }
 
@@ -153,9 +263,9 @@ static void format_instructions(struct strbuf *s, const struct flow *flow)
         strbuf_printf(s, "meter:%" PRIu32, flow->meter);
         comma = ",";
     }
-    for (unsigned i = 0; i < flow->n_actions; i++) {
+    if (flow->n_actions) {
         strbuf_puts(s, comma);
-        format_action(s, &flow->actions[i]);
+        format_actions(s, flow->actions, flow->n_actions);
         comma = ",";
     }
     if (flow->metadata_mask) {

@@ -170,6 +170,64 @@ static void test_text(void **state)
     flow_free(&flow);
 }
 
+static struct flow circuit_flow(void)
+{
+    struct flow flow = flow_make(0, 1, 2);
+    uint16_t outer, inner;
+
+    match_u(&flow.match, FIELD_PACKET_TYPE, PACKET_TYPE_MPLS);
+    match_u(&flow.match, FIELD_ETH_TYPE, 0x8847);
+    match_u(&flow.match, FIELD_MPLS_LABEL, 1048575);
+    match_u_masked(&flow.match, FIELD_MPLS_TC, 4, 6);
+    match_u(&flow.match, FIELD_MPLS_BOS, 1);
+    match_u(&flow.match, FIELD_MPLS_TTL, 3);
+    outer = flow_clone_begin(&flow);
+    flow_add_action(&flow, ACTION_ENCAP)->packet_type = PACKET_TYPE_MPLS;
+    inner = flow_clone_begin(&flow);
+    flow_set_u(&flow, FIELD_MPLS_LABEL, 16);
+    flow_clone_end(&flow, inner);
+    flow_add_action(&flow, ACTION_ENCAP)->packet_type = PACKET_TYPE_ETHERNET;
+    flow_clone_end(&flow, outer);
+    flow_clone_end(&flow, flow_clone_begin(&flow));
+    flow_add_action(&flow, ACTION_PUSH_MPLS)->ethertype = 0x8847;
+    flow_add_action(&flow, ACTION_SET_MPLS_TTL)->ttl = 64;
+    flow_add_action(&flow, ACTION_DEC_MPLS_TTL);
+    flow_add_action(&flow, ACTION_POP_MPLS)->ethertype = 0x0800;
+    flow_add_action(&flow, ACTION_DECAP)->packet_type = PACKET_TYPE_ETHERNET;
+    flow_add_action(&flow, ACTION_DECAP)->packet_type = PACKET_TYPE_NEXT;
+
+    struct flow_learn *learn = &flow_add_action(&flow, ACTION_LEARN)->learn;
+
+    *learn = (struct flow_learn) {.table = 2,
+                                  .priority = 3,
+                                  .idle_timeout = 4,
+                                  .hard_timeout = 5,
+                                  .send_flow_removed = true,
+                                  .delete_learned = true,
+                                  .limit = 6,
+                                  .cookie = 7};
+    flow_learn_add(learn, (struct flow_learn_spec) {LEARN_MATCH_VALUE, 0, FIELD_IN_PORT, 8});
+    flow_learn_add(learn, (struct flow_learn_spec) {LEARN_MATCH_FIELD, FIELD_ETH_SRC, FIELD_ETH_DST, 0});
+    flow_learn_add(learn, (struct flow_learn_spec) {LEARN_LOAD_VALUE, 0, FIELD_REG0, 9});
+    flow_learn_add(learn, (struct flow_learn_spec) {LEARN_LOAD_FIELD, FIELD_REG1, FIELD_REG2, 0});
+    flow_learn_add(learn, (struct flow_learn_spec) {LEARN_OUTPUT, FIELD_REG3, 0, 0});
+    flow_output(&flow, 1);
+    return flow;
+}
+
+static void test_text_of_circuits(void **state)
+{
+    (void) state;
+    struct flow flow = circuit_flow();
+
+    formatted(&flow, "cookie=0x2,table=0,priority=1,packet_type=(1,0x8847),eth_type=0x8847,mpls_label=1048575,"
+                     "mpls_tc=0x4/0x6,mpls_bos=1,mpls_ttl=3,actions=clone(encap(mpls),"
+                     "clone(set_field:16->mpls_label),encap(ethernet)),clone(),push_mpls:0x8847,set_mpls_ttl(64),"
+                     "dec_mpls_ttl,pop_mpls:0x0800,decap(packet_type(ns=0,type=0)),decap(),learn(table=2,"
+                     "idle_timeout=4,hard_timeout=5,priority=3,send_flow_rem,delete_learned,cookie=0x7,limit=6,"
+                     "in_port=8,eth_dst[]=eth_src[],load:0x9->reg0[],load:reg1[]->reg2[],output:reg3[]),output:1");
+}
+
 static void test_equality(void **state)
 {
     (void) state;
@@ -208,6 +266,38 @@ static void test_equality(void **state)
     DIFFERS(c.actions[9].table = 1);
     DIFFERS(c.actions[11].port = 1);
     DIFFERS(c.actions[12].max_len = 1);
+    flow_free(&a);
+    flow_free(&b);
+}
+
+/* The actions of circuit_flow(): 0 clone, 1 encap, 2 clone, 3 set-field, 4 encap, 5 clone, 6 push, 7 set TTL,
+ * 8 decrement TTL, 9 pop, 10 and 11 decap, 12 learn, 13 output. */
+static void test_equality_of_circuits(void **state)
+{
+    (void) state;
+    struct flow a = circuit_flow(), b = flow_copy(&a);
+
+    assert_true(flow_equal(&a, &b));
+    DIFFERS(c.actions[0].nested = 3);
+    DIFFERS(c.actions[1].packet_type = PACKET_TYPE_ETHERNET);
+    DIFFERS(c.actions[6].ethertype = 0x8848);
+    DIFFERS(c.actions[7].ttl = 63);
+    DIFFERS(c.actions[8].type = ACTION_DEC_TTL);
+    DIFFERS(c.actions[9].ethertype = 0x86dd);
+    DIFFERS(c.actions[10].packet_type = PACKET_TYPE_NEXT);
+    DIFFERS(c.actions[12].learn.table = 1);
+    DIFFERS(c.actions[12].learn.priority = 1);
+    DIFFERS(c.actions[12].learn.idle_timeout = 1);
+    DIFFERS(c.actions[12].learn.hard_timeout = 1);
+    DIFFERS(c.actions[12].learn.send_flow_removed = false);
+    DIFFERS(c.actions[12].learn.delete_learned = false);
+    DIFFERS(c.actions[12].learn.limit = 1);
+    DIFFERS(c.actions[12].learn.cookie = 1);
+    DIFFERS(c.actions[12].learn.n_specs = 4);
+    DIFFERS(c.actions[12].learn.specs[0].value = 1);
+    DIFFERS(c.actions[12].learn.specs[1].type = LEARN_LOAD_FIELD);
+    DIFFERS(c.actions[12].learn.specs[1].source = FIELD_ETH_DST);
+    DIFFERS(c.actions[12].learn.specs[1].destination = FIELD_ETH_SRC);
 #undef DIFFERS
     flow_free(&a);
     flow_free(&b);
@@ -297,7 +387,8 @@ static void test_names_and_sizes(void **state)
     for (unsigned id = 0; id < FLOW_FIELDS; id++) {
         assert_true(flow_field_size(id) >= 1 && flow_field_size(id) <= 16);
         assert_true(flow_field_bits(id) <= 8 * flow_field_size(id));
-        assert_true(flow_field_bits(id) > 8 * (flow_field_size(id) - 1));
+        /* A label has 20 bits in the four bytes of its OXM. */
+        assert_true(id == FIELD_MPLS_LABEL || flow_field_bits(id) > 8 * (flow_field_size(id) - 1));
     }
     assert_string_equal(flow_field_name(FIELD_IPV4_SRC), "ip_src");
     assert_string_equal(flow_field_name(FLOW_FIELDS), "unknown");
@@ -312,7 +403,9 @@ int main(void)
         cmocka_unit_test(test_bits_outside_the_mask_and_the_field_are_dropped),
         cmocka_unit_test(test_prefixes),
         cmocka_unit_test(test_text),
+        cmocka_unit_test(test_text_of_circuits),
         cmocka_unit_test(test_equality),
+        cmocka_unit_test(test_equality_of_circuits),
         cmocka_unit_test(test_unknown_actions_are_equal_only_if_kept_whole),
         cmocka_unit_test(test_order),
         cmocka_unit_test(test_transactions),

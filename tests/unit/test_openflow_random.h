@@ -97,9 +97,13 @@ static inline void random_match(struct rng *rng, struct flow_match *match)
     default:
         break;
     }
-    uint32_t kind = rng_below(rng, 4);
+    uint32_t kind = rng_below(rng, 5);
 
-    if (kind == 0) {
+    if (kind == 4) {
+        match_u(match, FIELD_ETH_TYPE, 0x8847 + rng_below(rng, 2));
+        for (unsigned id = FIELD_MPLS_LABEL; id <= FIELD_MPLS_TTL; id++)
+            maybe_field(rng, match, (enum flow_field_id) id);
+    } else if (kind == 0) {
         match_u(match, FIELD_ETH_TYPE, 0x0806);
         for (unsigned id = FIELD_ARP_OP; id <= FIELD_ARP_THA; id++)
             maybe_field(rng, match, (enum flow_field_id) id);
@@ -131,7 +135,46 @@ static inline void random_set_field(struct rng *rng, struct flow *flow)
     }
 }
 
-static inline void random_action(struct rng *rng, struct flow *flow)
+static inline void random_learn(struct rng *rng, struct flow_learn *learn)
+{
+    static const struct flow_learn_spec specs[] = {
+        {LEARN_MATCH_VALUE, 0, FIELD_IN_PORT, 5},
+        {LEARN_MATCH_VALUE, 0, FIELD_IN_PORT, PORT_LOCAL},
+        {LEARN_MATCH_VALUE, 0, FIELD_METADATA, UINT64_C(0x123456789abcdef0)},
+        {LEARN_MATCH_FIELD, FIELD_ETH_SRC, FIELD_ETH_DST, 0},
+        {LEARN_MATCH_FIELD, FIELD_VLAN_VID, FIELD_VLAN_VID, 0},
+        {LEARN_LOAD_VALUE, 0, FIELD_REG0, 0xffffffff},
+        {LEARN_LOAD_VALUE, 0, FIELD_MPLS_LABEL, 1048575},
+        {LEARN_LOAD_FIELD, FIELD_REG1, FIELD_REG2, 0},
+        {LEARN_OUTPUT, FIELD_REG3, 0, 0},
+    };
+
+    *learn = (struct flow_learn) {
+        .table = (uint8_t) rng_below(rng, 254),
+        .priority = (uint16_t) rng_below(rng, 65536),
+        .idle_timeout = (uint16_t) rng_below(rng, 65536),
+        .hard_timeout = (uint16_t) rng_below(rng, 65536),
+        .send_flow_removed = rng_below(rng, 2),
+        .delete_learned = rng_below(rng, 2),
+        .limit = rng_below(rng, 2) * rng_below(rng, 1000),
+        .cookie = rng_u64(rng),
+    };
+    for (uint32_t n = rng_below(rng, FLOW_LEARN_SPECS_MAX + 1); n > 0; n--)
+        flow_learn_add(learn, specs[rng_below(rng, sizeof specs / sizeof specs[0])]);
+}
+
+static inline void random_action(struct rng *rng, struct flow *flow, unsigned depth);
+
+static inline void random_clone(struct rng *rng, struct flow *flow, unsigned depth)
+{
+    uint16_t clone = flow_clone_begin(flow);
+
+    for (uint32_t n = rng_below(rng, 3); n > 0; n--)
+        random_action(rng, flow, depth + 1);
+    flow_clone_end(flow, clone);
+}
+
+static inline void random_action(struct rng *rng, struct flow *flow, unsigned depth)
 {
     static const uint32_t ports[] = {PORT_IN_PORT, PORT_NORMAL, PORT_FLOOD, PORT_ALL, PORT_CONTROLLER, PORT_LOCAL};
     struct flow_action *action;
@@ -146,6 +189,12 @@ static inline void random_action(struct rng *rng, struct flow *flow)
     case ACTION_POP_VLAN:
         flow_add_action(flow, ACTION_POP_VLAN);
         break;
+    case ACTION_PUSH_MPLS:
+        flow_add_action(flow, ACTION_PUSH_MPLS)->ethertype = (uint16_t) (0x8847 + rng_below(rng, 2));
+        break;
+    case ACTION_POP_MPLS:
+        flow_add_action(flow, ACTION_POP_MPLS)->ethertype = (uint16_t) rng_below(rng, 65536);
+        break;
     case ACTION_SET_FIELD:
         random_set_field(rng, flow);
         break;
@@ -155,6 +204,12 @@ static inline void random_action(struct rng *rng, struct flow *flow)
     case ACTION_DEC_TTL:
         flow_add_action(flow, ACTION_DEC_TTL);
         break;
+    case ACTION_SET_MPLS_TTL:
+        flow_add_action(flow, ACTION_SET_MPLS_TTL)->ttl = (uint8_t) rng_below(rng, 256);
+        break;
+    case ACTION_DEC_MPLS_TTL:
+        flow_add_action(flow, ACTION_DEC_MPLS_TTL);
+        break;
     case ACTION_SET_QUEUE:
         flow_add_action(flow, ACTION_SET_QUEUE)->queue = rng_below(rng, 100);
         break;
@@ -163,6 +218,19 @@ static inline void random_action(struct rng *rng, struct flow *flow)
         break;
     case ACTION_RESUBMIT:
         flow_add_action(flow, ACTION_RESUBMIT)->table = (uint8_t) rng_below(rng, 254);
+        break;
+    case ACTION_ENCAP:
+        flow_add_action(flow, ACTION_ENCAP)->packet_type = rng_below(rng, 2) ? PACKET_TYPE_MPLS : PACKET_TYPE_ETHERNET;
+        break;
+    case ACTION_DECAP:
+        flow_add_action(flow, ACTION_DECAP)->packet_type = rng_below(rng, 2) ? PACKET_TYPE_NEXT : PACKET_TYPE_ETHERNET;
+        break;
+    case ACTION_CLONE:
+        if (depth < FLOW_CLONE_DEPTH_MAX)
+            random_clone(rng, flow, depth);
+        break;
+    case ACTION_LEARN:
+        random_learn(rng, &flow_add_action(flow, ACTION_LEARN)->learn);
         break;
     default:
         action = flow_add_action(flow, ACTION_UNKNOWN);
@@ -178,8 +246,10 @@ static inline struct flow random_flow(struct rng *rng)
     struct flow flow = flow_make((uint8_t) rng_below(rng, 254), (uint16_t) rng_below(rng, 65536), rng_u64(rng));
 
     random_match(rng, &flow.match);
-    for (uint32_t n = rng_below(rng, rng_below(rng, 50) ? 8 : FLOW_ACTIONS_MAX + 1); n > 0; n--)
-        random_action(rng, &flow);
+    /* A clone has at most 30 actions. */
+    for (uint32_t n = rng_below(rng, rng_below(rng, 50) ? 8 : FLOW_ACTIONS_MAX + 1);
+         n > 0 && flow.n_actions < FLOW_ACTIONS_MAX - 30; n--)
+        random_action(rng, &flow, 0);
     if (rng_below(rng, 3) == 0)
         flow.meter = 1 + rng_below(rng, 1000);
     if (rng_below(rng, 3) == 0)

@@ -246,4 +246,54 @@ static inline int describe(struct strbuf *s, const uint8_t *bytes, size_t size)
     return rc;
 }
 
+static inline int encode_one(const struct flow_mod *mod, struct err *err)
+{
+    static uint8_t bytes[OF_MESSAGE_MAX];
+    struct wire w = wire_writer(bytes, sizeof bytes);
+
+    return of_flow_mod_encode(&w, 1, mod, err);
+}
+
+/* One flow of a reply, from the hex digits of its match and instructions. */
+static inline int decode_flow(const char *hex, struct flow *flow, struct err *err)
+{
+    struct vector vector = {0};
+    uint8_t bytes[4096] = {0};
+    struct wire w = wire_writer(bytes, sizeof bytes);
+
+    vectors_add_hex(&vector, hex);
+    wire_put_u16(&w, (uint16_t) (48 + vector.size));
+    wire_put_zeros(&w, 46);
+    wire_put(&w, vector.bytes, vector.size);
+    free(vector.bytes);
+    struct wire r = wire_reader(bytes, w.pos);
+
+    return of_flow_stats_next(&r, flow, err);
+}
+
+static inline void decoded_as(const char *hex, const char *expected)
+{
+    struct flow flow;
+    struct err err = {0};
+
+    if (decode_flow(hex, &flow, &err) != 1)
+        fail_msg("%s: %s", hex, err.text);
+    AUTO_FREE char *text = flow_format(&flow);
+
+    assert_string_equal(text, expected);
+    flow_free(&flow);
+}
+
+#define FLOW_HEAD "cookie=0x0,table=0,priority=0,"
+#define NO_MATCH "0001000400000000"
+
+static inline void refused(const char *hex, const char *reason)
+{
+    struct flow flow;
+    struct err err = {0};
+
+    assert_true(decode_flow(hex, &flow, &err) < 0);
+    assert_string_equal(err.text, reason);
+}
+
 #endif

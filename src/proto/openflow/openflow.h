@@ -6,7 +6,9 @@
  *   openflow_codec.c    header, messages other than multipart, bundles (the table of message types is there)
  *   openflow_multipart.c  multipart requests, and the objects in multipart replies
  *   openflow_match.c    match fields: one table of OXM and NXM fields, with sizes and prerequisites
- *   openflow_action.c   actions and instructions
+ *   openflow_action.c   actions
+ *   openflow_learn.c    the learn action
+ *   openflow_instruction.c  instructions
  *   openflow_error.c    names of errors
  *   openflow_session.c  a connection: version, handshake, keep-alive, framing, events (contract: openflow_session.h)
  *   openflow_request.c  what is asked of a switch: transactions, reads
@@ -16,7 +18,8 @@
  *   §7.2.5 actions, §7.3.1 handshake, §7.3.4.2 flow-mod, §7.3.4.5 meter-mod, §7.3.5 multipart, §7.3.7 packet-out,
  *   §7.3.8 barrier, §7.4.1 packet-in, §7.4.3 port status, §7.4.4 errors, §7.5.1 hello.
  *   ONF extension EXT-230: bundles for 1.3.
- *   ovs-fields(7) and ovs-actions(7): registers, reg_load, reg_load2, reg_move, resubmit.
+ *   ovs-fields(7) and ovs-actions(7): registers, reg_load, reg_load2, reg_move, resubmit, encap, decap, clone,
+ *   learn.
  *
  * Departures, and why
  *   - Version 0x04 only. Open vSwitch and hardware switches speak it, and one dialect is one set of mistakes.
@@ -29,6 +32,10 @@
  *     differ.
  *   - in_port is set with NXAST_REG_LOAD to the 16-bit NXM_OF_IN_PORT: "from no port" is 0xffff there, and Open vSwitch
  *     takes PORT_NONE in no other form.
+ *   - mpls_ttl goes as NXM_NX_MPLS_TTL (OpenFlow has no field for it), packet_type as OpenFlow 1.5's field 44, which
+ *     Open vSwitch takes in 1.3, too.
+ *   - in_port goes as NXM_OF_IN_PORT in what a learn action matches, as Open vSwitch sends it back. Only whole fields
+ *     are learned.
  *   - A received action, instruction or field that we do not know is kept or counted (ACTION_UNKNOWN, has_unknown),
  *     never an error: switches hold flows of others. A length that contradicts itself is always an error.
  *   - OFPMP_TABLE_FEATURES is never sent: Open vSwitch answers it with more than a megabyte. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Actions (OpenFlow 1.3.5 §7.2.5, and Nicira's of ovs-actions(7)) and instructions (§7.2.4): a table row for each. */
+/* Actions (OpenFlow 1.3.5 §7.2.5, and Nicira's of ovs-actions(7)): a table row for each. */
 #include <string.h>
 
 #include "base/alloc.h"
@@ -9,18 +9,18 @@
 
 enum {
     OFPAT_OUTPUT = 0,
+    OFPAT_SET_MPLS_TTL = 15,
+    OFPAT_DEC_MPLS_TTL = 16,
     OFPAT_PUSH_VLAN = 17,
     OFPAT_POP_VLAN = 18,
+    OFPAT_PUSH_MPLS = 19,
+    OFPAT_POP_MPLS = 20,
     OFPAT_SET_QUEUE = 21,
     OFPAT_GROUP = 22,
     OFPAT_DEC_NW_TTL = 24,
     OFPAT_SET_FIELD = 25,
     OFPAT_EXPERIMENTER = 0xffff
 };
-
-enum { NXAST_REG_MOVE = 6, NXAST_REG_LOAD = 7, NXAST_RESUBMIT_TABLE = 14, NXAST_REG_LOAD2 = 33 };
-
-enum { OFPIT_GOTO_TABLE = 1, OFPIT_WRITE_METADATA = 2, OFPIT_APPLY_ACTIONS = 4, OFPIT_METER = 6 };
 
 /* Reads the action's own bytes. 1: understood; 0: a form of it that we do not know; negative: malformed. */
 typedef int action_decode_fn(struct wire *r, struct flow_action *action);
@@ -54,6 +54,39 @@ static int pop_vlan_decode(struct wire *r, struct flow_action *action)
 {
     (void) r;
     action->type = ACTION_POP_VLAN;
+    return 1;
+}
+
+static bool is_mpls(uint16_t ethertype)
+{
+    return ethertype == 0x8847 || ethertype == 0x8848;
+}
+
+static int push_mpls_decode(struct wire *r, struct flow_action *action)
+{
+    action->type = ACTION_PUSH_MPLS;
+    action->ethertype = wire_get_u16(r);
+    return is_mpls(action->ethertype);
+}
+
+static int pop_mpls_decode(struct wire *r, struct flow_action *action)
+{
+    action->type = ACTION_POP_MPLS;
+    action->ethertype = wire_get_u16(r);
+    return 1;
+}
+
+static int set_mpls_ttl_decode(struct wire *r, struct flow_action *action)
+{
+    action->type = ACTION_SET_MPLS_TTL;
+    action->ttl = wire_get_u8(r);
+    return 1;
+}
+
+static int dec_mpls_ttl_decode(struct wire *r, struct flow_action *action)
+{
+    (void) r;
+    action->type = ACTION_DEC_MPLS_TTL;
     return 1;
 }
 
@@ -146,10 +179,47 @@ static int resubmit_decode(struct wire *r, struct flow_action *action)
     return in_port == of_port_to_16(PORT_IN_PORT);
 }
 
+/* A size that is given, and properties, we do not know. */
+static int encap_decode(struct wire *r, struct flow_action *action)
+{
+    uint16_t header_size = wire_get_u16(r);
+
+    action->type = ACTION_ENCAP;
+    action->packet_type = wire_get_u32(r);
+    return header_size == 0 && wire_left(r) == 0;
+}
+
+static int decap_decode(struct wire *r, struct flow_action *action)
+{
+    wire_skip(r, 2);
+    action->type = ACTION_DECAP;
+    action->packet_type = wire_get_u32(r);
+    return 1;
+}
+
+static int learn_decode(struct wire *r, struct flow_action *action)
+{
+    action->type = ACTION_LEARN;
+    return of_learn_get(r, &action->learn);
+}
+
+static int learn2_decode(struct wire *r, struct flow_action *action)
+{
+    action->type = ACTION_LEARN;
+    return of_learn2_get(r, &action->learn);
+}
+
 static const struct action_row standard_rows[] = {
-    {OFPAT_OUTPUT, 16, false, output_decode},      {OFPAT_PUSH_VLAN, 8, false, push_vlan_decode},
-    {OFPAT_POP_VLAN, 8, false, pop_vlan_decode},   {OFPAT_SET_QUEUE, 8, false, set_queue_decode},
-    {OFPAT_GROUP, 8, false, group_decode},         {OFPAT_DEC_NW_TTL, 8, false, dec_ttl_decode},
+    {OFPAT_OUTPUT, 16, false, output_decode},
+    {OFPAT_SET_MPLS_TTL, 8, false, set_mpls_ttl_decode},
+    {OFPAT_DEC_MPLS_TTL, 8, false, dec_mpls_ttl_decode},
+    {OFPAT_PUSH_VLAN, 8, false, push_vlan_decode},
+    {OFPAT_POP_VLAN, 8, false, pop_vlan_decode},
+    {OFPAT_PUSH_MPLS, 8, false, push_mpls_decode},
+    {OFPAT_POP_MPLS, 8, false, pop_mpls_decode},
+    {OFPAT_SET_QUEUE, 8, false, set_queue_decode},
+    {OFPAT_GROUP, 8, false, group_decode},
+    {OFPAT_DEC_NW_TTL, 8, false, dec_ttl_decode},
     {OFPAT_SET_FIELD, 16, true, set_field_decode},
 };
 
@@ -157,7 +227,11 @@ static const struct action_row nicira_rows[] = {
     {NXAST_REG_MOVE, 24, true, reg_move_decode},
     {NXAST_REG_LOAD, 24, false, reg_load_decode},
     {NXAST_RESUBMIT_TABLE, 16, false, resubmit_decode},
+    {NXAST_LEARN, 32, true, learn_decode},
     {NXAST_REG_LOAD2, 16, true, set_field_decode},
+    {NXAST_LEARN2, 40, true, learn2_decode},
+    {NXAST_ENCAP, 16, true, encap_decode},
+    {NXAST_DECAP, 16, false, decap_decode},
 };
 
 static const struct action_row *row_find(const struct action_row *rows, size_t n, uint16_t code)
@@ -197,10 +271,34 @@ static int action_decode(struct wire whole, struct flow_action *action)
     return 0;
 }
 
-static int actions_decode(struct wire *r, struct flow *flow, struct err *err)
+/* Whether 'whole' is a clone, and the actions in it. */
+static bool clone_begins(struct wire whole, struct wire *nested)
+{
+    bool is_clone = wire_get_u16(&whole) == OFPAT_EXPERIMENTER;
+
+    wire_skip(&whole, 2);
+    is_clone &= wire_get_u32(&whole) == OF_EXPERIMENTER_NICIRA;
+    is_clone &= wire_get_u16(&whole) == NXAST_CLONE;
+    wire_skip(&whole, 6);
+    *nested = whole;
+    return is_clone && wire_ok(&whole);
+}
+
+static int actions_decode(struct wire *r, struct flow *flow, unsigned depth, struct err *err);
+
+static int nested_decode(struct wire *nested, struct flow *flow, unsigned depth, struct err *err)
+{
+    uint16_t clone = flow_clone_begin(flow);
+    int rc = actions_decode(nested, flow, depth, err);
+
+    flow_clone_end(flow, clone);
+    return rc;
+}
+
+static int actions_decode(struct wire *r, struct flow *flow, unsigned depth, struct err *err)
 {
     while (wire_left(r)) {
-        struct wire peek = *r;
+        struct wire peek = *r, nested;
 
         wire_skip(&peek, 2);
         uint16_t length = wire_get_u16(&peek);
@@ -208,19 +306,32 @@ static int actions_decode(struct wire *r, struct flow *flow, struct err *err)
 
         if (!wire_ok(&peek) || length < 8 || length % 8 || length > wire_left(r))
             return err_set(err, ERR_MALFORMED, "an action claims %u bytes, %zu are left", length, wire_left(r));
-        if (action_decode(wire_sub(r, length), &action) < 0)
-            return err_set(err, ERR_MALFORMED, "an action of %u bytes contradicts its own length", length);
-        if (flow->n_actions == FLOW_ACTIONS_MAX)
+        struct wire whole = wire_sub(r, length);
+
+        if (flow->n_actions == FLOW_ACTIONS_MAX) {
             flow->has_unknown = true;
-        else
+        } else if (depth < FLOW_CLONE_DEPTH_MAX && clone_begins(whole, &nested)) {
+            int rc = nested_decode(&nested, flow, depth + 1, err);
+
+            if (rc < 0)
+                return rc;
+        } else if (action_decode(whole, &action) < 0) {
+            return err_set(err, ERR_MALFORMED, "an action of %u bytes contradicts its own length", length);
+        } else {
             *flow_add_action(flow, action.type) = action;
+        }
     }
     return 0;
 }
 
+int of_actions_decode(struct wire *r, struct flow *flow, struct err *err)
+{
+    return actions_decode(r, flow, 0, err);
+}
+
 /* Encoding */
 
-static void nicira_begin(struct wire *w, uint16_t subtype)
+void of_nicira_begin(struct wire *w, uint16_t subtype)
 {
     wire_put_u16(w, OFPAT_EXPERIMENTER);
     wire_put_u16(w, 0);
@@ -236,12 +347,12 @@ static void standard_begin(struct wire *w, uint16_t code)
 
 static int set_in_port_encode(struct wire *w, const struct flow_field *field, struct err *err)
 {
-    const struct of_field *narrow = of_field_of_header(0x00000002); /* NXM_OF_IN_PORT */
+    const struct of_field *narrow = of_field_of_header(OF_NXM_IN_PORT);
     uint32_t port = (uint32_t) flow_field_u(field);
 
     if (!flow_field_exact(field) || of_port_from_16(of_port_to_16(port)) != port)
         return err_set(err, ERR_INVALID, "in_port cannot be set to 0x%x: it takes 16 bits", port);
-    nicira_begin(w, NXAST_REG_LOAD);
+    of_nicira_begin(w, NXAST_REG_LOAD);
     wire_put_u16(w, (uint16_t) (narrow->size * 8 - 1));
     wire_put_u32(w, of_field_header(narrow));
     wire_put_u64(w, of_port_to_16(port));
@@ -255,7 +366,7 @@ static int set_field_encode(struct wire *w, const struct flow_field *field, stru
     if (field->id == FIELD_IN_PORT)
         return set_in_port_encode(w, field, err);
     if (!flow_field_exact(field)) {
-        nicira_begin(w, NXAST_REG_LOAD2);
+        of_nicira_begin(w, NXAST_REG_LOAD2);
         of_oxm_put(w, field);
         return 0;
     }
@@ -276,12 +387,28 @@ static int move_encode(struct wire *w, const struct flow_action *action, struct 
         of_field_row_bits(source) != of_field_row_bits(destination))
         return err_set(err, ERR_INVALID, "%s cannot be moved to %s", flow_field_name(action->source),
                        flow_field_name(action->destination));
-    nicira_begin(w, NXAST_REG_MOVE);
+    of_nicira_begin(w, NXAST_REG_MOVE);
     wire_put_u16(w, (uint16_t) of_field_row_bits(source));
     wire_put_zeros(w, 4);
     wire_put_u32(w, of_field_header(source));
     wire_put_u32(w, of_field_header(destination));
     return 0;
+}
+
+static int mpls_encode(struct wire *w, uint16_t code, uint16_t ethertype, struct err *err)
+{
+    if (code == OFPAT_PUSH_MPLS && !is_mpls(ethertype))
+        return err_set(err, ERR_INVALID, "push_mpls of 0x%04x, which is not MPLS", ethertype);
+    standard_begin(w, code);
+    wire_put_u16(w, ethertype);
+    return 0;
+}
+
+static void packet_type_put(struct wire *w, uint16_t subtype, uint32_t packet_type)
+{
+    of_nicira_begin(w, subtype);
+    wire_put_u16(w, 0);
+    wire_put_u32(w, packet_type);
 }
 
 static int unknown_encode(struct wire *w, const struct flow_action *action, struct err *err)
@@ -309,12 +436,23 @@ static int action_put(struct wire *w, const struct flow_action *action, struct e
     case ACTION_POP_VLAN:
         standard_begin(w, OFPAT_POP_VLAN);
         return 0;
+    case ACTION_PUSH_MPLS:
+        return mpls_encode(w, OFPAT_PUSH_MPLS, action->ethertype, err);
+    case ACTION_POP_MPLS:
+        return mpls_encode(w, OFPAT_POP_MPLS, action->ethertype, err);
     case ACTION_SET_FIELD:
         return set_field_encode(w, &action->field, err);
     case ACTION_MOVE:
         return move_encode(w, action, err);
     case ACTION_DEC_TTL:
         standard_begin(w, OFPAT_DEC_NW_TTL);
+        return 0;
+    case ACTION_SET_MPLS_TTL:
+        standard_begin(w, OFPAT_SET_MPLS_TTL);
+        wire_put_u8(w, action->ttl);
+        return 0;
+    case ACTION_DEC_MPLS_TTL:
+        standard_begin(w, OFPAT_DEC_MPLS_TTL);
         return 0;
     case ACTION_SET_QUEUE:
         standard_begin(w, OFPAT_SET_QUEUE);
@@ -325,150 +463,53 @@ static int action_put(struct wire *w, const struct flow_action *action, struct e
         wire_put_u32(w, action->group);
         return 0;
     case ACTION_RESUBMIT:
-        nicira_begin(w, NXAST_RESUBMIT_TABLE);
+        of_nicira_begin(w, NXAST_RESUBMIT_TABLE);
         wire_put_u16(w, of_port_to_16(PORT_IN_PORT));
         wire_put_u8(w, action->table);
         wire_put_zeros(w, 3);
         return 0;
+    case ACTION_ENCAP:
+        packet_type_put(w, NXAST_ENCAP, action->packet_type);
+        return 0;
+    case ACTION_DECAP:
+        packet_type_put(w, NXAST_DECAP, action->packet_type);
+        return 0;
+    case ACTION_CLONE:
+        of_nicira_begin(w, NXAST_CLONE);
+        wire_put_zeros(w, 6);
+        return 0;
+    case ACTION_LEARN:
+        return of_learn_put(w, &action->learn, err);
     case ACTION_UNKNOWN:
         return unknown_encode(w, action, err);
     }
     return err_set(err, ERR_INVALID, "there is no action of type %u", action->type);
 }
 
-int of_actions_encode(struct wire *w, const struct flow_action *actions, size_t n, struct err *err)
+static int actions_put(struct wire *w, const struct flow_action *actions, size_t n, unsigned depth, struct err *err)
 {
-    if (n > FLOW_ACTIONS_MAX)
-        return err_set(err, ERR_TOO_LARGE, "%zu actions; at most %d are supported", n, FLOW_ACTIONS_MAX);
+    if (depth > FLOW_CLONE_DEPTH_MAX)
+        return err_set(err, ERR_TOO_LARGE, "clones within clones; at most %d are supported", FLOW_CLONE_DEPTH_MAX);
     for (size_t i = 0; i < n; i++) {
-        size_t start = w->pos;
+        size_t start = w->pos, nested = actions[i].type == ACTION_CLONE ? actions[i].nested : 0;
         int rc = action_put(w, &actions[i], err);
 
+        if (rc == 0 && nested > n - i - 1)
+            rc = err_set(err, ERR_INVALID, "a clone of %zu actions, of which %zu follow", nested, n - i - 1);
+        if (rc == 0 && actions[i].type == ACTION_CLONE)
+            rc = actions_put(w, &actions[i + 1], nested, depth + 1, err);
         if (rc < 0)
             return rc;
         of_pad(w, start);
         wire_patch_u16(w, start + 2, (uint16_t) (w->pos - start));
+        i += nested;
     }
     return 0;
 }
 
-/* Instructions, in the order in which a switch executes them (§5.9) */
-
-int of_instructions_encode(struct wire *w, const struct flow *flow, struct err *err)
+int of_actions_encode(struct wire *w, const struct flow_action *actions, size_t n, struct err *err)
 {
-    if (flow->meter) {
-        wire_put_u16(w, OFPIT_METER);
-        wire_put_u16(w, 8);
-        wire_put_u32(w, flow->meter);
-    }
-    if (flow->n_actions) {
-        size_t start = w->pos;
-
-        wire_put_u16(w, OFPIT_APPLY_ACTIONS);
-        wire_put_zeros(w, 6);
-        int rc = of_actions_encode(w, flow->actions, flow->n_actions, err);
-
-        if (rc < 0)
-            return rc;
-        wire_patch_u16(w, start + 2, (uint16_t) (w->pos - start));
-    }
-    if (flow->metadata_mask) {
-        wire_put_u16(w, OFPIT_WRITE_METADATA);
-        wire_put_u16(w, 24);
-        wire_put_zeros(w, 4);
-        wire_put_u64(w, flow->metadata);
-        wire_put_u64(w, flow->metadata_mask);
-    }
-    if (flow->goto_table != FLOW_NO_GOTO) {
-        wire_put_u16(w, OFPIT_GOTO_TABLE);
-        wire_put_u16(w, 8);
-        wire_put_u8(w, flow->goto_table);
-        wire_put_zeros(w, 3);
-    }
-    return 0;
-}
-
-typedef int instruction_decode_fn(struct wire *r, struct flow *flow, struct err *err);
-
-static int goto_decode(struct wire *r, struct flow *flow, struct err *err)
-{
-    (void) err;
-    flow->goto_table = wire_get_u8(r);
-    return 0;
-}
-
-static int write_metadata_decode(struct wire *r, struct flow *flow, struct err *err)
-{
-    (void) err;
-    wire_skip(r, 4);
-    flow->metadata = wire_get_u64(r);
-    flow->metadata_mask = wire_get_u64(r);
-    flow->metadata &= flow->metadata_mask;
-    return 0;
-}
-
-static int apply_decode(struct wire *r, struct flow *flow, struct err *err)
-{
-    wire_skip(r, 4);
-    return actions_decode(r, flow, err);
-}
-
-static int meter_decode(struct wire *r, struct flow *flow, struct err *err)
-{
-    (void) err;
-    flow->meter = wire_get_u32(r);
-    return 0;
-}
-
-static const struct instruction_row {
-    uint16_t type;
-    uint16_t size; /* as in struct action_row */
-    bool is_longer;
-    instruction_decode_fn *decode;
-} instruction_rows[] = {
-    {OFPIT_GOTO_TABLE, 8, false, goto_decode},
-    {OFPIT_WRITE_METADATA, 24, false, write_metadata_decode},
-    {OFPIT_APPLY_ACTIONS, 8, true, apply_decode},
-    {OFPIT_METER, 8, false, meter_decode},
-};
-
-static int instruction_decode(struct wire *r, struct flow *flow, unsigned *seen, struct err *err)
-{
-    uint16_t type = wire_get_u16(r), length = wire_get_u16(r);
-    const struct instruction_row *row = NULL;
-
-    if (!wire_ok(r) || length < 4 || length % 8)
-        return err_set(err, ERR_MALFORMED, "an instruction claims %u bytes", length);
-    struct wire body = wire_sub(r, length - 4u);
-
-    if (!wire_ok(r))
-        return err_set(err, ERR_SHORT, "an instruction claims %u bytes, beyond its message", length);
-    for (size_t i = 0; i < ARRAY_LEN(instruction_rows); i++) {
-        if (instruction_rows[i].type == type)
-            row = &instruction_rows[i];
-    }
-    if (!row) {
-        flow->has_unknown = true;
-        return 0;
-    }
-    if (length < row->size || (!row->is_longer && length > row->size) || (*seen & 1u << type))
-        return err_set(err, ERR_MALFORMED, "an instruction of type %u has %u bytes or comes twice", type, length);
-    *seen |= 1u << type;
-    return row->decode(&body, flow, err);
-}
-
-int of_instructions_decode(struct wire *r, struct flow *flow, struct err *err)
-{
-    unsigned seen = 0;
-    int rc = 0;
-
-    flow_free(flow);
-    flow->goto_table = FLOW_NO_GOTO;
-    flow->meter = 0;
-    flow->metadata = flow->metadata_mask = 0;
-    while (rc == 0 && wire_left(r))
-        rc = instruction_decode(r, flow, &seen, err);
-    if (rc < 0)
-        flow_free(flow);
-    return rc;
+    if (n > FLOW_ACTIONS_MAX)
+        return err_set(err, ERR_TOO_LARGE, "%zu actions; at most %d are supported", n, FLOW_ACTIONS_MAX);
+    return actions_put(w, actions, n, 0, err);
 }

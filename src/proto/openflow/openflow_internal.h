@@ -15,6 +15,20 @@
 #define OFPMF_KBPS 1
 #define OFPMF_BURST 4
 #define OFPMBT_DROP 1
+#define OF_NXM_IN_PORT 0x00000002u /* header of NXM_OF_IN_PORT: the port in 16 bits */
+
+/* Nicira's actions (ovs-actions(7)). */
+enum of_nicira_action {
+    NXAST_REG_MOVE = 6,
+    NXAST_REG_LOAD = 7,
+    NXAST_RESUBMIT_TABLE = 14,
+    NXAST_LEARN = 16,
+    NXAST_REG_LOAD2 = 33,
+    NXAST_CLONE = 42,
+    NXAST_LEARN2 = 45,
+    NXAST_ENCAP = 46,
+    NXAST_DECAP = 47
+};
 
 /* One way to write a match field. */
 struct of_field {
@@ -36,6 +50,17 @@ unsigned of_field_row_bits(const struct of_field *row);
 void of_oxm_put(struct wire *w, const struct flow_field *field);
 /* Reads a whole OXM. 1: it is '*field', 0: one that we do not know, skipped; negative: malformed. */
 int of_oxm_get(struct wire *r, struct flow_field *field);
+
+/* Appends the actions in 'r' to the flow's. */
+int of_actions_decode(struct wire *r, struct flow *flow, struct err *err);
+
+/* NXAST_LEARN, or with a limit NXAST_LEARN2, but for its length and padding. */
+int of_learn_put(struct wire *w, const struct flow_learn *learn, struct err *err);
+/* Read what follows the subtype. 1: it is '*learn'; 0: a form that we do not know; the cursor tells what is short. */
+int of_learn_get(struct wire *r, struct flow_learn *learn);
+int of_learn2_get(struct wire *r, struct flow_learn *learn);
+/* The experimenter action's first ten bytes, with a length of zero. */
+void of_nicira_begin(struct wire *w, uint16_t subtype);
 
 uint16_t of_port_to_16(uint32_t port);
 uint32_t of_port_from_16(uint16_t port);

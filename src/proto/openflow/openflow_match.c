@@ -10,12 +10,13 @@
 enum { CLASS_NXM_0 = 0x0000, CLASS_NXM_1 = 0x0001, CLASS_BASIC = 0x8000, CLASS_EXPERIMENTER = 0xffff };
 
 /* What a match must also say before it may say this (§7.2.3.8). */
-enum needs { NOTHING, TAG, IP, IPV4, IPV6, ARP, TCP, UDP, ICMPV4, ICMPV6 };
+enum needs { NOTHING, TAG, MPLS, IP, IPV4, IPV6, ARP, TCP, UDP, ICMPV4, ICMPV6 };
 
 /* The first row of a field is what we write; all of them are read. Class experimenter is always ONF's. */
 static const struct of_field rows[] = {
     {FIELD_IN_PORT, CLASS_BASIC, 0, 4, NOTHING},
     {FIELD_IN_PORT, CLASS_NXM_0, 0, 2, NOTHING},
+    {FIELD_PACKET_TYPE, CLASS_BASIC, 44, 4, NOTHING}, /* of OpenFlow 1.5 */
     {FIELD_METADATA, CLASS_BASIC, 2, 8, NOTHING},
     {FIELD_REG0, CLASS_NXM_1, 0, 4, NOTHING},
     {FIELD_REG1, CLASS_NXM_1, 1, 4, NOTHING},
@@ -29,6 +30,10 @@ static const struct of_field rows[] = {
     {FIELD_ETH_TYPE, CLASS_NXM_0, 3, 2, NOTHING},
     {FIELD_VLAN_VID, CLASS_BASIC, 6, 2, NOTHING},
     {FIELD_VLAN_PCP, CLASS_BASIC, 7, 1, TAG},
+    {FIELD_MPLS_LABEL, CLASS_BASIC, 34, 4, MPLS},
+    {FIELD_MPLS_TC, CLASS_BASIC, 35, 1, MPLS},
+    {FIELD_MPLS_BOS, CLASS_BASIC, 36, 1, MPLS},
+    {FIELD_MPLS_TTL, CLASS_NXM_1, 30, 1, MPLS},
     {FIELD_IP_DSCP, CLASS_BASIC, 8, 1, IP},
     {FIELD_IP_ECN, CLASS_BASIC, 9, 1, IP},
     {FIELD_IP_ECN, CLASS_NXM_1, 28, 1, IP},
@@ -208,6 +213,8 @@ static bool prerequisite_met(const struct flow_match *match, enum needs needs)
     case TAG:
         vid = match_find(match, FIELD_VLAN_VID);
         return vid && (flow_field_u(vid) & VLAN_PRESENT);
+    case MPLS:
+        return matches_u(match, FIELD_ETH_TYPE, 0x8847) || matches_u(match, FIELD_ETH_TYPE, 0x8848);
     case IP:
         return v4 || v6;
     case IPV4:
