@@ -17,34 +17,41 @@
 #include "model/rsvp.h"
 
 struct neighbour_config {
-    uint32_t local, remote;            /* addresses of the control channel's two ends */
-    uint32_t hello_ms;                 /* between Hellos; > 0 */
-    unsigned hello_miss;               /* the neighbour is down after so many of its intervals of silence; >= 2 */
-    uint32_t refresh_ms;               /* R of RFC 2205 §3.7 */
-    uint32_t retry_ms;                 /* Rf of RFC 2961 §6.2, first interval; doubles each time */
-    unsigned retries;                  /* Rl of RFC 2961 §6.2; at least 1 */
-    uint32_t restart_ms, recovery_ms;  /* that we announce, RFC 3473 §9.1 */
-    uint32_t instance;                 /* ours, of this start of the program; not 0 */
-    uint32_t epoch;                    /* ours, 24 bits; not the one before the restart */
-    uint32_t seed;                     /* for the jitter of refreshes */
+    uint32_t local, remote;           /* addresses of the control channel's two ends */
+    uint32_t hello_ms;                /* between Hellos; > 0 */
+    unsigned hello_miss;              /* the neighbour is down after so many of its intervals of silence; >= 2 */
+    uint32_t refresh_ms;              /* R of RFC 2205 §3.7 */
+    uint32_t retry_ms;                /* Rf of RFC 2961 §6.2, first interval; doubles each time */
+    unsigned retries;                 /* Rl of RFC 2961 §6.2: sent so often in all; at least 1 */
+    uint32_t restart_ms, recovery_ms; /* that we announce, RFC 3473 §9.1 */
+    uint32_t instance;                /* ours, of this start of the program; not 0 */
+    uint32_t epoch;                   /* ours, 24 bits; not the one before the restart */
+    uint32_t seed;                    /* for the jitter of refreshes */
+    uint32_t first_id;                /* of our MESSAGE_IDs; 0: 1 */
 };
 
-/* Names one state: the Path or the Resv of one LSP. */
+/* States of the other side that are held; further ones are neither taken nor acknowledged. */
+#define NEIGHBOUR_STATES_MAX 65536
+
+/* Names one state, the Path or the Resv of one LSP; or another message about it. */
 struct neighbour_key {
-    uint8_t type; /* RSVP_PATH or RSVP_RESV */
+    uint8_t type; /* enum rsvp_type */
     struct rsvp_session session;
     struct rsvp_sender sender;
 };
 
 enum neighbour_event_type {
-    NEIGHBOUR_UP,          /* Hellos go both ways */
-    NEIGHBOUR_DOWN,        /* silent; its state is kept for its restart time (the node decides) */
-    NEIGHBOUR_RESTARTED,   /* another instance than before: it has lost what it did not save. 'restart' holds what it
-                            * announces. Comes with UP, before it. Each of our states is sent again in full */
-    NEIGHBOUR_MESSAGE,     /* new or changed: repeats, refreshes, Hello, Ack and Srefresh are dealt with. 'message' is the
-                            * taker's: rsvp_message_free() */
-    NEIGHBOUR_EXPIRED,     /* 'key' was not refreshed for its lifetime */
-    NEIGHBOUR_UNDELIVERED  /* 'key': not acknowledged after all retries; a state is still refreshed */
+    NEIGHBOUR_UP,   /* Hellos go both ways; 'restart' holds what it announces */
+    NEIGHBOUR_DOWN, /* silent; its state is kept for its restart time (the node decides), and does not expire */
+    /* Another instance than before: it has lost what it did not save. 'restart' holds what it announces. Comes with UP,
+     * before it, and after DOWN if it was up. Each of our states is sent again in full. */
+    NEIGHBOUR_RESTARTED,
+    /* New or changed: repeats, refreshes, Hello, Ack and Srefresh are dealt with. 'message' is the taker's:
+     * rsvp_message_free(). After a tear the state that it ends is no longer expected. */
+    NEIGHBOUR_MESSAGE,
+    NEIGHBOUR_EXPIRED,    /* 'key' was not refreshed for its lifetime */
+    NEIGHBOUR_UNDELIVERED /* 'key', its type that of the message: not acknowledged, however often it was sent; a state is
+                           * still refreshed */
 };
 
 struct neighbour_event {
@@ -55,9 +62,11 @@ struct neighbour_event {
 };
 
 struct neighbour_counters {
-    uint64_t sent, received;         /* messages */
-    uint64_t repeats, refreshes;     /* sent: repeated messages, Srefresh messages */
-    uint64_t nacks_sent, nacks_received, duplicates;
+    uint64_t sent, received;     /* messages */
+    uint64_t repeats, refreshes; /* sent: repeated messages, Srefresh messages */
+    uint64_t nacks_sent, nacks_received;
+    uint64_t duplicates; /* received: repeats, refreshes in full, and what came late */
+    uint64_t refused;    /* received: over NEIGHBOUR_STATES_MAX */
 };
 
 struct neighbour;
