@@ -185,6 +185,7 @@ enum rsvp_error_code {
     RSVP_ERR_NO_PATH = 3,          /* no path information for this Resv */
     RSVP_ERR_NO_SENDER = 4,
     RSVP_ERR_CONFLICTING_STYLE = 5,
+    RSVP_ERR_UNKNOWN_STYLE = 6,
     RSVP_ERR_UNKNOWN_CLASS = 13,
     RSVP_ERR_UNKNOWN_CTYPE = 14,
     RSVP_ERR_TRAFFIC = 21,
@@ -205,6 +206,7 @@ enum rsvp_routing_value { /* of RSVP_ERR_ROUTING */
     RSVP_ROUTING_LABEL_SET = 11,
     RSVP_ROUTING_SWITCHING = 12,
     RSVP_ROUTING_ENCODING = 14,
+    RSVP_ROUTING_LINK_PROTECTION = 15,
     RSVP_ROUTING_UNKNOWN_INTERFACE = 16
 };
 
