@@ -22,7 +22,8 @@ PRIVATE = {
     "management": [],
     "user": [],
     "router": ["/run", "/etc/frr"],
-    "gateway": ["/run"],
+    "gateway": ["/run", "/etc/frr"],
+    "transport": ["/run", "/etc/frr"],
     "switches": ["/run", "/var", "/etc/openvswitch"],
     "server": ["/run", "/var", "/etc/libvirt", "/etc/lldpd.d"],
 }
@@ -106,9 +107,10 @@ class Lab:
                            fix=f"reach it over the network, e.g. `lab exec user1 ping {guest.address}`; "
                                f"its console is `lab console {name}`")
         if name in self.topology.bridges:
-            owner = self.topology.bridges[name].node
+            owner, controller = self.topology.bridges[name].node, self.topology.bridges[name].controller
             raise LabError(f"{name} is a bridge of node {owner}",
-                           fix=f"`lab exec {owner} ovs-ofctl -O OpenFlow13 dump-flows {name}`")
+                           fix=f"`lab exec {owner} ovs-ofctl -O OpenFlow13 dump-flows {name}`" +
+                               (f"; its control plane is node {controller}" if controller else ""))
         raise LabError(f"no node {name}", fix="use one of " + ", ".join(self.topology.nodes))
 
     def enter(self, name, command):

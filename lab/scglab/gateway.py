@@ -6,7 +6,6 @@ from pathlib import Path
 
 import yaml
 
-from . import switches
 from .context import run
 from .daemon import Daemon
 from .routing import BIRD_SOCKET, ROUTES
@@ -14,7 +13,6 @@ from .switches import OPENFLOW_PORT, OVSDB_PORT
 
 REST_PORT = 8080
 PEER_PORT = 8443
-TCP_LISTEN = "0A"                       # /proc/net/tcp
 HOME = "/run/scg"                       # of everything that belongs to a gateway, as the gateway sees it
 
 
@@ -35,24 +33,6 @@ def url(lab, dc):
 
 def healthy(lab, dc):
     return lab.run(dc.gateway, "curl", "-fsS", "-m", "2", url(lab, dc) + "/healthz", check=False) is not None
-
-
-def listens(lab, daemon):
-    """The gateway takes OpenFlow connections. Read from /proc: a connection to try would look like a switch."""
-    pid = daemon.pid(lab)
-    try:
-        with open(f"/proc/{pid}/net/tcp", encoding="ascii") as file:
-            rows = [line.split() for line in file.readlines()[1:]]
-    except OSError:
-        return False
-    return any(row[1].endswith(f":{OPENFLOW_PORT:04X}") and row[3] == TCP_LISTEN for row in rows)
-
-
-def start(lab, daemon):
-    """Start scgd, and have its switches connect as soon as it can take them, not when their next try is due."""
-    daemon.start(lab, wait=False)
-    daemon.wait_for(lab, "OpenFlow port", lambda: listens(lab, daemon))
-    switches.connect(lab, lab.topology.datacenter(daemon.node).switches)
 
 
 def control_command(lab, dc, arguments):

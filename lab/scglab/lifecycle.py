@@ -8,21 +8,32 @@ import sys
 import time
 from contextlib import contextmanager
 
-from . import gateway, guestimage, routing, servers, status, switches, wiring
+from . import gateway, guestimage, routing, servers, status, switches, transport, wiring
 from .daemon import kill_all, recorded_pid
 from .errors import LabError
 
 
 def daemons(lab, with_scgd=True):
     """Every daemon of the lab, in the order of their start."""
-    found = [*switches.daemons(lab), *servers.daemons(lab), *routing.daemons(lab)]
-    return found + list(gateway.daemons(lab)) if with_scgd else found
+    found = [*switches.daemons(lab), *servers.daemons(lab), *zebras(lab), *speakers(lab)]
+    return [*found, *transport.signallers(lab), *gateway.daemons(lab)] if with_scgd else found
+
+
+def zebras(lab):
+    return [*routing.zebras(lab), *transport.zebras(lab)]
+
+
+def speakers(lab):
+    return [*transport.daemons(lab), *routing.daemons(lab)]
 
 
 def find_daemon(lab, name, node):
     for dc in lab.topology.datacenters.values():
         if node == dc.name:             # `lab restart scgd A`
             node = dc.gateway
+    for control in lab.topology.by_role("transport"):
+        if node == control.te.name:     # `lab kill gmplsd t1`
+            node = control.name
     lab.node(node)
     for daemon in daemons(lab):
         if (daemon.name, daemon.node) == (name, node):
@@ -34,8 +45,8 @@ def find_daemon(lab, name, node):
 def restart(lab, name, node):
     daemon = find_daemon(lab, name, node)
     daemon.stop(lab)
-    if name == "scgd":
-        gateway.start(lab, daemon)
+    if name in ("scgd", "gmplsd"):
+        switches.start_controllers(lab, [daemon])
         daemon.wait_ready(lab)
     else:
         daemon.start(lab)
@@ -111,7 +122,8 @@ def make(lab, with_scgd, with_guests, log_level):
         lab.make_private()
         for part in (switches, servers, routing):
             part.prepare(lab)
-        gateway.prepare(lab, log_level)
+        for part in (transport, gateway):
+            part.prepare(lab, log_level)
     with progress.stage(f"{len(lab.topology.nodes)} nodes, {len(lab.topology.links)} links"):
         wiring.make_namespaces(lab)
         wiring.make_links(lab)
@@ -123,8 +135,11 @@ def make(lab, with_scgd, with_guests, log_level):
     with progress.stage(f"{len(lab.topology.bridges)} bridges"):
         switches.configure(lab)
     with progress.stage("FRR, BIRD"):
-        for daemon in routing.daemons(lab):
-            daemon.start(lab)
+        for group in (zebras(lab), speakers(lab)):
+            for daemon in group:
+                daemon.start(lab, wait=False)
+            for daemon in group:
+                daemon.wait_ready(lab)
     with progress.stage("libvirtd answers"):
         for daemon in servers.daemons(lab):
             daemon.wait_ready(lab)
@@ -133,14 +148,20 @@ def make(lab, with_scgd, with_guests, log_level):
             servers.start_guests(lab)
     with progress.stage("spanning trees settled"):
         switches.wait_settled(lab)
-    if with_scgd:                       # after the servers, so that its first look finds them
-        with progress.stage("gateways answer, switches connected"):
-            for daemon in gateway.daemons(lab):
-                gateway.start(lab, daemon)
+    with progress.stage("transport networks known"):
+        transport.wait_routed(lab)
+    if with_scgd:
+        signallers = list(transport.signallers(lab))
+        with progress.stage("transport nodes connected" if signallers else "gmplsd is not built"):
+            switches.start_controllers(lab, signallers)
+            for daemon in signallers:
+                daemon.wait_ready(lab)
+        with progress.stage("gateways answer, switches connected"):     # after the servers: its first look finds them
+            switches.start_controllers(lab, list(gateway.daemons(lab)))
             status.wait_gateways(lab)
     else:
         for dc in lab.topology.datacenters.values():
-            switches.connect(lab, dc.switches)
+            switches.connect(lab, dc.switches, {dc.gateway})
     if with_guests:
         with progress.stage("guests booted"):
             servers.wait_guests(lab)

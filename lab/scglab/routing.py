@@ -1,25 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-"""FRR in the routers, BIRD beside the gateways."""
+"""The routes to the data centers: FRR's bgpd in the routers, BIRD beside the gateways."""
 
 import json
-import os
-import pwd
 
+from . import frr
 from .context import wait_for
 from .daemon import Daemon
+from .errors import LabError
 
-FRR = "/usr/lib/frr"
 BIRD_SOCKET = "/run/scg/bird.ctl"
 ROUTES = "/run/scg/routes.inc"
 
 
+def zebras(lab):
+    for node in lab.topology.by_role("router"):
+        yield frr.daemon(lab, node, "zebra")
+
+
 def daemons(lab):
     for node in lab.topology.by_role("router"):
-        name = node.name
-        yield Daemon(name, "zebra", [f"{FRR}/zebra", "-f", "/etc/frr/zebra.conf", "-P", "0", "--log", "stdout"],
-                     ready=lambda name=name: lab.private(name, "/run/frr/zserv.api").exists())
-        yield Daemon(name, "bgpd", [f"{FRR}/bgpd", "-f", "/etc/frr/bgpd.conf", "-P", "0", "--log", "stdout"],
-                     ready=lambda name=name: lab.private(name, "/run/frr/bgpd.vty").exists())
+        yield frr.daemon(lab, node, "bgpd")
     for dc in lab.topology.datacenters.values():
         yield Daemon(dc.gateway, "bird",
                      ["bird", "-f", "-c", "/run/scg/bird.conf", "-s", BIRD_SOCKET, "-P", "/run/scg/bird.pid"],
@@ -27,14 +27,8 @@ def daemons(lab):
 
 
 def prepare(lab):
-    frr = pwd.getpwnam("frr")
     for node in lab.topology.by_role("router"):
-        lab.write(node.name, "/etc/frr/zebra.conf", f"hostname {node.name}\n")
-        lab.write(node.name, "/etc/frr/bgpd.conf", bgpd_conf(node))
-        lab.write(node.name, "/etc/frr/vtysh.conf", "no service integrated-vtysh-config\n")
-        run_directory = lab.private(node.name, "/run/frr")
-        run_directory.mkdir(parents=True, exist_ok=True)
-        os.chown(run_directory, frr.pw_uid, frr.pw_gid)
+        frr.prepare(lab, node, {"zebra": f"hostname {node.name}\n", "bgpd": bgpd_conf(node)})
     for dc in lab.topology.datacenters.values():
         lab.write(dc.gateway, "/run/scg/bird.conf", bird_conf(lab, dc))
         lab.write(dc.gateway, ROUTES, "")
@@ -95,10 +89,10 @@ protocol bgp edge {{
 
 def sessions(lab, node):
     """BGP neighbour -> state, as the router's bgpd sees it; empty if it does not answer."""
-    text = lab.run(node, "vtysh", "-d", "bgpd", "-c", "show bgp ipv4 unicast summary json", check=False, timeout=5)
     try:
-        return {peer: facts["state"] for peer, facts in json.loads(text or "{}").get("peers", {}).items()}
-    except ValueError:
+        text = frr.ask(lab, node, "bgpd", "show bgp ipv4 unicast summary json")
+        return {peer: facts["state"] for peer, facts in json.loads(text).get("peers", {}).items()}
+    except (LabError, ValueError):
         return {}
 
 

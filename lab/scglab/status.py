@@ -3,7 +3,7 @@
 
 import json
 
-from . import gateway, lifecycle, routing, servers, switches, wiring
+from . import gateway, lifecycle, routing, servers, switches, transport, wiring
 from .context import wait_for
 
 
@@ -13,7 +13,7 @@ def collect(lab):
         return {"state": "down", "directory": str(lab.dir)}
     existing = set(wiring.existing(lab))
     result = {"state": record.get("state", "broken"), "directory": str(lab.dir), "prefix": lab.prefix, "nodes": {},
-              "daemons": [], "guests": {}, "bgp": {}, "switches": {}, "tree": {}}
+              "daemons": [], "guests": {}, "bgp": {}, "ospf": {}, "switches": {}, "tree": {}}
     for node in lab.topology.nodes.values():
         result["nodes"][node.name] = {
             "namespace": lab.namespace(node.name), "exists": lab.namespace(node.name) in existing, "role": node.role,
@@ -31,6 +31,9 @@ def collect(lab):
     for node in lab.topology.by_role("router"):
         if (node.name, "bgpd") in alive:
             result["bgp"][node.name] = routing.sessions(lab, node.name)
+    for node in transport.speakers(lab):
+        if (node.name, "ospfd") in alive:
+            result["ospf"][node.name] = transport.neighbours(lab, node.name)
     for node in lab.topology.by_role("switches"):
         if (node.name, "ovsdb-server") in alive and (node.name, "ovs-vswitchd") in alive:
             result["switches"].update(switches.connections(lab, node.name))
@@ -53,9 +56,13 @@ def wait_gateways(lab, deadline=20):
     for daemon in gateway.daemons(lab):
         daemon.wait_ready(lab)
     for dc in lab.topology.datacenters.values():
-        wait_for("all switches connected to the gateway",
-                 lambda dc=dc: all(switches.connections(lab, dc.switches).values()), deadline, where=dc.switches,
+        wait_for("all switches connected to the gateway", lambda dc=dc: connected(lab, dc), deadline, where=dc.switches,
                  fix=f"see {lab.log_file(dc.gateway, 'scgd')}")
+
+
+def connected(lab, dc):
+    found = switches.connections(lab, dc.switches)
+    return all(found.get(bridge.name) for bridge in lab.topology.bridges.values() if bridge.controller == dc.gateway)
 
 
 def table(headings, lines):
@@ -72,7 +79,7 @@ def show(lab, as_json=False):
     print(f"lab {facts['state']} in {facts['directory']}")
     if facts["state"] == "down":
         return 3
-    running = {}
+    running, names = {}, {node.router_id: node.name for node in transport.speakers(lab)}
     for daemon in facts["daemons"]:
         running.setdefault(daemon["node"], []).append(
             f"{daemon['name']} {daemon['pid']}" if daemon["alive"] else f"{daemon['name']} DEAD")
@@ -86,9 +93,13 @@ def show(lab, as_json=False):
                for name, places in facts["guests"].items()]),
         table(("ROUTER", "BGP NEIGHBOUR", "STATE"),
               [(router, peer, state) for router, peers in facts["bgp"].items() for peer, state in peers.items()]),
-        table(("BRIDGE", "NODE", "GATEWAY", "PORTS (RSTP ROLE)"),
+        table(("SPEAKER", "OSPF NEIGHBOUR", "STATE"),
+              [(speaker, names.get(peer, peer), state)
+               for speaker, peers in facts["ospf"].items() for peer, state in peers.items()]),
+        table(("BRIDGE", "NODE", "CONTROLLER", "PORTS (RSTP ROLE)"),
               [(bridge.name, bridge.node,
-                {True: "connected", False: "NOT CONNECTED", None: "-"}[facts["switches"].get(bridge.name)],
+                {True: bridge.controller, False: f"{bridge.controller} NOT CONNECTED",
+                 None: "-"}[facts["switches"].get(bridge.name)],
                 " ".join(end.interface + (f"({facts['tree'][end.interface]['role']})"
                                           if end.interface in facts["tree"] else "")
                          for end, _ in lab.topology.ends_of_bridge(bridge.name)))

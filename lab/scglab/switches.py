@@ -11,6 +11,7 @@ DATABASE = "/etc/openvswitch/conf.db"
 SOCKET = "/run/openvswitch/db.sock"
 OPENFLOW_PORT = 6653
 OVSDB_PORT = 6640
+TCP_LISTEN = "0A"                       # /proc/net/tcp
 
 
 def daemons(lab):
@@ -45,6 +46,9 @@ def configure(lab):
             words += ["--", *bridge_words(lab, bridge)]
             for end, link in lab.topology.ends_of_bridge(bridge.name):
                 words += ["--", "add-port", bridge.name, end.interface]
+                if link.patch:
+                    peer = next(other.interface for other in link.ends if other is not end)
+                    words += ["--", "set", "Interface", end.interface, "type=patch", f"options:peer={peer}"]
                 if bridge.rstp_priority is not None and not link.rstp:
                     words += ["--", "set", "Port", end.interface, "other_config:rstp-enable=false"]
         lab.run(node.name, "ovs-vsctl", "--timeout=20", *words)
@@ -65,12 +69,34 @@ def bridge_words(lab, bridge):
     return words + ["fail_mode=secure", "protocols=OpenFlow13"]
 
 
-def connect(lab, node):
-    """Point the node's bridges to their gateway, now.
+def listens(lab, daemon):
+    """The controller takes OpenFlow connections. Read from /proc: a connection to try would look like a switch."""
+    pid = daemon.pid(lab)
+    try:
+        with open(f"/proc/{pid}/net/tcp", encoding="ascii") as file:
+            rows_of_file = [line.split() for line in file.readlines()[1:]]
+    except OSError:
+        return False
+    return any(row[1].endswith(f":{OPENFLOW_PORT:04X}") and row[3] == TCP_LISTEN for row in rows_of_file)
 
-    OVS 3.1 heeds max_backoff only while a connection stands: a bridge whose gateway was away tries every 8 s. A target
-    that reads otherwise (6653 is the default port) makes it try at once. A bridge must not be without a controller
-    for a moment: it would drop its flows.
+
+def start_controllers(lab, started):
+    """Start controllers, and have their switches connect as soon as these can take them, not when a try is due."""
+    for daemon in started:
+        daemon.start(lab, wait=False)
+    for daemon in started:
+        daemon.wait_for(lab, "OpenFlow port", lambda daemon=daemon: listens(lab, daemon))
+    controllers = {daemon.node for daemon in started}
+    for node in sorted({bridge.node for bridge in lab.topology.bridges.values() if bridge.controller in controllers}):
+        connect(lab, node, controllers)
+
+
+def connect(lab, node, controllers):
+    """Point the node's bridges that have one of these controllers to it, now.
+
+    OVS 3.1 heeds max_backoff only while a connection stands: a bridge whose controller was away tries every 8 s. A
+    target that reads otherwise (6653 is the default port) makes it try at once. A bridge must not be without a
+    controller for a moment: it would drop its flows.
     """
     connected, targets = connections(lab, node), {}
     for row in rows(lab, node, "Controller", ["_uuid", "target"]):
@@ -79,7 +105,7 @@ def connect(lab, node):
                if isinstance(row["controller"], str)}
     words = []
     for bridge in lab.topology.bridges_of(node):
-        if bridge.controller is None or connected.get(bridge.name):
+        if bridge.controller not in controllers or connected.get(bridge.name):
             continue
         target = f"tcp:{lab.topology.nodes[bridge.controller].management_address}:{OPENFLOW_PORT}"
         if present.get(bridge.name) == target:
@@ -138,7 +164,7 @@ def wait_settled(lab, deadline=30):
 
 
 def connections(lab, node):
-    """Bridge -> whether its gateway is connected; bridges without a controller are left out."""
+    """Bridge -> whether its controller is connected; bridges without a controller are left out."""
     ours = {row["_uuid"]: row["is_connected"] for row in rows(lab, node, "Controller", ["_uuid", "is_connected"])}
     found = {}
     for row in rows(lab, node, "Bridge", ["name", "controller"]):

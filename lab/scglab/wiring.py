@@ -39,7 +39,7 @@ def make_namespaces(lab):
 
 def make_links(lab):
     topology, made = lab.topology, []
-    for link in topology.links:
+    for link in (one for one in topology.links if not one.patch):
         one, other = link.ends
         made.append(f"link add {one.interface} netns {lab.namespace(one.node)} mtu {link.mtu} type veth "
                     f"peer name {other.interface} netns {lab.namespace(other.node)} mtu {link.mtu}")

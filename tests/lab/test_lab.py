@@ -7,6 +7,7 @@ import subprocess
 
 import pytest
 import yaml
+import transport
 from labtool import FLOWS, PROBE, ROOT, wait_until
 
 EDGES = {"tor-a", "pe1", "pe3", "tor-b", "pe2", "pe4"}
@@ -26,6 +27,10 @@ def test_status(lab):
         {"V1": ["running"], "V2": ["running"], "V3": ["running"]}
     assert facts["bgp"]["pe1-r"]["10.255.0.1"] == "Established"
     assert facts["bgp"]["pe2-r"]["10.255.0.2"] == "Established"
+    assert {node: (len(peers), set(peers.values())) for node, peers in facts["ospf"].items()} == \
+        {"t1-c": (4, {"Full"}), "t2-c": (4, {"Full"}), "t3-c": (3, {"Full"}), "t4-c": (3, {"Full"}),
+         **{f"pe{number}-c": (3, {"Full"}) for number in range(1, 5)}, "pe5-c": (2, {"Full"}),
+         "scg-a": (2, {"Full"}), "scg-b": (2, {"Full"})}
     assert "server-a" in lab.run("status").stdout
 
 
@@ -39,7 +44,9 @@ def test_exec(lab):
     (("exec", "V2", "true"), "V2 is a guest"),
     (("exec", "p1", "true"), "p1 is a bridge of node dc-a"),
     (("exec", "nowhere", "true"), "no node nowhere"),
+    (("exec", "t1", "true"), "its control plane is node t1-c"),
     (("capture", "p1-p9"), "no link end is called p1-p9"),
+    (("capture", "pe1-x"), "pe1-x is a patch port of bridge pe1"),
     (("restart", "ospfd", "inet"), "no daemon ospfd in node inet"),
     (("ctl", "C", "vm", "list"), "no data center C"),
 ])
@@ -52,7 +59,8 @@ def test_complaints(lab, words, complaint):
 
 def test_nodes_do_not_see_the_host(lab):
     """The switches of one node only, under the default socket of the tools."""
-    assert set(lab.exec("wan", "ovs-vsctl", "list-br").split()) == {"t3", "t4"}
+    assert set(lab.exec("wan", "ovs-vsctl", "list-br").split()) == \
+        {"t1", "t2", "t3", "t4", "pe5", "bypass"}
 
 
 def test_servers_announce_themselves(lab):
@@ -97,6 +105,68 @@ def test_edges_are_leaves(lab):
         roles = sorted(port["role"] for name, port in tree.items()
                        if name.startswith(edge + "-") and name.removeprefix(edge + "-").startswith("p"))
         assert roles in (["Root"], ["Alternate", "Root"]), edge
+
+
+@pytest.fixture(scope="module")
+def te_links():
+    """From the topology: (area, router id, local address) -> what OSPF should tell, in both directions of each link."""
+    with open(ROOT / "lab" / "topology.yaml", encoding="utf-8") as file:
+        group = yaml.safe_load(file)["links"]["transport"]
+    links = {}
+    for pair in group["pairs"]:
+        te = {**group["te"], **pair["te"]}
+        ids = [transport.ROUTER_IDS[end.removesuffix("-tn")] for end in pair["ends"]]
+        area = next(area for area, nodes in transport.NODES.items() if pair["ends"][0] in nodes)
+        rate = te["bandwidth-mbps"] * 1_000_000
+        for here, there in ((0, 1), (1, 0)):
+            links[area, ids[here], f"10.252.{te['number']}.{here + 1}"] = {
+                "to": ids[there], "remote": f"10.252.{te['number']}.{there + 1}", "metric": te["metric"],
+                "max_bps": rate, "reservable_bps": rate, "unreserved_bps": [rate] * transport.PRIORITIES,
+                "delay_us": te["delay-us"], "admin_group": te.get("admin-group", 0)}
+    return links
+
+
+@pytest.mark.parametrize("gateway", ["scg-a", "scg-b"])
+def test_gateways_hear_both_transport_networks(lab, te_links, gateway):
+    assert len(te_links) == 2 * len(transport.EVERY_LINK)
+    wait_until("every TE link as the topology has it", lambda: transport.heard(lab, gateway) == te_links)
+
+
+def test_control_nodes_reach_each_other_within_their_network(lab):
+    def reaches(name):
+        return lab.run("exec", "pe1-c", "ping", "-c", "1", "-W", "1", "-I", transport.ROUTER_IDS["pe1"],
+                       transport.ROUTER_IDS[name], check=False).returncode == 0
+
+    assert reaches("pe5") and reaches("pe2")
+    assert not reaches("pe3")
+
+
+def test_routing_daemons_take_their_configuration(lab):
+    logs = list((lab.directory / "log").glob("*-zebra.log")) + list((lab.directory / "log").glob("*-ospfd.log"))
+    assert len(logs) == 25
+    assert [file.name for file in logs if "Command returned" in file.read_text(encoding="utf-8")] == []
+
+
+def test_transport_node_comes_back(lab, te_links):
+    """A killed ospfd by the node's own name; its neighbours miss it, and it is heard anew."""
+    lab.run("kill", "ospfd", "t1")
+    wait_until("its neighbours to miss it", lambda: "t1-c" not in lab.status()["ospf"]
+               and transport.ROUTER_IDS["t1"] not in lab.status()["ospf"]["pe5-c"])
+    lab.run("restart", "ospfd", "t1")
+    wait_until("its neighbours to be full", lambda: set(lab.status()["ospf"]["t1-c"].values()) == {"Full"})
+    wait_until("its links to be heard", lambda: transport.heard(lab, "scg-a") == te_links)
+
+
+def test_user_of_the_transport_network_is_alone_without_a_circuit(lab):
+    assert lab.exec("ce1", "ip", "route") == "10.100.0.0/24 dev ce1-pe5 proto kernel scope link src 10.100.0.101 \n"
+    ends = ["pe5-ce1", "pe5-t1", "pe5-t2", "pe1-p1", "pe1-p3"]
+    with transport.Counter(lab, ends, "arp host 10.100.0.101") as counter:
+        for address in ("10.100.0.1", "10.100.0.12"):
+            report = lab.probe("ce1", "icmp", address, "--for", "0.3", "--linger", "0.2").report()
+            assert report["received"] == 0 < report["sent"]
+        seen = counter.counts()
+    assert seen.pop("pe5-ce1") > 0
+    assert set(seen.values()) == {0}
 
 
 def test_dead_daemon_is_told_and_restarted(lab):
@@ -209,7 +279,7 @@ def test_guests_reach_each_other_by_way_of_the_tor(hand_made):
 
 def test_virsh_migrates_over_the_transport_network(hand_made):
     def bytes_sent():
-        return int(hand_made.exec("wan", "cat", "/sys/class/net/t3-t4/statistics/tx_bytes"))
+        return int(hand_made.exec("wan", "cat", "/sys/class/net/bypass-pe4/statistics/tx_bytes"))
 
     before = bytes_sent()
     hand_made.virsh("server-a", "migrate", "--live", "--p2p", "--persistent", "--undefinesource", "V1",

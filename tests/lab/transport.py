@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The transport networks as tests see them: what stands on the nodes, what gateways hear, what passes on links."""
+
+import ctypes
+import re
+import socket
+import struct
+import subprocess
+
+from labtool import FLOWS
+
+TN1, TN2 = "0.0.0.1", "0.0.0.2"
+ROUTER_IDS = {"t1": "10.253.0.1", "t2": "10.253.0.2", "t3": "10.253.0.3", "t4": "10.253.0.4", "pe1": "10.253.0.11",
+              "pe2": "10.253.0.12", "pe3": "10.253.0.13", "pe4": "10.253.0.14", "pe5": "10.253.0.15"}
+NODES = {TN1: ("t1", "t2", "pe1", "pe2", "pe5"), TN2: ("t3", "t4", "pe3", "pe4")}
+EVERY_NODE = NODES[TN1] + NODES[TN2]
+LINKS = {TN1: ("t1-t2", "t1-pe1", "t1-pe2", "t1-pe5", "t2-pe1", "t2-pe2", "t2-pe5"),
+         TN2: ("t3-t4", "t3-pe3", "t3-pe4", "t4-pe3", "t4-pe4")}
+EVERY_LINK = LINKS[TN1] + LINKS[TN2]
+PRIORITIES = 8
+
+SOL_PACKET, PACKET_STATISTICS = 263, 6
+SO_ATTACH_FILTER = 26
+ETH_P_ALL = 3
+
+
+def control(name):
+    """The node of the control plane."""
+    return name + "-c"
+
+
+def bridge(name):
+    """(node, bridge) that forward for the transport node."""
+    if name in ("pe1", "pe3"):
+        return "dc-a", name + "-tn"
+    if name in ("pe2", "pe4"):
+        return "dc-b", name + "-tn"
+    return "wan", name
+
+
+def flows(lab, name):
+    """The flows of a transport node's bridge, without counters, sorted."""
+    node, switch = bridge(name)
+    return sorted(line.strip() for line in lab.exec(node, *FLOWS, "--no-stats", "dump-flows", switch).splitlines()
+                  if "actions=" in line)
+
+
+def meters(lab, name):
+    """The meters of a transport node's bridge, sorted: their bands on one line each."""
+    node, switch = bridge(name)
+    text = lab.exec(node, *FLOWS, "dump-meters", switch)
+    return sorted(re.sub(r"\s+", " ", one).strip() for one in re.split(r"(?=meter=\d)", text)[1:])
+
+
+def unreserved(lab, name):
+    """By interface of the control node, the bits per second that each setup priority may still take, as zebra has it:
+    what gmplsd wrote last, before OSPF's throttle of 5 s."""
+    found, interface = {}, None
+    for line in lab.exec(control(name), "vtysh", "-d", "zebra", "-c", "show interface").splitlines():
+        if line.startswith("Interface "):
+            interface = line.split()[1]
+        for priority, rate in re.findall(r"\[(\d)\]: (\S+) \(Bytes/sec\)", line):
+            found.setdefault(interface, [0] * PRIORITIES)[int(priority)] = bits(rate)
+    return found
+
+
+def bits(bytes_per_second):
+    return round(float(bytes_per_second) * 8)
+
+
+def te_state(lab, name):
+    """All that a circuit leaves on a node."""
+    return {"flows": flows(lab, name), "meters": meters(lab, name), "unreserved": unreserved(lab, name)}
+
+
+def every_te_state(lab):
+    return {name: te_state(lab, name) for name in EVERY_NODE}
+
+
+def channels(lab, dc):
+    """The channels that a gateway knows, by name."""
+    return {one["name"]: one for one in lab.ctl(dc, "channel", "list")}
+
+
+# -- what the ospfd of a gateway heard
+
+FIELDS = {"Link-ID": "to", "Traffic Engineering Metric": "metric", "Maximum Bandwidth": "max_bps",
+          "Maximum Reservable Bandwidth": "reservable_bps", "Normal Average Link Delay": "delay_us",
+          "Resource class/color": "admin_group"}
+
+
+def heard(lab, gateway):
+    """The TE links that a gateway's ospfd knows, by (area, router id, local address)."""
+    text = lab.exec(gateway, "vtysh", "-d", "ospfd", "-c", "show ip ospf database opaque-area")
+    found = {}
+    for area, body in re.findall(r"Opaque-LSA \(Area (\S+)\)\n(.*?)(?=\n +Area-Local|\Z)", text, re.DOTALL):
+        for lsa in body.split("  LS age: ")[1:]:
+            if "Local Interface IP" in lsa and not lsa.startswith("3600"):
+                router = re.search(r"Advertising Router: (\S+)", lsa)[1]
+                local, remote = re.findall(r"#0: (\S+)", lsa)
+                found[area, router, local] = {"remote": remote, **te_fields(lsa)}
+    return found
+
+
+def te_fields(lsa):
+    link = {"admin_group": 0, "unreserved_bps": [0] * PRIORITIES}
+    for label, value in re.findall(r"^  ([^:\n]+): (\S+)", lsa, re.MULTILINE):
+        if label in FIELDS:
+            name = FIELDS[label]
+            link[name] = value if name == "to" else bits(value) if name.endswith("_bps") else int(value, 0)
+    for priority, rate in re.findall(r"\[(\d)\]: (\S+) \(Bytes/sec\)", lsa):
+        link["unreserved_bps"][int(priority)] = bits(rate)
+    return link
+
+
+# -- what passes on links
+
+# Packets from the servers' migration NICs, 10.254.0.0/24: bare, in a VLAN, in a label, in both; by the type's place.
+MIGRATION = " or ".join(f"(ether[{place}:2] = 0x0800 and ether[{place + 14}:4] & 0xffffff00 = 0x0afe0000)"
+                        for place in (12, 16, 30, 34))
+
+
+class Counter:
+    """Counts the frames that match a filter at link ends, in both directions, from the moment that this returns.
+
+    The kernel counts. Nothing is read, so nothing is missed, however much passes.
+    """
+
+    def __init__(self, lab, ends, expression):
+        program = packet_filter(expression)
+        where = {end: node for node, facts in lab.status()["nodes"].items() for end in facts["interfaces"]}
+        self.sockets, self.seen = {}, dict.fromkeys(ends, 0)
+        for end in ends:
+            with lab.inside(where[end]):
+                self.sockets[end] = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)     # hears nothing yet
+            attach(self.sockets[end], program)
+            self.sockets[end].bind((end, ETH_P_ALL))
+
+    def counts(self):
+        for end, one in self.sockets.items():   # the kernel's count starts anew when it is asked
+            self.seen[end] += struct.unpack("II", one.getsockopt(SOL_PACKET, PACKET_STATISTICS, 8))[0]
+        return dict(self.seen)
+
+    def close(self):
+        for one in self.sockets.values():
+            one.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+def packet_filter(expression):
+    """A filter of tcpdump's as the kernel takes it: struct sock_filter, one behind the other."""
+    done = subprocess.run(["tcpdump", "-y", "EN10MB", "-ddd", expression], capture_output=True, text=True, check=True)
+    return b"".join(struct.pack("HBBI", *map(int, line.split())) for line in done.stdout.splitlines()[1:])
+
+
+def attach(one, program):
+    instruction = struct.calcsize("HBBI")
+    buffer = ctypes.create_string_buffer(program)
+    one.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER,
+                   struct.pack("HP", len(program) // instruction, ctypes.addressof(buffer)))
