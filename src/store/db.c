@@ -6,7 +6,6 @@
 
 #include "base/alloc.h"
 #include "base/strbuf.h"
-#include "store/schema.h"
 
 /* What SQLite's last failure means to a person. */
 static int explain(struct db *db, const char *doing, struct err *err)
@@ -97,13 +96,13 @@ static int check_identity(struct db *db, int *version, struct err *err)
         (status = query_int(db, "PRAGMA user_version", doing, version, err)) < 0 ||
         (status = query_int(db, "SELECT count(*) FROM sqlite_schema", doing, &tables, err)) < 0)
         return status;
-    if (tables && application != SCHEMA_APPLICATION_ID)
+    if (tables && application != db->schema.application_id)
         return err_set(err, ERR_MALFORMED, "%s: this database was made by another program; name another file",
                        db->path);
-    if (*version > schema_version())
+    if (*version > db->schema.n_steps)
         return err_set(err, ERR_UNSUPPORTED,
                        "%s: this database has version %d, this program knows versions up to %d; upgrade the program",
-                       db->path, *version, schema_version());
+                       db->path, *version, db->schema.n_steps);
     return 0;
 }
 
@@ -116,13 +115,13 @@ static int apply_schema(struct db *db, struct err *err)
     if (status < 0)
         return status;
     status = check_identity(db, &version, err);
-    if (!status && version < schema_version()) {
+    if (!status && version < db->schema.n_steps) {
         char pragmas[96];
 
-        snprintf(pragmas, sizeof pragmas, "PRAGMA application_id = %d; PRAGMA user_version = %d", SCHEMA_APPLICATION_ID,
-                 schema_version());
-        for (int v = version; !status && v < schema_version(); v++)
-            status = execute(db, schema_steps[v], doing, err);
+        snprintf(pragmas, sizeof pragmas, "PRAGMA application_id = %d; PRAGMA user_version = %d",
+                 db->schema.application_id, db->schema.n_steps);
+        for (int v = version; !status && v < db->schema.n_steps; v++)
+            status = execute(db, db->schema.steps[v], doing, err);
         if (!status)
             status = execute(db, pragmas, doing, err);
     }
@@ -133,7 +132,7 @@ static int apply_schema(struct db *db, struct err *err)
     return db_commit(db, err);
 }
 
-/* WAL with a lock that is kept: no shared memory file, and no second gateway on the same journal. */
+/* WAL with a lock that is kept: no shared memory file, and no second daemon on the same file. */
 static int set_modes(struct db *db, struct err *err)
 {
     AUTO_FREE char *mode = NULL;
@@ -148,7 +147,8 @@ static int set_modes(struct db *db, struct err *err)
     if (strcmp(mode, "wal") != 0)
         return err_set(err, ERR_UNSUPPORTED, "%s: the file system does not allow a write-ahead log (mode is %s)",
                        db->path, mode);
-    return execute(db, "PRAGMA synchronous = FULL", "setting its modes", err);
+    return execute(db, db->schema.survives_power_loss ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL",
+                   "setting its modes", err);
 }
 
 static int check_integrity(struct db *db, struct err *err)
@@ -161,9 +161,10 @@ static int check_integrity(struct db *db, struct err *err)
     return err_set(err, ERR_MALFORMED, "%s: the file is damaged (%s); restore a copy of it", db->path, verdict);
 }
 
-int db_open(struct db *db, const char *path, const char *const *sql, size_t n_statements, struct err *err)
+int db_open(struct db *db, const char *path, const struct db_schema *schema, const char *const *sql,
+            size_t n_statements, struct err *err)
 {
-    *db = (struct db) {.path = xstrdup(path), .sql = sql, .n_statements = n_statements};
+    *db = (struct db) {.schema = *schema, .path = xstrdup(path), .sql = sql, .n_statements = n_statements};
     db->statements = xcalloc(n_statements, sizeof *db->statements);
 
     int status = 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The skin over SQLite that store.c stands on: one connection that has its file for itself, statements that are
+/* The skin over SQLite that store.c and lsp_store.c stand on: one connection that has its file for itself, statements that are
  * prepared once, transactions that remember their first failure. Knows no table. */
 #ifndef STORE_DB_H
 #define STORE_DB_H
@@ -11,8 +11,17 @@
 
 #include "base/err.h"
 
+/* Whose database it is and what its tables are: steps[n] brings version n to n + 1. */
+struct db_schema {
+    int application_id; /* PRAGMA application_id */
+    const char *const *steps;
+    int n_steps;
+    bool survives_power_loss; /* each commit is on disk before it returns; else it survives only the process */
+};
+
 struct db {
     sqlite3 *handle;
+    struct db_schema schema;
     char *path;
     const char *const *sql;    /* text of each statement; borrowed for the life of the connection */
     sqlite3_stmt **statements; /* of the same index; null until first used */
@@ -21,10 +30,11 @@ struct db {
     struct err failure; /* the first failure within the transaction */
 };
 
-/* Opens or creates 'path', locks it against every other connection and brings its tables to the version of schema.h.
+/* Opens or creates 'path', locks it against every other connection and brings its tables to the newest version.
  * 0; ERR_CONFLICT: someone else has it open; ERR_UNSUPPORTED: a newer version; ERR_MALFORMED: damaged or not ours;
  * ERR_EXHAUSTED: the disk is full; ERR_REFUSED, ERR_IO. After a failure there is nothing to close. */
-int db_open(struct db *db, const char *path, const char *const *sql, size_t n_statements, struct err *err);
+int db_open(struct db *db, const char *path, const struct db_schema *schema, const char *const *sql,
+            size_t n_statements, struct err *err);
 void db_close(struct db *db); /* rolls an open transaction back */
 
 int db_begin(struct db *db, struct err *err);

@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "store/db.h"
+#include "store/schema.h"
 
 enum {
     MIGRATION_PUT,
@@ -71,9 +72,10 @@ struct store {
 
 struct store *store_open(const char *path, struct err *err)
 {
+    const struct db_schema schema = {SCHEMA_APPLICATION_ID, schema_steps, schema_version(), true};
     struct store *store = xcalloc(1, sizeof *store);
 
-    if (db_open(&store->db, path, sql, N_STATEMENTS, err) < 0) {
+    if (db_open(&store->db, path, &schema, sql, N_STATEMENTS, err) < 0) {
         free(store);
         return NULL;
     }

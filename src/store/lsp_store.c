@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store/lsp_store.h"
+
+#include "base/alloc.h"
+#include "store/db.h"
+
+#define APPLICATION_ID 0x474d504c /* "GMPL" */
+
+static const char *const steps[] = {
+    "CREATE TABLE lsp (key INTEGER PRIMARY KEY, text TEXT NOT NULL) STRICT;",
+};
+
+enum { PUT, REMOVE, ALL, N_STATEMENTS };
+
+static const char *const sql[] = {
+    [PUT] = "INSERT INTO lsp (key, text) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET text = excluded.text",
+    [REMOVE] = "DELETE FROM lsp WHERE key = ?1",
+    [ALL] = "SELECT key, text FROM lsp ORDER BY key",
+};
+
+struct lsp_store {
+    struct db db;
+};
+
+struct lsp_store *lsp_store_open(const char *path, struct err *err)
+{
+    const struct db_schema schema = {APPLICATION_ID, steps, ARRAY_LEN(steps), false};
+    struct lsp_store *store = xcalloc(1, sizeof *store);
+
+    if (db_open(&store->db, path, &schema, sql, N_STATEMENTS, err) < 0) {
+        free(store);
+        return NULL;
+    }
+    return store;
+}
+
+void lsp_store_close(struct lsp_store *store)
+{
+    if (!store)
+        return;
+    lsp_store_commit(store, NULL);
+    db_close(&store->db);
+    free(store);
+}
+
+/* SQLite's keys are signed; the same 64 bits go there and back. */
+static int change(struct lsp_store *store, size_t index, uint64_t key, const char *text, struct err *err)
+{
+    sqlite3_stmt *statement;
+    int status = store->db.in_transaction ? 0 : db_begin(&store->db, err);
+
+    if (!status)
+        status = db_statement(&store->db, index, &statement, err);
+    if (status < 0)
+        return status;
+    db_bind_int(statement, 1, (int64_t) key);
+    if (text)
+        db_bind_text(statement, 2, text);
+    return db_step(&store->db, statement, err);
+}
+
+int lsp_store_put(struct lsp_store *store, uint64_t key, const char *text, struct err *err)
+{
+    return change(store, PUT, key, text, err);
+}
+
+int lsp_store_remove(struct lsp_store *store, uint64_t key, struct err *err)
+{
+    return change(store, REMOVE, key, NULL, err);
+}
+
+int lsp_store_commit(struct lsp_store *store, struct err *err)
+{
+    return store->db.in_transaction ? db_commit(&store->db, err) : 0;
+}
+
+int lsp_store_each(struct lsp_store *store, lsp_store_fn *fn, void *arg, struct err *err)
+{
+    sqlite3_stmt *statement;
+    int status = db_statement(&store->db, ALL, &statement, err);
+
+    if (status < 0)
+        return status;
+    while ((status = db_step(&store->db, statement, err)) == 1) {
+        if (!fn(arg, (uint64_t) sqlite3_column_int64(statement, 0), db_text(statement, 1))) {
+            db_end(statement);
+            return 0;
+        }
+    }
+    return status;
+}
