@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "io/raw.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <netinet/ip.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "io/io_internal.h"
+
+#define BATCH 16            /* packets that one system call reads */
+#define BATCHES_MAX 8       /* before others on the loop get their turn */
+#define QUEUE_MAX (4 << 20) /* bytes that wait to be sent */
+#define KERNEL_BUFFER (4 << 20)
+#define IP_HEADER_MAX 60
+#define PACKET_SIZE (IP_HEADER_MAX + RAW_PACKET_MAX)
+
+struct waiting {
+    struct waiting *next;
+    struct raw_destination to;
+    size_t n;
+    uint8_t bytes[];
+};
+
+struct raw {
+    int fd;
+    uint8_t protocol;
+    struct event *readable, *writable;
+    raw_fn *received;
+    void *arg;
+    struct waiting *first, *last;
+    size_t queued; /* bytes */
+    struct raw_counters counters;
+    bool reading, freed; /* raw_free() within 'received' leaves the rest to the reader */
+    uint8_t *buffer;
+};
+
+/* ---- receiving ---- */
+
+static unsigned interface_of(struct msghdr *header)
+{
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(header); c; c = CMSG_NXTHDR(header, c)) {
+        struct in_pktinfo info;
+
+        if (c->cmsg_level != IPPROTO_IP || c->cmsg_type != IP_PKTINFO)
+            continue;
+        memcpy(&info, CMSG_DATA(c), sizeof info);
+        return (unsigned) info.ipi_ifindex;
+    }
+    return 0;
+}
+
+/* The kernel has checked the IP header; its length is looked at all the same. */
+static void take_packet(struct raw *raw, const uint8_t *bytes, size_t n, unsigned interface)
+{
+    struct iphdr ip;
+    size_t header;
+
+    if (n < sizeof ip)
+        return;
+    memcpy(&ip, bytes, sizeof ip);
+    header = ip.ihl * 4u;
+    if (header < sizeof ip || header > n)
+        return;
+    raw->counters.received++;
+    raw->received(raw->arg, &(struct raw_packet) {.source = ntohl(ip.saddr),
+                                                  .destination = ntohl(ip.daddr),
+                                                  .interface = interface,
+                                                  .ttl = ip.ttl,
+                                                  .bytes = bytes + header,
+                                                  .n = n - header});
+}
+
+/* Returns how many packets came; -1: 'raw' was freed by its owner. */
+static int receive_batch(struct raw *raw)
+{
+    struct mmsghdr messages[BATCH] = {0};
+    struct iovec parts[BATCH];
+    char control[BATCH][CMSG_SPACE(sizeof(struct in_pktinfo))];
+    int n;
+
+    for (unsigned i = 0; i < BATCH; i++) {
+        parts[i] = (struct iovec) {raw->buffer + i * PACKET_SIZE, PACKET_SIZE};
+        messages[i].msg_hdr.msg_iov = &parts[i];
+        messages[i].msg_hdr.msg_iovlen = 1;
+        messages[i].msg_hdr.msg_control = control[i];
+        messages[i].msg_hdr.msg_controllen = sizeof control[i];
+    }
+    n = recvmmsg(raw->fd, messages, BATCH, MSG_DONTWAIT, NULL);
+    raw->reading = true;
+    for (int i = 0; i < n && !raw->freed; i++)
+        take_packet(raw, parts[i].iov_base, messages[i].msg_len, interface_of(&messages[i].msg_hdr));
+    raw->reading = false;
+    if (raw->freed) {
+        raw_free(raw);
+        return -1;
+    }
+    return n < 0 ? 0 : n; /* an error is an ICMP message about what was sent before: nothing to read */
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *arg)
+{
+    (void) fd;
+    (void) what;
+    for (unsigned i = 0; i < BATCHES_MAX; i++)
+        if (receive_batch(arg) < BATCH)
+            return;
+}
+
+/* ---- sending ---- */
+
+static size_t put_control(struct msghdr *header, size_t used, int type, const void *value, size_t n)
+{
+    struct cmsghdr *c = (struct cmsghdr *) (void *) ((char *) header->msg_control + used);
+
+    c->cmsg_level = IPPROTO_IP;
+    c->cmsg_type = type;
+    c->cmsg_len = CMSG_LEN(n);
+    memcpy(CMSG_DATA(c), value, n);
+    return used + CMSG_SPACE(n);
+}
+
+/* 0 or errno. */
+static int send_now(const struct raw *raw, const struct raw_destination *to, const void *bytes, size_t n)
+{
+    static const uint8_t alert[] = {IPOPT_RA, 4, 0, 0};
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(to->destination)}};
+    struct in_pktinfo info = {.ipi_ifindex = (int) to->interface, .ipi_spec_dst = {htonl(to->source)}};
+    struct iovec part = {(void *) (uintptr_t) bytes, n};
+    int ttl = to->ttl;
+    _Alignas(
+        struct cmsghdr) char control[CMSG_SPACE(sizeof info) + CMSG_SPACE(sizeof ttl) + CMSG_SPACE(sizeof alert)] = {0};
+    struct msghdr header = {
+        .msg_name = &address, .msg_namelen = sizeof address, .msg_iov = &part, .msg_iovlen = 1, .msg_control = control};
+    size_t used = put_control(&header, 0, IP_PKTINFO, &info, sizeof info);
+
+    used = put_control(&header, used, IP_TTL, &ttl, sizeof ttl);
+    if (to->router_alert)
+        used = put_control(&header, used, IP_RETOPTS, alert, sizeof alert);
+    header.msg_controllen = used;
+    return sendmsg(raw->fd, &header, MSG_DONTWAIT) < 0 ? errno : 0;
+}
+
+static bool must_wait(int errnum)
+{
+    return errnum == EAGAIN || errnum == EWOULDBLOCK || errnum == ENOBUFS;
+}
+
+static void drop_first(struct raw *raw)
+{
+    struct waiting *first = raw->first;
+
+    raw->first = first->next;
+    if (!first->next)
+        raw->last = NULL;
+    raw->queued -= first->n;
+    free(first);
+}
+
+static void on_writable(evutil_socket_t fd, short what, void *arg)
+{
+    struct raw *raw = arg;
+
+    (void) fd;
+    (void) what;
+    while (raw->first) {
+        int errnum = send_now(raw, &raw->first->to, raw->first->bytes, raw->first->n);
+
+        if (must_wait(errnum))
+            return;
+        if (errnum)
+            raw->counters.dropped++;
+        else
+            raw->counters.sent++;
+        drop_first(raw);
+    }
+    event_del(raw->writable);
+}
+
+static void wait_in_queue(struct raw *raw, const struct raw_destination *to, const void *bytes, size_t n)
+{
+    struct waiting *waiting = xmalloc(sizeof *waiting + n);
+
+    *waiting = (struct waiting) {.to = *to, .n = n};
+    memcpy(waiting->bytes, bytes, n);
+    if (raw->last)
+        raw->last->next = waiting;
+    else
+        raw->first = waiting;
+    raw->last = waiting;
+    raw->queued += n;
+    raw->counters.queued++;
+    event_add(raw->writable, NULL);
+}
+
+int raw_send(struct raw *raw, const struct raw_destination *to, const void *bytes, size_t n, struct err *err)
+{
+    char address[INET_ADDRSTRLEN];
+    struct in_addr in = {htonl(to->destination)};
+    int errnum = EAGAIN;
+
+    inet_ntop(AF_INET, &in, address, sizeof address);
+    if (n > RAW_PACKET_MAX) {
+        raw->counters.dropped++;
+        return err_set(err, ERR_TOO_LARGE, "a packet to %s has %zu bytes; %d are the most", address, n, RAW_PACKET_MAX);
+    }
+    if (!raw->first) /* nothing overtakes what waits */
+        errnum = send_now(raw, to, bytes, n);
+    if (!errnum) {
+        raw->counters.sent++;
+        return 0;
+    }
+    if (must_wait(errnum) && raw->queued + n <= QUEUE_MAX) {
+        wait_in_queue(raw, to, bytes, n);
+        return 0;
+    }
+    raw->counters.dropped++;
+    if (must_wait(errnum))
+        return err_set(err, ERR_EXHAUSTED, "a packet to %s is dropped: %zu bytes wait to be sent already", address,
+                       raw->queued);
+    return err_set(err, err_from_errno(errnum), "cannot send to %s: %s", address, strerror(errnum));
+}
+
+/* ---- life ---- */
+
+static int open_socket(uint8_t protocol)
+{
+    const int on = 1, size = KERNEL_BUFFER;
+    int fd = socket(AF_INET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
+
+    if (fd < 0)
+        return -errno;
+    /* A burst of set-ups must fit. FORCE needs CAP_NET_ADMIN, without which the system's limit holds. */
+    if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size) < 0)
+        setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
+    if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof size) < 0)
+        setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+    if (setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof on) < 0 ||
+        setsockopt(fd, IPPROTO_IP, IP_ROUTER_ALERT, &on, sizeof on) < 0) {
+        int errnum = errno;
+
+        close(fd);
+        return -errnum;
+    }
+    return fd;
+}
+
+struct raw *raw_new(struct loop *loop, uint8_t protocol, raw_fn *received, void *arg, struct err *err)
+{
+    struct raw *raw;
+    int fd = open_socket(protocol);
+
+    if (fd < 0) {
+        err_set(err, err_from_errno(-fd), "no raw socket for IP protocol %u: %s; it needs CAP_NET_RAW", protocol,
+                strerror(-fd));
+        return NULL;
+    }
+    raw = xcalloc(1, sizeof *raw);
+    raw->fd = fd;
+    raw->protocol = protocol;
+    raw->received = received;
+    raw->arg = arg;
+    raw->buffer = xmalloc((size_t) BATCH * PACKET_SIZE);
+    raw->readable = event_new(loop_base(loop), fd, EV_READ | EV_PERSIST, on_readable, raw);
+    raw->writable = event_new(loop_base(loop), fd, EV_WRITE | EV_PERSIST, on_writable, raw);
+    event_add(raw->readable, NULL);
+    return raw;
+}
+
+void raw_free(struct raw *raw)
+{
+    if (!raw)
+        return;
+    if (raw->reading) {
+        raw->freed = true;
+        return;
+    }
+    event_free(raw->readable);
+    event_free(raw->writable);
+    close(raw->fd);
+    while (raw->first)
+        drop_first(raw);
+    free(raw->buffer);
+    free(raw);
+}
+
+const struct raw_counters *raw_counters(const struct raw *raw)
+{
+    return &raw->counters;
+}
+
+unsigned raw_interface(const char *name)
+{
+    return if_nametoindex(name);
+}
