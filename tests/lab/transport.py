@@ -79,7 +79,7 @@ def every_te_state(lab):
 
 def channels(lab, dc):
     """The channels that a gateway knows, by name."""
-    return {one["name"]: one for one in lab.ctl(dc, "channel", "list")}
+    return {one["name"]: one for one in lab.ctl(dc, "channel", "list")["channels"]}
 
 
 # -- what the ospfd of a gateway heard
