@@ -206,7 +206,8 @@ static int frame_read(const uint8_t *data, size_t size, bool alone, struct heade
     if (header->version != RSVP_VERSION)
         return err_set(err, ERR_UNSUPPORTED, "RSVP of version %u, only %u is known", header->version, RSVP_VERSION);
     if (header->length < RSVP_HEADER_SIZE || header->length % 4 != 0)
-        return err_set(err, ERR_MALFORMED, "an RSVP %s of %u bytes", rsvp_type_name(header->type), header->length);
+        return err_set(err, ERR_MALFORMED, "an RSVP %s of %u bytes, which are no header and whole objects",
+                       rsvp_type_name(header->type), header->length);
     if (header->length > size)
         return err_set(err, ERR_SHORT, "an RSVP %s of %u bytes, of which %zu are there", rsvp_type_name(header->type),
                        header->length, size);
