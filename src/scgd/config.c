@@ -9,7 +9,7 @@
 #include "base/alloc.h"
 #include "model/inventory.h"
 #include "scgd/config_check.h"
-#include "scgd/config_yaml.h"
+#include "config/yaml.h"
 
 #define TEXT_MAX 1024
 #define LIST_MAX 4096

@@ -3,81 +3,9 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <sys/un.h>
 
+#include "config/check.h"
 #include "model/inventory.h"
-
-#define PATH_SIZE 64
-#define UNIX_PATH_MAX (sizeof((struct sockaddr_un *) 0)->sun_path - 1)
-
-/* The checks so far: the first failure stays, and what follows it does nothing. */
-struct check {
-    struct config *config;
-    struct err *err;
-    int status;
-};
-
-/* A member's path for messages. */
-struct path {
-    char text[PATH_SIZE];
-};
-
-static struct path path_of(const char *list, unsigned index, const char *member)
-{
-    struct path path;
-
-    snprintf(path.text, sizeof path.text, "%s[%u].%s", list, index, member);
-    return path;
-}
-
-static void refuse(struct check *c, const char *path, const char *format, ...) __attribute__((format(printf, 3, 4)));
-
-static void refuse(struct check *c, const char *path, const char *format, ...)
-{
-    char text[ERR_TEXT_SIZE];
-    va_list args;
-
-    if (c->status)
-        return;
-    va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
-    va_end(args);
-    c->status = err_set(c->err, ERR_INVALID, "%s: %s", path, text);
-}
-
-static void check_range(struct check *c, const char *path, uint32_t value, uint32_t min, uint32_t max)
-{
-    if (value < min || value > max)
-        refuse(c, path, "%u is not between %u and %u", value, min, max);
-}
-
-static struct ip check_ip(struct check *c, const char *path, const char *text)
-{
-    struct ip ip = {0};
-
-    if (ip_parse(text, &ip) < 0)
-        refuse(c, path, "\"%s\" is not an IP address", text);
-    return ip;
-}
-
-static void check_port(struct check *c, const char *path, uint32_t port)
-{
-    check_range(c, path, port, 1, 65535);
-}
-
-/* A daemon's working directory is an accident, so a file is named from the root. */
-static void check_file(struct check *c, const char *path, const char *text)
-{
-    if (text[0] != '/')
-        refuse(c, path, "\"%s\" does not begin with \"/\"", text);
-}
-
-static void check_socket(struct check *c, const char *path, const char *text)
-{
-    check_file(c, path, text);
-    if (strlen(text) > UNIX_PATH_MAX)
-        refuse(c, path, "\"%s\" is longer than the %zu bytes that a socket's name may have", text, UNIX_PATH_MAX);
-}
 
 static void check_uri(struct check *c, const char *path, const char *text)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* From libcyaml's log to one sentence with file, line, column and member. */
-#ifndef SCGD_CONFIG_YAML_H
-#define SCGD_CONFIG_YAML_H
+#ifndef CONFIG_YAML_H
+#define CONFIG_YAML_H
 
 #include <cyaml/cyaml.h>
 

@@ -3,7 +3,7 @@
  * mappings and sequences that it was in, each with the position of what was read last there. That is not always the
  * thing that is wrong: of an unknown or repeated key it is the value before, of a missing one a sibling, and of a
  * syntax error often nothing. */
-#include "scgd/config_yaml.h"
+#include "config/yaml.h"
 
 #include <ctype.h>
 #include <errno.h>
