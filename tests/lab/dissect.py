@@ -17,7 +17,7 @@ from pathlib import Path
 from labtool import ROOT
 
 DATA = ROOT / "tests" / "data"
-BUILD = Path(os.environ.get("SCG_BUILD", ROOT / "build"))
+BUILD = Path(os.environ.get("SCG_BUILD_DIR", ROOT / "build"))
 BETWEEN_FIELDS, BETWEEN_VALUES = "\t", "\x1f"   # neither is in a value
 DIGITS = 1e-5                                   # tshark prints six of a float
 

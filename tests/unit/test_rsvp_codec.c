@@ -224,6 +224,32 @@ static void the_first_interface_of_an_error_counts(void **state)
     rsvp_message_free(&m);
 }
 
+/* What was read can always be sent on. */
+static void an_infinite_rate_becomes_the_greatest_that_is_sent(void **state)
+{
+    (void) state;
+    uint8_t bytes[1024];
+    struct err err = {0};
+    size_t n = from_hex("10050000 ff000000 " SESSION "000c0301 01010101 00000000 " TEMPLATE
+                        "00240c02 00000007 01000006 7f000005 7f800000 ffc00000 7f800000 00000040 00010000",
+                        bytes);
+
+    bytes[7] = (uint8_t) n;
+    struct rsvp_message m = decode_one(bytes, n);
+
+    assert_true(m.tspec.rate_bps == UINT64_C(0xffffff) << 40);
+    assert_int_equal(m.tspec.burst_bits, 0); /* no number */
+    assert_int_equal(m.tspec.mtu, UINT16_MAX);
+    int size = rsvp_encode(&m, bytes, sizeof bytes, &err);
+
+    assert_int_equal(size, n);
+    struct rsvp_message back = decode_one(bytes, n);
+
+    assert_true(rsvp_same(&m, &back));
+    rsvp_message_free(&m);
+    rsvp_message_free(&back);
+}
+
 static void a_bundle_hands_out_its_messages(void **state)
 {
     (void) state;
@@ -362,6 +388,7 @@ int main(void)
         cmocka_unit_test(only_the_first_route_counts),
         cmocka_unit_test(unknown_sub_objects_of_a_record_are_passed_over),
         cmocka_unit_test(the_first_interface_of_an_error_counts),
+        cmocka_unit_test(an_infinite_rate_becomes_the_greatest_that_is_sent),
         cmocka_unit_test(a_bundle_hands_out_its_messages),
         cmocka_unit_test(random_messages_come_back_the_same),
     };

@@ -352,7 +352,7 @@ static void refusal_fill(struct rsvp_refusal *refusal, const struct rsvp_reading
     about->n_labels = about->n_acks = about->n_srefresh = 0;
     about->n_unknown = 0;
     about->has &= ~(uint32_t) (RSVP_HAS_ERO | RSVP_HAS_RRO | RSVP_HAS_LABEL_SET | RSVP_HAS_ACCEPTABLE_LABELS);
-    if (r->code && (about->has & names_lsp) == names_lsp) {
+    if (r->code && (about->has & names_lsp) == names_lsp && messages[about->type].answer) {
         refusal->answer = messages[about->type].answer;
         refusal->code = r->code;
         refusal->value = r->value;

@@ -23,6 +23,16 @@
 #define TRAFFIC_BAD_FLOWSPEC 3
 #define TRAFFIC_BAD_TSPEC 4
 
+#define RATE_MAX (UINT64_C(0xffffff) << 40) /* the greatest that both 64 bits and a float hold */
+
+/* A rate or a burst. Infinity, and what is beyond 64 bits, is the greatest that can be sent on. */
+static uint64_t rate_read(struct wire *w)
+{
+    uint64_t rate = bps_from_float_bits(wire_get_u32(w));
+
+    return rate < RATE_MAX ? rate : RATE_MAX;
+}
+
 static void ethernet_read(struct rsvp_reading *r, struct wire *w, uint16_t bad)
 {
     struct rsvp_tspec *tspec = &r->message.tspec;
@@ -41,8 +51,8 @@ static void ethernet_read(struct rsvp_reading *r, struct wire *w, uint16_t bad)
             return;
         }
         wire_skip(&tlv, 4); /* flags of coloured frames; the index of the service class */
-        tspec->rate_bps = bps_from_float_bits(wire_get_u32(&tlv));
-        tspec->burst_bits = bps_from_float_bits(wire_get_u32(&tlv));
+        tspec->rate_bps = rate_read(&tlv);
+        tspec->burst_bits = rate_read(&tlv);
         if (++profiles > 1)
             rsvp_refuse(r, ERR_UNSUPPORTED, RSVP_ERR_TRAFFIC, TRAFFIC_SERVICE_UNSUPPORTED,
                         "more than one bandwidth profile: an LSP here has one class of service");
@@ -70,8 +80,8 @@ static void intserv_read(struct rsvp_reading *r, struct wire *w, uint16_t bad)
                     service);
     else if (parameter != PARAMETER_TOKEN_BUCKET || words != BUCKET_WORDS)
         rsvp_refuse(r, ERR_MALFORMED, RSVP_ERR_TRAFFIC, bad, "there is no token bucket");
-    tspec->rate_bps = bps_from_float_bits(wire_get_u32(&bucket));
-    tspec->burst_bits = bps_from_float_bits(wire_get_u32(&bucket));
+    tspec->rate_bps = rate_read(&bucket);
+    tspec->burst_bits = rate_read(&bucket);
     wire_skip(&bucket, 8); /* peak rate, least policed unit */
     uint32_t mtu = wire_get_u32(&bucket);
 
