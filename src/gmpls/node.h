@@ -174,8 +174,8 @@ void node_free(struct gmpls_node *node);
 /* Before node_start(), once for each record that was saved. A record that cannot be used (link or client no longer
  * configured, label taken) is an error: the caller forgets it, and its cross-connect. */
 int node_load(struct gmpls_node *node, uint64_t key, const char *text, struct err *err);
-/* Hellos begin; what was loaded is recovered. The caller then removes from its switch what node_xc_each() does not
- * name. */
+/* Hellos begin; what was loaded is recovered. The caller then brings its switch to what node_xc_each() names: removes
+ * what is beyond it, sets what is missing. */
 void node_start(struct gmpls_node *node, struct mono now);
 
 /* ---- inputs; after each, and after node_start(), drain node_action() ---- */

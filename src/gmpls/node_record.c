@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One record for each LSP, as JSON, and what happens to them after a restart. A record holds what neighbours would not
+ * tell again: labels, client, and whose it is. Unknown objects come again with Path. */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "gmpls/node_internal.h"
+#include "model/json.h"
+
+/* ---- writing ---- */
+
+static json_t *route_to_json(const struct lsp_route *route)
+{
+    json_t *json = json_array();
+
+    for (size_t h = 0; h < route->n; h++) {
+        const struct lsp_hop *hop = &route->hops[h];
+
+        json_array_append_new(json, json_pack("[i, i, i, I, I, I]", hop->type, hop->loose | hop->upstream << 1,
+                                              hop->length, (json_int_t) hop->address, (json_int_t) hop->interface,
+                                              (json_int_t) hop->label));
+    }
+    return json;
+}
+
+/* Links by their address: their numbers may be others after the restart. */
+static json_t *end_to_json(const struct gmpls_node *node, const struct lsp_end *end)
+{
+    const struct node_side *side = &end->side;
+    uint32_t link = end_is_link(end) ? node->links[side->link].config.local : 0;
+
+    return json_pack("[I, I, I, I, i]", (json_int_t) link, (json_int_t) side->in_label, (json_int_t) side->out_label,
+                     (json_int_t) side->client, side->vlan);
+}
+
+static json_t *attribute_to_json(const struct rsvp_attribute *attribute)
+{
+    return json_pack("{s:s, s:i, s:i, s:i, s:b, s:[I, I, I]}", "name", attribute->name, "setup",
+                     attribute->setup_priority, "holding", attribute->holding_priority, "flags", attribute->flags,
+                     "affinity", attribute->has_affinity, "groups", (json_int_t) attribute->exclude_any,
+                     (json_int_t) attribute->include_any, (json_int_t) attribute->include_all);
+}
+
+char *record_format(const struct gmpls_node *node, const struct gmpls_lsp *lsp)
+{
+    json_t *json = json_pack(
+        "{s:[I, i, I], s:[I, i], s:o, s:o, s:[i, I, I, i], s:[i, i, i], s:o, s:o, s:o, s:[I, I, I, I], s:i, s:b}",
+        "session", (json_int_t) lsp->session.destination, lsp->session.tunnel_id,
+        (json_int_t) lsp->session.extended_tunnel_id, "sender", (json_int_t) lsp->sender.source, lsp->sender.lsp_id,
+        "in", end_to_json(node, &lsp->in), "out", end_to_json(node, &lsp->out), "tspec", lsp->tspec.kind,
+        (json_int_t) lsp->tspec.rate_bps, (json_int_t) lsp->tspec.burst_bits, lsp->tspec.mtu, "request",
+        lsp->label_request.encoding, lsp->label_request.switching, lsp->label_request.gpid, "ero",
+        route_to_json(&lsp->ero), "path_rro", route_to_json(&lsp->path_rro), "resv_rro", route_to_json(&lsp->resv_rro),
+        "misc", (json_int_t) lsp->previous_lih, (json_int_t) lsp->admin_status, (json_int_t) lsp->resv_admin_status,
+        (json_int_t) lsp->notify_node, "style", lsp->style, "recording", lsp->recording);
+    char *text;
+
+    if (lsp->has_attribute)
+        json_object_set_new(json, "attribute", attribute_to_json(&lsp->attribute));
+    if (lsp->ingress)
+        json_object_set_new(json, "up", json_boolean(lsp_phase(lsp) == PHASE_ESTABLISHED));
+    text = json_dumps(json, JSON_COMPACT);
+    json_decref(json);
+    return text;
+}
+
+static void save(struct gmpls_node *node, struct gmpls_lsp *lsp)
+{
+    struct node_action *action = node_queue_first(node, NODE_SAVE);
+
+    action->key = lsp->id;
+    action->text = record_format(node, lsp);
+    lsp->saved = true;
+    lsp->dirty = false;
+}
+
+void lsp_save_first(struct gmpls_node *node, struct gmpls_lsp *lsp)
+{
+    save(node, lsp);
+}
+
+void lsp_save(struct gmpls_node *node, struct gmpls_lsp *lsp)
+{
+    if (lsp->dirty)
+        return;
+    lsp->dirty = true;
+    node->dirty = array_reserve(node->dirty, node->n_dirty, &node->cap_dirty, sizeof *node->dirty);
+    node->dirty[node->n_dirty++] = lsp->id;
+}
+
+/* Called when all that the input sends is in the queue, so that "first" is behind it. */
+void node_save_dirty(struct gmpls_node *node)
+{
+    for (size_t d = 0; d < node->n_dirty; d++) {
+        struct gmpls_lsp *lsp = lsp_find_id(node, node->dirty[d]);
+
+        if (lsp && lsp->dirty)
+            save(node, lsp);
+    }
+    node->n_dirty = 0;
+}
+
+/* ---- reading ---- */
+
+/* Numbers of a record: an array of integers, each within its bounds. */
+static int64_t number(struct json_reader *r, const char *name, const json_t *array, size_t i, int64_t max)
+{
+    const json_t *value = json_array_get(array, i);
+    int64_t n = json_integer_value(value);
+
+    if (r->status == 0 && (!json_is_integer(value) || n < 0 || n > max))
+        json_fail(r, name, "element %zu must be a whole number from 0 to %lld", i, (long long) max);
+    return r->status ? 0 : n;
+}
+
+static uint32_t word(struct json_reader *r, const char *name, const json_t *array, size_t i)
+{
+    return (uint32_t) number(r, name, array, i, UINT32_MAX);
+}
+
+static struct lsp_route route_from_json(struct json_reader *r, const char *name)
+{
+    const json_t *array = json_get_array(r, name);
+    struct lsp_route route = {0};
+
+    for (size_t h = 0; h < json_array_size(array) && h < LSP_HOPS_MAX && r->status == 0; h++) {
+        const json_t *json = json_array_get(array, h);
+        int64_t flags = number(r, name, json, 1, 3);
+
+        lsp_route_add(&route, (struct lsp_hop) {.type = (uint8_t) number(r, name, json, 0, HOP_LABEL),
+                                                .loose = flags & 1,
+                                                .upstream = flags & 2,
+                                                .length = (uint8_t) number(r, name, json, 2, 32),
+                                                .address = word(r, name, json, 3),
+                                                .interface = word(r, name, json, 4),
+                                                .label = word(r, name, json, 5)});
+    }
+    return route;
+}
+
+static struct node_side side_from_json(struct json_reader *r, const char *name, const struct gmpls_node *node)
+{
+    const json_t *array = json_get_array(r, name);
+    uint32_t local = word(r, name, array, 0);
+    struct node_side side = {.link = NODE_LINK_NONE};
+
+    for (size_t l = 0; l < node->n_links; l++) {
+        if (node->links[l].config.local == local)
+            side.link = (int) l;
+    }
+    if (r->status == 0 && local && side.link == NODE_LINK_NONE)
+        json_fail(r, name, "a link with that address is no longer configured");
+    side.in_label = (uint32_t) number(r, name, array, 1, NODE_LABEL_MAX);
+    side.out_label = (uint32_t) number(r, name, array, 2, NODE_LABEL_MAX);
+    side.client = word(r, name, array, 3);
+    side.vlan = (uint16_t) number(r, name, array, 4, UINT16_MAX);
+    return side;
+}
+
+static void read_attribute(struct json_reader *r, struct gmpls_lsp *lsp)
+{
+    const json_t *json = json_opt_object(r, "attribute");
+    struct json_reader a = json_reader_init(json, "record.attribute", r->err);
+    const json_t *groups;
+
+    if (!json)
+        return;
+    lsp->has_attribute = true;
+    strncpy(lsp->attribute.name, json_get_string(&a, "name"), sizeof lsp->attribute.name - 1);
+    lsp->attribute.setup_priority = (uint8_t) json_get_int(&a, "setup", 0, 255);
+    lsp->attribute.holding_priority = (uint8_t) json_get_int(&a, "holding", 0, 255);
+    lsp->attribute.flags = (uint8_t) json_get_int(&a, "flags", 0, 255);
+    lsp->attribute.has_affinity = json_opt_bool(&a, "affinity", false);
+    groups = json_get_array(&a, "groups");
+    lsp->attribute.exclude_any = word(&a, "groups", groups, 0);
+    lsp->attribute.include_any = word(&a, "groups", groups, 1);
+    lsp->attribute.include_all = word(&a, "groups", groups, 2);
+    if (r->status == 0)
+        r->status = a.status;
+}
+
+static void read_values(struct json_reader *r, struct gmpls_lsp *lsp)
+{
+    const json_t *tspec = json_get_array(r, "tspec"), *request = json_get_array(r, "request");
+    const json_t *misc = json_get_array(r, "misc");
+
+    lsp->tspec = (struct rsvp_tspec) {.kind = (uint8_t) number(r, "tspec", tspec, 0, 255),
+                                      .rate_bps = (uint64_t) number(r, "tspec", tspec, 1, INT64_MAX),
+                                      .burst_bits = (uint64_t) number(r, "tspec", tspec, 2, INT64_MAX),
+                                      .mtu = (uint16_t) number(r, "tspec", tspec, 3, UINT16_MAX)};
+    lsp->label_request = (struct rsvp_label_request) {.encoding = (uint8_t) number(r, "request", request, 0, 255),
+                                                      .switching = (uint8_t) number(r, "request", request, 1, 255),
+                                                      .gpid = (uint16_t) number(r, "request", request, 2, UINT16_MAX)};
+    lsp->previous_lih = word(r, "misc", misc, 0);
+    lsp->admin_status = word(r, "misc", misc, 1);
+    lsp->resv_admin_status = word(r, "misc", misc, 2);
+    lsp->notify_node = word(r, "misc", misc, 3);
+    lsp->style = (uint8_t) json_get_int(r, "style", 0, 255);
+    lsp->recording = json_opt_bool(r, "recording", false);
+    read_attribute(r, lsp);
+    lsp_take_priorities(lsp);
+}
+
+/* Takes back what the record says that the LSP has. */
+static void reclaim(struct json_reader *r, struct gmpls_node *node, struct lsp_end *end, const char *name,
+                    const struct node_side *side)
+{
+    struct label_wish wish = {.set = &side->in_label, .n_set = 1};
+
+    if (r->status)
+        return;
+    if (side->link == NODE_LINK_NONE) {
+        if (end_take_client(node, end, side->client, side->vlan).code)
+            json_fail(r, name, "client port %u or its VLAN %u cannot be had", side->client, side->vlan);
+        return;
+    }
+    end->side.link = side->link;
+    end->side.out_label = side->out_label;
+    end_list(node, end);
+    if (end_take_label(node, end, &wish).code)
+        json_fail(r, name, "label %u of link %s cannot be had", side->in_label, node->links[side->link].config.name);
+    else
+        end_reserve(node, end);
+}
+
+static int load(struct gmpls_node *node, uint32_t id, const json_t *json, struct err *err)
+{
+    struct json_reader r = json_reader_init(json, "record", err);
+    const json_t *session_json = json_get_array(&r, "session"), *sender_json = json_get_array(&r, "sender");
+    struct rsvp_session session = {.destination = word(&r, "session", session_json, 0),
+                                   .tunnel_id = (uint16_t) number(&r, "session", session_json, 1, UINT16_MAX),
+                                   .extended_tunnel_id = word(&r, "session", session_json, 2)};
+    struct rsvp_sender sender = {.source = word(&r, "sender", sender_json, 0),
+                                 .lsp_id = (uint16_t) number(&r, "sender", sender_json, 1, UINT16_MAX)};
+    struct node_side in = side_from_json(&r, "in", node), out = side_from_json(&r, "out", node);
+    struct gmpls_lsp *lsp;
+
+    if (r.status)
+        return r.status;
+    if (lsp_find(node, &session, &sender) || lsp_find_id(node, id))
+        return err_set(err, ERR_EXISTS, "record: its LSP is loaded already");
+    lsp = lsp_new(node, &session, &sender, id);
+    read_values(&r, lsp);
+    lsp->ero = route_from_json(&r, "ero");
+    lsp->path_rro = route_from_json(&r, "path_rro");
+    lsp->resv_rro = route_from_json(&r, "resv_rro");
+    if (in.link == NODE_LINK_NONE && (!lsp->has_attribute || lsp_find_name(node, lsp->attribute.name)))
+        json_fail(&r, "attribute", "an ingress needs a name of its own for the LSP");
+    reclaim(&r, node, &lsp->in, "in", &in);
+    reclaim(&r, node, &lsp->out, "out", &out);
+    if (r.status == 0 && in.link == NODE_LINK_NONE) {
+        lsp_make_ingress(node, lsp);
+        lsp->unfinished = !json_opt_bool(&r, "up", false);
+    }
+    lsp->unfinished |= out.link != NODE_LINK_NONE && out.out_label == 0;
+    lsp->sm.current = PHASE_RECOVERING;
+    lsp->saved = r.status == 0;
+    lsp->xc_set = r.status == 0 && !(out.link != NODE_LINK_NONE && out.out_label == 0);
+    node->usage.xcs += lsp->xc_set;
+    if (node->next_id < id)
+        node->next_id = id;
+    if (r.status)
+        lsp_release(node, lsp);
+    return r.status;
+}
+
+int node_load(struct gmpls_node *node, uint64_t key, const char *text, struct err *err)
+{
+    json_error_t at;
+    json_t *json = json_loads(text, 0, &at);
+    int status;
+
+    if (!json)
+        return err_set(err, ERR_MALFORMED, "record %llu is no JSON: %s", (unsigned long long) key, at.text);
+    if (key == 0 || key > UINT32_MAX || !json_is_object(json))
+        status = err_set(err, ERR_MALFORMED, "record %llu is none of ours", (unsigned long long) key);
+    else
+        status = load(node, (uint32_t) key, json, err);
+    json_decref(json);
+    return status;
+}
+
+/* ---- after the restart ---- */
+
+/* RFC 3473 §9.5: both sides are sent what we know, and have the recovery time to do likewise. */
+static void recover(struct gmpls_node *node, struct gmpls_lsp *lsp, void *arg)
+{
+    struct mono now = *(const struct mono *) arg;
+    struct neighbour_key path = lsp_key(lsp, RSVP_PATH), resv = lsp_key(lsp, RSVP_RESV);
+
+    if (lsp->unfinished) { /* whoever asked for it is gone, or a neighbour knows more than we */
+        lsp_end_it(node, lsp, TELL_DOWN, NULL, now);
+        return;
+    }
+    if (end_is_link(&lsp->in)) {
+        neighbour_expect_received(node->links[lsp->in.side.link].neighbour, &path, node->config.recovery_ms, now);
+        lsp_send_resv(node, lsp, now);
+    }
+    if (end_is_link(&lsp->out)) {
+        neighbour_expect_received(node->links[lsp->out.side.link].neighbour, &resv, node->config.recovery_ms, now);
+        lsp_send_path(node, lsp, true, now);
+    }
+}
+
+void node_start(struct gmpls_node *node, struct mono now)
+{
+    lsp_each(node, recover, &now);
+    for (size_t l = 0; l < node->n_links; l++) {
+        node->links[l].touched = true;
+        node->links[l].bandwidth_changed = true;
+    }
+    node_settle(node, now);
+}
