@@ -7,7 +7,7 @@ SECONDS = 60
 PYTHON = /usr/bin/python3
 CHECK = $(PYTHON) tools/check --build $(BUILD)
 
-.PHONY: help deps build layers check unit sim lab-check asan fuzz lint demo demo-down bench clean
+.PHONY: help deps build layers check unit sim gmpls-sim lab-check asan fuzz lint demo demo-down bench clean
 
 help:
 	@echo 'make deps                install the Debian packages that are missing (packaging/packages.txt)'
@@ -17,6 +17,7 @@ help:
 	@echo 'make unit                the unit tests'
 	@echo 'make sim [SEEDS=N]       two gateways in a world of random faults, N times (default $(SEEDS))'
 	@echo 'make sim SEED=S          the same, one seed, with its story'
+	@echo 'make gmpls-sim [SEEDS=N | SEED=S]  networks of transport nodes, likewise'
 	@echo 'make asan                the unit tests and a short simulation under the sanitizers'
 	@echo 'make fuzz [SECONDS=N]    feed each decoder random input for N seconds (default $(SECONDS))'
 	@echo 'make lab-check           the tests on switches, routers and hypervisors in network namespaces (needs root)'
@@ -42,6 +43,9 @@ unit: build
 
 sim: build
 	@$(BUILD)/tests/sim $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
+
+gmpls-sim: build
+	@$(BUILD)/tests/gmpls_sim $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
 
 lab-check: build
 	@$(CHECK) lab

@@ -1,0 +1,387 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* gmpls_sim [--seeds N] [--first S] | --seed S | --rate: runs seeds one after another; --seed tells the whole story of
+ * one; --rate measures set-up in memory. */
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "gmpls_world.h"
+
+#define SETTLE_MS 100000 /* longer than any timer of theirs runs */
+#define COOKIE_INITIATE(l) (2 * (uint64_t) (l) + 2)
+#define COOKIE_REMOVE(l) (2 * (uint64_t) (l) + 3)
+
+/* ---- askers ---- */
+
+static struct net_lsp *lsp_named(struct net *net, const char *name)
+{
+    size_t l = (size_t) strtoul(name + 1, NULL, 10);
+
+    return l < net->n_lsps ? &net->lsps[l] : NULL;
+}
+
+void asker_told(struct net *net, uint32_t n, const struct lsp_report *report, uint64_t cookie)
+{
+    struct net_lsp *lsp = lsp_named(net, report->name);
+    AUTO_FREE char *error = lsp_error_format(&report->error);
+
+    net_tell(net, "%u reports %s %s%s%s%s", n, report->name, lsp_state_name(report->state),
+             report->removed ? " removed" : "", report->error.code ? ": " : "", report->error.code ? error : "");
+    if (!lsp || lsp->ingress != n) {
+        net_break(net, "5: node %u reports an LSP %s that nobody asked of it", n, report->name);
+        return;
+    }
+    if (cookie == COOKIE_INITIATE(lsp - net->lsps))
+        lsp->answered++;
+    else if (cookie == COOKIE_REMOVE(lsp - net->lsps))
+        lsp->removals_answered++;
+    else if (cookie)
+        net_break(net, "5: node %u answers with an unknown cookie", n);
+    if (cookie && (report->state == LSP_GOING_UP || report->state == LSP_GOING_DOWN))
+        net_break(net, "5: LSP %s: an answer that is none", report->name);
+    net->reached_up += report->state == LSP_UP && cookie;
+    net->refused += report->removed && !lsp->up && report->error.code;
+    net->failed += report->removed && lsp->up && report->error.code;
+    lsp->up |= report->state == LSP_UP;
+    lsp->gone |= report->removed;
+}
+
+struct sync {
+    struct net *net;
+    uint32_t n;
+};
+
+static void is_there(void *arg, const struct lsp_report *report)
+{
+    struct sync *sync = arg;
+    struct net_lsp *lsp = lsp_named(sync->net, report->name);
+
+    if (!lsp || lsp->ingress != sync->n || lsp->gone)
+        net_break(sync->net, "5: node %u has LSP %s again", sync->n, report->name);
+    else
+        lsp->up = lsp->gone = true; /* see asker_sync() */
+}
+
+/* After a restart: what the node still has is there, anything else is gone. */
+void asker_sync(struct net *net, uint32_t n)
+{
+    struct sync sync = {net, n};
+
+    for (size_t l = 0; l < net->n_lsps; l++) {
+        if (net->lsps[l].ingress == n)
+            net->lsps[l].up = false;
+    }
+    node_report_each(net->nodes[n].node, is_there, &sync);
+    for (size_t l = 0; l < net->n_lsps; l++) {
+        if (net->lsps[l].ingress == n)
+            net->lsps[l].gone = !net->lsps[l].up;
+    }
+}
+
+/* ---- requests ---- */
+
+static bool breadth_first(struct net *net, uint32_t from, uint32_t to, bool avoid, uint32_t *by)
+{
+    AUTO_FREE uint32_t *queue = xcalloc(net->n_nodes, sizeof *queue);
+    size_t first = 0, n = 0;
+
+    for (size_t i = 0; i < net->n_nodes; i++)
+        by[i] = UINT32_MAX;
+    queue[n++] = from;
+    while (first < n) {
+        uint32_t at = queue[first++];
+        const struct net_node *node = &net->nodes[at];
+        size_t start = net_chance(net, (uint32_t) node->n_links);
+
+        for (size_t i = 0; i < node->n_links; i++) {
+            size_t l = (start + i) % node->n_links;
+            const struct net_cable *cable = &net->cables[node->cables[l]];
+            uint32_t next = cable->nodes[1 - node->ends[l]];
+
+            if (next == from || by[next] != UINT32_MAX || (avoid && !(cable->data_up && cable->control_up)))
+                continue;
+            by[next] = node->cables[l];
+            queue[n++] = next;
+        }
+    }
+    return by[to] != UINT32_MAX;
+}
+
+static bool random_route(struct net *net, uint32_t from, uint32_t to, struct lsp_route *route)
+{
+    AUTO_FREE uint32_t *by = xcalloc(net->n_nodes, sizeof *by);
+    struct lsp_hop hops[LSP_HOPS_MAX];
+    size_t n = 0;
+
+    if (!breadth_first(net, from, to, net_chance(net, 5) != 0, by))
+        return false;
+    while (to != from) {
+        const struct net_cable *cable = &net->cables[by[to]];
+        int end = cable->nodes[0] == to ? 0 : 1;
+
+        hops[n++] = (struct lsp_hop) {.type = HOP_IPV4, .address = topology_address(by[to], end), .length = 32};
+        to = cable->nodes[1 - end];
+    }
+    while (n > 0)
+        lsp_route_add(route, hops[--n]);
+    return true;
+}
+
+/* Now and then a request that somebody on the way must refuse. */
+static void spoil(struct net *net, struct lsp_request *request)
+{
+    struct lsp_route *route = &request->route;
+
+    switch (net_chance(net, 30)) {
+    case 0: /* back to where it came from */
+        if (route->n > 1)
+            route->hops[route->n - 1] = route->hops[0];
+        break;
+    case 1: /* a hop that nobody has */
+        route->hops[net_chance(net, (uint32_t) route->n)].address ^= 0x40000000;
+        break;
+    case 2:
+        request->egress_client.interface = 77;
+        break;
+    case 3:
+        request->egress_client.vlan = 4095;
+        break;
+    case 4: /* the last is not the egress */
+        route->n--;
+        break;
+    default:
+        break;
+    }
+}
+
+static void initiate(struct net *net)
+{
+    uint32_t from = net_chance(net, (uint32_t) net->n_nodes), to = net_chance(net, (uint32_t) net->n_nodes);
+    struct lsp_request request = {.ingress_client = {CLIENT_PORT_VLAN, CLIENT_VLAN_ANY},
+                                  .egress_client = {CLIENT_PORT_VLAN, CLIENT_VLAN_ANY}};
+    struct net_lsp *lsp;
+    struct err err = {0};
+
+    if (from == to || !net->nodes[from].node || !random_route(net, from, to, &request.route))
+        return;
+    request.ingress = net->nodes[from].router;
+    request.egress = net->nodes[to].router;
+    if (net_chance(net, 3) == 0)
+        request.egress_client.interface = CLIENT_PORT_BRIDGE;
+    if (net_chance(net, 8) == 0)
+        request.ingress_client.vlan = (uint16_t) (1 + net_chance(net, 200));
+    request.setup_priority = (uint8_t) net_chance(net, 8);
+    request.holding_priority = (uint8_t) net_chance(net, request.setup_priority + 1u);
+    request.bandwidth_bps = (uint64_t) net_chance(net, 8) * 50000000;
+    spoil(net, &request);
+    snprintf(request.name, sizeof request.name, "l%zu", net->n_lsps);
+    net->lsps = array_reserve(net->lsps, net->n_lsps, &net->cap_lsps, sizeof *net->lsps);
+    lsp = &net->lsps[net->n_lsps++];
+    *lsp = (struct net_lsp) {.ingress = from,
+                             .egress = to,
+                             .life = net->nodes[from].life,
+                             .asked = 1,
+                             .bandwidth_bps = request.bandwidth_bps};
+    memcpy(lsp->name, request.name, sizeof lsp->name);
+    net_tell(net, "%u is asked for %s to %u, %llu Mbit/s, priorities %u %u", from, lsp->name, to,
+             (unsigned long long) request.bandwidth_bps / 1000000, request.setup_priority, request.holding_priority);
+    if (node_initiate(net->nodes[from].node, &request, COOKIE_INITIATE(lsp - net->lsps), net_now(net), &err)) {
+        net_tell(net, "%u refuses: %s", from, err.text);
+        lsp->asked = 0;
+        lsp->gone = true;
+    }
+    net_drain(net, from);
+    lsp_request_free(&request);
+}
+
+static void remove_lsp(struct net *net, size_t l, bool force)
+{
+    struct net_lsp *lsp = &net->lsps[l];
+    struct net_node *node = &net->nodes[lsp->ingress];
+    struct err err = {0};
+
+    if (lsp->gone || !node->node)
+        return;
+    net_tell(net, "%u is asked to remove %s%s", lsp->ingress, lsp->name, force ? " by force" : "");
+    lsp->removals++;
+    if (node_remove(node->node, lsp->name, force, COOKIE_REMOVE(l), net_now(net), &err))
+        lsp->removals--;
+    if (node->life == lsp->life)
+        net_drain(net, lsp->ingress);
+    else { /* answers to requests of this life only are counted */
+        net_drain(net, lsp->ingress);
+    }
+}
+
+/* ---- the run of a seed ---- */
+
+static void cut_cable(struct net *net)
+{
+    uint32_t c = net_chance(net, (uint32_t) net->n_cables);
+    unsigned what = 1 + net_chance(net, 3); /* data plane, control channel, both */
+
+    net->cuts++;
+    net_cable_set(net, c, !(what & 1), !(what & 2));
+    net_at(net, 200 + net_chance(net, 20000), HAPPENS_CABLE, c)->b = 3;
+}
+
+static void client_flaps(struct net *net)
+{
+    uint32_t n = net_chance(net, (uint32_t) net->n_nodes);
+
+    for (int up = 0; up < 2 && net->nodes[n].node; up++) {
+        node_client(net->nodes[n].node, CLIENT_PORT_VLAN, up, net_now(net));
+        net_drain(net, n);
+    }
+}
+
+static void disturb(struct net *net, bool faults)
+{
+    uint32_t dice = net_chance(net, 100);
+
+    if (dice < 60 || !faults) {
+        initiate(net);
+    } else if (dice < 80) {
+        if (net->n_lsps)
+            remove_lsp(net, net_chance(net, (uint32_t) net->n_lsps), net_chance(net, 4) == 0);
+    } else if (dice < 88) {
+        uint32_t n = net_chance(net, (uint32_t) net->n_nodes);
+
+        if (net->nodes[n].node)
+            net_crash(net, n, 100 + net_chance(net, 20000));
+    } else if (dice < 97) {
+        cut_cable(net);
+    } else {
+        client_flaps(net);
+    }
+}
+
+static const char *const networks[] = {"abilene", "geant2012", "abilene", "nobel-eu",
+                                       "abilene", "geant2012", "cogentco"};
+
+static void choose_faults(struct net *net)
+{
+    static const unsigned lost[] = {0, 2, 10, 30}, twice[] = {0, 5, 20}, refused[] = {0, 0, 3};
+    static const int64_t delay[] = {1, 10, 50, 300};
+
+    net->percent_lost = lost[net_chance(net, ARRAY_LEN(lost))];
+    net->percent_twice = twice[net_chance(net, ARRAY_LEN(twice))];
+    net->percent_refused = refused[net_chance(net, ARRAY_LEN(refused))];
+    net->delay_max = delay[net_chance(net, ARRAY_LEN(delay))];
+    net->faults_until = INT64_MAX;
+}
+
+static void remove_all(struct net *net)
+{
+    for (size_t l = 0; l < net->n_lsps && net->broken.code == 0; l++)
+        remove_lsp(net, l, net_chance(net, 4) == 0);
+    net_run(net, SETTLE_MS);
+}
+
+static void run_seed(struct net *net)
+{
+    bool faults = net->seed % 4 != 0;
+    unsigned happenings = 20 + net_chance(net, 60);
+
+    net_start(net);
+    if (faults)
+        choose_faults(net);
+    for (unsigned h = 0; h < happenings && net->broken.code == 0; h++) {
+        net_run(net, net_chance(net, 10) ? net_chance(net, 300) : net_chance(net, 5000));
+        if (net->broken.code == 0)
+            disturb(net, faults);
+    }
+    net->faults_until = net->now;
+    net->delay_max = 5;
+    net_tell(net, "no more faults");
+    net_run(net, SETTLE_MS);
+    if (net->broken.code == 0)
+        check_quiet(net);
+    for (unsigned i = 0; i < 5 && net->broken.code == 0; i++)
+        initiate(net);
+    net_run(net, SETTLE_MS / 2);
+    if (net->broken.code == 0)
+        check_quiet(net);
+    if (net->broken.code == 0)
+        remove_all(net);
+    if (net->broken.code == 0)
+        check_empty(net);
+}
+
+struct totals {
+    uint64_t happenings, lsps, up, refused, failed, crashes, cuts;
+};
+
+static bool simulate(uint64_t seed, bool trace, struct totals *totals)
+{
+    struct net *net = xcalloc(1, sizeof *net);
+    bool good;
+
+    net_init(net, seed, networks[seed % ARRAY_LEN(networks)], trace);
+    run_seed(net);
+    good = net->broken.code == 0;
+    if (!good)
+        printf("seed %llu (%s) broke %s\n", (unsigned long long) seed, networks[seed % ARRAY_LEN(networks)],
+               net->broken.text);
+    totals->happenings += net->happenings;
+    totals->lsps += net->n_lsps;
+    totals->up += net->reached_up;
+    totals->refused += net->refused;
+    totals->failed += net->failed;
+    totals->crashes += net->crashes;
+    totals->cuts += net->cuts;
+    net_free(net);
+    free(net);
+    return good;
+}
+
+int main(int argc, char **argv)
+{
+    static const struct option options[] = {{"seeds", required_argument, NULL, 'n'},
+                                            {"first", required_argument, NULL, 'f'},
+                                            {"seed", required_argument, NULL, 's'},
+                                            {"rate", no_argument, NULL, 'r'},
+                                            {NULL, 0, NULL, 0}};
+    uint64_t first = 1, seeds = 100, passed = 0, failed = 0;
+    struct totals totals = {0};
+    bool trace = false;
+    int option;
+
+    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+        switch (option) {
+        case 'n':
+            seeds = strtoull(optarg, NULL, 10);
+            break;
+        case 'f':
+            first = strtoull(optarg, NULL, 10);
+            break;
+        case 's':
+            first = strtoull(optarg, NULL, 10);
+            seeds = 1;
+            trace = true;
+            break;
+        case 'r':
+            rate_print();
+            return 0;
+        default:
+            fprintf(stderr, "usage: gmpls_sim [--seeds N] [--first S] | --seed S | --rate\n");
+            return 2;
+        }
+    }
+    for (uint64_t seed = first; seed < first + seeds; seed++) {
+        if (simulate(seed, trace, &totals))
+            passed++;
+        else
+            failed++;
+    }
+    printf(
+        "%llu happenings, %llu LSPs asked for: %llu came up, %llu were refused, %llu failed later; %llu crashes, %llu "
+        "cables cut\n",
+        (unsigned long long) totals.happenings, (unsigned long long) totals.lsps, (unsigned long long) totals.up,
+        (unsigned long long) totals.refused, (unsigned long long) totals.failed, (unsigned long long) totals.crashes,
+        (unsigned long long) totals.cuts);
+    printf("%llu passed, %llu failed\n", (unsigned long long) passed, (unsigned long long) failed);
+    return failed ? 1 : 0;
+}
