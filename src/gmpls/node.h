@@ -51,9 +51,10 @@
  *     first when the traffic has moved. All LSPs are therefore in a session of their own.
  *   - ADSPEC, path MTU discovery and blockade state (RFC 2205 §3.5) are of no use with one receiver and strict routes.
  *
- * A record is saved by the ingress before its Path leaves, and forgotten before its PathTear. Everybody else saves after
- * the messages have left (they are not to wait for a disk): what a crash loses in between, the neighbours still hold,
- * and their refreshes bring it back or their silence ends it.
+ * Records: no message of a set-up waits for a disk. The ingress saves before it reports UP and before it begins a
+ * removal, and forgets before PathTear. The others save when Resv has gone on. What a crash loses in between is no LSP
+ * that anybody was told of, and the neighbours end it: after the restart it is not refreshed. What was lost of an LSP
+ * that stands elsewhere comes again with its neighbours' refreshes, as a new one with RECOVERY_LABEL.
  */
 #ifndef GMPLS_NODE_H
 #define GMPLS_NODE_H

@@ -209,7 +209,6 @@ int node_initiate(struct gmpls_node *node, const struct lsp_request *request, ui
     } else {
         lsp->ingress->deadline = mono_add(now, node->config.setup_ms);
         lsp_timer(node, lsp);
-        lsp_save_first(node, lsp);
         lsp_send_path(node, lsp, false, now);
         ingress_report(node, lsp, LSP_GOING_UP, false, NULL, 0);
     }

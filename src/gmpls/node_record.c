@@ -4,64 +4,91 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/strbuf.h"
 #include "gmpls/node_internal.h"
 #include "model/json.h"
 
-/* ---- writing ---- */
+/* ---- writing: by hand, as one is written for each LSP at each node ---- */
 
-static json_t *route_to_json(const struct lsp_route *route)
+static void put_number(struct strbuf *text, uint64_t n)
 {
-    json_t *json = json_array();
+    char digits[24];
+    size_t at = sizeof digits;
 
+    do {
+        digits[--at] = (char) ('0' + n % 10);
+        n /= 10;
+    } while (n);
+    strbuf_add(text, digits + at, sizeof digits - at);
+}
+
+static void put_numbers(struct strbuf *text, const char *before, const uint64_t *numbers, size_t n)
+{
+    strbuf_puts(text, before);
+    for (size_t i = 0; i < n; i++) {
+        if (i > 0)
+            strbuf_add(text, ",", 1);
+        put_number(text, numbers[i]);
+    }
+    strbuf_add(text, "]", 1);
+}
+
+#define PUT(text, before, ...) \
+    put_numbers(text, before, (const uint64_t[]) {__VA_ARGS__}, ARRAY_LEN(((const uint64_t[]) {__VA_ARGS__})))
+
+static void put_route(struct strbuf *text, const char *before, const struct lsp_route *route)
+{
+    strbuf_puts(text, before);
     for (size_t h = 0; h < route->n; h++) {
         const struct lsp_hop *hop = &route->hops[h];
 
-        json_array_append_new(json, json_pack("[i, i, i, I, I, I]", hop->type, hop->loose | hop->upstream << 1,
-                                              hop->length, (json_int_t) hop->address, (json_int_t) hop->interface,
-                                              (json_int_t) hop->label));
+        PUT(text, h ? ",[" : "[", hop->type, (uint64_t) hop->loose | (uint64_t) hop->upstream << 1, hop->length,
+            hop->address, hop->interface, hop->label);
     }
-    return json;
+    strbuf_add(text, "]", 1);
 }
 
 /* Links by their address: their numbers may be others after the restart. */
-static json_t *end_to_json(const struct gmpls_node *node, const struct lsp_end *end)
+static void put_end(const struct gmpls_node *node, struct strbuf *text, const char *before, const struct lsp_end *end)
 {
     const struct node_side *side = &end->side;
-    uint32_t link = end_is_link(end) ? node->links[side->link].config.local : 0;
 
-    return json_pack("[I, I, I, I, i]", (json_int_t) link, (json_int_t) side->in_label, (json_int_t) side->out_label,
-                     (json_int_t) side->client, side->vlan);
+    PUT(text, before, end_is_link(end) ? node->links[side->link].config.local : 0, side->in_label, side->out_label,
+        side->client, side->vlan);
 }
 
-static json_t *attribute_to_json(const struct rsvp_attribute *attribute)
+static void put_attribute(struct strbuf *text, const struct rsvp_attribute *attribute)
 {
-    return json_pack("{s:s, s:i, s:i, s:i, s:b, s:[I, I, I]}", "name", attribute->name, "setup",
-                     attribute->setup_priority, "holding", attribute->holding_priority, "flags", attribute->flags,
-                     "affinity", attribute->has_affinity, "groups", (json_int_t) attribute->exclude_any,
-                     (json_int_t) attribute->include_any, (json_int_t) attribute->include_all);
+    json_t *name = json_string(attribute->name);
+    AUTO_FREE char *quoted = name ? json_dumps(name, JSON_ENCODE_ANY) : NULL;
+
+    json_decref(name);
+    /* A transit node is told names by others; one that is no UTF-8 is of no use to it. */
+    strbuf_puts(text, ",\"name\":");
+    strbuf_puts(text, quoted ? quoted : "\"\"");
+    PUT(text, ",\"attribute\":[", attribute->setup_priority, attribute->holding_priority, attribute->flags,
+        attribute->has_affinity, attribute->exclude_any, attribute->include_any, attribute->include_all);
 }
 
 char *record_format(const struct gmpls_node *node, const struct gmpls_lsp *lsp)
 {
-    json_t *json = json_pack(
-        "{s:[I, i, I], s:[I, i], s:o, s:o, s:[i, I, I, i], s:[i, i, i], s:o, s:o, s:o, s:[I, I, I, I], s:i, s:b}",
-        "session", (json_int_t) lsp->session.destination, lsp->session.tunnel_id,
-        (json_int_t) lsp->session.extended_tunnel_id, "sender", (json_int_t) lsp->sender.source, lsp->sender.lsp_id,
-        "in", end_to_json(node, &lsp->in), "out", end_to_json(node, &lsp->out), "tspec", lsp->tspec.kind,
-        (json_int_t) lsp->tspec.rate_bps, (json_int_t) lsp->tspec.burst_bits, lsp->tspec.mtu, "request",
-        lsp->label_request.encoding, lsp->label_request.switching, lsp->label_request.gpid, "ero",
-        route_to_json(&lsp->ero), "path_rro", route_to_json(&lsp->path_rro), "resv_rro", route_to_json(&lsp->resv_rro),
-        "misc", (json_int_t) lsp->previous_lih, (json_int_t) lsp->admin_status, (json_int_t) lsp->resv_admin_status,
-        (json_int_t) lsp->notify_node, "style", lsp->style, "recording", lsp->recording);
-    char *text;
+    struct strbuf text = {0};
 
+    PUT(&text, "{\"session\":[", lsp->session.destination, lsp->session.tunnel_id, lsp->session.extended_tunnel_id);
+    PUT(&text, ",\"sender\":[", lsp->sender.source, lsp->sender.lsp_id);
+    put_end(node, &text, ",\"in\":[", &lsp->in);
+    put_end(node, &text, ",\"out\":[", &lsp->out);
+    PUT(&text, ",\"tspec\":[", lsp->tspec.kind, lsp->tspec.rate_bps, lsp->tspec.burst_bits, lsp->tspec.mtu);
+    PUT(&text, ",\"request\":[", lsp->label_request.encoding, lsp->label_request.switching, lsp->label_request.gpid);
+    PUT(&text, ",\"misc\":[", lsp->previous_lih, lsp->admin_status, lsp->resv_admin_status, lsp->notify_node,
+        lsp->style, lsp->recording, !lsp->ingress || lsp_phase(lsp) == PHASE_ESTABLISHED);
+    put_route(&text, ",\"ero\":[", &lsp->ero);
+    put_route(&text, ",\"path_rro\":[", &lsp->path_rro);
+    put_route(&text, ",\"resv_rro\":[", &lsp->resv_rro);
     if (lsp->has_attribute)
-        json_object_set_new(json, "attribute", attribute_to_json(&lsp->attribute));
-    if (lsp->ingress)
-        json_object_set_new(json, "up", json_boolean(lsp_phase(lsp) == PHASE_ESTABLISHED));
-    text = json_dumps(json, JSON_COMPACT);
-    json_decref(json);
-    return text;
+        put_attribute(&text, &lsp->attribute);
+    strbuf_puts(&text, "}");
+    return strbuf_take(&text);
 }
 
 static void save(struct gmpls_node *node, struct gmpls_lsp *lsp)
@@ -159,24 +186,19 @@ static struct node_side side_from_json(struct json_reader *r, const char *name, 
 
 static void read_attribute(struct json_reader *r, struct gmpls_lsp *lsp)
 {
-    const json_t *json = json_opt_object(r, "attribute");
-    struct json_reader a = json_reader_init(json, "record.attribute", r->err);
-    const json_t *groups;
+    const json_t *numbers = json_opt_array(r, "attribute");
 
-    if (!json)
+    if (!numbers)
         return;
     lsp->has_attribute = true;
-    strncpy(lsp->attribute.name, json_get_string(&a, "name"), sizeof lsp->attribute.name - 1);
-    lsp->attribute.setup_priority = (uint8_t) json_get_int(&a, "setup", 0, 255);
-    lsp->attribute.holding_priority = (uint8_t) json_get_int(&a, "holding", 0, 255);
-    lsp->attribute.flags = (uint8_t) json_get_int(&a, "flags", 0, 255);
-    lsp->attribute.has_affinity = json_opt_bool(&a, "affinity", false);
-    groups = json_get_array(&a, "groups");
-    lsp->attribute.exclude_any = word(&a, "groups", groups, 0);
-    lsp->attribute.include_any = word(&a, "groups", groups, 1);
-    lsp->attribute.include_all = word(&a, "groups", groups, 2);
-    if (r->status == 0)
-        r->status = a.status;
+    strncpy(lsp->attribute.name, json_opt_string(r, "name", ""), sizeof lsp->attribute.name - 1);
+    lsp->attribute.setup_priority = (uint8_t) number(r, "attribute", numbers, 0, 255);
+    lsp->attribute.holding_priority = (uint8_t) number(r, "attribute", numbers, 1, 255);
+    lsp->attribute.flags = (uint8_t) number(r, "attribute", numbers, 2, 255);
+    lsp->attribute.has_affinity = number(r, "attribute", numbers, 3, 1);
+    lsp->attribute.exclude_any = word(r, "attribute", numbers, 4);
+    lsp->attribute.include_any = word(r, "attribute", numbers, 5);
+    lsp->attribute.include_all = word(r, "attribute", numbers, 6);
 }
 
 static void read_values(struct json_reader *r, struct gmpls_lsp *lsp)
@@ -195,8 +217,9 @@ static void read_values(struct json_reader *r, struct gmpls_lsp *lsp)
     lsp->admin_status = word(r, "misc", misc, 1);
     lsp->resv_admin_status = word(r, "misc", misc, 2);
     lsp->notify_node = word(r, "misc", misc, 3);
-    lsp->style = (uint8_t) json_get_int(r, "style", 0, 255);
-    lsp->recording = json_opt_bool(r, "recording", false);
+    lsp->style = (uint8_t) number(r, "misc", misc, 4, 255);
+    lsp->recording = number(r, "misc", misc, 5, 1);
+    lsp->unfinished = number(r, "misc", misc, 6, 1) == 0;
     read_attribute(r, lsp);
     lsp_take_priorities(lsp);
 }
@@ -248,10 +271,8 @@ static int load(struct gmpls_node *node, uint32_t id, const json_t *json, struct
         json_fail(&r, "attribute", "an ingress needs a name of its own for the LSP");
     reclaim(&r, node, &lsp->in, "in", &in);
     reclaim(&r, node, &lsp->out, "out", &out);
-    if (r.status == 0 && in.link == NODE_LINK_NONE) {
+    if (r.status == 0 && in.link == NODE_LINK_NONE)
         lsp_make_ingress(node, lsp);
-        lsp->unfinished = !json_opt_bool(&r, "up", false);
-    }
     lsp->unfinished |= out.link != NODE_LINK_NONE && out.out_label == 0;
     lsp->sm.current = PHASE_RECOVERING;
     lsp->saved = r.status == 0;

@@ -126,9 +126,9 @@ static void resv_first(struct gmpls_node *node, struct gmpls_lsp *lsp, struct mo
             confirm(node, lsp, now);
     } else {
         lsp_send_resv(node, lsp, now);
+        lsp_save(node, lsp);
     }
     lsp_connect(node, lsp);
-    lsp_save(node, lsp);
 }
 
 /* Of one that is known: after a restart of somebody, or with something new in it. */
@@ -139,7 +139,7 @@ static void resv_again(struct gmpls_node *node, struct gmpls_lsp *lsp, bool labe
         lsp_connect(node, lsp);
     if (changed && !lsp->ingress)
         lsp_send_resv(node, lsp, now);
-    if (changed || label_changed)
+    if ((changed || label_changed) && (!lsp->ingress || lsp->saved))
         lsp_save(node, lsp);
     lsp_maybe_recovered(node, lsp);
     if (lsp->ingress && changed && lsp_phase(lsp) == PHASE_ESTABLISHED)
