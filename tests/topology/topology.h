@@ -37,8 +37,8 @@ struct topology {
 
 void topology_load(struct topology *topology, const char *name);
 
-/* Nodes strewn over a square of 4,000 km, linked where they are near; on the average six links end at a node. Connected.
- * The same for the same seed, everywhere. */
+/* Nodes strewn over a square of 4,000 km, linked where they are near; on the average six links end at a node.
+ * Connected. The same for the same seed, everywhere. */
 void topology_random(struct topology *topology, size_t nodes, uint64_t seed);
 
 void topology_free(struct topology *topology); /* its members */
