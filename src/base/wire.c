@@ -46,39 +46,46 @@ static uint8_t *advance(struct wire *w, size_t n)
     return p;
 }
 
-static uint64_t get_number(struct wire *w, size_t n)
-{
-    const uint8_t *p = advance(w, n);
-    uint64_t value = 0;
-
-    for (size_t i = 0; p && i < n; i++)
-        value = value << 8 | p[i];
-    return value;
-}
+/* The compiler makes one load of each of these, and one store of those below. */
 
 uint8_t wire_get_u8(struct wire *w)
 {
-    return (uint8_t) get_number(w, 1);
+    const uint8_t *p = advance(w, 1);
+
+    return p ? p[0] : 0;
 }
 
 uint16_t wire_get_u16(struct wire *w)
 {
-    return (uint16_t) get_number(w, 2);
+    const uint8_t *p = advance(w, 2);
+
+    return p ? (uint16_t) (p[0] << 8 | p[1]) : 0;
 }
 
 uint32_t wire_get_u24(struct wire *w)
 {
-    return (uint32_t) get_number(w, 3);
+    const uint8_t *p = advance(w, 3);
+
+    return p ? (uint32_t) p[0] << 16 | (uint32_t) p[1] << 8 | p[2] : 0;
+}
+
+static uint32_t u32_at(const uint8_t *p)
+{
+    return (uint32_t) p[0] << 24 | (uint32_t) p[1] << 16 | (uint32_t) p[2] << 8 | p[3];
 }
 
 uint32_t wire_get_u32(struct wire *w)
 {
-    return (uint32_t) get_number(w, 4);
+    const uint8_t *p = advance(w, 4);
+
+    return p ? u32_at(p) : 0;
 }
 
 uint64_t wire_get_u64(struct wire *w)
 {
-    return get_number(w, 8);
+    const uint8_t *p = advance(w, 8);
+
+    return p ? (uint64_t) u32_at(p) << 32 | u32_at(p + 4) : 0;
 }
 
 void wire_get(struct wire *w, void *to, size_t n)
@@ -105,37 +112,59 @@ struct wire wire_sub(struct wire *w, size_t n)
     return (struct wire) {.data = p, .size = n};
 }
 
-static void put_number(struct wire *w, uint64_t value, size_t n)
-{
-    uint8_t *p = advance(w, n);
-
-    for (size_t i = 0; p && i < n; i++)
-        p[i] = (uint8_t) (value >> (8 * (n - 1 - i)));
-}
-
 void wire_put_u8(struct wire *w, uint8_t value)
 {
-    put_number(w, value, 1);
+    uint8_t *p = advance(w, 1);
+
+    if (p)
+        p[0] = value;
 }
 
 void wire_put_u16(struct wire *w, uint16_t value)
 {
-    put_number(w, value, 2);
+    uint8_t *p = advance(w, 2);
+
+    if (!p)
+        return;
+    p[0] = (uint8_t) (value >> 8);
+    p[1] = (uint8_t) value;
 }
 
 void wire_put_u24(struct wire *w, uint32_t value)
 {
-    put_number(w, value, 3);
+    uint8_t *p = advance(w, 3);
+
+    if (!p)
+        return;
+    p[0] = (uint8_t) (value >> 16);
+    p[1] = (uint8_t) (value >> 8);
+    p[2] = (uint8_t) value;
+}
+
+static void u32_to(uint8_t *p, uint32_t value)
+{
+    p[0] = (uint8_t) (value >> 24);
+    p[1] = (uint8_t) (value >> 16);
+    p[2] = (uint8_t) (value >> 8);
+    p[3] = (uint8_t) value;
 }
 
 void wire_put_u32(struct wire *w, uint32_t value)
 {
-    put_number(w, value, 4);
+    uint8_t *p = advance(w, 4);
+
+    if (p)
+        u32_to(p, value);
 }
 
 void wire_put_u64(struct wire *w, uint64_t value)
 {
-    put_number(w, value, 8);
+    uint8_t *p = advance(w, 8);
+
+    if (!p)
+        return;
+    u32_to(p, (uint32_t) (value >> 32));
+    u32_to(p + 4, (uint32_t) value);
 }
 
 void wire_put(struct wire *w, const void *from, size_t n)
