@@ -21,9 +21,9 @@ enum lsp_hop_type {
 };
 
 struct lsp_hop {
-    uint8_t type; /* enum lsp_hop_type */
-    bool loose;   /* of IPV4 and UNNUMBERED; RFC 3209 §4.3.3.1 */
-    bool upstream; /* of LABEL: for the direction from egress to ingress */
+    uint8_t type;   /* enum lsp_hop_type */
+    bool loose;     /* of IPV4 and UNNUMBERED; RFC 3209 §4.3.3.1 */
+    bool upstream;  /* of LABEL: for the direction from egress to ingress */
     uint8_t length; /* of IPV4: bits of the prefix, 32 unless a peer says otherwise */
     uint32_t address;
     uint32_t interface;
@@ -45,7 +45,7 @@ void lsp_route_free(struct lsp_route *route); /* its members */
 char *lsp_route_format(const struct lsp_route *route);
 
 /* Where a client's frames enter or leave the LSP at its ends. */
-#define CLIENT_VLAN_ANY 0      /* asked for: the node chooses one */
+#define CLIENT_VLAN_ANY 0       /* asked for: the node chooses one */
 #define CLIENT_VLAN_NONE 0xffff /* the whole port, in bridge mode: no tag */
 
 struct lsp_client {
@@ -60,8 +60,8 @@ struct lsp_request {
     char name[LSP_NAME_SIZE]; /* unique at the ingress; RFC 8231 §7.3.2 */
     uint32_t ingress, egress; /* router ids */
     struct lsp_client ingress_client, egress_client;
-    uint64_t bandwidth_bps; /* each direction */
-    uint8_t setup_priority, holding_priority; /* 0 best .. 7; holding is not worse than setup */
+    uint64_t bandwidth_bps;                         /* each direction */
+    uint8_t setup_priority, holding_priority;       /* 0 best .. 7; holding is not worse than setup */
     uint32_t exclude_any, include_any, include_all; /* admin groups; RFC 3209 §4.7.4 */
     struct lsp_route route; /* strict, interface addresses of the far ends of the links, in order; owned */
 };
@@ -71,11 +71,11 @@ enum lsp_state { LSP_DOWN, LSP_UP, LSP_ACTIVE, LSP_GOING_DOWN, LSP_GOING_UP };
 
 /* Why an LSP is not up: RFC 2205 §A.5, RFC 3209 §7.3, RFC 3473 §4. */
 struct lsp_error {
-    uint32_t node;      /* that found it; 0: none */
-    uint8_t code;       /* RSVP error code; 0: no error */
-    uint16_t value;     /* RSVP error value */
+    uint32_t node;                       /* that found it; 0: none */
+    uint8_t code;                        /* RSVP error code; 0: no error */
+    uint16_t value;                      /* RSVP error value */
     uint32_t interface_ip, interface_id; /* of IF_ID ERROR_SPEC: the interface of 'node' that it is about; 0: none */
-    bool path_state_removed; /* RFC 3473 §4.4 */
+    bool path_state_removed;             /* RFC 3473 §4.4 */
 };
 
 struct lsp_report {
@@ -92,7 +92,7 @@ struct lsp_report {
                               * used on that link; owned */
 };
 
-const char *lsp_state_name(enum lsp_state state);        /* "up", ...; never null */
+const char *lsp_state_name(enum lsp_state state);          /* "up", ...; never null */
 const char *rsvp_error_name(uint8_t code, uint16_t value); /* in the words of the RFCs; never null */
 /* "requested bandwidth unavailable (1/2) at 10.253.0.1, interface 10.252.0.5"; caller frees. */
 char *lsp_error_format(const struct lsp_error *error);

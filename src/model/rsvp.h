@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* An RSVP-TE message in host terms: what proto/rsvp encodes and decodes, and what gmpls/ decides upon.
  *
- * One struct holds every message; 'has' tells which objects are there. Addresses are IPv4 in host byte order, rates bits
- * per second. Sources: RFC 2205 (base), RFC 2961 (refresh reduction), RFC 3209 (TE), RFC 3473 (GMPLS), RFC 3477
+ * One struct holds every message; 'has' tells which objects are there. Addresses are IPv4 in host byte order, rates
+ * bits per second. Sources: RFC 2205 (base), RFC 2961 (refresh reduction), RFC 3209 (TE), RFC 3473 (GMPLS), RFC 3477
  * (unnumbered), RFC 6003 (Ethernet traffic parameters). */
 #ifndef MODEL_RSVP_H
 #define MODEL_RSVP_H
@@ -67,7 +67,7 @@ struct rsvp_sender { /* LSP_TUNNEL_IPv4, RFC 3209 §4.6.2.1 */
 
 enum rsvp_if_type { RSVP_IF_NONE = 0, RSVP_IF_IPV4 = 1, RSVP_IF_INDEX = 3 }; /* TLV types of RFC 3471 §9.1.1 */
 
-struct rsvp_hop { /* C-Type 1 if 'if_type' is NONE, else IF_ID, C-Type 3: RFC 3473 §8.1 */
+struct rsvp_hop {     /* C-Type 1 if 'if_type' is NONE, else IF_ID, C-Type 3: RFC 3473 §8.1 */
     uint32_t address; /* of the control channel's interface */
     uint32_t lih;     /* logical interface handle: what the sender of Path puts in comes back in Resv */
     uint8_t if_type;
@@ -87,9 +87,9 @@ struct rsvp_tspec {
 };
 
 struct rsvp_label_request { /* generalized, RFC 3471 §3.1 */
-    uint8_t encoding;  /* 1 packet, 2 Ethernet */
-    uint8_t switching; /* 1 PSC-1, 51 L2SC */
-    uint16_t gpid;     /* 33 Ethernet PHY frame... as RFC 3471 §3.1.1 lists */
+    uint8_t encoding;       /* 1 packet, 2 Ethernet */
+    uint8_t switching;      /* 1 PSC-1, 51 L2SC */
+    uint16_t gpid;          /* 33 Ethernet PHY frame... as RFC 3471 §3.1.1 lists */
 };
 
 struct rsvp_attribute { /* RFC 3209 §4.7; with affinities C-Type 1, without C-Type 7 */
@@ -119,7 +119,7 @@ struct rsvp_ack { /* RFC 2961 §4.2 */
 };
 
 struct rsvp_hello { /* RFC 3209 §5.3 */
-    bool ack; /* HELLO ACK, else HELLO REQUEST */
+    bool ack;       /* HELLO ACK, else HELLO REQUEST */
     uint32_t source_instance, destination_instance;
 };
 
@@ -127,31 +127,31 @@ struct rsvp_restart_cap { /* RFC 3473 §9.1 */
     uint32_t restart_ms, recovery_ms;
 };
 
-#define RSVP_ACKS_MAX 256     /* of one message; more are sent in further messages, and refused when received */
+#define RSVP_ACKS_MAX 256 /* of one message; more are sent in further messages, and refused when received */
 #define RSVP_SREFRESH_MAX 1024
-#define RSVP_LABELS_MAX 64    /* of LABEL_SET and ACCEPTABLE_LABEL_SET */
+#define RSVP_LABELS_MAX 64 /* of LABEL_SET and ACCEPTABLE_LABEL_SET */
 
 /* An object that this program does not know, whose class says that it is forwarded: RFC 2205 §3.10 (11bbbbbb). */
 struct rsvp_unknown {
     uint8_t class, ctype;
-    uint16_t size;  /* of 'body' */
-    uint8_t *body;  /* owned */
+    uint16_t size; /* of 'body' */
+    uint8_t *body; /* owned */
 };
 #define RSVP_UNKNOWN_MAX 8
 
 struct rsvp_message {
-    uint8_t type; /* enum rsvp_type */
-    uint8_t ttl;  /* Send_TTL */
+    uint8_t type;           /* enum rsvp_type */
+    uint8_t ttl;            /* Send_TTL */
     bool refresh_reduction; /* the sender can do RFC 2961 (flag 0x01 of the header) */
     uint32_t has;           /* enum rsvp_has */
     struct rsvp_session session;
     struct rsvp_hop hop;
-    uint32_t refresh_ms; /* TIME_VALUES */
+    uint32_t refresh_ms;    /* TIME_VALUES */
     struct lsp_error error; /* ERROR_SPEC, IF_ID if an interface is named */
     uint8_t style;
     struct rsvp_sender sender;
     struct rsvp_tspec tspec;
-    uint32_t resv_confirm; /* receiver's address */
+    uint32_t resv_confirm;     /* receiver's address */
     struct lsp_route ero, rro; /* owned */
     struct rsvp_label_request label_request;
     uint32_t label, upstream_label, suggested_label, recovery_label;
@@ -180,9 +180,9 @@ char *rsvp_message_format(const struct rsvp_message *message);
 
 /* Error codes and values that we send: RFC 2205 §B, RFC 3209 §7.3, RFC 3473 §13.1, RFC 4920 §5. */
 enum rsvp_error_code {
-    RSVP_ERR_ADMISSION = 1,        /* values: 2 requested bandwidth unavailable */
-    RSVP_ERR_POLICY = 2,           /* 5: preempted */
-    RSVP_ERR_NO_PATH = 3,          /* no path information for this Resv */
+    RSVP_ERR_ADMISSION = 1, /* values: 2 requested bandwidth unavailable */
+    RSVP_ERR_POLICY = 2,    /* 5: preempted */
+    RSVP_ERR_NO_PATH = 3,   /* no path information for this Resv */
     RSVP_ERR_NO_SENDER = 4,
     RSVP_ERR_CONFLICTING_STYLE = 5,
     RSVP_ERR_UNKNOWN_STYLE = 6,
@@ -195,19 +195,19 @@ enum rsvp_error_code {
 };
 
 enum rsvp_routing_value { /* of RSVP_ERR_ROUTING */
-    RSVP_ROUTING_BAD_ERO = 1,
-    RSVP_ROUTING_BAD_STRICT = 2,
-    RSVP_ROUTING_BAD_LOOSE = 3,
-    RSVP_ROUTING_BAD_INITIAL = 4,
-    RSVP_ROUTING_NO_ROUTE = 5,
-    RSVP_ROUTING_UNACCEPTABLE_LABEL = 6,
-    RSVP_ROUTING_LOOP = 7,
-    RSVP_ROUTING_NO_LABEL = 9,
-    RSVP_ROUTING_LABEL_SET = 11,
-    RSVP_ROUTING_SWITCHING = 12,
-    RSVP_ROUTING_ENCODING = 14,
-    RSVP_ROUTING_LINK_PROTECTION = 15,
-    RSVP_ROUTING_UNKNOWN_INTERFACE = 16
+                          RSVP_ROUTING_BAD_ERO = 1,
+                          RSVP_ROUTING_BAD_STRICT = 2,
+                          RSVP_ROUTING_BAD_LOOSE = 3,
+                          RSVP_ROUTING_BAD_INITIAL = 4,
+                          RSVP_ROUTING_NO_ROUTE = 5,
+                          RSVP_ROUTING_UNACCEPTABLE_LABEL = 6,
+                          RSVP_ROUTING_LOOP = 7,
+                          RSVP_ROUTING_NO_LABEL = 9,
+                          RSVP_ROUTING_LABEL_SET = 11,
+                          RSVP_ROUTING_SWITCHING = 12,
+                          RSVP_ROUTING_ENCODING = 14,
+                          RSVP_ROUTING_LINK_PROTECTION = 15,
+                          RSVP_ROUTING_UNKNOWN_INTERFACE = 16
 };
 
 #define RSVP_ADMISSION_BANDWIDTH 2

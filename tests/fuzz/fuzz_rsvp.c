@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* RSVP packets: what was read can be written, and then reads the same; what was refused has a reason, and an answer that
- * can be written. */
+/* RSVP packets: what was read can be written, and then reads the same; what was refused has a reason, and an answer
+ * that can be written. */
 #include <stdlib.h>
 #include <string.h>
 

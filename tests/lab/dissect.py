@@ -23,8 +23,8 @@ DIGITS = 1e-5                                   # tshark prints six of a float
 
 
 def tshark(pcap, fields, display_filter="", options=()):
-    """Dissect `pcap`: for each frame that `display_filter` lets through, a dictionary by field, of lists of the texts of
-    all its values. `options` go to tshark, as in ("-d", "udp.port==49998,lmp")."""
+    """Dissect `pcap`: for each frame that `display_filter` lets through, a dictionary by field, of lists of the texts
+    of all its values. `options` go to tshark, as in ("-d", "udp.port==49998,lmp")."""
     command = ["tshark", "-n", "-r", str(pcap), "-Y", display_filter, *options, "-T", "fields",
                "-E", f"separator={BETWEEN_FIELDS}", "-E", f"aggregator={BETWEEN_VALUES}", "-E", "occurrence=a"]
     for field in fields:
@@ -37,7 +37,8 @@ def tshark(pcap, fields, display_filter="", options=()):
 
 def malformed(pcap, options=()):
     """The frames that tshark calls malformed, or finds an error in: number, and what it says."""
-    rows = tshark(pcap, ("frame.number", "_ws.expert.message"), "_ws.malformed || _ws.expert.severity == error", options)
+    faults = "_ws.malformed || _ws.expert.severity == error"
+    rows = tshark(pcap, ("frame.number", "_ws.expert.message"), faults, options)
     return [(int(row["frame.number"][0]), *row["_ws.expert.message"]) for row in rows]
 
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Captures, read by our decoders and by tshark: both must say the same of every field, and tshark must find nothing wrong
-in what our encoders wrote. Needs no lab."""
+"""Captures, read by our decoders and by tshark: both must say the same of every field, and tshark must find nothing
+wrong in what our encoders wrote. Needs no lab."""
 
 import pytest
 from dissect import DATA, by_frame, differences, malformed, tool, tshark
@@ -26,6 +26,8 @@ RSVP_FIELDS = """
     rsvp.unknown.data""".split()
 RSVP_ALIASES = {"rsvp.label.generalized_label": ["rsvp.label.label"]}  # a label of packets, to us a label
 
+
+RSVP_MALFORMED = [*RSVP.glob("*oobr*.pcap"), RSVP / "rsvp-infinite-loop.pcap"]
 
 # What tshark shows and we ignore: PathErr has no place for all that KOM-RSVP repeats, and CAPABILITY is not for us.
 RSVP_IGNORED = {
@@ -56,7 +58,7 @@ def test_rsvp_hello_with_a_wrong_checksum_is_refused_for_that_alone():
     assert rsvp_differences(pcap, by_frame(tool("rsvp_tool", "unsummed", pcap))) == []
 
 
-@pytest.mark.parametrize("pcap", [*RSVP.glob("*oobr*.pcap"), RSVP / "rsvp-infinite-loop.pcap"], ids=lambda path: path.stem)
+@pytest.mark.parametrize("pcap", RSVP_MALFORMED, ids=lambda path: path.stem)
 @pytest.mark.parametrize("mode", ["decode", "unsummed"])
 def test_malformed_rsvp_is_refused_with_a_reason(pcap, mode):
     lines = tool("rsvp_tool", mode, pcap)

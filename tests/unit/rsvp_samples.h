@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* RSVP messages for tests: one whole message of each type, and random ones. The including file has the test's headers. */
+/* RSVP messages for tests: one whole message of each type, and whether two messages are the same. */
 #ifndef TESTS_RSVP_SAMPLES_H
 #define TESTS_RSVP_SAMPLES_H
 

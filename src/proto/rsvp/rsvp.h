@@ -64,8 +64,8 @@ struct rsvp_refusal {
                                 * MESSAGE_ID: without an Ack it would come again */
 };
 
-/* A packet that is being taken apart: one message, or a Bundle of them (RFC 2961 §3). Zero-initialise it but for 'data',
- * the payload of one IP packet, and 'size' in bytes. */
+/* A packet that is being taken apart: one message, or a Bundle of them (RFC 2961 §3). Zero-initialise it but for
+ * 'data', the payload of one IP packet, and 'size' in bytes. */
 struct rsvp_packet {
     const uint8_t *data; /* must stay until the last message is out */
     size_t size;
@@ -77,8 +77,8 @@ struct rsvp_packet {
  *   1         '*message' is it; the caller frees it by rsvp_message_free()
  *   0         there is none left
  *   negative  the next one was refused: ERR_SHORT, ERR_MALFORMED, ERR_UNSUPPORTED or ERR_TOO_LARGE. 'err' says why, in
- *             which object and at which byte of the message; 'refusal' (may be null) what to answer. '*message' is as it
- *             was. Go on until 0: what else is in a Bundle is not harmed. */
+ *             which object and at which byte of the message; 'refusal' (may be null) what to answer. '*message' is as
+ *             it was. Go on until 0: what else is in a Bundle is not harmed. */
 int rsvp_decode(struct rsvp_packet *packet, struct rsvp_message *message, struct rsvp_refusal *refusal,
                 struct err *err);
 

@@ -189,7 +189,8 @@ struct header {
     uint16_t checksum, length;
 };
 
-/* Whether the packet has the whole message. 'size' is what it has from here on; of a message that stands 'alone', all. */
+/* Whether the packet has the whole message. 'size' is what it has from here on; a message that stands 'alone' has it
+ * all. */
 static int frame_read(const uint8_t *data, size_t size, bool alone, struct header *header, struct err *err)
 {
     struct wire w = wire_reader(data, size);

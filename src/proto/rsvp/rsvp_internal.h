@@ -60,8 +60,8 @@ struct rsvp_reading {
     struct err *err;
 };
 
-/* Refuses the message, with 'status' for our side, 'code' and 'value' for the sender's; the text is completed by message,
- * object and place. */
+/* Refuses the message, with 'status' for our side, 'code' and 'value' for the sender's; the text is completed by
+ * message, object and place. */
 void rsvp_refuse(struct rsvp_reading *r, int status, uint8_t code, uint16_t value, const char *format, ...)
     __attribute__((format(printf, 5, 6)));
 

@@ -98,7 +98,8 @@ static bool hop_read(struct wire *w, uint8_t type, uint8_t length, struct lsp_ho
     return false;
 }
 
-/* An ERO that we do not understand is a bad one (RFC 3209 §4.3.4.1); of an RRO the sub-object is passed over (§4.4.5). */
+/* An ERO that we do not understand is a bad one (RFC 3209 §4.3.4.1); of an RRO the sub-object is passed over
+ * (§4.4.5). */
 static void route_read(struct rsvp_reading *r, struct wire *w, struct lsp_route *route, bool is_ero)
 {
     const uint8_t code = is_ero ? RSVP_ERR_ROUTING : 0;
