@@ -142,20 +142,37 @@ void pipeline_base_inter_dc(struct flow_txn *txn, const uint32_t *fabric_ports, 
     pipeline_to_fabric(txn, INTER_DC_FABRIC, fabric_ports, n_fabric_ports);
 }
 
-/* What 'from' sends to 'to' by IP and by ARP. */
-static void channel_direction(struct flow_txn *txn, uint64_t cookie, uint32_t in_port, uint32_t out_port,
-                              const struct ip *from, const struct ip *to)
+static const enum flow_field_id ends_fields[2][2] = {{FIELD_IPV4_SRC, FIELD_IPV4_DST}, {FIELD_ARP_SPA, FIELD_ARP_TPA}};
+
+/* From the server into the channel, by IP and by ARP. */
+static void channel_out(struct flow_txn *txn, const struct pipeline_channel *channel)
 {
-    static const enum flow_field_id fields[2][2] = {{FIELD_IPV4_SRC, FIELD_IPV4_DST}, {FIELD_ARP_SPA, FIELD_ARP_TPA}};
-
     for (unsigned i = 0; i < 2; i++) {
-        struct flow flow = flow_make(INTER_DC_CLASSIFY, 100, cookie);
+        struct flow flow = flow_make(INTER_DC_CLASSIFY, 100, channel->cookie);
 
-        match_u(&flow.match, FIELD_IN_PORT, in_port);
+        match_u(&flow.match, FIELD_IN_PORT, channel->server_port);
         match_u(&flow.match, FIELD_VLAN_VID, 0);
-        match_ip(&flow.match, fields[i][0], from);
-        match_ip(&flow.match, fields[i][1], to);
-        flow_output(&flow, out_port);
+        match_ip(&flow.match, ends_fields[i][0], &channel->local);
+        match_ip(&flow.match, ends_fields[i][1], &channel->remote);
+        if (channel->vlan)
+            flow_push_vlan(&flow, channel->vlan);
+        flow_output(&flow, channel->uplink_port);
+        flow_txn_add(txn, flow);
+    }
+}
+
+static void channel_in(struct flow_txn *txn, const struct pipeline_channel *channel)
+{
+    for (unsigned i = 0; i < 2; i++) {
+        struct flow flow = flow_make(INTER_DC_CLASSIFY, 100, channel->cookie);
+
+        match_u(&flow.match, FIELD_IN_PORT, channel->uplink_port);
+        match_u(&flow.match, FIELD_VLAN_VID, channel->vlan ? VLAN_PRESENT | channel->vlan : 0);
+        match_ip(&flow.match, ends_fields[i][0], &channel->remote);
+        match_ip(&flow.match, ends_fields[i][1], &channel->local);
+        if (channel->vlan)
+            flow_add_action(&flow, ACTION_POP_VLAN);
+        flow_output(&flow, channel->server_port);
         flow_txn_add(txn, flow);
     }
 }
@@ -163,10 +180,8 @@ static void channel_direction(struct flow_txn *txn, uint64_t cookie, uint32_t in
 void pipeline_channel_open(struct flow_txn *txn, const struct pipeline_channel *channel)
 {
     pipeline_channel_close(txn, channel->cookie);
-    channel_direction(txn, channel->cookie, channel->server_port, channel->uplink_port, &channel->local,
-                      &channel->remote);
-    channel_direction(txn, channel->cookie, channel->uplink_port, channel->server_port, &channel->remote,
-                      &channel->local);
+    channel_out(txn, channel);
+    channel_in(txn, channel);
 }
 
 void pipeline_channel_close(struct flow_txn *txn, uint64_t cookie)

@@ -67,6 +67,13 @@
  *   NEIGHBOUR    100 -> eth_dst of the next hop, uplink; no flow before it is resolved.
  *   RETURN, FABRIC as on a ToR.
  *
+ *   A circuit of a user on a transport network ends as a VLAN of the transport port. It is a part of the segment, for
+ *   the user's addresses only:
+ *   CLASSIFY     100 from the circuit, IP and ARP of one of its user's addresses -> the segment's VLAN, FABRIC; 150 but
+ *                not with the MAC of a VM or of the gateway. Else dropped.
+ *   VLAN         150 ARP, 90 IP to such an address -> the circuit's VLAN, transport port. So a user gets what is meant
+ *                for it, and no flooded frame of others; the gateway does not route for it.
+ *
  * PE between DCs: a channel is two pairs of flows (IP, ARP) between a server's migration port and the uplink, in table
  * 0; tagged traffic from the fabric is passed on as transit, as above (tables 0 CLASSIFY, 1 FABRIC).
  *
@@ -104,7 +111,15 @@ enum pipeline_origin { PIPELINE_FROM_SERVER = 1, PIPELINE_FROM_FABRIC = 2 }; /* 
 #define COOKIE_SCG UINT64_C(0x5c67000000000000)
 #define COOKIE_SCG_MASK UINT64_C(0xffff000000000000)
 #define COOKIE_EXACT UINT64_MAX
-enum cookie_kind { COOKIE_BASE = 1, COOKIE_SEGMENT = 2, COOKIE_VM = 3, COOKIE_CHANNEL = 4, COOKIE_NEIGHBOUR = 5 };
+#define COOKIE_KIND_MASK UINT64_C(0xffffff0000000000) /* all cookies of a kind */
+enum cookie_kind {
+    COOKIE_BASE = 1,
+    COOKIE_SEGMENT = 2,
+    COOKIE_VM = 3,
+    COOKIE_CHANNEL = 4,
+    COOKIE_NEIGHBOUR = 5,
+    COOKIE_CIRCUIT = 6
+};
 uint64_t cookie_make(enum cookie_kind kind, uint64_t id);         /* the low 40 bits of 'id' */
 uint64_t cookie_of_vm(const uint8_t uuid[16]);                    /* from the last five bytes of the VM's UUID */
 uint64_t cookie_of_name(enum cookie_kind kind, const char *name); /* FNV-1a of the name */
@@ -128,8 +143,9 @@ struct pipeline_segment {
 struct pipeline_vm {
     uint64_t cookie;
     struct mac mac;
-    struct ip ip;         /* IPv4 */
-    uint32_t server_port; /* OpenFlow port of its ToR that its server hangs off; not used on a PE */
+    struct ip ip;            /* IPv4 */
+    uint32_t server_port;    /* OpenFlow port of its ToR that its server hangs off; not used on a PE */
+    uint32_t transport_port; /* of a PE: no circuit may send with the VM's MAC; 0: it has none. Not used on a ToR */
 };
 
 struct pipeline_uplink {
@@ -167,6 +183,18 @@ void pipeline_vm_tor(struct flow_txn *txn, const struct pipeline_segment *segmen
 void pipeline_vm_pe(struct flow_txn *txn, const struct pipeline_segment *segment, const struct pipeline_vm *vm);
 void pipeline_vm_remove(struct flow_txn *txn, const struct pipeline_vm *vm);
 
+/* The end of a user's circuit on the PE. */
+struct pipeline_circuit {
+    uint64_t cookie;
+    uint32_t transport_port;
+    uint16_t vlan;              /* 1..4094 on that port */
+    const struct ip *addresses; /* of the user, IPv4; borrowed */
+    unsigned n_addresses;
+};
+void pipeline_circuit_pe(struct flow_txn *txn, const struct pipeline_segment *segment,
+                         const struct pipeline_circuit *circuit);
+void pipeline_circuit_remove(struct flow_txn *txn, uint64_t cookie);
+
 /* An ARP request (RFC 5227 probe: sender address zero) for the PE's next hop, as a frame to send out of the uplink, and
  * its answer, which the PE sends to the controller. 'frame' has at least ARP_FRAME_SIZE bytes. */
 #define ARP_FRAME_SIZE 42
@@ -179,11 +207,12 @@ size_t pipeline_garp(const struct mac *mac, const struct ip *ip, uint16_t vlan, 
 /* Reads an untagged ARP reply. 0 and the sender's addresses, or ERR_MALFORMED and the outputs left alone. */
 int pipeline_arp_reply(const uint8_t *frame, size_t size, struct mac *sender, struct ip *address);
 
-/* A migration channel on the inter-DC PE between a server's migration port and the uplink, for traffic (ARP and IPv4)
- * between two migration addresses. */
+/* A migration channel on the inter-DC PE between a server's migration port and the uplink, or a VLAN of the transport
+ * port, for traffic (ARP and IPv4) between two migration addresses. */
 struct pipeline_channel {
     uint64_t cookie;
     uint32_t server_port, uplink_port;
+    uint16_t vlan;           /* on uplink_port; 0: untagged */
     struct ip local, remote; /* migration addresses of the two servers */
 };
 void pipeline_channel_open(struct flow_txn *txn, const struct pipeline_channel *channel);

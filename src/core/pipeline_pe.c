@@ -161,6 +161,55 @@ void pipeline_neighbour_pe(struct flow_txn *txn, const struct pipeline_uplink *u
     flow_txn_add(txn, flow);
 }
 
+/* Nobody behind the transport port, or behind one circuit of it ('vlan' not 0), sends with this MAC. */
+static void forbid_source(struct flow_txn *txn, uint64_t cookie, uint32_t transport_port, uint16_t vlan,
+                          const struct mac *mac)
+{
+    struct flow flow = flow_make(PE_CLASSIFY, 150, cookie);
+
+    match_u(&flow.match, FIELD_IN_PORT, transport_port);
+    if (vlan)
+        match_u(&flow.match, FIELD_VLAN_VID, VLAN_PRESENT | vlan);
+    match_mac(&flow.match, FIELD_ETH_SRC, mac);
+    flow_txn_add(txn, flow);
+}
+
+/* From the circuit into the segment, and back, for one address of its user and one kind of packet. */
+static void circuit_address(struct flow_txn *txn, const struct pipeline_segment *segment,
+                            const struct pipeline_circuit *circuit, const struct ip *address, bool arp)
+{
+    struct flow in = flow_make(PE_CLASSIFY, 100, circuit->cookie);
+    struct flow out = vlan_flow(segment, arp ? 150 : 90, circuit->cookie);
+
+    match_u(&in.match, FIELD_IN_PORT, circuit->transport_port);
+    match_u(&in.match, FIELD_VLAN_VID, VLAN_PRESENT | circuit->vlan);
+    match_ip(&in.match, arp ? FIELD_ARP_SPA : FIELD_IPV4_SRC, address);
+    flow_set_u(&in, FIELD_VLAN_VID, VLAN_PRESENT | segment->vlan);
+    flow_goto(&in, PE_FABRIC);
+    flow_txn_add(txn, in);
+
+    match_ip(&out.match, arp ? FIELD_ARP_TPA : FIELD_IPV4_DST, address);
+    flow_set_u(&out, FIELD_VLAN_VID, VLAN_PRESENT | circuit->vlan);
+    flow_output(&out, circuit->transport_port);
+    flow_txn_add(txn, out);
+}
+
+void pipeline_circuit_pe(struct flow_txn *txn, const struct pipeline_segment *segment,
+                         const struct pipeline_circuit *circuit)
+{
+    pipeline_circuit_remove(txn, circuit->cookie);
+    forbid_source(txn, circuit->cookie, circuit->transport_port, circuit->vlan, &segment->gateway_mac);
+    for (unsigned i = 0; i < circuit->n_addresses; i++) {
+        circuit_address(txn, segment, circuit, &circuit->addresses[i], false);
+        circuit_address(txn, segment, circuit, &circuit->addresses[i], true);
+    }
+}
+
+void pipeline_circuit_remove(struct flow_txn *txn, uint64_t cookie)
+{
+    flow_txn_delete_cookie(txn, FLOW_TABLE_ALL, cookie, COOKIE_EXACT);
+}
+
 void pipeline_vm_pe(struct flow_txn *txn, const struct pipeline_segment *segment, const struct pipeline_vm *vm)
 {
     struct prefix address = prefix_of(&vm->ip, 32);
@@ -170,6 +219,8 @@ void pipeline_vm_pe(struct flow_txn *txn, const struct pipeline_segment *segment
     pipeline_vm_remove(txn, vm);
     flow_goto(&arp, PE_FABRIC);
     flow_txn_add(txn, arp);
+    if (vm->transport_port)
+        forbid_source(txn, vm->cookie, vm->transport_port, 0, &vm->mac);
 
     match_ip(&route.match, FIELD_IPV4_DST, &vm->ip);
     flow_add_action(&route, ACTION_DEC_TTL);

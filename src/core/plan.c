@@ -10,12 +10,14 @@ static const char *undo_of(enum step_kind kind)
 {
     switch (kind) {
     case STEP_CHANNEL_RESERVE:
-        return "give the bandwidth back";
+        return "give the bandwidth back, and take down a channel that was set up for it";
     case STEP_TARGET_CONFIGURE:
         return "have the target undo everything";
     case STEP_CHANNEL_OPEN:
     case STEP_TARGET_CHANNEL_OPEN:
         return "close the channel";
+    case STEP_CIRCUIT_OPEN:
+        return "take down the circuits that no VM here needs";
     case STEP_ADMIT:
         return "give memory, VLAN and meters back";
     case STEP_POLICY_INSTALL:
@@ -30,13 +32,18 @@ static const char *undo_of(enum step_kind kind)
     }
 }
 
+static bool of_circuits(enum step_kind kind)
+{
+    return kind == STEP_CIRCUIT_OPEN || kind == STEP_CIRCUIT_CLOSE;
+}
+
 struct plan plan_make(const struct order *order)
 {
     struct plan plan = {.steps = xcalloc((size_t) STEP_KINDS * (order->n_vms + 1), sizeof *plan.steps)};
 
     /* STEP_TABLE lists each role's kinds by rising stage. */
     for (int kind = 0; kind < STEP_KINDS; kind++) {
-        if (step_infos[kind].role != order->role)
+        if (step_infos[kind].role != order->role || (of_circuits((enum step_kind) kind) && order->n_users == 0))
             continue;
         unsigned n = step_infos[kind].per_vm ? order->n_vms : 1;
 

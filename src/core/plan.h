@@ -11,7 +11,8 @@ struct plan {
     unsigned n_steps;
 };
 
-/* The steps of this gateway's role in 'order': by stage, then by VM. The same for every order of equal VMs. */
+/* The steps of this gateway's role in 'order': by stage, then by VM. The same for every order of equal VMs; those of
+ * circuits only if it has users on a transport network. */
 struct plan plan_make(const struct order *order);
 void plan_free(struct plan *plan);
 

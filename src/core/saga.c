@@ -30,7 +30,8 @@ const struct sm_state saga_states[SAGA_STATES] = {
     [SAGA_RECEIVED] = {"received", SM_TO(SAGA_ADMITTED) | ROLL, false},
     [SAGA_ADMITTED] = {"admitted", SM_TO(SAGA_POLICY_INSTALLED) | ROLL, false},
     [SAGA_POLICY_INSTALLED] = {"policy_installed", SM_TO(SAGA_INTERNAL_CHANNEL) | ROLL, false},
-    [SAGA_INTERNAL_CHANNEL] = {"internal_channel", SM_TO(SAGA_VERIFIED) | ROLL, false},
+    [SAGA_INTERNAL_CHANNEL] = {"internal_channel", SM_TO(SAGA_EXTERNAL_CHANNEL) | ROLL, false},
+    [SAGA_EXTERNAL_CHANNEL] = {"external_channel", SM_TO(SAGA_VERIFIED) | ROLL, false},
     [SAGA_VERIFIED] = {"verified", SM_TO(SAGA_CONFIGURED) | ROLL, false},
     [SAGA_CONFIGURED] = {"configured", SM_TO(SAGA_ACTIVATED) | ROLL, false},
     [SAGA_ACTIVATED] = {"activated", SM_TO(SAGA_COMMITTED), false},
@@ -587,7 +588,7 @@ static bool reached(const struct saga *saga, enum saga_state state)
         return kinds_ended(saga, STEP_TARGET_ACTIVATE);
     case SAGA_RELEASED:
         return kinds_ended(saga, STEP_VM_REMOVE) && kinds_ended(saga, STEP_SEGMENT_CLOSE) &&
-               kinds_ended(saga, STEP_CHANNEL_CLOSE);
+               kinds_ended(saga, STEP_CIRCUIT_CLOSE) && kinds_ended(saga, STEP_CHANNEL_CLOSE);
     case SAGA_DONE:
         return kinds_ended(saga, STEP_TARGET_COMMIT) && kinds_ended(saga, STEP_POLICY_COLLECT);
     case SAGA_ADMITTED:
@@ -596,6 +597,8 @@ static bool reached(const struct saga *saga, enum saga_state state)
         return kinds_ended(saga, STEP_POLICY_INSTALL);
     case SAGA_INTERNAL_CHANNEL:
         return kinds_ended(saga, STEP_SEGMENT_OPEN) && kinds_ended(saga, STEP_TARGET_CHANNEL_OPEN);
+    case SAGA_EXTERNAL_CHANNEL:
+        return kinds_ended(saga, STEP_CIRCUIT_OPEN);
     case SAGA_VERIFIED:
     case SAGA_CONFIGURED:
         return kinds_ended(saga, STEP_VERIFY);

@@ -39,6 +39,7 @@ enum saga_state {
     SAGA_ADMITTED,
     SAGA_POLICY_INSTALLED,
     SAGA_INTERNAL_CHANNEL,
+    SAGA_EXTERNAL_CHANNEL,
     SAGA_VERIFIED,
     SAGA_CONFIGURED, /* the source has been told, or asks */
     SAGA_ACTIVATED,

@@ -91,6 +91,9 @@ void event_discard(struct event *event)
     case EVENT_OWNS_ANSWER:
         json_decref(event->answer.body);
         break;
+    case EVENT_OWNS_LSP:
+        lsp_report_free(&event->lsp);
+        break;
     }
     free(event);
 }

@@ -10,9 +10,11 @@
 #include "base/err.h"
 #include "model/flow.h"
 #include "model/inventory.h"
+#include "model/lsp.h"
+#include "model/ted.h"
 
 enum event_type {
-    EVENT_DONE,          /* request, err, and what was asked for in 'read', 'location' or 'answer' */
+    EVENT_DONE,          /* request, err, and what was asked for in 'read', 'location', 'answer' or 'lsp' */
     EVENT_SWITCH_UP,     /* name, sw: its ports are known and it takes flows */
     EVENT_SWITCH_DOWN,   /* name, err: why */
     EVENT_PORT,          /* name of the switch, port: changed or new */
@@ -24,7 +26,14 @@ enum event_type {
     EVENT_SERVER_LISTED, /* name: every VM of the server has been told since it came up */
     EVENT_VM,            /* vm: discovered or changed; 'vm_cause' */
     EVENT_VM_GONE,       /* vm: uuid, name, server */
-    EVENT_PROGRESS       /* request of the migration, progress */
+    EVENT_PROGRESS,      /* request of the migration, progress */
+    EVENT_TE_LINK,       /* te_link: flooded, new or changed */
+    EVENT_TE_LINK_GONE,  /* te_link.key */
+    EVENT_TE_SYNCED,     /* every link has been told since the session with the routing protocol came up */
+    EVENT_TE_DOWN,       /* err: that session has ended; what was told may be old */
+    EVENT_INGRESS_UP,    /* router: a node that sets LSPs up; each of them has been reported */
+    EVENT_INGRESS_DOWN,  /* router, err */
+    EVENT_LSP            /* lsp: an ingress reports it */
 };
 
 enum vm_cause {
@@ -79,13 +88,16 @@ struct event {
             struct flow_meter *meters;
             size_t n_meters;
         } read;
+        struct te_link te_link;
+        uint32_t router; /* router id */
+        struct lsp_report lsp;
         struct {
             int status;   /* of HTTP */
             json_t *body; /* may be null */
         } answer;
     };
     /* Which union member owns memory: */
-    enum { EVENT_OWNS_NOTHING, EVENT_OWNS_SWITCH, EVENT_OWNS_READ, EVENT_OWNS_ANSWER } owns;
+    enum { EVENT_OWNS_NOTHING, EVENT_OWNS_SWITCH, EVENT_OWNS_READ, EVENT_OWNS_ANSWER, EVENT_OWNS_LSP } owns;
 };
 
 struct event_queue {

@@ -43,7 +43,10 @@ void order_free(struct order *order)
 {
     for (unsigned v = 0; v < order->n_vms; v++)
         policy_free(&order->vms[v].policy);
+    for (unsigned u = 0; u < order->n_users; u++)
+        user_free(&order->users[u]);
     free(order->vms);
+    free(order->users);
     *order = (struct order) {0};
 }
 
@@ -54,6 +57,9 @@ struct order order_copy(const struct order *order)
     copy.vms = xmemdup(order->vms, order->n_vms * sizeof *order->vms);
     for (unsigned v = 0; v < order->n_vms; v++)
         copy.vms[v].policy = policy_copy(&order->vms[v].policy);
+    copy.users = order->n_users ? xcalloc(order->n_users, sizeof *copy.users) : NULL;
+    for (unsigned u = 0; u < order->n_users; u++)
+        copy.users[u] = user_copy(&order->users[u]);
     return copy;
 }
 
@@ -103,15 +109,19 @@ static json_t *vm_to_json(const struct migration_vm *vm)
 
 json_t *order_to_json(const struct order *order)
 {
-    json_t *vms = json_array();
+    json_t *vms = json_array(), *users = json_array();
 
     for (unsigned v = 0; v < order->n_vms; v++)
         json_array_append_new(vms, vm_to_json(&order->vms[v]));
-    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:s, s:s, s:o}", "id", order->id, "role",
+    for (unsigned u = 0; u < order->n_users; u++)
+        json_array_append_new(users, user_to_json(&order->users[u]));
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:I, s:s, s:s, s:o, s:o}", "id", order->id, "role",
                      order->role == ROLE_SOURCE ? "source" : "target", "source-dc", order->source_dc, "target-dc",
                      order->target_dc, "target-server", order->target_server, "channel", order->channel,
-                     "bandwidth-mbps", (json_int_t) order->bandwidth_mbps, "target-uri", order->target_uri,
-                     "target-address", order->target_address, "vms", vms);
+                     "channel-source-vlan", order->channel_vlan[ROLE_SOURCE], "channel-target-vlan",
+                     order->channel_vlan[ROLE_TARGET], "bandwidth-mbps", (json_int_t) order->bandwidth_mbps,
+                     "target-uri", order->target_uri, "target-address", order->target_address, "vms", vms, "users",
+                     users);
 }
 
 /* Copies a string member into a field of 'size' bytes. */
@@ -188,6 +198,29 @@ static void read_vm(struct json_reader *r, struct migration_vm *vm)
     }
 }
 
+static void read_users(struct json_reader *r, struct order *order)
+{
+    const json_t *array = json_opt_array(r, "users");
+    size_t n = json_array_size(array);
+
+    if (!r->status && n > MIGRATION_USERS_MAX)
+        json_fail(r, "users", "has %zu members, at most %d are allowed", n, MIGRATION_USERS_MAX);
+    if (r->status || n == 0)
+        return;
+    order->users = xcalloc(n, sizeof *order->users);
+    order->n_users = (unsigned) n;
+    for (size_t u = 0; u < n && !r->status; u++) {
+        char path[64];
+
+        snprintf(path, sizeof path, "migration.users[%zu]", u);
+        r->status = user_from_json(json_array_get(array, u), path, true, &order->users[u], r->err);
+        for (unsigned v = 0; v < order->users[u].n_vms && !r->status; v++) {
+            if (order_find_vm(order, order->users[u].vms[v]) < 0)
+                json_fail(r, "users", "member %zu uses VM %s, which is not in the order", u, order->users[u].vms[v]);
+        }
+    }
+}
+
 int order_from_json(const json_t *json, struct order *order, struct err *err)
 {
     struct order read = {0};
@@ -203,6 +236,8 @@ int order_from_json(const json_t *json, struct order *order, struct err *err)
     read_text(&r, "target-dc", read.target_dc, sizeof read.target_dc, NULL);
     read_text(&r, "target-server", read.target_server, sizeof read.target_server, NULL);
     read_text(&r, "channel", read.channel, sizeof read.channel, NULL);
+    read.channel_vlan[ROLE_SOURCE] = (uint16_t) json_opt_int(&r, "channel-source-vlan", 0, 4094, 0);
+    read.channel_vlan[ROLE_TARGET] = (uint16_t) json_opt_int(&r, "channel-target-vlan", 0, 4094, 0);
     read.bandwidth_mbps = (uint32_t) json_opt_int(&r, "bandwidth-mbps", 0, UINT32_MAX, 0);
     read_text(&r, "target-uri", read.target_uri, sizeof read.target_uri, "");
     read_text(&r, "target-address", read.target_address, sizeof read.target_address, "");
@@ -223,6 +258,7 @@ int order_from_json(const json_t *json, struct order *order, struct err *err)
         read_vm(&vm, &read.vms[v]);
         r.status = vm.status;
     }
+    read_users(&r, &read);
     if (r.status) {
         order_free(&read);
         return r.status;

@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "model/inventory.h"
 #include "model/policy.h"
+#include "model/user.h"
 
 #define MIGRATION_VMS_MAX 64
 #define MIGRATION_URI_SIZE 256
@@ -46,12 +47,18 @@ struct order {
     char source_dc[NAME_SIZE], target_dc[NAME_SIZE];
     char target_server[NAME_SIZE];
     char channel[NAME_SIZE];             /* migration channel */
+    uint16_t channel_vlan[2];            /* by enum migration_role: by which VLAN the channel is entered at that side's
+                                          * inter-DC PE, on its transport port; 0: untagged, on its uplink */
     uint32_t bandwidth_mbps;             /* that the order books on it; 0: whatever is free */
     char target_uri[MIGRATION_URI_SIZE]; /* from the target's answer */
     char target_address[IP_TEXT_SIZE];
     unsigned n_vms;
     struct migration_vm *vms; /* owned */
+    unsigned n_users;
+    struct user *users; /* on a transport network, with those of the order's VMs that each uses; owned */
 };
+
+#define MIGRATION_USERS_MAX 64
 
 /* X(NAME, text, role, stage, per VM, kind). Steps of one VM, and shared steps, run in the order of their stages: a step
  * may begin when every step of a lower stage that is shared or of the same VM has ended (for a shared step and for
@@ -67,11 +74,13 @@ struct order {
     X(TARGET_ACTIVATE, "target-activate", ROLE_SOURCE, 4, true, STEP_FORWARD) \
     X(VM_REMOVE, "vm-remove", ROLE_SOURCE, 5, true, STEP_FORWARD) \
     X(SEGMENT_CLOSE, "segment-close", ROLE_SOURCE, 6, false, STEP_FORWARD) \
+    X(CIRCUIT_CLOSE, "circuit-close", ROLE_SOURCE, 6, false, STEP_FORWARD) \
     X(CHANNEL_CLOSE, "channel-close", ROLE_SOURCE, 6, false, STEP_FORWARD) \
     X(TARGET_COMMIT, "target-commit", ROLE_SOURCE, 7, false, STEP_FORWARD) \
     X(ADMIT, "admit", ROLE_TARGET, 0, false, STEP_REVERSIBLE) \
     X(POLICY_INSTALL, "policy-install", ROLE_TARGET, 1, true, STEP_REVERSIBLE) \
     X(SEGMENT_OPEN, "segment-open", ROLE_TARGET, 2, false, STEP_REVERSIBLE) \
+    X(CIRCUIT_OPEN, "circuit-open", ROLE_TARGET, 2, false, STEP_REVERSIBLE) \
     X(TARGET_CHANNEL_OPEN, "channel-open", ROLE_TARGET, 2, false, STEP_REVERSIBLE) \
     X(VERIFY, "verify", ROLE_TARGET, 3, true, STEP_REVERSIBLE) \
     X(ARRIVAL, "arrival", ROLE_TARGET, 4, true, STEP_PIVOT) \

@@ -23,8 +23,8 @@ struct backend {
     void *gateway;
 
     /* The member 'name' of 'collection' as an object, or, with 'name' null, {"<collection>": [...]}. Collections:
-     * vms, servers, switches, links, segments, channels, peers, policies, migrations, health, users. '*out' is a new
-     * reference. ERR_NOT_FOUND names what is missing. */
+     * vms, servers, switches, links, segments, channels, users, peers, policies, migrations; and health and transport,
+     * which are an object each. '*out' is a new reference. ERR_NOT_FOUND names what is missing. */
     int (*get)(void *gateway, const char *collection, const char *name, json_t **out, struct err *err);
 
     /* Journal entries of a migration: {"journal": [{"sequence", "time", "step", "event", "detail"}]}. */
@@ -33,6 +33,16 @@ struct backend {
     /* Sets (PUT) or removes a VM's policy; a policy of a VM that runs here is installed on its switch. */
     int (*policy_put)(void *gateway, const char *vm, const json_t *policy, struct err *err);
     int (*policy_delete)(void *gateway, const char *vm, struct err *err);
+
+    /* Sets (PUT) or removes a user on a transport network: model/user.h. Its circuit is made, or taken down,
+     * afterwards. */
+    int (*user_put)(void *gateway, const char *name, const json_t *user, struct err *err);
+    int (*user_delete)(void *gateway, const char *name, struct err *err);
+
+    /* {"peer": "B", "bandwidth-mbps": 500}: a migration channel that stays. '*out': the channel as 'get' shows it, being
+     * set up. A channel that an order uses is not deleted. */
+    int (*channel_create)(void *gateway, const json_t *channel, json_t **out, struct err *err);
+    int (*channel_delete)(void *gateway, const char *name, struct err *err);
 
     /* {"vms": ["V2"], "to": {"dc": "B", "server": "server-b"}, "bandwidth-mbps": 100}. '*out': the migration as
      * 'get' shows it, accepted; with 'dry_run', {"plan": [{"stage", "step", "vm"}], "text": "..."} and

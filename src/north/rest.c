@@ -88,30 +88,86 @@ static json_t *require_body(struct http_request *request)
     return body;
 }
 
+/* Sets a member of a collection from the body, and answers with it as it then is. */
+static void put_member(struct rest *rest, struct http_request *request, const char *collection, const char *name,
+                       int (*put)(void *gateway, const char *name, const json_t *json, struct err *err))
+{
+    json_t *body = require_body(request);
+    struct err err = {0};
+
+    if (!body)
+        return;
+    if (put(rest->backend->gateway, name, body, &err) < 0)
+        http_json_error(request, &err);
+    else
+        show(rest, request, collection, name);
+    json_decref(body);
+}
+
+static void delete_member(struct rest *rest, struct http_request *request, const char *name,
+                          int (*delete)(void *gateway, const char *name, struct err *err))
+{
+    struct err err = {0};
+
+    if (delete (rest->backend->gateway, name, &err) < 0)
+        http_json_error(request, &err);
+    else
+        http_reply(request, 204, NULL, "", 0);
+}
+
 static void put_policy(void *arg, struct http_request *request, const char *vm)
 {
     struct rest *rest = arg;
-    json_t *policy = require_body(request);
-    struct err err = {0};
 
-    if (!policy)
-        return;
-    if (rest->backend->policy_put(rest->backend->gateway, vm, policy, &err) < 0)
-        http_json_error(request, &err);
-    else
-        show(rest, request, "policies", vm);
-    json_decref(policy);
+    put_member(rest, request, "policies", vm, rest->backend->policy_put);
 }
 
 static void delete_policy(void *arg, struct http_request *request, const char *vm)
 {
     struct rest *rest = arg;
+
+    delete_member(rest, request, vm, rest->backend->policy_delete);
+}
+
+static void put_user(void *arg, struct http_request *request, const char *name)
+{
+    struct rest *rest = arg;
+
+    put_member(rest, request, "users", name, rest->backend->user_put);
+}
+
+static void delete_user(void *arg, struct http_request *request, const char *name)
+{
+    struct rest *rest = arg;
+
+    delete_member(rest, request, name, rest->backend->user_delete);
+}
+
+static void post_channel(void *arg, struct http_request *request, const char *name)
+{
+    struct rest *rest = arg;
+    json_t *body = require_body(request), *channel = NULL;
     struct err err = {0};
 
-    if (rest->backend->policy_delete(rest->backend->gateway, vm, &err) < 0)
+    (void) name;
+    if (!body)
+        return;
+    if (rest->backend->channel_create(rest->backend->gateway, body, &channel, &err) < 0) {
         http_json_error(request, &err);
-    else
-        http_reply(request, 204, NULL, "", 0);
+    } else {
+        AUTO_FREE char *location = xasprintf("/v1/channels/%s", json_string_value(json_object_get(channel, "name")));
+
+        http_header_set(request, "Location", location);
+        http_json_reply(request, 202, channel);
+    }
+    json_decref(body);
+}
+
+static void delete_channel(void *arg, struct http_request *request, const char *name)
+{
+    struct rest *rest = arg;
+
+    delete_member(rest, request, name, rest->backend->channel_delete);
 }
 
 static void order(struct rest *rest, struct http_request *request, bool dry_run)
@@ -251,7 +307,14 @@ static const struct route routes[] = {
     {"GET", "/v1/segments", get_collection},
     {"GET", "/v1/segments/{}", get_collection},
     {"GET", "/v1/channels", get_collection},
+    {"POST", "/v1/channels", post_channel},
     {"GET", "/v1/channels/{}", get_collection},
+    {"DELETE", "/v1/channels/{}", delete_channel},
+    {"GET", "/v1/users", get_collection},
+    {"GET", "/v1/users/{}", get_collection},
+    {"PUT", "/v1/users/{}", put_user},
+    {"DELETE", "/v1/users/{}", delete_user},
+    {"GET", "/v1/transport", get_collection},
     {"GET", "/v1/peers", get_collection},
     {"GET", "/v1/peers/{}", get_collection},
     {"GET", "/v1/policies", get_collection},

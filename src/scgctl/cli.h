@@ -55,7 +55,8 @@ void help_command(struct strbuf *out, const struct command *command);
 enum cli_exit run_migrate(struct cli *cli, const struct command *command);
 enum cli_exit run_watch(struct cli *cli, const struct command *command);
 enum cli_exit run_events(struct cli *cli, const struct command *command);
-enum cli_exit run_policy_apply(struct cli *cli, const struct command *command);
+enum cli_exit run_apply(struct cli *cli, const struct command *command);
+enum cli_exit run_transport(struct cli *cli, const struct command *command);
 
 /* Follows a migration until it has ended. */
 enum cli_exit watch_migration(struct cli *cli, const char *id);

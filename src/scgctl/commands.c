@@ -77,20 +77,47 @@ static enum cli_exit run_cancel(struct cli *cli, const struct command *command)
     return CLI_DONE;
 }
 
-static enum cli_exit run_policy_delete(struct cli *cli, const struct command *command)
+static enum cli_exit run_delete(struct cli *cli, const struct command *command)
 {
     AUTO_STRBUF struct strbuf text = {0};
-    AUTO_FREE char *vm = client_escape(cli->arguments[0]);
-    AUTO_FREE char *path = xasprintf("/v1/%s/%s", command->collection, vm);
+    AUTO_FREE char *name = client_escape(cli->arguments[0]);
+    AUTO_FREE char *path = xasprintf("/v1/%s/%s", command->collection, name);
     struct err err = {0};
     enum client_outcome outcome = client_call(cli->client, "DELETE", path, NULL, NULL, &err);
 
     if (outcome)
         return cli_fail(outcome, &err);
     if (!cli->options.json) {
-        strbuf_printf(&text, "policy of %s deleted\n", cli->arguments[0]);
+        strbuf_printf(&text, "%s%s %s deleted\n", command->noun, strcmp(command->noun, "policy") == 0 ? " of" : "",
+                      cli->arguments[0]);
         cli_print(&text);
     }
+    return CLI_DONE;
+}
+
+static enum cli_exit run_channel_create(struct cli *cli, const struct command *command)
+{
+    AUTO_STRBUF struct strbuf text = {0};
+    AUTO_FREE char *path = xasprintf("/v1/%s", command->collection);
+    json_t *body = json_pack("{s:s}", "peer", cli->arguments[0]), *answer = NULL;
+    struct err err = {0};
+
+    if (cli->options.given[OPTION_BANDWIDTH])
+        json_object_set_new(body, "bandwidth-mbps", json_integer(cli->options.bandwidth_mbps));
+    enum client_outcome outcome = client_call(cli->client, "POST", path, body, &answer, &err);
+
+    json_decref(body);
+    if (outcome)
+        return cli_fail(outcome, &err);
+    if (cli->options.json) {
+        cli_print_json(answer);
+    } else {
+        const char *name = json_string_value(json_object_get(answer, "name"));
+
+        strbuf_printf(&text, "channel %s is being set up; see 'scgctl channel show %s'\n", name, name);
+        cli_print(&text);
+    }
+    json_decref(answer);
     return CLI_DONE;
 }
 
@@ -142,13 +169,24 @@ const struct command commands[] = {
     {"switch", "show", "NAME", 1, 1, 0, "Show a switch and its ports", run_show, "switches"},
     {"link", "list", "", 0, 0, 0, "List the links that LLDP has found", run_list, "links"},
     {"segment", "list", "", 0, 0, 0, "List the segments and their VLANs here", run_list, "segments"},
-    {"channel", "list", "", 0, 0, 0, "List the migration channels and what is free on them", run_list, "channels"},
+    {"channel", "list", "", 0, 0, 0, "List migration channels and users' circuits", run_list, "channels"},
+    {"channel", "show", "NAME", 1, 1, 0, "Show a channel with the nodes and labels of its path", run_show, "channels"},
+    {"channel", "create", "DC", 1, 1, 1u << OPTION_BANDWIDTH, "Set up a migration channel that stays",
+     run_channel_create, "channels"},
+    {"channel", "delete", "NAME", 1, 1, 0, "Take a migration channel down", run_delete, "channels"},
+    {"user", "list", "", 0, 0, 0, "List the users on transport networks", run_list, "users"},
+    {"user", "show", "NAME", 1, 1, 0, "Show a user", run_show, "users"},
+    {"user", "apply", "FILE...", 1, ANY_NUMBER, 0, "Set users from YAML or JSON files, '-' being the input", run_apply,
+     "users"},
+    {"user", "delete", "NAME", 1, 1, 0, "Delete a user, whose circuit is taken down", run_delete, "users"},
+    {"transport", NULL, "", 0, 0, 1u << OPTION_DOT, "Show the transport networks and their free bandwidth",
+     run_transport, "transport"},
     {"peer", "list", "", 0, 0, 0, "List the gateways of other data centers", run_list, "peers"},
     {"policy", "list", "", 0, 0, 0, "List the policies of VMs", run_list, "policies"},
     {"policy", "show", "VM", 1, 1, 0, "Show a VM's policy", run_show, "policies"},
     {"policy", "apply", "FILE...", 1, ANY_NUMBER, 0, "Set policies from YAML or JSON files, '-' being the input",
-     run_policy_apply, "policies"},
-    {"policy", "delete", "VM", 1, 1, 0, "Delete a VM's policy", run_policy_delete, "policies"},
+     run_apply, "policies"},
+    {"policy", "delete", "VM", 1, 1, 0, "Delete a VM's policy", run_delete, "policies"},
     {"migrate", NULL, "VM...", 1, ANY_NUMBER, MIGRATE_OPTIONS, "Move VMs to a server of another data center",
      run_migrate, "migrations"},
     {"migration", "list", "", 0, 0, 0, "List the migrations, latest first", run_list, "migrations"},

@@ -10,7 +10,7 @@
 #include "proto/peer/peer.h"
 #include "scgd/gateway.h"
 
-static struct gateway *entered(void *arg)
+struct gateway *gateway_entered(void *arg)
 {
     struct gateway *gateway = arg;
 
@@ -38,7 +38,7 @@ static bool add_entry(void *arg, const struct store_journal_entry *entry)
 static int journal(void *arg, const char *id, json_t **out, struct err *err)
 {
     static const char *const roles[] = {"source", "target"};
-    struct gateway *gateway = entered(arg);
+    struct gateway *gateway = gateway_entered(arg);
     json_t *entries = json_array();
 
     for (size_t i = 0; i < ARRAY_LEN(roles); i++) {
@@ -97,7 +97,7 @@ static int check_settled(struct gateway *gateway, const char *vm, struct err *er
 
 static int policy_put(void *arg, const char *vm, const json_t *json, struct err *err)
 {
-    struct gateway *gateway = entered(arg);
+    struct gateway *gateway = gateway_entered(arg);
     struct policy policy = {0};
     int status = check_settled(gateway, vm, err);
 
@@ -126,7 +126,7 @@ static int policy_put(void *arg, const char *vm, const json_t *json, struct err 
 
 static int policy_delete(void *arg, const char *vm, struct err *err)
 {
-    struct gateway *gateway = entered(arg);
+    struct gateway *gateway = gateway_entered(arg);
     AUTO_FREE char *text = NULL;
     int status = check_settled(gateway, vm, err);
 
@@ -192,6 +192,50 @@ static int check_target(struct gateway *gateway, const char *dc, struct err *err
                    gateway->config->dc);
 }
 
+/* Users on a transport network, each with those of the order's VMs that it uses. */
+static int fill_users(const struct gateway *gateway, struct order *order, struct err *err)
+{
+    const struct transport *transport = &gateway->transport;
+
+    order->users = xcalloc(transport->n_users + 1, sizeof *order->users);
+    for (size_t u = 0; u < transport->n_users; u++) {
+        struct user user = user_copy(&transport->users[u]);
+
+        for (unsigned v = user.n_vms; v-- > 0;) {
+            if (order_find_vm(order, user.vms[v]) < 0)
+                user_remove_vm(&user, user.vms[v]);
+        }
+        if (user.n_vms == 0) {
+            user_free(&user);
+            continue;
+        }
+        if (order->n_users == MIGRATION_USERS_MAX) {
+            user_free(&user);
+            return err_set(err, ERR_TOO_LARGE,
+                           "the order's VMs have more than %d users on a transport network; move fewer VMs at once",
+                           MIGRATION_USERS_MAX);
+        }
+        order->users[order->n_users++] = user;
+    }
+    return 0;
+}
+
+/* The channel that it would take, and whether one could be set up now. */
+static int fill_channel(struct gateway *gateway, struct order *order, struct err *err)
+{
+    struct channel_choice choice;
+    struct path_result path = {0};
+    int status = channel_choose(gateway, order, &choice, err);
+
+    if (status == 0 && !choice.by_configuration && !circuit_find(gateway, choice.name))
+        status = circuit_path(gateway, &choice.circuit, &path, err);
+    if (status)
+        return status;
+    memcpy(order->channel, choice.name, NAME_SIZE);
+    path_result_free(&path);
+    return 0;
+}
+
 /* The order that a command asks for, checked against the inventory. */
 static int read_command(struct gateway *gateway, const json_t *command, struct order *order, struct err *err)
 {
@@ -220,15 +264,13 @@ static int read_command(struct gateway *gateway, const json_t *command, struct o
     if (status == 0 &&
         (!network_edge(gateway, SWITCH_ROLE_INTER_DC, err) || !network_edge(gateway, SWITCH_ROLE_PE, err)))
         status = err->code;
-    const struct config_channel *channel = status == 0 ? channel_for(gateway, dc, mbps, err) : NULL;
-    if (!channel)
-        return status ? status : err->code;
+    if (status)
+        return status;
 
     order->role = ROLE_SOURCE;
     order->bandwidth_mbps = mbps;
     name_copy(order->source_dc, gateway->config->dc);
     name_copy(order->target_dc, dc);
-    name_copy(order->channel, channel->name);
     order->vms = xcalloc(n, sizeof *order->vms);
     order->n_vms = (unsigned) n;
     for (size_t v = 0; v < n && status == 0; v++) {
@@ -238,7 +280,11 @@ static int read_command(struct gateway *gateway, const json_t *command, struct o
             return err_set(err, ERR_INVALID, "order.vms[%zu] is not a string", v);
         status = fill_vm(gateway, name, &order->vms[v], err);
     }
-    return status == 0 ? plan_check(order, err) : status;
+    if (status == 0)
+        status = plan_check(order, err);
+    if (status == 0)
+        status = fill_users(gateway, order, err);
+    return status == 0 ? fill_channel(gateway, order, err) : status;
 }
 
 static json_t *view_plan(const struct order *order)
@@ -262,7 +308,7 @@ static json_t *view_plan(const struct order *order)
 
 static int migrate(void *arg, const json_t *command, bool dry_run, json_t **out, struct err *err)
 {
-    struct gateway *gateway = entered(arg);
+    struct gateway *gateway = gateway_entered(arg);
     struct order order = {0};
     uint8_t uuid[UUID_SIZE];
     int status = gateway_check_ready(gateway, err);
@@ -287,7 +333,7 @@ static int migrate(void *arg, const json_t *command, bool dry_run, json_t **out,
 
 static int migration_cancel(void *arg, const char *id, struct err *err)
 {
-    struct gateway *gateway = entered(arg);
+    struct gateway *gateway = gateway_entered(arg);
     struct migration *migration = migration_find(gateway, id, ROLE_SOURCE);
     enum saga_event_type type = SAGA_CANCEL;
 
@@ -383,7 +429,7 @@ static int check_configure(struct gateway *gateway, const char *peer, const char
 
 static void peer_configure(void *arg, const char *peer, const char *id, const json_t *body, struct peer_reply *reply)
 {
-    struct gateway *gateway = entered(arg);
+    struct gateway *gateway = gateway_entered(arg);
     struct migration *known = migration_find(gateway, id, ROLE_TARGET);
     struct order order = {0};
     struct err err = {0};
@@ -416,7 +462,7 @@ static void peer_configure(void *arg, const char *peer, const char *id, const js
 
 static void peer_activate(void *arg, const char *peer, const char *id, const json_t *body, struct peer_reply *reply)
 {
-    struct gateway *gateway = entered(arg);
+    struct gateway *gateway = gateway_entered(arg);
     struct migration *migration = peer_migration(gateway, peer, id, reply);
     struct err err = {0};
 
@@ -448,7 +494,7 @@ static int migration_bury_unknown(struct gateway *gateway, const char *id, const
 
 static void peer_abort(void *arg, const char *peer, const char *id, struct peer_reply *reply)
 {
-    struct gateway *gateway = entered(arg);
+    struct gateway *gateway = gateway_entered(arg);
     struct err err = {0};
     uint8_t uuid[UUID_SIZE];
 
@@ -467,7 +513,7 @@ static void peer_abort(void *arg, const char *peer, const char *id, struct peer_
 
 static void peer_commit(void *arg, const char *peer, const char *id, const json_t *body, struct peer_reply *reply)
 {
-    struct gateway *gateway = entered(arg);
+    struct gateway *gateway = gateway_entered(arg);
     struct migration *migration = peer_migration(gateway, peer, id, reply);
 
     (void) body;
@@ -479,7 +525,7 @@ static void peer_commit(void *arg, const char *peer, const char *id, const json_
 
 static void peer_status(void *arg, const char *peer, const char *id, struct peer_reply *reply)
 {
-    struct gateway *gateway = entered(arg);
+    struct gateway *gateway = gateway_entered(arg);
     struct migration *migration = peer_migration(gateway, peer, id, reply);
 
     if (migration)
@@ -494,6 +540,10 @@ struct backend gateway_backend(struct gateway *gateway)
         .journal = journal,
         .policy_put = policy_put,
         .policy_delete = policy_delete,
+        .user_put = backend_user_put,
+        .user_delete = backend_user_delete,
+        .channel_create = backend_channel_create,
+        .channel_delete = backend_channel_delete,
         .migrate = migrate,
         .migration_cancel = migration_cancel,
         .metrics = metrics,

@@ -85,6 +85,8 @@ static const cyaml_schema_field_t peer_fields[] = {
     NAME_OPTIONAL("name", struct config_peer, name),
     TEXT("address", struct config_peer, address),
     NUMBER("port", struct config_peer, port),
+    NAME_OPTIONAL("transport-router-id", struct config_peer, transport.router_id),
+    CYAML_FIELD_UINT("transport-client", CYAML_FLAG_OPTIONAL, struct config_peer, transport.client),
     CYAML_FIELD_END};
 ENTRY(peer_entry, struct config_peer, peer_fields);
 
@@ -103,7 +105,11 @@ static const cyaml_schema_field_t vlan_fields[] = {
 static const cyaml_schema_field_t edge_fields[] = {
     NAME("switch", struct config_edge, switch_name),
     CYAML_FIELD_ENUM("role", CYAML_FLAG_STRICT, struct config_edge, role, role_words, ARRAY_LEN(role_words)),
-    NAME("uplink-port", struct config_edge, uplink_port),
+    NAME_OPTIONAL("uplink-port", struct config_edge, uplink_port),
+    NAME_OPTIONAL("transport-port", struct config_edge, transport_port),
+    NAME_OPTIONAL("transport-router-id", struct config_edge, transport.router_id),
+    CYAML_FIELD_UINT("transport-client", CYAML_FLAG_OPTIONAL, struct config_edge, transport.client),
+    CYAML_FIELD_UINT("migration-mbps", CYAML_FLAG_OPTIONAL, struct config_edge, migration_mbps),
     NAME_OPTIONAL("router-port", struct config_edge, router_port),
     NAME_OPTIONAL("router", struct config_edge, router),
     NAME_OPTIONAL("next-hop", struct config_edge, next_hop),
@@ -117,6 +123,12 @@ static const cyaml_schema_field_t channel_fields[] = {
     NUMBER("bandwidth-mbps", struct config_channel, bandwidth_mbps),
     CYAML_FIELD_END};
 ENTRY(channel_entry, struct config_channel, channel_fields);
+
+static const cyaml_schema_field_t transport_fields[] = {
+    CYAML_FIELD_MAPPING("ospf-api", CYAML_FLAG_DEFAULT, struct config_transport, ospf_api, listen_fields),
+    CYAML_FIELD_MAPPING("pcep", CYAML_FLAG_DEFAULT, struct config_transport, pcep, listen_fields),
+    CYAML_FIELD_BOOL("keep-channels", CYAML_FLAG_OPTIONAL, struct config_transport, keep_channels),
+    CYAML_FIELD_END};
 
 static const cyaml_schema_field_t limit_fields[] = {
     NUMBER_OPTIONAL("migrations", struct given_limits, migrations),
@@ -149,6 +161,7 @@ static const cyaml_schema_field_t document_fields[] = {
     GROUP("vlans", CYAML_FLAG_DEFAULT, vlans, vlan_fields),
     LIST("edges", CYAML_FLAG_OPTIONAL, config.edges, edge_entry, 0),
     LIST("channels", CYAML_FLAG_OPTIONAL, config.channels, channel_entry, 0),
+    CYAML_FIELD_MAPPING_PTR("transport", CYAML_FLAG_OPTIONAL, struct document, config.transport, transport_fields),
     GROUP("limits", CYAML_FLAG_OPTIONAL, limits, limit_fields),
     GROUP("timeouts", CYAML_FLAG_OPTIONAL, timeouts, timeout_fields),
     CYAML_FIELD_END};
@@ -177,6 +190,10 @@ static void take_over(struct document *document)
     config->timeouts.peer = given_or(document->timeouts.peer, 30);
     config->timeouts.transfer = given_or(document->timeouts.transfer, 600);
     config->timeouts.switch_ = given_or(document->timeouts.switch_, 10);
+    for (unsigned i = 0; i < config->edges_count; i++) {
+        if (config->edges[i].role == EDGE_INTER_DC && config->edges[i].migration_mbps == 0)
+            config->edges[i].migration_mbps = 1000;
+    }
     for (unsigned i = 0; i < config->peers_count; i++) {
         struct config_peer *peer = &config->peers[i];
 

@@ -4,6 +4,7 @@
 #ifndef SCGD_CONFIG_H
 #define SCGD_CONFIG_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -30,10 +31,18 @@ struct config_routes {
     char *socket, *include;
 };
 
+/* Where a switch of a data center is joined to a transport network: the client port of a transport node. */
+struct config_attachment {
+    char *router_id; /* of the node; null: none */
+    uint32_t router; /* parsed */
+    uint32_t client; /* id of its client port */
+};
+
 struct config_peer {
     char *dc, *address;
     char *name; /* common name of its certificate; by default "scg-" and 'dc' in lower case */
     uint16_t port;
+    struct config_attachment transport; /* of its inter-DC PE, where migration channels to it end */
 };
 
 struct config_segment {
@@ -48,7 +57,10 @@ enum config_edge_role { EDGE_IP, EDGE_INTER_DC };
 struct config_edge {
     char *switch_name;
     enum config_edge_role role;
-    char *uplink_port;
+    char *uplink_port;    /* may be null for EDGE_INTER_DC with a transport_port */
+    char *transport_port; /* of the switch, towards a transport node; null: none */
+    struct config_attachment transport;
+    uint32_t migration_mbps; /* EDGE_INTER_DC: of a channel that is set up for an order that names no bandwidth */
     char *router_port, *router, *next_hop; /* EDGE_IP only */
     struct ip router_ip, next_hop_ip;
 };
@@ -56,6 +68,12 @@ struct config_edge {
 struct config_channel {
     char *name, *peer, *switch_name;
     uint32_t bandwidth_mbps;
+};
+
+struct config_transport {
+    struct config_listen ospf_api; /* of the ospfd beside the gateway */
+    struct config_listen pcep;     /* where ingress nodes connect to */
+    bool keep_channels;            /* what was set up for a migration stays for the next one */
 };
 
 struct config {
@@ -79,6 +97,7 @@ struct config {
     unsigned edges_count;
     struct config_channel *channels;
     unsigned channels_count;
+    struct config_transport *transport; /* null: no transport network is known */
     struct {
         uint32_t migrations, vms_per_order, transfers, message_bytes;
     } limits;

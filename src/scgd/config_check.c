@@ -4,8 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "config/check.h"
 #include "model/inventory.h"
+#include "model/ted.h"
 
 static void check_uri(struct check *c, const char *path, const char *text)
 {
@@ -45,10 +47,12 @@ static void check_listeners(struct check *c)
         {"rest", config->rest.address, config->rest.port},
         {"peer", config->peer.address, config->peer.port},
         {"openflow", config->openflow.address, config->openflow.port},
+        {"transport.pcep", config->transport ? config->transport->pcep.address : NULL,
+         config->transport ? config->transport->pcep.port : 0},
     };
     struct path path;
 
-    for (unsigned i = 0; i < 3; i++) {
+    for (unsigned i = 0; i < ARRAY_LEN(listeners) && listeners[i].address; i++) {
         snprintf(path.text, sizeof path.text, "%s.address", listeners[i].name);
         check_ip(c, path.text, listeners[i].address);
         snprintf(path.text, sizeof path.text, "%s.port", listeners[i].name);
@@ -97,9 +101,23 @@ static void check_servers(struct check *c)
     }
 }
 
+/* A router id and a client port, or neither. */
+static void check_attachment(struct check *c, const char *list, unsigned index, struct config_attachment *transport)
+{
+    struct path router_id = path_of(list, index, "transport-router-id");
+
+    if (transport->router_id && (ipv4_parse(transport->router_id, &transport->router) < 0 || transport->router == 0))
+        refuse(c, router_id.text, "\"%s\" is not a router id such as 10.253.0.11", transport->router_id);
+    if (!transport->router_id && transport->client)
+        refuse(c, router_id.text, "this key is missing, and transport-client needs it");
+    if (transport->router_id && !transport->client)
+        refuse(c, path_of(list, index, "transport-client").text,
+               "this key is missing or 0; it is the id of the client port at %s", transport->router_id);
+}
+
 static void check_peers(struct check *c)
 {
-    const struct config_peer *peers = c->config->peers;
+    struct config_peer *peers = c->config->peers;
 
     for (unsigned i = 0; i < c->config->peers_count; i++) {
         if (strcmp(peers[i].dc, c->config->dc) == 0)
@@ -113,6 +131,7 @@ static void check_peers(struct check *c)
         }
         check_ip(c, path_of("peers", i, "address").text, peers[i].address);
         check_port(c, path_of("peers", i, "port").text, peers[i].port);
+        check_attachment(c, "peers", i, &peers[i].transport);
     }
 }
 
@@ -196,8 +215,31 @@ static void check_router(struct check *c, unsigned index, struct config_edge *ed
                edge->router);
     if (ip_equal(&edge->router_ip, &edge->next_hop_ip))
         refuse(c, next_hop.text, "\"%s\" is the router itself", edge->next_hop);
-    if (strcmp(edge->router_port, edge->uplink_port) == 0)
+    if (edge->uplink_port && strcmp(edge->router_port, edge->uplink_port) == 0)
         refuse(c, path_of("edges", index, "router-port").text, "\"%s\" is the uplink-port too", edge->router_port);
+}
+
+static void check_transport_edge(struct check *c, unsigned index, struct config_edge *edge)
+{
+    struct path port = path_of("edges", index, "transport-port");
+
+    check_attachment(c, "edges", index, &edge->transport);
+    if (!edge->transport_port && edge->transport.router_id)
+        refuse(c, port.text, "this key is missing, and transport-router-id needs it");
+    if (edge->transport_port && !edge->transport.router_id)
+        refuse(c, path_of("edges", index, "transport-router-id").text,
+               "this key is missing, and transport-port needs it");
+    if (edge->transport_port && !c->config->transport)
+        refuse(c, port.text, "\"%s\" is of no use without the section 'transport'", edge->transport_port);
+    if (!edge->uplink_port && (edge->role == EDGE_IP || !edge->transport_port))
+        refuse(c, path_of("edges", index, "uplink-port").text, "this key is missing, and %s",
+               edge->role == EDGE_IP ? "an edge of role ip needs it" : "there is no transport-port either");
+    if (edge->transport_port && edge->uplink_port && strcmp(edge->transport_port, edge->uplink_port) == 0)
+        refuse(c, port.text, "\"%s\" is the uplink-port too", edge->transport_port);
+    if (edge->role == EDGE_IP && edge->migration_mbps)
+        refuse(c, path_of("edges", index, "migration-mbps").text, "only an edge of role inter-dc has this key");
+    if (edge->role == EDGE_INTER_DC)
+        check_range(c, path_of("edges", index, "migration-mbps").text, edge->migration_mbps, 1, 1000000);
 }
 
 static void check_edges(struct check *c)
@@ -211,11 +253,12 @@ static void check_edges(struct check *c)
             if (edges[i].role == edges[j].role)
                 refuse(c, path_of("edges", i, "switch").text, "\"%s\" has this role in edges[%u] already",
                        edges[i].switch_name, j);
-            if (strcmp(edges[i].uplink_port, edges[j].uplink_port) == 0)
+            if (edges[i].uplink_port && edges[j].uplink_port && strcmp(edges[i].uplink_port, edges[j].uplink_port) == 0)
                 refuse(c, path_of("edges", i, "uplink-port").text, "\"%s\" is the uplink-port of edges[%u] already",
                        edges[i].uplink_port, j);
         }
         check_router(c, i, &edges[i]);
+        check_transport_edge(c, i, &edges[i]);
     }
 }
 
@@ -230,7 +273,8 @@ static bool has_peer(const struct config *config, const char *dc)
 static bool has_inter_dc_edge(const struct config *config, const char *switch_name)
 {
     for (unsigned i = 0; i < config->edges_count; i++)
-        if (config->edges[i].role == EDGE_INTER_DC && strcmp(config->edges[i].switch_name, switch_name) == 0)
+        if (config->edges[i].role == EDGE_INTER_DC && config->edges[i].uplink_port &&
+            strcmp(config->edges[i].switch_name, switch_name) == 0)
             return true;
     return false;
 }
@@ -248,10 +292,21 @@ static void check_channels(struct check *c)
             refuse(c, path_of("channels", i, "peer").text, "\"%s\" is not the dc of any of the peers",
                    channels[i].peer);
         if (!has_inter_dc_edge(c->config, channels[i].switch_name))
-            refuse(c, path_of("channels", i, "switch").text, "\"%s\" is not the switch of any edge of role inter-dc",
+            refuse(c, path_of("channels", i, "switch").text,
+                   "\"%s\" is not the switch of any edge of role inter-dc with an uplink-port",
                    channels[i].switch_name);
         check_range(c, path_of("channels", i, "bandwidth-mbps").text, channels[i].bandwidth_mbps, 1, 1000000);
     }
+}
+
+static void check_transport(struct check *c)
+{
+    const struct config_transport *transport = c->config->transport;
+
+    if (!transport)
+        return;
+    check_ip(c, "transport.ospf-api.address", transport->ospf_api.address);
+    check_port(c, "transport.ospf-api.port", transport->ospf_api.port);
 }
 
 static void check_limits(struct check *c)
@@ -282,6 +337,7 @@ int config_check(struct config *config, struct err *err)
     check_vlans(&c);
     check_edges(&c);
     check_channels(&c);
+    check_transport(&c);
     check_limits(&c);
     return c.status;
 }

@@ -86,6 +86,15 @@ const struct config_server *gateway_server_config(const struct gateway *gateway,
     return i < 0 ? NULL : &gateway->config->servers[i];
 }
 
+const struct config_peer *gateway_peer_config(const struct gateway *gateway, const char *dc)
+{
+    for (unsigned i = 0; i < gateway->config->peers_count; i++) {
+        if (strcmp(gateway->config->peers[i].dc, dc) == 0)
+            return &gateway->config->peers[i];
+    }
+    return NULL;
+}
+
 static void notify(struct gateway *gateway, const char *type, const char *collection, const char *name)
 {
     json_t *json = NULL;
@@ -194,7 +203,7 @@ bool gateway_servers_up(const struct gateway *gateway)
     return gateway_servers_listed(gateway);
 }
 
-/* Hypervisors heard, each server seen on its ToR and on the inter-DC PE, PEs up. */
+/* Hypervisors heard, each server seen on its ToR and on the inter-DC PE, PEs up, transport networks known. */
 static bool dc_seen(const struct gateway *gateway)
 {
     const struct switch_info *gate = network_edge(gateway, SWITCH_ROLE_INTER_DC, NULL);
@@ -207,7 +216,8 @@ static bool dc_seen(const struct gateway *gateway)
             (gate && !inventory_attachment(&gateway->inventory, server, gate->name)))
             return false;
     }
-    return gateway_servers_heard(gateway) && network_edge(gateway, SWITCH_ROLE_PE, NULL) && gate;
+    return gateway_servers_heard(gateway) && network_edge(gateway, SWITCH_ROLE_PE, NULL) && gate &&
+           transport_seen(gateway);
 }
 
 static void become_ready(struct gateway *gateway)
@@ -317,6 +327,15 @@ static void handle(struct gateway *gateway, const struct event *event)
     case EVENT_VM_GONE:
         vm_gone(gateway, event);
         break;
+    case EVENT_TE_LINK:
+    case EVENT_TE_LINK_GONE:
+    case EVENT_TE_SYNCED:
+    case EVENT_TE_DOWN:
+    case EVENT_INGRESS_UP:
+    case EVENT_INGRESS_DOWN:
+    case EVENT_LSP:
+        transport_event(gateway, event);
+        break;
     case EVENT_PROGRESS:
         for (size_t m = 0; m < gateway->n_migrations; m++) {
             struct migration *migration = gateway->migrations[m];
@@ -349,7 +368,7 @@ struct gateway *gateway_new(const struct config *config, struct store *store, st
             inventory_set_server(&gateway->inventory, &server);
     }
     network_init(gateway);
-    if (migrations_load(gateway, err) < 0) {
+    if (transport_load(gateway, err) < 0 || migrations_load(gateway, err) < 0) {
         gateway_free(gateway);
         return NULL;
     }
@@ -377,6 +396,7 @@ void gateway_free(struct gateway *gateway)
     }
     free(gateway->requests);
     network_free(gateway);
+    transport_free(gateway);
     inventory_free(&gateway->inventory);
     free(gateway->servers_heard);
     free(gateway->servers_listed);
@@ -395,13 +415,15 @@ void gateway_tick(struct gateway *gateway, struct mono now)
     gateway->now = now;
     become_ready(gateway);
     network_tick(gateway);
+    transport_tick(gateway);
     if (gateway->ready)
         migrations_tick(gateway);
 }
 
 struct mono gateway_deadline(const struct gateway *gateway)
 {
-    struct mono deadline = mono_min(network_deadline(gateway), gateway->ready_at);
+    struct mono deadline = mono_min(mono_min(network_deadline(gateway), transport_deadline(gateway)),
+                                    gateway->ready_at);
 
     return gateway->ready ? mono_min(deadline, migrations_deadline(gateway)) : deadline;
 }

@@ -8,11 +8,13 @@
  *   tenants.c     VMs on their ToRs
  *   switches.c    a whole switch brought to what it shall hold; channels
  *   presence.c    users' ways to VMs: PE, host routes; VMs that are just there
+ *   circuits.c    transport networks: see circuits.h
+ *   channels.c    which migration channel an order takes
  *   migrations.c  orders and their sagas: notes to the journal, actions to steps
  *   steps.c       apply, confirm and undo of the source's steps
  *   steps_target.c  of the target's
- *   views.c       the gateway as JSON
- *   backend.c     north/backend.h on top of all this */
+ *   views.c, views_transport.c    the gateway as JSON
+ *   backend.c, backend_transport.c    north/backend.h on top of all this */
 #ifndef SCGD_GATEWAY_H
 #define SCGD_GATEWAY_H
 
@@ -23,11 +25,13 @@
 #include "model/event.h"
 #include "model/inventory.h"
 #include "north/backend.h"
+#include "scgd/circuits.h"
 #include "scgd/config.h"
 #include "south/hypervisor.h"
 #include "south/peer.h"
 #include "south/routes.h"
 #include "south/switch.h"
+#include "south/transport.h"
 #include "store/store.h"
 
 struct gateway;
@@ -38,6 +42,7 @@ struct gateway_south {
     struct hypervisor_driver *hypervisors;
     struct routes_driver *routes;
     struct peer_driver *peers;
+    struct transport_driver *transport; /* null: no transport network is configured */
 };
 
 /* ---- requests to drivers, and several of them as one ---- */
@@ -94,6 +99,7 @@ struct open_channel {
     char owner[UUID_TEXT_SIZE]; /* id of the migration */
     char server[NAME_SIZE];
     struct ip local, remote;
+    uint16_t vlan; /* of the transport port; 0: untagged on the uplink */
 };
 
 struct network {
@@ -208,6 +214,7 @@ struct gateway {
     struct gateway_south south;
     struct inventory inventory;
     struct network network;
+    struct transport transport;
     struct mono now;
     /* Asked at the start of each request from the north for the time; gateway_deadline() may have changed afterwards.
      */
@@ -249,6 +256,13 @@ void gateway_tick(struct gateway *gateway, struct mono now);
 struct mono gateway_deadline(const struct gateway *gateway); /* when gateway_tick() is wanted */
 /* north/backend.h over this gateway. */
 struct backend gateway_backend(struct gateway *gateway);
+/* The gateway behind a backend's argument, told what time it is. */
+struct gateway *gateway_entered(void *arg);
+/* Members of the backend that stand in a file of their own. */
+int backend_user_put(void *arg, const char *name, const json_t *json, struct err *err);
+int backend_user_delete(void *arg, const char *name, struct err *err);
+int backend_channel_create(void *arg, const json_t *json, json_t **out, struct err *err);
+int backend_channel_delete(void *arg, const char *name, struct err *err);
 /* Every configured hypervisor was heard since the start. */
 bool gateway_servers_heard(const struct gateway *gateway);
 bool gateway_servers_up(const struct gateway *gateway); /* and listed */
@@ -257,6 +271,7 @@ bool gateway_servers_listed(const struct gateway *gateway); /* every one */
 /* 0, or ERR_UNREACHABLE with a sentence, while the gateway is not ready. */
 int gateway_check_ready(const struct gateway *gateway, struct err *err);
 const struct config_server *gateway_server_config(const struct gateway *gateway, const char *name);
+const struct config_peer *gateway_peer_config(const struct gateway *gateway, const char *dc);
 
 struct migration *migration_find(const struct gateway *gateway, const char *id, enum migration_role role);
 /* A migration that ended before the gateway was started, from the store; null if there is none. */
@@ -285,9 +300,20 @@ void step_outcome(struct gateway *gateway, struct migration *migration, unsigned
                   enum saga_event_type type, const struct err *err);
 void migrations_tick(struct gateway *gateway);
 struct mono migrations_deadline(const struct gateway *gateway);
-/* Free bandwidth of a channel, Mbit/s. */
-uint32_t channel_free_mbps(const struct gateway *gateway, const struct config_channel *channel);
-const struct config_channel *channel_for(const struct gateway *gateway, const char *dc, uint32_t mbps, struct err *err);
+/* What open orders but 'except' have booked of a channel to another data center, Mbit/s. */
+uint32_t channel_booked_mbps(const struct gateway *gateway, const char *channel, const struct order *except);
+/* The channel that an order takes. Existing ones first: by configuration, then circuits; of these one that the order
+ * has already chosen. Else one that is to be set up. 0, or ERR_EXHAUSTED, ERR_NOT_FOUND. */
+struct channel_choice {
+    char name[NAME_SIZE];
+    bool by_configuration;
+    struct circuit circuit; /* else; to be opened, which is fine if it exists */
+};
+int channel_choose(struct gateway *gateway, const struct order *order, struct channel_choice *choice, struct err *err);
+/* Whether an open order but 'except' has the channel. */
+bool channel_held(const struct gateway *gateway, const char *channel, const struct order *except);
+/* The order needs its channel no more: takes it down if it was set up for orders and none is left. */
+void channel_release(struct gateway *gateway, const struct order *order, struct join *join);
 
 /* One driver of steps for each role; 'serial' goes into step_outcome(). */
 void source_apply(struct gateway *gateway, struct migration *migration, unsigned step, unsigned serial);
@@ -299,17 +325,23 @@ void target_confirm(struct gateway *gateway, struct migration *migration, unsign
 void target_undo(struct gateway *gateway, struct migration *migration, unsigned step, unsigned serial);
 /* The VM as the network of this gateway serves it; its policy is borrowed from the order. */
 struct tenant tenant_of_order(const struct order *order, unsigned vm);
-/* The channels that an order needs at this gateway: 'channels' has room for one a VM; returns how many. */
+/* The ways between servers that an order needs at this gateway: 'channels' has room for one a VM; returns how many. */
 unsigned channels_of_order(const struct order *order, struct open_channel *channels);
 /* Open or close them; 'join' is closed. */
 void open_channels(struct gateway *gateway, struct migration *migration, struct join *join);
 void close_channels(struct gateway *gateway, struct migration *migration, struct join *join);
+/* Takes down circuits of the order's users that this data center does not serve, or no more. */
+void close_circuits(struct gateway *gateway, const struct order *order, struct join *join);
 /* A join whose end is the outcome of a step (OK or FAILED, or UNDO_OK and UNDO_FAILED). */
 struct join *step_join(struct migration *migration, unsigned step, unsigned serial, bool undo);
 
 /* ---- views ---- */
 
 json_t *view_migration(const struct migration *migration);
+json_t *view_circuit(const struct gateway *gateway, const struct circuit *circuit);
+void view_channels(const struct gateway *gateway, json_t *array); /* appends them */
+void view_users(const struct gateway *gateway, json_t *array);
+json_t *view_transport(const struct gateway *gateway);
 int view_get(struct gateway *gateway, const char *collection, const char *name, json_t **out, struct err *err);
 char *view_metrics(const struct gateway *gateway);
 /* What a peer is told of a migration. */

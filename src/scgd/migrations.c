@@ -87,45 +87,6 @@ struct migration *migration_of_vm(const struct gateway *gateway, const uint8_t u
     return NULL;
 }
 
-/* ---- channels ---- */
-
-uint32_t channel_free_mbps(const struct gateway *gateway, const struct config_channel *channel)
-{
-    uint32_t booked = 0;
-
-    for (size_t i = 0; i < gateway->n_migrations; i++) {
-        const struct saga *saga = gateway->migrations[i]->saga;
-
-        if (!saga_ended(saga) && strcmp(saga->order.channel, channel->name) == 0)
-            booked += saga->order.bandwidth_mbps;
-    }
-    return booked < channel->bandwidth_mbps ? channel->bandwidth_mbps - booked : 0;
-}
-
-const struct config_channel *channel_for(const struct gateway *gateway, const char *dc, uint32_t mbps, struct err *err)
-{
-    uint32_t most = 0;
-    bool any = false;
-
-    for (unsigned i = 0; i < gateway->config->channels_count; i++) {
-        const struct config_channel *channel = &gateway->config->channels[i];
-        uint32_t free_mbps = channel_free_mbps(gateway, channel);
-
-        if (strcmp(channel->peer, dc) != 0)
-            continue;
-        if (free_mbps >= mbps && free_mbps > 0)
-            return channel;
-        any = true;
-        most = free_mbps > most ? free_mbps : most;
-    }
-    if (any)
-        err_set(err, ERR_EXHAUSTED, "no channel to data center %s has %u Mbit/s free; the widest has %u", dc, mbps,
-                most);
-    else
-        err_set(err, ERR_NOT_FOUND, "there is no channel to data center %s; add one under 'channels'", dc);
-    return NULL;
-}
-
 /* ---- journal ---- */
 
 static void describe(const struct saga *saga, const struct saga_note *note, struct store_journal_entry *entry)

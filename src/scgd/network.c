@@ -272,6 +272,7 @@ void network_open_segment(struct gateway *gateway, const char *segment, struct j
         return;
     }
     pipeline_segment_pe(&txn, &network_segment(gateway, segment)->flows);
+    users_fill_segment(gateway, pe, segment, &txn);
     network_apply(gateway, pe, &txn, join);
 }
 
@@ -337,6 +338,8 @@ void network_close_segments(struct gateway *gateway, struct join *join)
                 continue;
             }
             pipeline_segment_remove(&txn, &segment->flows);
+            if (role == SWITCH_ROLE_PE)
+                users_clear_segment(gateway, segment->config->name, &txn);
             network_apply(gateway, sw, &txn, inner);
         }
         join_close(gateway, inner);
@@ -348,5 +351,6 @@ void network_tidy(struct gateway *gateway)
     struct join *join = network_background_join();
 
     network_close_segments(gateway, join);
+    circuits_tidy(gateway, join);
     join_close(gateway, join);
 }

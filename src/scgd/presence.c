@@ -218,7 +218,10 @@ void network_set_present(struct gateway *gateway, const uint8_t uuid[UUID_SIZE],
     }
     tenant->present = present;
     if (pe) {
-        struct pipeline_vm vm = {.cookie = cookie_of_vm(tenant->uuid), .mac = tenant->mac, .ip = tenant->ip};
+        struct pipeline_vm vm = {.cookie = cookie_of_vm(tenant->uuid),
+                                 .mac = tenant->mac,
+                                 .ip = tenant->ip,
+                                 .transport_port = transport_port(gateway, pe)};
         const struct segment_state *segment = network_segment(gateway, tenant->segment);
         struct flow_txn txn = {0};
 
@@ -229,6 +232,8 @@ void network_set_present(struct gateway *gateway, const uint8_t uuid[UUID_SIZE],
         network_apply(gateway, pe, &txn, join);
         if (segment->flows.vlan)
             announce(gateway, pe, tenant);
+        if (present)
+            users_announce_vm(gateway, tenant->segment, &tenant->mac, &tenant->ip);
     } else {
         join_fail(join, &err);
     }

@@ -202,6 +202,7 @@ unsigned channels_of_order(const struct order *order, struct open_channel *chann
 
         memcpy(channel.owner, order->id, sizeof channel.owner);
         memcpy(channel.server, source ? order->vms[v].server : order->target_server, NAME_SIZE);
+        channel.vlan = order->channel_vlan[order->role];
         if (ip_parse(source ? order->vms[v].source_address : order->target_address, &channel.local) < 0 ||
             ip_parse(source ? order->target_address : order->vms[v].source_address, &channel.remote) < 0)
             continue; /* refused by open_channels() */
@@ -254,12 +255,27 @@ static void transfer_ended(struct gateway *gateway, struct join *join, const str
     outcome(gateway, join, event->err.code ? SAGA_STEP_FAILED : SAGA_STEP_OK, &event->err);
 }
 
+/* What one VM's stream may take. A circuit polices: a stream that is sent faster than it loses packets, and the frames
+ * on the circuit are some percent longer than what QEMU counts. */
+static uint64_t stream_mbps(const struct gateway *gateway, const struct order *order)
+{
+    const struct circuit *circuit = circuit_find(gateway, order->channel);
+    uint32_t streams = order->n_vms < gateway->config->limits.transfers ? order->n_vms :
+                                                                          gateway->config->limits.transfers;
+    uint64_t mbps = order->bandwidth_mbps;
+
+    if (mbps == 0 && circuit)
+        mbps = circuit->want.bandwidth_bps / 1000000;
+    mbps = (circuit ? mbps * 95 / 100 : mbps) / streams;
+    return mbps || (!order->bandwidth_mbps && !circuit) ? mbps : 1;
+}
+
 static void transfer(struct gateway *gateway, struct migration *migration, unsigned step, unsigned serial)
 {
     const struct order *order = order_of(migration);
     const struct migration_vm *vm = vm_of(migration, step);
     int index = migration->saga->steps[step].vm;
-    struct hypervisor_transfer transfer = {.bandwidth_mbps = order->bandwidth_mbps};
+    struct hypervisor_transfer transfer = {.bandwidth_mbps = stream_mbps(gateway, order)};
     struct join *join = join_new(NULL);
 
     join->migration = migration;
@@ -396,7 +412,7 @@ static void remove_vm(struct gateway *gateway, struct migration *migration, unsi
     struct err err = {0};
 
     network_remove(gateway, &tenant, true, join);
-    if (store_policy_delete(gateway->store, vm->name, &err) < 0)
+    if (store_policy_delete(gateway->store, vm->name, &err) < 0 || users_vm_left(gateway, vm->name, &err) < 0)
         join_fail(join, &err);
     join_close(gateway, join);
 }
@@ -419,18 +435,55 @@ static void committed(struct gateway *gateway, struct join *join, const struct e
 
 /* ---- the three verbs ---- */
 
+/* Its circuit is up: by these VLANs it is entered at either side. */
+static void channel_reserved(struct gateway *gateway, struct join *join)
+{
+    struct order *order = order_of(join->migration);
+    const struct circuit *circuit = circuit_find(gateway, order->channel);
+
+    if (join->err.code == 0 && circuit) {
+        order->channel_vlan[ROLE_SOURCE] = circuit->report.ingress_client.vlan;
+        order->channel_vlan[ROLE_TARGET] = circuit->report.egress_client.vlan;
+    }
+    outcome(gateway, join,
+            join->err.code == 0                                            ? SAGA_STEP_OK :
+            join->err.code == ERR_UNKNOWN || join->err.code == ERR_TIMEOUT ? SAGA_STEP_UNKNOWN :
+                                                                             SAGA_STEP_FAILED,
+            &join->err);
+}
+
 static void reserve_channel(struct gateway *gateway, struct migration *migration, unsigned step, unsigned serial)
 {
     struct order *order = order_of(migration);
+    struct channel_choice choice;
     struct err err = {0};
-    uint32_t mbps = order->bandwidth_mbps;
 
-    order->bandwidth_mbps = 0; /* its own booking does not stand in its way */
-    const struct config_channel *channel = channel_for(gateway, order->target_dc, mbps, &err);
-    order->bandwidth_mbps = mbps;
-    if (channel)
-        name_copy(order->channel, channel->name);
-    step_outcome(gateway, migration, step, serial, channel ? SAGA_STEP_OK : SAGA_STEP_FAILED, &err);
+    if (channel_choose(gateway, order, &choice, &err) < 0) {
+        step_outcome(gateway, migration, step, serial, SAGA_STEP_FAILED, &err);
+        return;
+    }
+    memcpy(order->channel, choice.name, NAME_SIZE);
+    order->channel_vlan[ROLE_SOURCE] = order->channel_vlan[ROLE_TARGET] = 0;
+    if (choice.by_configuration) {
+        step_outcome(gateway, migration, step, serial, SAGA_STEP_OK, NULL);
+        return;
+    }
+    struct join *join = join_new(channel_reserved);
+
+    join->migration = migration;
+    join->step = step;
+    join->serial = serial;
+    circuit_open(gateway, &choice.circuit, join);
+    join_close(gateway, join);
+}
+
+/* Those of the order's users that this data center no longer serves. */
+void close_circuits(struct gateway *gateway, const struct order *order, struct join *join)
+{
+    for (unsigned u = 0; u < order->n_users; u++) {
+        if (!user_is_served(gateway, order->users[u].name))
+            user_disconnect(gateway, order->users[u].name, join);
+    }
 }
 
 void source_apply(struct gateway *gateway, struct migration *migration, unsigned step, unsigned serial)
@@ -468,9 +521,20 @@ void source_apply(struct gateway *gateway, struct migration *migration, unsigned
         join_close(gateway, join);
         break;
     }
-    case STEP_CHANNEL_CLOSE:
-        close_channels(gateway, migration, step_join(migration, step, serial, false));
+    case STEP_CIRCUIT_CLOSE: {
+        struct join *join = step_join(migration, step, serial, false);
+
+        close_circuits(gateway, order_of(migration), join);
+        join_close(gateway, join);
         break;
+    }
+    case STEP_CHANNEL_CLOSE: {
+        struct join *join = step_join(migration, step, serial, false);
+
+        channel_release(gateway, order_of(migration), join);
+        close_channels(gateway, migration, join);
+        break;
+    }
     case STEP_TARGET_COMMIT:
         call_peer(gateway, migration, step, serial, PEER_COMMIT, NULL, PEER_QUICK_MS, committed);
         break;
@@ -498,6 +562,13 @@ void source_confirm(struct gateway *gateway, struct migration *migration, unsign
 void source_undo(struct gateway *gateway, struct migration *migration, unsigned step, unsigned serial)
 {
     switch (migration->saga->steps[step].kind) {
+    case STEP_CHANNEL_RESERVE: {
+        struct join *join = step_join(migration, step, serial, true);
+
+        channel_release(gateway, order_of(migration), join);
+        join_close(gateway, join);
+        break;
+    }
     case STEP_TARGET_CONFIGURE:
         if (migration->target_untouched)
             step_outcome(gateway, migration, step, serial, SAGA_UNDO_OK, NULL);

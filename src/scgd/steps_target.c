@@ -286,7 +286,8 @@ static void activate(struct gateway *gateway, struct migration *migration, unsig
     memcpy(location.vm, vm->name, NAME_SIZE);
     name_copy(location.dc, gateway->config->dc);
     if (store_location_put(gateway->store, &location, &err) < 0 ||
-        store_policy_put(gateway->store, vm->name, text, &err) < 0)
+        store_policy_put(gateway->store, vm->name, text, &err) < 0 ||
+        users_vm_arrived(gateway, migration->saga->order.users, migration->saga->order.n_users, vm->name, &err) < 0)
         join_fail(join, &err);
     else
         network_set_present(gateway, vm->uuid, true, join);
@@ -299,6 +300,21 @@ static void open_segments(struct gateway *gateway, const struct order *order, st
 {
     for (unsigned v = 0; v < order->n_vms; v++)
         network_open_segment(gateway, order->vms[v].segment, join);
+    join_close(gateway, join);
+}
+
+/* A circuit for each user on a transport network; 'join' is closed. */
+static void open_circuits(struct gateway *gateway, const struct order *order, struct join *join)
+{
+    for (unsigned u = 0; u < order->n_users; u++) {
+        struct circuit like;
+        struct err err = {0};
+
+        if (user_plan_circuit(gateway, &order->users[u], &like, &err) < 0)
+            join_fail(join, &err);
+        else
+            circuit_open(gateway, &like, join);
+    }
     join_close(gateway, join);
 }
 
@@ -328,6 +344,9 @@ void target_apply(struct gateway *gateway, struct migration *migration, unsigned
     case STEP_SEGMENT_OPEN:
         open_segments(gateway, &migration->saga->order, step_join(migration, step, serial, false));
         break;
+    case STEP_CIRCUIT_OPEN:
+        open_circuits(gateway, &migration->saga->order, step_join(migration, step, serial, false));
+        break;
     case STEP_TARGET_CHANNEL_OPEN:
         open_channels(gateway, migration, step_join(migration, step, serial, false));
         break;
@@ -341,6 +360,7 @@ void target_apply(struct gateway *gateway, struct migration *migration, unsigned
         struct join *join = step_join(migration, step, serial, false);
 
         network_close_segments(gateway, join); /* of VMs that stayed at the source */
+        close_circuits(gateway, &migration->saga->order, join);
         close_channels(gateway, migration, join);
         break;
     }
@@ -373,6 +393,9 @@ void target_undo(struct gateway *gateway, struct migration *migration, unsigned 
         network_remove(gateway, &like, false, join);
         break;
     }
+    case STEP_CIRCUIT_OPEN:
+        close_circuits(gateway, &migration->saga->order, join);
+        break;
     case STEP_TARGET_CHANNEL_OPEN:
         close_channels(gateway, migration, join);
         return;

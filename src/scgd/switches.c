@@ -8,8 +8,6 @@
 #include "base/log.h"
 #include "scgd/network_internal.h"
 
-#define COOKIE_KIND_MASK UINT64_C(0xffffff0000000000)
-
 /* ---- channels ---- */
 
 static uint64_t channel_cookie(const struct open_channel *channel)
@@ -34,18 +32,19 @@ static int add_channel(struct gateway *gateway, const struct open_channel *chann
 {
     const struct config_edge *edge = network_edge_config(gateway, EDGE_INTER_DC);
     const struct attachment *at = inventory_attachment(&gateway->inventory, channel->server, pe->name);
-    const struct switch_port *uplink = switch_port_by_name(pe, edge->uplink_port);
+    const char *name = channel->vlan ? edge->transport_port : edge->uplink_port;
+    const struct switch_port *uplink = name ? switch_port_by_name(pe, name) : NULL;
 
     if (!at)
         return err_set(err, ERR_NOT_FOUND,
                        "server %s is not seen on inter-DC PE %s; does lldpd run on its migration port?",
                        channel->server, pe->name);
     if (!uplink)
-        return err_set(err, ERR_NOT_FOUND, "inter-DC PE %s has no port %s, its uplink by the configuration", pe->name,
-                       edge->uplink_port);
+        return err_set(err, ERR_NOT_FOUND, "inter-DC PE %s has no port %s, its %s by the configuration", pe->name,
+                       name ? name : "(none)", channel->vlan ? "transport-port" : "uplink-port");
 
-    struct pipeline_channel flows = {channel_cookie(channel), at->port, uplink->number, channel->local,
-                                     channel->remote};
+    struct pipeline_channel flows = {channel_cookie(channel), at->port,       uplink->number,
+                                     channel->vlan,           channel->local, channel->remote};
     pipeline_channel_open(txn, &flows);
     return 0;
 }
@@ -154,9 +153,11 @@ static void fill_pe(struct gateway *gateway, const struct switch_info *sw, struc
         const struct tenant *tenant = &gateway->network.tenants[i];
         struct pipeline_vm vm = network_pipeline_vm(tenant, 0);
 
+        vm.transport_port = transport_port(gateway, sw);
         if (tenant->present)
             pipeline_vm_pe(txn, &network_segment(gateway, tenant->segment)->flows, &vm);
     }
+    users_fill_pe(gateway, sw, txn);
     if (edge)
         gateway->network.next_probe = gateway->now;
 }

@@ -105,13 +105,6 @@ static json_t *view_segment(const struct gateway *gateway, const struct segment_
                      "open", segment->flows.vlan != 0, "vlan", (int) segment->flows.vlan, "vms", (int) vms);
 }
 
-static json_t *view_channel(const struct gateway *gateway, const struct config_channel *channel)
-{
-    return json_pack("{s:s, s:s, s:s, s:I, s:I}", "name", channel->name, "peer", channel->peer, "switch",
-                     channel->switch_name, "bandwidth-mbps", (json_int_t) channel->bandwidth_mbps, "free-mbps",
-                     (json_int_t) channel_free_mbps(gateway, channel));
-}
-
 /* ---- migrations ---- */
 
 static json_t *view_progress(const struct transfer_progress *p)
@@ -173,6 +166,14 @@ json_t *view_migration(const struct migration *migration)
                              saga_ended(saga), "partial", saga_partial(saga), "from-dc", order->source_dc, "to-dc",
                              order->target_dc, "to-server", order->target_server, "channel", order->channel,
                              "created-ms", (json_int_t) migration->created_ms, "vms", vms, "steps", steps);
+
+    if (order->n_users) {
+        json_t *users = json_array();
+
+        for (unsigned u = 0; u < order->n_users; u++)
+            json_array_append_new(users, json_string(order->users[u].name));
+        json_object_set_new(json, "users", users);
+    }
 
     if (saga->reason.code)
         json_object_set_new(json, "reason", json_string(saga->reason.text));
@@ -299,8 +300,9 @@ static json_t *collect(struct gateway *gateway, const char *collection)
         for (unsigned i = 0; i < config->segments_count; i++)
             json_array_append_new(array, view_segment(gateway, &gateway->network.segments[i]));
     } else if (strcmp(collection, "channels") == 0) {
-        for (unsigned i = 0; i < config->channels_count; i++)
-            json_array_append_new(array, view_channel(gateway, &config->channels[i]));
+        view_channels(gateway, array);
+    } else if (strcmp(collection, "users") == 0) {
+        view_users(gateway, array);
     } else if (strcmp(collection, "peers") == 0) {
         for (unsigned i = 0; i < config->peers_count; i++)
             json_array_append_new(array, json_pack("{s:s, s:s, s:i}", "name", config->peers[i].dc, "address",
@@ -347,6 +349,11 @@ static json_t *find_quickly(struct gateway *gateway, const char *collection, con
 
         return vm ? view_vm(gateway, vm) : NULL;
     }
+    if (strcmp(collection, "channels") == 0) {
+        const struct circuit *circuit = circuit_find(gateway, name);
+
+        return circuit ? view_circuit(gateway, circuit) : NULL;
+    }
     return NULL;
 }
 
@@ -354,6 +361,10 @@ int view_get(struct gateway *gateway, const char *collection, const char *name, 
 {
     if (strcmp(collection, "health") == 0)
         return view_health(gateway, out);
+    if (strcmp(collection, "transport") == 0 && !name) {
+        *out = view_transport(gateway);
+        return 0;
+    }
 
     json_t *quick = name ? find_quickly(gateway, collection, name) : NULL;
     if (quick) {
@@ -389,12 +400,14 @@ int view_get(struct gateway *gateway, const char *collection, const char *name, 
 char *view_metrics(const struct gateway *gateway)
 {
     struct strbuf text = {0};
-    unsigned states[SAGA_STATES] = {0}, up = 0;
+    unsigned states[SAGA_STATES] = {0}, up = 0, circuits = 0;
 
     for (size_t i = 0; i < gateway->n_migrations; i++)
         states[gateway->migrations[i]->saga->sm.current]++;
     for (size_t i = 0; i < gateway->inventory.n_switches; i++)
         up += gateway->inventory.switches[i].up;
+    for (size_t i = 0; i < gateway->transport.n_circuits; i++)
+        circuits += gateway->transport.circuits[i]->state == CIRCUIT_UP;
     strbuf_puts(&text, "# HELP scg_migrations Migrations since the gateway was started, by state.\n"
                        "# TYPE scg_migrations gauge\n");
     for (unsigned s = 0; s < SAGA_STATES; s++)
@@ -403,7 +416,13 @@ char *view_metrics(const struct gateway *gateway)
                   "# HELP scg_switches_up Switches connected to the gateway.\n# TYPE scg_switches_up gauge\n"
                   "scg_switches_up %u\n"
                   "# HELP scg_vms VMs known in the data center.\n# TYPE scg_vms gauge\nscg_vms %zu\n"
-                  "# HELP scg_tenants VMs that the network serves.\n# TYPE scg_tenants gauge\nscg_tenants %zu\n",
-                  up, gateway->inventory.n_vms, gateway->network.n_tenants);
+                  "# HELP scg_tenants VMs that the network serves.\n# TYPE scg_tenants gauge\nscg_tenants %zu\n"
+                  "# HELP scg_circuits Circuits that the gateway wants.\n# TYPE scg_circuits gauge\n"
+                  "scg_circuits %zu\n"
+                  "# HELP scg_circuits_up Circuits that are up.\n# TYPE scg_circuits_up gauge\nscg_circuits_up %u\n"
+                  "# HELP scg_te_links Links of the transport networks, each direction.\n# TYPE scg_te_links gauge\n"
+                  "scg_te_links %zu\n",
+                  up, gateway->inventory.n_vms, gateway->network.n_tenants, gateway->transport.n_circuits, circuits,
+                  gateway->transport.ted.n_links);
     return strbuf_take(&text);
 }

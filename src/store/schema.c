@@ -45,6 +45,12 @@ const char *const schema_steps[] = {
     "  PRIMARY KEY (pool, owner),"
     "  UNIQUE (pool, number)"
     ") STRICT, WITHOUT ROWID;",
+    "CREATE TABLE document ("
+    "  kind TEXT NOT NULL,"
+    "  name TEXT NOT NULL,"
+    "  json TEXT NOT NULL,"
+    "  PRIMARY KEY (kind, name)"
+    ") STRICT, WITHOUT ROWID;",
 };
 
 int schema_version(void)

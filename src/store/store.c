@@ -20,6 +20,9 @@ enum {
     POLICY_GET,
     POLICY_DELETE,
     POLICY_ALL,
+    DOCUMENT_PUT,
+    DOCUMENT_DELETE,
+    DOCUMENT_ALL,
     LOCATION_PUT,
     LOCATION_GET,
     NUMBER_FREE,
@@ -49,6 +52,10 @@ static const char *const sql[N_STATEMENTS] = {
     [POLICY_GET] = "SELECT json FROM policy WHERE vm = ?1",
     [POLICY_DELETE] = "DELETE FROM policy WHERE vm = ?1",
     [POLICY_ALL] = "SELECT vm, json FROM policy ORDER BY +vm",
+    [DOCUMENT_PUT] = "INSERT INTO document (kind, name, json) VALUES (?1, ?2, ?3)"
+                     " ON CONFLICT (kind, name) DO UPDATE SET json = ?3",
+    [DOCUMENT_DELETE] = "DELETE FROM document WHERE kind = ?1 AND name = ?2",
+    [DOCUMENT_ALL] = "SELECT name, json FROM document WHERE kind = ?1 ORDER BY +name",
     [LOCATION_PUT] = "INSERT INTO location (uuid, vm, dc, generation) VALUES (?1, ?2, ?3, ?4)"
                      " ON CONFLICT (uuid) DO UPDATE SET vm = ?2, dc = ?3, generation = ?4",
     [LOCATION_GET] = "SELECT vm, dc, generation FROM location WHERE uuid = ?1",
@@ -271,18 +278,48 @@ int store_policy_delete(struct store *store, const char *vm, struct err *err)
     return change(store, POLICY_DELETE, vm, NULL, err);
 }
 
-int store_policy_each(struct store *store, store_policy_fn *fn, void *arg, struct err *err)
+/* Hands out rows of two texts. */
+static int each_pair(struct store *store, sqlite3_stmt *statement, store_document_fn *fn, void *arg, struct err *err)
 {
-    sqlite3_stmt *statement;
     bool go_on = true;
-    int status = db_statement(&store->db, POLICY_ALL, &statement, err);
+    int status = 0;
 
-    if (status < 0)
-        return status;
     while (go_on && (status = db_step(&store->db, statement, err)) > 0)
         go_on = fn(arg, db_text(statement, 0), db_text(statement, 1));
     db_end(statement);
     return status < 0 ? status : 0;
+}
+
+int store_policy_each(struct store *store, store_policy_fn *fn, void *arg, struct err *err)
+{
+    sqlite3_stmt *statement;
+    int status = db_statement(&store->db, POLICY_ALL, &statement, err);
+
+    return status < 0 ? status : each_pair(store, statement, fn, arg, err);
+}
+
+int store_document_put(struct store *store, const char *kind, const char *name, const char *json, struct err *err)
+{
+    sqlite3_stmt *statement;
+    int status = prepare(store, DOCUMENT_PUT, kind, name, &statement, err);
+
+    if (status < 0)
+        return status;
+    db_bind_text(statement, 3, json);
+    return db_step(&store->db, statement, err);
+}
+
+int store_document_delete(struct store *store, const char *kind, const char *name, struct err *err)
+{
+    return change(store, DOCUMENT_DELETE, kind, name, err);
+}
+
+int store_document_each(struct store *store, const char *kind, store_document_fn *fn, void *arg, struct err *err)
+{
+    sqlite3_stmt *statement;
+    int status = prepare(store, DOCUMENT_ALL, kind, NULL, &statement, err);
+
+    return status < 0 ? status : each_pair(store, statement, fn, arg, err);
 }
 
 /* 1 and '*location', 0: not known, or a failure of the database. */

@@ -74,6 +74,13 @@ int store_policy_delete(struct store *store, const char *vm, struct err *err); /
 typedef bool store_policy_fn(void *arg, const char *vm, const char *json);
 int store_policy_each(struct store *store, store_policy_fn *fn, void *arg, struct err *err);
 
+/* Other things that the gateway was told and must not forget, as JSON text by kind ("user", "channel") and name. */
+int store_document_put(struct store *store, const char *kind, const char *name, const char *json, struct err *err);
+int store_document_delete(struct store *store, const char *kind, const char *name, struct err *err); /* 0 also if none */
+/* By name. */
+typedef bool store_document_fn(void *arg, const char *name, const char *json);
+int store_document_each(struct store *store, const char *kind, store_document_fn *fn, void *arg, struct err *err);
+
 /* Where a VM is, with the generation that fences claims. A put with a generation lower than what is stored is refused
  * with ERR_STALE and changes nothing; an equal one with the same dc is fine, with another dc ERR_CONFLICT. */
 struct store_location {

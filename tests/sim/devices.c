@@ -229,11 +229,11 @@ struct map_port {
 
 static const struct {
     const char *name;
-    struct map_port ports[3];
+    struct map_port ports[4];
 } map[] = {
     {SIM_TOR, {{"tor-server", false}, {"tor-pe", true}, {"tor-gate", true}}},
-    {SIM_PE, {{"up", false}, {"router", false}, {"pe-tor", true}}},
-    {SIM_INTER_DC, {{"up", false}, {"gate-server", false}, {"gate-tor", true}}},
+    {SIM_PE, {{"up", false}, {"router", false}, {"pe-tor", true}, {"tn", false}}},
+    {SIM_INTER_DC, {{"up", false}, {"gate-server", false}, {"gate-tor", true}, {"tn", false}}},
 };
 
 void devices_init(struct site *site)
@@ -263,9 +263,9 @@ static void tell_switch(struct site *site, size_t i, int64_t ms)
     snprintf(event.sw.name, NAME_SIZE, "%s", map[i].name);
     event.sw.dpid = i + 1;
     event.sw.up = true;
-    event.sw.n_ports = 3;
-    event.sw.ports = xcalloc(3, sizeof *event.sw.ports);
-    for (uint32_t p = 0; p < 3; p++) {
+    event.sw.ports = xcalloc(ARRAY_LEN(map[i].ports), sizeof *event.sw.ports);
+    for (uint32_t p = 0; p < ARRAY_LEN(map[i].ports) && map[i].ports[p].name; p++) {
+        event.sw.n_ports++;
         event.sw.ports[p] = (struct switch_port) {.number = p + 1, .up = true, .fabric = map[i].ports[p].fabric};
         snprintf(event.sw.ports[p].name, NAME_SIZE, "%s", map[i].ports[p].name);
     }

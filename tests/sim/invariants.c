@@ -28,6 +28,27 @@ static bool served(const struct sim_switch *tor, uint64_t cookie)
     return false;
 }
 
+static uint32_t pe_of(const struct site *site)
+{
+    return site == &site->world->sites[0] ? SIM_ROUTER_PE_A : SIM_ROUTER_PE_B;
+}
+
+static const char *circuit_name(const struct site *site)
+{
+    return site == &site->world->sites[0] ? "A:user:" SIM_USER : "B:user:" SIM_USER;
+}
+
+/* 8. A VM's user on a transport network has a circuit to where the VM runs, from the moment that it does. */
+static void check_circuits(struct world *world)
+{
+    for (unsigned v = 0; v < world->user_vms; v++) {
+        const struct sim_vm *vm = &world->vms[v];
+
+        if (vm->phase == VM_ARRIVED && !world->lsp_failed && !lsp_stands(world, pe_of(vm->at), circuit_name(vm->at)))
+            BROKEN(world, "8: %s runs at %s, to which its user has no circuit", vm->vm.name, vm->at->dc);
+    }
+}
+
 /* 2. No packet reaches a VM, or leaves it, but under its policy. */
 static void check_policy(struct world *world, struct site *site, const struct sim_vm *vm)
 {
@@ -71,12 +92,17 @@ static void check_channels(struct world *world)
             if (!has_channel(device(&world->sites[s], SIM_INTER_DC)))
                 BROKEN(world, "7: %s is being moved without a channel at %s", vm->vm.name, world->sites[s].dc);
         }
+        if (world->has_transport && !world->lsp_failed &&
+            !lsp_stands(world, vm->at == &world->sites[0] ? SIM_ROUTER_GATE_A : SIM_ROUTER_GATE_B,
+                        vm->at == &world->sites[0] ? "A:channel:" : "B:channel:"))
+            BROKEN(world, "7: %s is being moved without an LSP between the data centers", vm->vm.name);
     }
 }
 
 void check_always(struct world *world)
 {
     check_channels(world);
+    check_circuits(world);
     for (int s = 0; s < 2 && !world->broken.code; s++) {
         struct sim_switch *tor = device(&world->sites[s], SIM_TOR);
 
@@ -116,6 +142,31 @@ static unsigned vms_at(const struct world *world, const struct site *site)
 }
 
 /* 5. Nothing is left over. */
+static unsigned user_vms_at(const struct world *world, const struct site *site)
+{
+    unsigned n = 0;
+
+    for (unsigned v = 0; v < world->user_vms; v++)
+        n += world->vms[v].at == site;
+    return n;
+}
+
+static void check_lsps(struct world *world, struct site *site)
+{
+    unsigned flows = 0;
+    bool wanted = user_vms_at(world, site) > 0;
+
+    for (size_t i = 0; i < site->sw[1].flows.n; i++)
+        flows += kind_of(site->sw[1].flows.flows[i].cookie) == COOKIE_CIRCUIT;
+    if (lsp_stands(world, pe_of(site), "") != wanted)
+        BROKEN(world, "5: %s %s the circuit of %s", site->dc, wanted ? "lacks" : "still has", SIM_USER);
+    if ((flows > 0) != (wanted && vms_at(world, site) > 0)) /* a segment without VMs is closed */
+        BROKEN(world, "5: the PE of %s has %u flows of the circuit of %s", site->dc, flows, SIM_USER);
+    if (site->config.transport && !site->config.transport->keep_channels &&
+        lsp_stands(world, site == &world->sites[0] ? SIM_ROUTER_GATE_A : SIM_ROUTER_GATE_B, ""))
+        BROKEN(world, "5: %s still has an LSP to the other data center", site->dc);
+}
+
 static void check_flow(struct world *world, struct site *site, const struct sim_switch *sw, const struct flow *flow)
 {
     AUTO_FREE char *text = flow_format(flow);
@@ -124,6 +175,8 @@ static void check_flow(struct world *world, struct site *site, const struct sim_
     switch ((int) kind_of(flow->cookie)) {
     case COOKIE_BASE:
     case COOKIE_NEIGHBOUR:
+        return;
+    case COOKIE_CIRCUIT: /* check_lsps() */
         return;
     case COOKIE_SEGMENT:
         if (vms_at(world, site) == 0)
@@ -233,6 +286,7 @@ void check_quiet(struct world *world)
         struct comparison comparison = {world, site_other(&world->sites[s])};
 
         check_leftovers(world, &world->sites[s]);
+        check_lsps(world, &world->sites[s]);
         store_migration_each(world->sites[s].store, false, compare, &comparison, &world->broken);
     }
 }

@@ -58,6 +58,7 @@ static void write_to_switch(struct site *site, const struct sim_vm *vm)
 static void cast(struct world *world)
 {
     world->n_vms = 1 + chance(world, SIM_VMS_MAX);
+    world->user_vms = world->has_transport ? chance(world, world->n_vms + 1) : 0;
     for (unsigned v = 0; v < world->n_vms; v++) {
         struct sim_vm *vm = &world->vms[v];
 
@@ -81,6 +82,24 @@ static void cast(struct world *world)
     }
 }
 
+/* The user of the first VMs comes to their data center by a circuit. */
+static void connect_user(struct world *world)
+{
+    struct site *site = &world->sites[0];
+    struct backend backend = gateway_backend(site->gateway);
+    json_t *vms = json_array();
+    struct err err = {0};
+
+    for (unsigned v = 0; v < world->user_vms; v++)
+        json_array_append_new(vms, json_string(world->vms[v].vm.name));
+    json_t *user = json_pack("{s:s, s:s, s:{s:s, s:i}, s:i, s:[s], s:o}", "name", SIM_USER, "segment", "web", "access",
+                             "router", "0.0.0.15", "client", 1, "bandwidth-mbps", 100, "addresses", "10.100.0.101",
+                             "vms", vms);
+    if (backend.user_put(site->gateway, SIM_USER, user, &err) < 0)
+        world->broken = err;
+    json_decref(user);
+}
+
 /* ---- one order ---- */
 
 static bool quiet(const struct world *world)
@@ -91,6 +110,10 @@ static bool quiet(const struct world *world)
         if (!gateway || !gateway_servers_listed(gateway) || gateway->n_requests || gateway->network.routes_wanted ||
             gateway->network.routes_busy || gateway->network.resync_at.ms != MONO_NEVER.ms)
             return false;
+        for (size_t c = 0; c < gateway->transport.n_circuits; c++) {
+            if (gateway->transport.circuits[c]->state != CIRCUIT_UP)
+                return false;
+        }
         for (size_t m = 0; m < gateway->n_migrations; m++) {
             if (!saga_ended(gateway->migrations[m]->saga))
                 return false;
@@ -199,7 +222,7 @@ static bool mishap(struct world *world)
     struct sim_vm *vm = &world->vms[chance(world, world->n_vms)];
 
     run_until(world, world->now + chance(world, 8000));
-    switch (chance(world, 6)) {
+    switch (chance(world, 7)) {
     case 0:
         if (vm->phase == VM_STILL || vm->phase == VM_COPYING) {
             machine_off(vm);
@@ -210,6 +233,9 @@ static bool mishap(struct world *world)
         /* A gate that reboots cuts what goes through it: that a transfer fails then is QEMU's affair. */
         if (vm->phase == VM_STILL && !world->vms[0].to && !world->vms[world->n_vms - 1].to)
             switch_reboots(&world->sites[chance(world, 2)], switches[0]);
+        return false;
+    case 2:
+        lsp_fails(world);
         return false;
     default:
         return false;
@@ -281,6 +307,10 @@ static bool run_seed(uint64_t seed, bool trace, struct world *totals)
     gateway_begin(&world->sites[0]);
     gateway_begin(&world->sites[1]);
     run_until(world, SETTLE_MS);
+    if (world->user_vms && world->broken.code == 0) {
+        connect_user(world);
+        run_until(world, 2 * SETTLE_MS);
+    }
     if (world->broken.code == 0)
         check_quiet(world);
     for (unsigned n = 1 + chance(world, 3); n > 0 && world->broken.code == 0; n--)

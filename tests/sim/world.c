@@ -143,7 +143,8 @@ static void make_uuid(void *arg, uint8_t uuid[UUID_SIZE])
 void gateway_begin(struct site *site)
 {
     struct err err = {0};
-    struct gateway_south south = {&site->switches, &site->hypervisors, &site->routes, &site->peers};
+    struct gateway_south south = {&site->switches, &site->hypervisors, &site->routes, &site->peers,
+                                  site->config.transport ? &site->transport : NULL};
 
     site->life++;
     site->cut = false;
@@ -162,6 +163,7 @@ void gateway_begin(struct site *site)
     gateway_start(site->gateway, &south, (struct mono) {site->world->now});
     devices_tell_all(site);
     machines_tell_all(site);
+    transport_tell_all(site);
 }
 
 static void begin_again(struct world *world, void *arg)
@@ -289,6 +291,23 @@ static void make_config(struct site *site, unsigned transfers)
     c->timeouts.switch_ = 10;
 }
 
+/* Instead of a channel that exists: each edge is joined to a transport node. */
+static void join_transport(struct site *site)
+{
+    struct config *c = &site->config;
+    bool a = site == &site->world->sites[0];
+
+    c->channels_count = 0;
+    c->transport = xcalloc(1, sizeof *c->transport);
+    c->transport->keep_channels = chance(site->world, 4) == 0;
+    c->edges[0].transport_port = copy("tn");
+    c->edges[0].transport = (struct config_attachment) {NULL, a ? SIM_ROUTER_PE_A : SIM_ROUTER_PE_B, 1};
+    c->edges[1].transport_port = copy("tn");
+    c->edges[1].transport = (struct config_attachment) {NULL, a ? SIM_ROUTER_GATE_A : SIM_ROUTER_GATE_B, 1};
+    c->edges[1].migration_mbps = 500;
+    c->peers[0].transport = (struct config_attachment) {copy("far"), a ? SIM_ROUTER_GATE_B : SIM_ROUTER_GATE_A, 1};
+}
+
 static void free_config(struct config *c)
 {
     free(c->dc);
@@ -299,6 +318,7 @@ static void free_config(struct config *c)
     free(c->servers);
     free(c->peers[0].dc);
     free(c->peers[0].name);
+    free(c->peers[0].transport.router_id);
     free(c->peers);
     free(c->segments[0].name);
     free(c->segments[0].gateway);
@@ -306,6 +326,7 @@ static void free_config(struct config *c)
     for (unsigned i = 0; i < c->edges_count; i++) {
         free(c->edges[i].switch_name);
         free(c->edges[i].uplink_port);
+        free(c->edges[i].transport_port);
         free(c->edges[i].router_port);
         free(c->edges[i].router);
         free(c->edges[i].next_hop);
@@ -315,12 +336,13 @@ static void free_config(struct config *c)
     free(c->channels[0].peer);
     free(c->channels[0].switch_name);
     free(c->channels);
+    free(c->transport);
 }
 
 void world_init(struct world *world, uint64_t seed, bool trace)
 {
     *world = (struct world) {.seed = seed, .random = seed * UINT64_C(0x9E3779B97F4A7C15) + 1, .trace = trace};
-    chance(world, 2);
+    world->has_transport = chance(world, 2);
     for (int s = 0; s < 2; s++) {
         struct site *site = &world->sites[s];
         struct err err = {0};
@@ -329,12 +351,15 @@ void world_init(struct world *world, uint64_t seed, bool trace)
         site->dc = s == 0 ? "A" : "B";
         site->other_dc = s == 0 ? "B" : "A";
         make_config(site, 1 + chance(world, 2));
+        if (world->has_transport)
+            join_transport(site);
         site->store = store_open(":memory:", &err);
         if (!site->store)
             world->broken = err;
         devices_init(site);
         machines_init(site);
         post_init(site);
+        transport_init(site);
     }
 }
 
@@ -356,4 +381,7 @@ void world_free(struct world *world)
     }
     for (unsigned v = 0; v < world->n_vms; v++)
         policy_free(&world->vms[v].policy);
+    for (size_t i = 0; i < world->n_lsps; i++)
+        lsp_report_free(&world->lsps[i].report);
+    free(world->lsps);
 }

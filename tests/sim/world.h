@@ -5,6 +5,7 @@
  *
  *   world.c       time, chance, gateways' lives      devices.c     dummy switches and routes
  *   machines.c    dummy hypervisors                  post.c        dummy peer calls
+ *   transport.c   dummy transport network
  *   invariants.c  what must hold                     sim.c         the run of a seed, the command line */
 #ifndef SIM_WORLD_H
 #define SIM_WORLD_H
@@ -19,6 +20,10 @@
 #define SIM_TOR "tor"
 #define SIM_PE "pe"
 #define SIM_INTER_DC "gate"
+
+/* Transport nodes that the data centers' PEs are joined to. */
+enum { SIM_ROUTER_PE_A = 11, SIM_ROUTER_PE_B = 12, SIM_ROUTER_GATE_A = 13, SIM_ROUTER_GATE_B = 14 };
+#define SIM_USER "ce1"
 
 struct world;
 struct site;
@@ -59,6 +64,8 @@ struct site { /* one data center */
     struct hypervisor_driver hypervisors;
     struct routes_driver routes;
     struct peer_driver peers;
+    struct transport_driver transport;
+    int64_t ingress_busy_until; /* orders arrive in the order in which they were given */
     struct sim_switch sw[3];
     int64_t told_until; /* a hypervisor tells things in the order in which they happened */
     struct ip routes_set[SIM_VMS_MAX];
@@ -82,6 +89,10 @@ struct sim_vm { /* what the hypervisors know */
     struct policy policy; /* what it must always be under */
 };
 
+struct sim_lsp {
+    struct lsp_report report;
+};
+
 struct world {
     uint64_t seed, random;
     int64_t now, faults_until;
@@ -92,6 +103,11 @@ struct world {
     struct site sites[2];
     struct sim_vm vms[SIM_VMS_MAX];
     unsigned n_vms;
+    bool has_transport; /* channels between the data centers are set up, and the VMs below have a user at a circuit */
+    bool lsp_failed;    /* one did, by itself: what it carried was cut until it stood again */
+    unsigned user_vms;  /* the first so many VMs are the user's */
+    struct sim_lsp *lsps;
+    size_t n_lsps, cap_lsps;
     bool trace;
     struct err broken; /* the invariant that does not hold */
     uint64_t events, migrations, crashes, crossed, rolled_back;
@@ -123,6 +139,11 @@ void machines_tell_all(struct site *site);
 void machine_off(struct sim_vm *vm);                      /* the guest shuts itself down */
 void switch_reboots(struct site *site, const char *name); /* empty afterwards */
 void post_init(struct site *site);
+void transport_init(struct site *site);
+void transport_tell_all(struct site *site);
+void lsp_fails(struct world *world); /* one of them, by itself */
+/* Whether an LSP stands whose name begins so. */
+bool lsp_stands(struct world *world, uint32_t ingress, const char *begin);
 
 /* invariants.c */
 void check_always(struct world *world);
