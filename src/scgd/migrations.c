@@ -189,6 +189,13 @@ static void settle_vms(struct gateway *gateway, const struct migration *migratio
     }
     if (gone) /* after a restart, its flows may be of a VM that was never told */
         network_resync(gateway);
+    if (order->n_users) {
+        /* A circuit that another order, of the same user, left to this one. */
+        struct join *join = network_background_join();
+
+        circuits_tidy(gateway, join);
+        join_close(gateway, join);
+    }
 }
 
 static void carry_out(struct gateway *gateway, struct migration *migration, struct saga_action action)
