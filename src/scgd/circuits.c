@@ -308,6 +308,7 @@ static int check_transport(const struct gateway *gateway, const struct circuit *
 static void set_up(struct gateway *gateway, struct circuit *circuit)
 {
     struct path_result path = {0};
+    struct lsp_route route = {0};
     struct err err = {0};
 
     circuit->retry_at = MONO_NEVER;
@@ -317,7 +318,8 @@ static void set_up(struct gateway *gateway, struct circuit *circuit)
         release(gateway, circuit, &err);
         return;
     }
-    if (circuit_path(gateway, circuit, &path, &err) < 0) {
+    if (circuit_path(gateway, circuit, &path, &err) < 0 || path_route(&path, &route, &err) < 0) {
+        path_result_free(&path);
         if (circuit->n_avoid && circuit->err.code) { /* the refusal tells more than that nothing else is left */
             AUTO_FREE char *last = xstrdup(circuit->err.text);
 
@@ -329,7 +331,7 @@ static void set_up(struct gateway *gateway, struct circuit *circuit)
     }
     circuit->state = CIRCUIT_SETTING_UP;
     lsp_route_free(&circuit->want.route);
-    circuit->want.route = path_route(&path);
+    circuit->want.route = route;
     path_book(gateway->transport.graph, circuit->name, path.links, path.n, circuit->want.bandwidth_bps,
               circuit->want.holding_priority, gateway->now);
     path_result_free(&path);
