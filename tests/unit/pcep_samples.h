@@ -199,6 +199,8 @@ static inline const char *sample(unsigned n, struct pcep_message *message)
                                             .sr_depth = n ? 10 : 0,
                                             .gmpls = !n,
                                             .gmpls_flags = n ? 0 : 7};
+        if (n == 0)
+            memcpy(message->open.speaker, "10.253.0.11", sizeof "10.253.0.11");
         break;
     case 3:
     case 4:

@@ -74,6 +74,8 @@ enum pcep_setup { PCEP_RSVP_TE = 0, PCEP_SR = 1 }; /* path setup types, RFC 8408
 enum pcep_stateful { PCEP_LSP_UPDATE = 0x1, PCEP_LSP_INITIATE = 0x4 }; /* RFC 8231 §7.1.1, 8281 §4.1 */
 enum pcep_gmpls { PCEP_GMPLS_REPORT = 0x1, PCEP_GMPLS_UPDATE = 0x2, PCEP_GMPLS_INITIATE = 0x4 }; /* RFC 9504 §6.2.1 */
 
+#define PCEP_SPEAKER_SIZE 32
+
 struct pcep_open {
     uint8_t version;
     uint8_t keepalive_s; /* the longest time between two messages of the sender; 0: it sends no keep-alives */
@@ -84,6 +86,7 @@ struct pcep_open {
     bool has_setups;                      /* without the list, RSVP-TE it is (RFC 8408 §3) */
     uint32_t setups;                      /* bit n: path setup type n, 0..31 */
     uint8_t sr_flags, sr_depth;           /* maximum SID depth, RFC 8664 §4.1.2 */
+    char speaker[PCEP_SPEAKER_SIZE];      /* SPEAKER-ENTITY-ID, RFC 8232 §3.3.2, if it is text that fits; else "" */
 };
 
 /* Whether the sender sets up LSPs in this way. */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* How a session comes up: both sides send Open at once, each takes the other's with a Keepalive, or proposes other values
  * in a PCErr, once (RFC 5440 §4.2.1, §6.2, §A). */
+#include <string.h>
+
 #include "base/alloc.h"
 #include "proto/pcep/pcep_session_internal.h"
 
@@ -39,6 +41,7 @@ void pcep_open_begin(struct pcep_session *session, struct mono now)
         .gmpls = rsvp_te,
         .gmpls_flags = rsvp_te ? PCEP_GMPLS_REPORT | PCEP_GMPLS_UPDATE | PCEP_GMPLS_INITIATE : 0,
     };
+    memcpy(session->own.speaker, config->speaker, sizeof session->own.speaker);
     session->wait_until = mono_add(now, config->wait_ms);
     send_open(session);
 }

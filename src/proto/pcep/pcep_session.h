@@ -34,14 +34,15 @@ enum pcep_role { PCEP_PCC, PCEP_PCE };
 
 struct pcep_session_config {
     enum pcep_role role;
-    uint8_t keepalive_s;         /* how often we let the peer hear of us; 0: never, when idle */
-    uint8_t dead_s;              /* after which silence of ours the peer may give up; >= keepalive_s; 0 if that is 0 */
-    uint8_t sid;                 /* another one for each session with a peer (RFC 5440 §7.3) */
-    uint32_t setups;             /* bit n: path setup type n is spoken */
-    uint8_t sr_depth;            /* if segment routing is */
-    int64_t wait_ms;             /* for Open, and then for Keepalive; > 0 */
-    unsigned unknown_per_minute; /* more messages that are not known, or answers to nothing, end the session */
-    size_t lsps_max;             /* more are not kept by a PCE, and not set up by a PCC */
+    uint8_t keepalive_s; /* how often we let the peer hear of us; 0: never, when idle */
+    uint8_t dead_s;      /* after which silence of ours the peer may give up; >= keepalive_s; 0 if that is 0 */
+    uint8_t sid;         /* another one for each session with a peer (RFC 5440 §7.3) */
+    uint32_t setups;     /* bit n: path setup type n is spoken */
+    uint8_t sr_depth;    /* if segment routing is */
+    char speaker[PCEP_SPEAKER_SIZE]; /* who we are, printable ASCII without blanks: a PCC's router id; "": not told */
+    int64_t wait_ms;                 /* for Open, and then for Keepalive; > 0 */
+    unsigned unknown_per_minute;     /* more messages that are not known, or answers to nothing, end the session */
+    size_t lsps_max;                 /* more are not kept by a PCE, and not set up by a PCC */
 };
 
 #define PCEP_SESSION_DEFAULTS(of_role) \

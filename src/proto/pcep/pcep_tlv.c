@@ -13,6 +13,7 @@ enum {
     TLV_IPV4_IDENTIFIERS = 18,
     TLV_LSP_ERROR = 20,
     TLV_RSVP_ERROR_SPEC = 21,
+    TLV_SPEAKER = 24,
     TLV_SR_CAPABILITY = 26,
     TLV_SETUP = 28,
     TLV_SETUP_CAPABILITY = 34,
@@ -102,6 +103,23 @@ static void gmpls_get(struct wire *r, void *to, struct err *err)
     open->gmpls_flags = wire_get_u32(r);
 }
 
+/* Opaque by its RFC, so one that is no text of ours is no error. */
+static void speaker_get(struct wire *r, void *to, struct err *err)
+{
+    struct pcep_open *open = to;
+    size_t n = wire_left(r);
+
+    (void) err;
+    if (n >= sizeof open->speaker)
+        return;
+    wire_get(r, open->speaker, n);
+    open->speaker[n] = '\0';
+    for (size_t i = 0; i < n; i++) {
+        if (open->speaker[i] < 0x21 || open->speaker[i] > 0x7e)
+            open->speaker[0] = '\0';
+    }
+}
+
 static void sr_get(struct wire *r, void *to, struct err *err)
 {
     struct pcep_open *open = to;
@@ -138,6 +156,7 @@ void pcep_open_tlvs_get(struct wire *r, struct pcep_open *open, struct err *err)
 {
     static const struct pcep_tlv rows[] = {
         {TLV_STATEFUL_CAPABILITY, "STATEFUL-PCE-CAPABILITY", 4, stateful_get}, /* RFC 8231 §7.1.1 */
+        {TLV_SPEAKER, "SPEAKER-ENTITY-ID", 0, speaker_get},                    /* RFC 8232 §3.3.2 */
         {TLV_SETUP_CAPABILITY, "PATH-SETUP-TYPE-CAPABILITY", 4, setups_get},   /* RFC 8408 §3 */
         {TLV_GMPLS_CAPABILITY, "GMPLS-CAPABILITY", 4, gmpls_get},              /* RFC 8779 §2.1.2 */
         {TLV_SR_CAPABILITY, "SR-PCE-CAPABILITY", 4, sr_get},                   /* before RFC 8664 it was on its own */
@@ -181,6 +200,11 @@ void pcep_open_tlvs_put(struct wire *w, const struct pcep_open *open)
     if (open->stateful) {
         start = pcep_tlv_begin(w, TLV_STATEFUL_CAPABILITY);
         wire_put_u32(w, open->stateful_flags);
+        pcep_tlv_end(w, start);
+    }
+    if (*open->speaker) {
+        start = pcep_tlv_begin(w, TLV_SPEAKER);
+        wire_put(w, open->speaker, strlen(open->speaker));
         pcep_tlv_end(w, start);
     }
     if (open->has_setups)
