@@ -65,13 +65,18 @@ static void take_ipv4(struct capture *c, struct wire *w)
 
     wire_skip(w, 5);
     uint8_t protocol = wire_get_u8(w);
+
+    wire_skip(w, 2);
+    struct capture_packet packet = {.frame = c->frame, .source = wire_get_u32(w), .destination = wire_get_u32(w)};
     size_t header = (version & 15) * 4u, there = wire_left(&start);
 
     if (!wire_ok(w) || version >> 4 != 4 || header < IPV4_HEADER_SIZE || header > there || protocol != c->protocol)
         return;
     if (length > there || length < header)
         length = there;
-    c->taker(c->context, c->frame, start.data + start.pos + header, length - header);
+    packet.payload = start.data + start.pos + header;
+    packet.size = length - header;
+    c->taker(c->context, &packet);
 }
 
 static void take_frame(struct capture *c, uint32_t link, struct wire frame)

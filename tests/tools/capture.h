@@ -9,8 +9,13 @@
 
 #include "base/err.h"
 
-/* Gets the payload of an IPv4 packet, as much of it as was captured; 'frame' counts from 1. */
-typedef void capture_taker(void *context, unsigned frame, const uint8_t *payload, size_t size);
+struct capture_packet {
+    unsigned frame; /* counts from 1 */
+    uint32_t source, destination;
+    const uint8_t *payload; /* of IPv4, as much of it as was captured */
+    size_t size;
+};
+typedef void capture_taker(void *context, const struct capture_packet *packet);
 
 /* Hands out the packets of that IP protocol in a file of pcap or pcapng, with frames of Ethernet, raw IP, or Linux's
  * cooked modes 1 and 2. Frames that are no such packet are passed over. Returns 0, ERR_IO or ERR_MALFORMED. */

@@ -236,21 +236,21 @@ static json_t *fields_of(const struct rsvp_message *m)
     return fields;
 }
 
-static void print_packet(void *context, unsigned frame, const uint8_t *payload, size_t size)
+static void print_packet(void *context, const struct capture_packet *captured)
 {
     const bool unsummed = *(bool *) context;
-    AUTO_FREE uint8_t *bytes = xmemdup(payload, size);
-    struct rsvp_packet packet = {.data = bytes, .size = size};
+    AUTO_FREE uint8_t *bytes = xmemdup(captured->payload, captured->size);
+    struct rsvp_packet packet = {.data = bytes, .size = captured->size};
     struct rsvp_message message;
     struct err err = {0};
     int status;
 
-    if (unsummed && size >= RSVP_HEADER_SIZE)
+    if (unsummed && captured->size >= RSVP_HEADER_SIZE)
         bytes[2] = bytes[3] = 0;
     while ((status = rsvp_decode(&packet, &message, NULL, &err)) != 0) {
         json_t *line = json_object();
 
-        json_object_set_new(line, "frame", json_integer(frame));
+        json_object_set_new(line, "frame", json_integer(captured->frame));
         if (status < 0) {
             json_object_set_new(line, "refused", json_string(err.text));
         } else {
