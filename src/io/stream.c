@@ -250,7 +250,20 @@ static int parse_where(const char *where, struct stream *stream, struct sockaddr
     return 0;
 }
 
-static void start(struct stream *stream, const struct sockaddr_storage *address, socklen_t size)
+/* The wildcard address with the port, in the family of 'like'. sin_port and sin6_port lie at the same place, RFC 3493
+ * section 3.3. Port 0 leaves the choice to connect(). 0, or -1 and errno. */
+static int bind_port(int fd, const struct sockaddr_storage *like, socklen_t size, uint16_t port)
+{
+    struct sockaddr_storage local = {.ss_family = like->ss_family};
+    struct sockaddr_in in = {.sin_family = like->ss_family, .sin_port = htons(port)};
+
+    if (port == 0)
+        return 0;
+    memcpy(&local, &in, sizeof in);
+    return bind(fd, (const struct sockaddr *) &local, size);
+}
+
+static void start(struct stream *stream, const struct sockaddr_storage *address, socklen_t size, uint16_t local_port)
 {
     stream->early = evbuffer_new();
     stream->fd = socket(address->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -258,7 +271,8 @@ static void start(struct stream *stream, const struct sockaddr_storage *address,
         stream->errnum = errno;
     } else {
         socket_send_at_once(stream->fd);
-        if (connect(stream->fd, (const struct sockaddr *) address, size) < 0 && errno != EINPROGRESS)
+        if (bind_port(stream->fd, address, size, local_port) < 0 ||
+            (connect(stream->fd, (const struct sockaddr *) address, size) < 0 && errno != EINPROGRESS))
             stream->errnum = errno;
     }
     /* A failure is told like any other: from the loop. */
@@ -270,8 +284,9 @@ static void start(struct stream *stream, const struct sockaddr_storage *address,
         event_add(stream->connecting, NULL);
 }
 
-struct stream *stream_connect_tls(struct loop *loop, const char *where, struct tls *tls, const char *server_name,
-                                  const struct stream_callbacks *callbacks, void *arg, struct err *err)
+static struct stream *connect_stream(struct loop *loop, const char *where, uint16_t local_port, struct tls *tls,
+                                     const char *server_name, const struct stream_callbacks *callbacks, void *arg,
+                                     struct err *err)
 {
     struct stream *stream = stream_new(loop);
     struct sockaddr_storage address = {0};
@@ -287,14 +302,26 @@ struct stream *stream_connect_tls(struct loop *loop, const char *where, struct t
     stream->server_name = tls ? xstrdup(server_name) : NULL;
     stream->callbacks = *callbacks;
     stream->arg = arg;
-    start(stream, &address, size);
+    start(stream, &address, size, local_port);
     return stream;
+}
+
+struct stream *stream_connect_tls(struct loop *loop, const char *where, struct tls *tls, const char *server_name,
+                                  const struct stream_callbacks *callbacks, void *arg, struct err *err)
+{
+    return connect_stream(loop, where, 0, tls, server_name, callbacks, arg, err);
 }
 
 struct stream *stream_connect(struct loop *loop, const char *where, const struct stream_callbacks *callbacks, void *arg,
                               struct err *err)
 {
-    return stream_connect_tls(loop, where, NULL, NULL, callbacks, arg, err);
+    return connect_stream(loop, where, 0, NULL, NULL, callbacks, arg, err);
+}
+
+struct stream *stream_connect_from(struct loop *loop, const char *where, uint16_t local_port,
+                                   const struct stream_callbacks *callbacks, void *arg, struct err *err)
+{
+    return connect_stream(loop, where, local_port, NULL, NULL, callbacks, arg, err);
 }
 
 void stream_write(struct stream *stream, const void *bytes, size_t n)

@@ -29,7 +29,7 @@ static void drain(struct ospf_api *api, struct ospf_lsdb *lsdb)
         if (event.type == OSPF_API_EVENT_SYNC_BEGINS)
             ospf_lsdb_sync_begin(lsdb);
         if (event.type == OSPF_API_EVENT_SYNCED)
-            ospf_lsdb_sync_end(lsdb);
+            ospf_lsdb_sync_end(lsdb, now, 0);
         if (notice->type == OSPF_API_LSA_UPDATE)
             (void) ospf_lsdb_update(lsdb, notice->area, notice->lsa, notice->lsa_size, now, &err);
         if (notice->type == OSPF_API_LSA_DELETE)

@@ -269,7 +269,7 @@ static void test_synchronisation(void **state)
     expect(&w, false, 1, 3);
     expect(&w, false, 4, 1);
     expect_nothing(&w, 5);
-    ospf_lsdb_sync_end(w.lsdb);
+    ospf_lsdb_sync_end(w.lsdb, w.now, 0);
     expect(&w, true, 2, 1);
     expect_nothing(&w, 4);
     pass(&w, HOLD);
@@ -277,9 +277,39 @@ static void test_synchronisation(void **state)
     expect_nothing(&w, 3);
 
     ospf_lsdb_sync_begin(w.lsdb);
-    ospf_lsdb_sync_end(w.lsdb);
+    ospf_lsdb_sync_end(w.lsdb, w.now, 0);
     expect(&w, true, 4, 1);
     expect(&w, true, 1, 3);
+    expect(&w, true, 1, 2);
+    expect_nothing(&w, 0);
+    ospf_lsdb_free(w.lsdb);
+}
+
+/* An ospfd that has just started: it has nothing, then what its neighbours give it. */
+static void test_grace(void **state)
+{
+    (void) state;
+    struct world w = start();
+    struct ospf_te_lsa stays = te_lsa(1, 1, 2, MBIT), goes = te_lsa(1, 2, 1, MBIT);
+
+    update(&w, &stays);
+    update(&w, &goes);
+    expect(&w, false, 1, 2);
+    expect(&w, false, 2, 1);
+    ospf_lsdb_sync_begin(w.lsdb);
+    ospf_lsdb_sync_end(w.lsdb, w.now, 10 * HOLD);
+    assert_int_equal(ospf_lsdb_deadline(w.lsdb).ms, w.now.ms + 10 * HOLD);
+    pass(&w, 9 * HOLD);
+    update(&w, &stays);
+    expect_nothing(&w, 2);
+    pass(&w, HOLD);
+    expect(&w, true, 2, 1);
+    expect_nothing(&w, 1);
+    /* A flush need not wait for it */
+    ospf_lsdb_sync_begin(w.lsdb);
+    ospf_lsdb_sync_end(w.lsdb, w.now, 10 * HOLD);
+    deleted(&w, &stays);
+    pass(&w, HOLD);
     expect(&w, true, 1, 2);
     expect_nothing(&w, 0);
     ospf_lsdb_free(w.lsdb);
@@ -322,7 +352,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_new_instance),    cmocka_unit_test(test_flush),      cmocka_unit_test(test_sequence),
         cmocka_unit_test(test_links_of_an_lsa), cmocka_unit_test(test_link_moves), cmocka_unit_test(test_areas),
-        cmocka_unit_test(test_synchronisation), cmocka_unit_test(test_wrong),
+        cmocka_unit_test(test_synchronisation), cmocka_unit_test(test_grace),      cmocka_unit_test(test_wrong),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

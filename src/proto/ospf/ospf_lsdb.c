@@ -245,12 +245,15 @@ void ospf_lsdb_sync_begin(struct ospf_lsdb *lsdb)
         lsdb->lsas[i].seen = false;
 }
 
-void ospf_lsdb_sync_end(struct ospf_lsdb *lsdb)
+void ospf_lsdb_sync_end(struct ospf_lsdb *lsdb, struct mono now, int64_t grace_ms)
 {
-    for (size_t i = lsdb->n_lsas; i > 0; i--) {
-        if (!lsdb->lsas[i - 1].seen)
-            drop(lsdb, &lsdb->lsas[i - 1]);
+    for (size_t i = 0; i < lsdb->n_lsas; i++) {
+        struct lsa *lsa = &lsdb->lsas[i];
+
+        if (!lsa->seen)
+            lsa->gone_at = mono_min(lsa->gone_at, mono_add(now, grace_ms));
     }
+    ospf_lsdb_tick(lsdb, now);
 }
 
 void ospf_lsdb_tick(struct ospf_lsdb *lsdb, struct mono now)

@@ -9,8 +9,8 @@
  *     time is up, so that a link does not go away for a moment each time its free bandwidth changes.
  *   - an LSA of MaxAge (RFC 2328 §14) is in ospfd's database until all neighbours have acknowledged its flush: it is
  *     gone.
- *   - after a new connection all LSAs are told. What was known stays until the end of that; what was not told by then
- *     goes.
+ *   - after a new connection all LSAs are told. What was known stays until the end of that, and what was not told by then
+ *     for a while longer: an ospfd that has just started has no LSAs before its neighbours have given it theirs.
  * An opaque id means nothing (RFC 3630 §2.4.1): a router that starts anew may flood the same link in another LSA before
  * the old one is flushed. The link goes when no LSA carries it any more. */
 #ifndef PROTO_OSPF_LSDB_H
@@ -42,9 +42,10 @@ int ospf_lsdb_update(struct ospf_lsdb *lsdb, uint32_t area, const uint8_t *lsa, 
 int ospf_lsdb_delete(struct ospf_lsdb *lsdb, uint32_t area, const uint8_t *lsa, size_t size, struct mono now,
                      struct err *err);
 
-/* All LSAs are going to be told; all have been. */
+/* All LSAs are going to be told; all have been: those that were not go 'grace_ms' from now unless they are told after
+ * all. */
 void ospf_lsdb_sync_begin(struct ospf_lsdb *lsdb);
-void ospf_lsdb_sync_end(struct ospf_lsdb *lsdb);
+void ospf_lsdb_sync_end(struct ospf_lsdb *lsdb, struct mono now, int64_t grace_ms);
 
 /* Carries out what was held until 'now'. */
 void ospf_lsdb_tick(struct ospf_lsdb *lsdb, struct mono now);
