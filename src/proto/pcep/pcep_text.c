@@ -114,6 +114,8 @@ static void open_format(struct strbuf *text, const struct pcep_open *open)
     if (open->stateful)
         strbuf_printf(text, " stateful %s%s(0x%x)", open->stateful_flags & PCEP_LSP_UPDATE ? "update " : "",
                       open->stateful_flags & PCEP_LSP_INITIATE ? "initiate " : "", open->stateful_flags);
+    if (open->speaker[0])
+        strbuf_printf(text, " speaker %s", open->speaker);
     if (open->has_setups)
         strbuf_printf(text, " setup types 0x%x", open->setups);
     if (open->sr)
