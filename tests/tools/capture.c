@@ -18,6 +18,7 @@
 #define PCAPNG_SIMPLE_PACKET 3
 #define INTERFACES_MAX 32
 
+#define LINK_LOOPBACK 0 /* of BSD: four bytes of address family */
 #define LINK_ETHERNET 1
 #define LINK_RAW 101
 #define LINK_COOKED 113
@@ -88,6 +89,8 @@ static void take_frame(struct capture *c, uint32_t link, struct wire frame)
         wire_skip(&frame, 12);
         while ((type = wire_get_u16(&frame)) == ETHERTYPE_VLAN)
             wire_skip(&frame, 2);
+    } else if (link == LINK_LOOPBACK) {
+        wire_skip(&frame, 4);
     } else if (link == LINK_COOKED) {
         wire_skip(&frame, 14);
         type = wire_get_u16(&frame);
