@@ -7,8 +7,8 @@
 #include "base/alloc.h"
 #include "gmpls_world.h"
 
-#define NODES 4
-#define LSPS 1000
+#define NODES 4u
+#define LSPS 1000u
 
 static double seconds(void) /* of this process alone: others do not count */
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A transport network in memory: every node a real gmpls_node with its neighbours, control channels that lose, delay,
  * repeat and reorder messages, switches that refuse, nodes that crash and come back, cables that are cut, in virtual
- * time, all from one seed. One happening at a time is taken; after each the invariants of the node that it concerned are
- * checked.
+ * time, all from one seed. One happening at a time is taken; after each the invariants of the node that it concerned
+ * are checked.
  *
  *   gmpls_world.c   time, chance, channels, nodes' lives      gmpls_plane.c   switches, frames, what must hold
  *   gmpls_sim.c     what askers want, the run of a seed       gmpls_rate.c    how fast, and how much memory */
