@@ -20,16 +20,22 @@ def show_side(label, side, unit):
     print(f"  {label:5}  {side.what:42} {number(side.median):>6} {unit}{spread}")
 
 
+def show_ratio(label, ratios, ratio, goal):
+    first, third = quartiles(ratios)
+    spread = f"  [{first:.2f} .. {third:.2f}]" if len(ratios) > 1 else ""
+    print(f"  {label}  {ratio:.2f}{spread}  goal {goal}  " + ("holds" if goal.holds(ratio) else "DOES NOT HOLD"))
+
+
 def show(name, row, result):
-    first, third = quartiles(result.ratios)
-    spread = f"  [{first:.2f} .. {third:.2f}]" if len(result.ratios) > 1 else ""
     print(f"{name}: {row.TITLE}")
     show_side("ours", result.ours, result.unit)
     show_side("other", result.other, result.unit)
-    print(f"  ratio  {result.ratio:.2f}{spread}  goal {row.GOAL}  "
-          + ("holds" if result.holds(row.GOAL) else "DOES NOT HOLD"))
+    show_ratio("ratio", result.ratios, result.ratio, row.GOAL)
+    for check in result.checks:
+        show_ratio(f"also   {check.what}", check.ratios, check.ratio, check.goal)
     for note in result.notes:
         print(f"  {note}")
+    first, third = quartiles(result.ratios)
     if third - first > WIDE:
         print("  the ratio differs much from round to round: this machine is busy; a quiet one would tell more")
     print(flush=True)
@@ -49,6 +55,8 @@ def save(path, name, row, result, order):
         "ratio": result.ratio,
         "goal": str(row.GOAL),
         "holds": result.holds(row.GOAL),
+        "checks": [{"what": check.what, "ratio": check.ratio, "goal": str(check.goal), "holds": check.holds}
+                   for check in result.checks],
         "raw": {"ours": result.ours.values, "other": result.other.values, "ratios": result.ratios,
                 "load": os.getloadavg()[0], **result.raw},
     }

@@ -36,6 +36,22 @@ class Side:
 
 
 @dataclass
+class Check:
+    """A goal beside the row's own, for another ratio of the same measurement."""
+    what: str                           # e.g. "igraph : ours"
+    ratios: list                        # of each round
+    goal: Goal
+
+    @property
+    def ratio(self):
+        return statistics.median(self.ratios)
+
+    @property
+    def holds(self):
+        return self.goal.holds(self.ratio)
+
+
+@dataclass
 class Result:
     """`ratios` holds one number for each round of runs close together in time, so that the machine's other load, which
     comes and goes, is in both of its sides; their median is the row's ratio."""
@@ -45,13 +61,14 @@ class Result:
     ratios: list
     notes: list = field(default_factory=list)   # lines for the reader
     raw: dict = field(default_factory=dict)     # what else was recorded
+    checks: list = field(default_factory=list)  # all have to hold, too
 
     @property
     def ratio(self):
         return statistics.median(self.ratios)
 
     def holds(self, goal):
-        return goal.holds(self.ratio)
+        return goal.holds(self.ratio) and all(check.holds for check in self.checks)
 
 
 def quartiles(values):
