@@ -43,7 +43,7 @@
 #include "model/lsp.h"
 #include "model/ted.h"
 
-#define PATH_LANDMARK_NODES 200
+#define PATH_LANDMARK_NODES 32
 #define PATH_LABELS_MAX (1u << 20)
 #define PATH_LINKS_MAX (LSP_HOPS_MAX - 4) /* an ERO holds also both client interfaces and their labels */
 

@@ -55,11 +55,11 @@ struct path_arcs {
 /* Distances over pairs that are present, each as short as its shorter direction, whatever its bandwidth. */
 struct path_landmarks {
     uint32_t n;
-    uint32_t *distance; /* by place * PATH_LANDMARKS + landmark; PATH_FAR and more are PATH_FAR */
-    uint32_t *nearest;  /* by place: to any of them */
-    size_t weakened;    /* links that went or got longer since the landmarks were made */
+    int32_t *distance; /* by place * PATH_LANDMARKS + landmark; PATH_FAR and more are PATH_FAR */
+    int32_t *nearest;  /* by place: to any of them */
+    size_t weakened;   /* links that went or got longer since the landmarks were made */
 };
-#define PATH_FAR (UINT32_MAX - 1)
+#define PATH_FAR INT32_MAX
 
 struct path_state { /* of a place in a search */
     uint64_t distance;

@@ -29,12 +29,12 @@ static bool has_weight(const struct path_graph *graph, enum path_metric metric, 
 static void pull(struct path_graph *graph, struct path_landmarks *landmarks, uint32_t landmark, uint32_t place,
                  uint64_t distance)
 {
-    uint32_t *known = &landmarks->distance[(size_t) place * PATH_LANDMARKS + landmark];
-    if (distance >= *known)
+    int32_t *known = &landmarks->distance[(size_t) place * PATH_LANDMARKS + landmark];
+    if (distance >= (uint64_t) *known)
         return;
-    *known = (uint32_t) distance;
-    if (distance < landmarks->nearest[place])
-        landmarks->nearest[place] = (uint32_t) distance;
+    *known = (int32_t) distance;
+    if (*known < landmarks->nearest[place])
+        landmarks->nearest[place] = *known;
     path_heap_push(&graph->heap, distance, place);
 }
 
@@ -44,7 +44,7 @@ static void settle(struct path_graph *graph, enum path_metric metric, uint32_t l
     const struct path_arcs *arcs = &graph->arcs;
     while (graph->heap.n) {
         struct path_entry top = path_heap_pop(&graph->heap);
-        if (top.key != landmarks->distance[(size_t) top.item * PATH_LANDMARKS + landmark])
+        if (top.key != (uint64_t) landmarks->distance[(size_t) top.item * PATH_LANDMARKS + landmark])
             continue;
         for (uint32_t arc = arcs->first[top.item]; arc < arcs->first[top.item + 1]; arc++) {
             if (has_weight(graph, metric, arc))
@@ -56,7 +56,8 @@ static void settle(struct path_graph *graph, enum path_metric metric, uint32_t l
 /* The node that is farthest from all landmarks, if any is apart from them. */
 static uint32_t farthest(const struct path_graph *graph, const struct path_landmarks *landmarks)
 {
-    uint32_t best = PATH_NONE, distance = 0;
+    uint32_t best = PATH_NONE;
+    int32_t distance = 0;
     for (uint32_t place = 0; place < graph->arcs.n_places; place++) {
         bool has_links = graph->arcs.first[place] < graph->arcs.first[place + 1];
         if (has_links && landmarks->nearest[place] > distance) {
@@ -71,8 +72,8 @@ static void make_tables(struct path_graph *graph, struct path_landmarks *landmar
 {
     size_t n = graph->arcs.n_places;
     if (!landmarks->distance) {
-        landmarks->distance = xmalloc(n * PATH_LANDMARKS * sizeof(uint32_t));
-        landmarks->nearest = xmalloc(n * sizeof(uint32_t));
+        landmarks->distance = xmalloc(n * PATH_LANDMARKS * sizeof(int32_t));
+        landmarks->nearest = xmalloc(n * sizeof(int32_t));
     }
     for (size_t i = 0; i < n * PATH_LANDMARKS; i++)
         landmarks->distance[i] = PATH_FAR;
@@ -108,8 +109,8 @@ static void shorter(struct path_graph *graph, enum path_metric metric, uint32_t 
     if (!landmarks->n || !has_weight(graph, metric, arc))
         return;
     uint32_t a = arcs->head[arc], b = arcs->head[arcs->twin[arc]], weight = weight_of(graph, metric, arc);
-    const uint32_t *from_a = &landmarks->distance[(size_t) a * PATH_LANDMARKS];
-    const uint32_t *from_b = &landmarks->distance[(size_t) b * PATH_LANDMARKS];
+    const int32_t *from_a = &landmarks->distance[(size_t) a * PATH_LANDMARKS];
+    const int32_t *from_b = &landmarks->distance[(size_t) b * PATH_LANDMARKS];
     graph->heap.n = 0;
     for (uint32_t landmark = 0; landmark < landmarks->n; landmark++) {
         pull(graph, landmarks, landmark, a, (uint64_t) from_b[landmark] + weight);
@@ -139,7 +140,7 @@ static void move(struct path_graph *graph, struct path_landmarks *landmarks, con
         if (before[place] == PATH_NONE)
             continue;
         memcpy(&landmarks->distance[(size_t) place * PATH_LANDMARKS],
-               &old.distance[(size_t) before[place] * PATH_LANDMARKS], PATH_LANDMARKS * sizeof(uint32_t));
+               &old.distance[(size_t) before[place] * PATH_LANDMARKS], PATH_LANDMARKS * sizeof(int32_t));
         landmarks->nearest[place] = old.nearest[before[place]];
     }
     landmarks->n = old.n;

@@ -3,57 +3,34 @@
 
 #include <string.h>
 
-/* How many landmarks a search asks: those that bound the distance between its ends best. More bound little better, and
- * cost their time at each node. */
-#define ACTIVE 4
-
 struct bounds {
-    const uint32_t *distance; /* null: no landmarks */
-    uint32_t active[ACTIVE];  /* landmarks */
-    uint32_t target[ACTIVE];  /* their distances of the target */
+    const int32_t *distance; /* of all places; null: no landmarks */
+    int32_t target[PATH_LANDMARKS];
 };
-
-static uint32_t difference(uint32_t a, uint32_t b)
-{
-    return a > b ? a - b : b - a;
-}
 
 static void choose_landmarks(const struct path_run *run, struct bounds *bounds)
 {
     const struct path_landmarks *landmarks = &run->graph->landmarks[run->query->metric];
-    *bounds = (struct bounds) {0};
     if (!landmarks->n)
         return;
-    const uint32_t *from = &landmarks->distance[(size_t) run->from * PATH_LANDMARKS];
-    const uint32_t *to = &landmarks->distance[(size_t) run->to * PATH_LANDMARKS];
-    uint32_t taken = 0;
-    for (int i = 0; i < ACTIVE; i++) {
-        uint32_t best = 0, bound = 0;
-        for (uint32_t landmark = 0; landmark < landmarks->n; landmark++) {
-            uint32_t one = difference(from[landmark], to[landmark]);
-            if (!(taken & 1u << landmark) && one >= bound) {
-                best = landmark;
-                bound = one;
-            }
-        }
-        taken |= 1u << best;
-        bounds->active[i] = best;
-        bounds->target[i] = to[best];
-    }
     bounds->distance = landmarks->distance;
+    memcpy(bounds->target, &landmarks->distance[(size_t) run->to * PATH_LANDMARKS], sizeof(bounds->target));
 }
 
+/* All landmarks, those that are not made yet too (they are as far from everywhere): this becomes a few vector
+ * operations, where to choose among them would cost as much as it saves. */
 static inline uint32_t bound_at(const struct bounds *bounds, uint32_t place)
 {
-    uint32_t bound = 0;
     if (!bounds->distance)
         return 0;
-    const uint32_t *row = &bounds->distance[(size_t) place * PATH_LANDMARKS];
-    for (int i = 0; i < ACTIVE; i++) {
-        uint32_t one = difference(row[bounds->active[i]], bounds->target[i]);
+    const int32_t *row = &bounds->distance[(size_t) place * PATH_LANDMARKS];
+    int32_t bound = 0;
+    for (int i = 0; i < PATH_LANDMARKS; i++) {
+        int32_t one = row[i] - bounds->target[i];
+        one = one < 0 ? -one : one;
         bound = one > bound ? one : bound;
     }
-    return bound;
+    return (uint32_t) bound;
 }
 
 static uint32_t next_stamp(struct path_graph *graph)
@@ -84,9 +61,10 @@ static uint64_t spread(struct path_run *run, const struct bounds *bounds)
     while (heap->n) {
         struct path_entry top = path_heap_pop(heap);
         const struct path_state *state = &states[top.item];
-        if (top.key > limit)
+        /* What is on a path as good as the target's has fewer links than that, and so a lesser key. */
+        if (top.key >= limit)
             break;
-        if (top.key != state->distance + ((uint64_t) state->bound << PATH_HOP_BITS) || top.item == to)
+        if (top.key != state->distance + ((uint64_t) state->bound << PATH_HOP_BITS))
             continue;
         uint64_t distance = state->distance;
         for (uint32_t arc = first[top.item]; arc < first[top.item + 1]; arc++) {
@@ -101,7 +79,7 @@ static uint64_t spread(struct path_run *run, const struct bounds *bounds)
                 continue;
             next->distance = length;
             uint64_t key = length + ((uint64_t) next->bound << PATH_HOP_BITS);
-            if (key > limit)
+            if (key >= limit)
                 continue;
             if (place == to)
                 limit = key;
