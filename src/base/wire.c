@@ -59,7 +59,7 @@ uint16_t wire_get_u16(struct wire *w)
 {
     const uint8_t *p = advance(w, 2);
 
-    return p ? (uint16_t) (p[0] << 8 | p[1]) : 0;
+    return (uint16_t) (p ? p[0] << 8 | p[1] : 0);
 }
 
 uint32_t wire_get_u24(struct wire *w)

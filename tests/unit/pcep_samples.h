@@ -159,6 +159,25 @@ static inline void sample_errors(struct pcep_message *message)
     }
 }
 
+static inline void sample_open(struct pcep_message *message, bool sr)
+{
+    message->has_open = true;
+    message->open = (struct pcep_open) {.version = PCEP_VERSION,
+                                        .keepalive_s = 30,
+                                        .dead_s = 120,
+                                        .sid = 9,
+                                        .stateful = true,
+                                        .stateful_flags = PCEP_LSP_UPDATE | PCEP_LSP_INITIATE,
+                                        .has_setups = true,
+                                        .setups = sr ? 3 : 1,
+                                        .sr = sr,
+                                        .sr_depth = sr ? 10 : 0,
+                                        .gmpls = !sr,
+                                        .gmpls_flags = sr ? 0 : 7};
+    if (!sr)
+        memcpy(message->open.speaker, "10.253.0.11", sizeof "10.253.0.11");
+}
+
 #define N_SAMPLES 14
 
 /* The n-th sample, to be freed by the caller; returns its name. */
@@ -186,21 +205,7 @@ static inline const char *sample(unsigned n, struct pcep_message *message)
     switch (n) {
     case 0:
     case 1:
-        message->has_open = true;
-        message->open = (struct pcep_open) {.version = PCEP_VERSION,
-                                            .keepalive_s = 30,
-                                            .dead_s = 120,
-                                            .sid = 9,
-                                            .stateful = true,
-                                            .stateful_flags = PCEP_LSP_UPDATE | PCEP_LSP_INITIATE,
-                                            .has_setups = true,
-                                            .setups = n ? 3 : 1,
-                                            .sr = n,
-                                            .sr_depth = n ? 10 : 0,
-                                            .gmpls = !n,
-                                            .gmpls_flags = n ? 0 : 7};
-        if (n == 0)
-            memcpy(message->open.speaker, "10.253.0.11", sizeof "10.253.0.11");
+        sample_open(message, n);
         break;
     case 3:
     case 4:

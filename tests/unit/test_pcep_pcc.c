@@ -122,6 +122,18 @@ static void by_segments(struct pcep_item *item)
     item->setup = PCEP_SR;
 }
 
+static void generalized(struct pcep_item *item)
+{
+    no_ends(item);
+    item->has |= PCEP_HAS_GENERALIZED_ENDPOINTS;
+}
+
+static void generalized_of_no_gmpls(struct pcep_item *item)
+{
+    generalized(item);
+    item->has &= ~(uint32_t) PCEP_HAS_EXTENDED;
+}
+
 static void bad_priority(struct pcep_item *item)
 {
     item->holding_priority = 7;
@@ -138,6 +150,8 @@ static void test_what_is_refused(void **state)
     } cases[] = {
         {PCEP_INITIATE, 0, no_name, "SYMBOLIC-PATH-NAME TLV missing (10/8)"},
         {PCEP_INITIATE, 0, no_ends, "END-POINTS object missing (6/3)"},
+        {PCEP_INITIATE, 0, generalized, "LABEL-REQUEST TLV missing (6/20)"},
+        {PCEP_INITIATE, 0, generalized_of_no_gmpls, "generalized endpoints of an LSP that is not GMPLS (19/28)"},
         {PCEP_INITIATE, 0, no_route, "ERO object missing (6/9)"},
         {PCEP_INITIATE, 0, by_segments, "unsupported path setup type (21/1)"},
         {PCEP_INITIATE, 0, bad_priority, "unacceptable instantiation parameters (24/1)"},

@@ -37,6 +37,7 @@
  *     cut or altered, it would not be unique any more.
  *   - Sub-objects of routes other than those that pcep_route.c names (IPv6, AS numbers, path keys...) are counted and
  *     skipped: a PCE still learns of the LSP, but a PCC refuses to set up what it understood only in part.
+ *   - Whether a PCE asks for an LSP in one direction or in both, ours is bidirectional: more than asked for, not less.
  *   - Segment routing (path setup type 1) is read and written for peers that speak nothing else; the gateway uses
  *     RSVP-TE (type 0) only. */
 #ifndef PROTO_PCEP_PCEP_H

@@ -12,7 +12,8 @@ enum {
     OPERATION_UNKNOWN_PLSP_ID = 3,
     OPERATION_LIMIT = 6,
     OPERATION_PLSP_ID_GIVEN = 8,
-    OPERATION_NOT_INITIATED = 9
+    OPERATION_NOT_INITIATED = 9,
+    OPERATION_NO_GMPLS = 28
 };
 
 static bool can_report(const struct pcep_session *session)
@@ -56,26 +57,45 @@ static uint32_t plsp_id_next(struct pcep_session *session)
     return id;
 }
 
+/* Why the PCE cannot have this LSP; false if it can, as far as it can be seen here. */
+static bool initiate_fault(struct pcep_session *session, const struct pcep_item *item, uint8_t *type, uint8_t *value)
+{
+    bool generalized = item->has & PCEP_HAS_GENERALIZED_ENDPOINTS;
+    bool gmpls = item->has & PCEP_HAS_EXTENDED && item->extended & PCEP_EXTENDED_GMPLS;
+    const struct {
+        bool fault;
+        uint8_t type, value;
+    } checks[] = {
+        {item->plsp_id != 0, PCEP_ERR_OPERATION, OPERATION_PLSP_ID_GIVEN},
+        {item->setup > 31 || !pcep_open_can(&session->own, item->setup), PCEP_ERR_SETUP, 1},
+        {!(item->has & PCEP_HAS_NAME), PCEP_ERR_INVALID_OBJECT, 8},
+        {!(item->has & PCEP_HAS_ENDPOINTS) && !generalized, PCEP_ERR_MISSING, 3},
+        {generalized && !gmpls, PCEP_ERR_OPERATION, OPERATION_NO_GMPLS}, /* RFC 9504 §7.4 */
+        {generalized && !item->endpoints.has_label_request, PCEP_ERR_MISSING, 20},
+        {!(item->has & PCEP_HAS_ERO), PCEP_ERR_MISSING, 9},
+        {pcep_lsp_find_name(session, item->name), PCEP_ERR_PARAMETERS, 1},
+        {session->n_lsps >= session->config.lsps_max, PCEP_ERR_OPERATION, OPERATION_LIMIT},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(checks); i++) {
+        if (!checks[i].fault)
+            continue;
+        *type = checks[i].type;
+        *value = checks[i].value;
+        return true;
+    }
+    return false;
+}
+
 static void initiate_received(struct pcep_session *session, const struct pcep_item *item)
 {
     struct lsp_request lsp;
     struct err err = {0};
+    uint8_t type, value;
     int rc;
 
-    if (item->plsp_id != 0) {
-        refuse(session, item, PCEP_ERR_OPERATION, OPERATION_PLSP_ID_GIVEN);
-    } else if (item->setup > 31 || !pcep_open_can(&session->own, item->setup)) {
-        refuse(session, item, PCEP_ERR_SETUP, 1);
-    } else if (!(item->has & PCEP_HAS_NAME)) {
-        refuse(session, item, PCEP_ERR_INVALID_OBJECT, 8);
-    } else if (!(item->has & (PCEP_HAS_ENDPOINTS | PCEP_HAS_GENERALIZED_ENDPOINTS))) {
-        refuse(session, item, PCEP_ERR_MISSING, 3);
-    } else if (!(item->has & PCEP_HAS_ERO)) {
-        refuse(session, item, PCEP_ERR_MISSING, 9);
-    } else if (pcep_lsp_find_name(session, item->name)) {
-        refuse(session, item, PCEP_ERR_PARAMETERS, 1);
-    } else if (session->n_lsps >= session->config.lsps_max) {
-        refuse(session, item, PCEP_ERR_OPERATION, OPERATION_LIMIT);
+    if (initiate_fault(session, item, &type, &value)) {
+        refuse(session, item, type, value);
     } else if ((rc = pcep_item_to_request(item, &lsp, &err)) < 0) {
         refuse(session, item, PCEP_ERR_INSTANTIATION, 1);
         pcep_complain(session, rc, "the PCE's request %u for LSP '%s': %.400s", item->id, item->name, err.text);
