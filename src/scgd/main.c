@@ -20,6 +20,7 @@
 #include "south/peer_https.h"
 #include "south/routes_bird.h"
 #include "south/switch_openflow.h"
+#include "south/transport_gmpls.h"
 
 struct daemon {
     struct config *config;
@@ -145,6 +146,19 @@ static int start_south(struct daemon *daemon, struct err *err)
                                            err);
     if (!daemon->south.routes)
         return err->code;
+    if (config->transport) {
+        struct transport_gmpls_config transport = {
+            .pcep_address = config->transport->pcep.address,
+            .pcep_port = config->transport->pcep.port,
+            .ospf_address = config->transport->ospf_api.address,
+            .ospf_port = config->transport->ospf_api.port,
+            .setup_ms = config->timeouts.switch_ * 1000,
+        };
+
+        daemon->south.transport = transport_gmpls_new(daemon->loop, &daemon->queue, &transport, err);
+        if (!daemon->south.transport)
+            return err->code;
+    }
     daemon->south.peers = peer_https_new(daemon->loop, &daemon->queue, &https);
     daemon->south.hypervisors = hypervisor_libvirt_new(daemon->loop, &daemon->queue, &hypervisors);
     return 0;
@@ -208,6 +222,8 @@ static void stop(struct daemon *daemon)
     rest_free(daemon->rest);
     if (daemon->south.hypervisors)
         daemon->south.hypervisors->ops->free(daemon->south.hypervisors);
+    if (daemon->south.transport)
+        daemon->south.transport->ops->free(daemon->south.transport);
     if (daemon->south.peers)
         daemon->south.peers->ops->free(daemon->south.peers);
     if (daemon->south.routes)
