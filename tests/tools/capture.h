@@ -18,7 +18,8 @@ struct capture_packet {
 typedef void capture_taker(void *context, const struct capture_packet *packet);
 
 /* Hands out the packets of that IP protocol in a file of pcap or pcapng, with frames of Ethernet, raw IP, BSD's
- * loopback, or Linux's cooked modes 1 and 2. Frames that are no such packet are passed over. Returns 0, ERR_IO or ERR_MALFORMED. */
+ * loopback, or Linux's cooked modes 1 and 2. Frames that are no such packet are passed over. Returns 0, ERR_IO or
+ * ERR_MALFORMED. */
 int capture_read(const char *path, uint8_t protocol, capture_taker *taker, void *context, struct err *err);
 
 /* Begins a pcap file of raw IP, and adds a packet. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* pcep_pce ADDRESS PORT: a PCE for one PCC at a time, to be driven by a test. It speaks both RSVP-TE and segment routing.
+/* pcep_pce ADDRESS PORT: a PCE for one PCC at a time, to be driven by a test. It speaks both RSVP-TE and segment
+ * routing.
  *
  * Commands on standard input, one a line; NUMBER names the request in its answer:
  *   initiate-sr NUMBER NAME SOURCE DESTINATION LABEL...

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* pcep_tool decode FILE          the PCEP messages in a capture, one line of JSON each: the values of their fields under
- *                                the names that tshark has for them, or why they are refused
+/* pcep_tool decode FILE          the PCEP messages in a capture, one line of JSON each: the values of their fields
+ *                                under the names that tshark has for them, or why they are refused
  * pcep_tool sample FILE          writes a capture with messages of each type, as we send them
  * pcep_tool capture HEX FILE     the same, of the messages in HEX (as in tests/data/pcep)
  *

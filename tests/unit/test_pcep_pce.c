@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Transcripts of a PCE's session: synchronisation, what it asks and how that ends, reports. "<--" is what the PCC sends,
- * "-->" what the session sends. */
+/* Transcripts of a PCE's session: synchronisation, what it asks and how that ends, reports. "<--" is what the PCC
+ * sends, "-->" what the session sends. */
 #include "test_pcep_peers.h"
 
 #define LSP_TEXT \
-    "extended 0xc0000000 from 10.253.0.2 to 10.253.0.5 ERO [10.253.0.2/7 label 100 10.252.0.6 10.252.0.18 10.253.0.5/9 " \
-    "label 0] priority 4/3 affinity 0x1/0x6/0x8 100000000 bit/s\n"
+    "extended 0xc0000000 from 10.253.0.2 to 10.253.0.5 ERO [10.253.0.2/7 label 100 10.252.0.6 10.252.0.18 " \
+    "10.253.0.5/9 label 0] priority 4/3 affinity 0x1/0x6/0x8 100000000 bit/s\n"
 #define INITIATE_TEXT "PCInitiate SRP 1 setup type 0 LSP 0 down delegated admin-up 'external/user1' " LSP_TEXT
 #define RECORD "10.252.0.6 label 1000 upstream label 2000 10.252.0.18 label 1001 upstream label 2001"
 #define REFUSED "the ingress refused to "

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* PCEP, the protocol between path computation elements (PCE: the gateway) and path computation clients (PCC: the ingress
- * of an LSP): messages as bytes to and from structs. Pure: no socket, no clock.
+/* PCEP, the protocol between path computation elements (PCE: the gateway) and path computation clients (PCC: the
+ * ingress of an LSP): messages as bytes to and from structs. Pure: no socket, no clock.
  *
  * Siblings
  *   pcep.h             this contract
@@ -10,8 +10,8 @@
  *   pcep_route.c       sub-objects of ERO and RRO: IPv4, unnumbered interface, label, SR segment
  *   pcep_lsp.c         between items of messages and the LSPs of model/lsp.h
  *   pcep_text.c        names of messages and errors, a message as text
- *   pcep_session.h     a session as a pure state machine, for both roles; pcep_session.c, pcep_open.c (how it comes up),
- *                      pcep_pce.c, pcep_pcc.c
+ *   pcep_session.h     a session as a pure state machine, for both roles; pcep_session.c, pcep_open.c (how it comes
+ *                      up), pcep_pce.c, pcep_pcc.c
  *
  * Documents
  *   RFC 5440 (base), 8231 (stateful PCE), 8281 (LSPs that a PCE initiates), 8408 (path setup types), 8664 (segment
@@ -21,9 +21,9 @@
  *   The gateway computes the path, and asks the ingress with PCInitiate: END-POINTS are the router ids, the ERO is the
  *   path, strict, by the addresses of the interfaces at the far ends of the links. Where the client's frames enter and
  *   leave, the ERO says, too: explicit label control (RFC 4003, RFC 8779 §2.6). Its first two sub-objects are the
- *   ingress's client interface (unnumbered, RFC 3477) and a label that is the VLAN there; its last two the egress's. The
- *   RRO of the reports names the same, with the VLANs that are used, around the hops and their labels. pcep_lsp.c is the
- *   only place that knows.
+ *   ingress's client interface (unnumbered, RFC 3477) and a label that is the VLAN there; its last two the egress's.
+ *   The RRO of the reports names the same, with the VLANs that are used, around the hops and their labels. pcep_lsp.c
+ *   is the only place that knows.
  *   LSPs are bidirectional and co-routed: both speakers announce GMPLS-CAPABILITY, and LSP-EXTENDED-FLAG has G and B
  *   (RFC 9504 §6.2.3).
  *   Why an LSP failed comes in the RSVP-ERROR-SPEC TLV, with the interface (IF_ID ERROR_SPEC): that is what the gateway
@@ -218,8 +218,8 @@ int pcep_header_decode(const uint8_t *bytes, size_t size, uint8_t *type, uint16_
  * error here: its content is not looked at. */
 int pcep_decode(const uint8_t *bytes, size_t size, struct pcep_message *message, struct pcep_refusal *refusal,
                 struct err *err);
-/* Appends one whole message. 0, or ERR_TOO_LARGE or ERR_INVALID; 'w' is to be thrown away then. Generalized bandwidth is
- * written as plain. */
+/* Appends one whole message. 0, or ERR_TOO_LARGE or ERR_INVALID; 'w' is to be thrown away then. Generalized bandwidth
+ * is written as plain. */
 int pcep_encode(struct wire *w, const struct pcep_message *message, struct err *err);
 
 /* Between items and LSPs (pcep_lsp.c) */

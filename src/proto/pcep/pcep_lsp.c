@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Between items of messages and LSPs. What the ends of ERO and RRO mean is decided here, and nowhere else: see pcep.h. */
+/* Between items of messages and LSPs. What the ends of ERO and RRO mean is decided here alone: see pcep.h. */
 #include <stdio.h>
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How a session comes up: both sides send Open at once, each takes the other's with a Keepalive, or proposes other values
- * in a PCErr, once (RFC 5440 §4.2.1, §6.2, §A). */
+/* How a session comes up: both sides send Open at once, each takes the other's with a Keepalive, or proposes other
+ * values in a PCErr, once (RFC 5440 §4.2.1, §6.2, §A). */
 #include <string.h>
 
 #include "base/alloc.h"

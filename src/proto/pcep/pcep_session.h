@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One PCEP session as a pure state machine, for both roles: bytes, requests and time go in; bytes to send and events come
- * out. No socket, no clock: `now` is an argument, and pcep_session_deadline() says when to call again.
+/* One PCEP session as a pure state machine, for both roles: bytes, requests and time go in; bytes to send and events
+ * come out. No socket, no clock: `now` is an argument, and pcep_session_deadline() says when to call again.
  *
  *   created: Open sent ── Open ──> Keepalive sent, keep wait ── Keepalive ──> UP
  *   open wait, keep wait: values that the other side does not want are negotiated once (RFC 5440 §6.2, §A)
@@ -14,8 +14,8 @@
  *   After UP the PCC tells all LSPs that it has: PCEP_EVENT_REPORT each, then PCEP_EVENT_SYNCED. Nothing is asked of it
  *   before. Each of initiate, update and remove ends with exactly one PCEP_EVENT_DONE: when the first report comes that
  *   answers it, or an error, or none in time, or when the session goes. How a signalled LSP goes on, its reports tell:
- *   taken and going up, then up, or down with the error. A report that says nothing new makes no event (real PCCs repeat
- *   themselves); the one that ends a request comes before its DONE.
+ *   taken and going up, then up, or down with the error. A report that says nothing new makes no event (real PCCs
+ *   repeat themselves); the one that ends a request comes before its DONE.
  *   Path computation requests are answered: no path (RFC 5440 §6.5), as the gateway computes what it initiates itself.
  *
  * The PCC
@@ -58,8 +58,8 @@ struct pcep_session_config {
 
 enum pcep_event_type {
     PCEP_EVENT_UP,   /* peer */
-    PCEP_EVENT_DOWN, /* err: ERR_TIMEOUT, ERR_REFUSED, ERR_MALFORMED, ERR_UNSUPPORTED, ERR_TOO_LARGE, ERR_CANCELLED after
-                      * pcep_session_end(), or the code that pcep_session_closed() was given */
+    PCEP_EVENT_DOWN, /* err: ERR_TIMEOUT, ERR_REFUSED, ERR_MALFORMED, ERR_UNSUPPORTED, ERR_TOO_LARGE, ERR_CANCELLED
+                      * after pcep_session_end(), or the code that pcep_session_closed() was given */
     PCEP_EVENT_ERROR, /* err: what nobody waits for; for the log */
     /* Of a PCE: */
     PCEP_EVENT_SYNCED, /* the reports so far are all that the PCC has */
@@ -76,8 +76,8 @@ struct pcep_event {
     enum pcep_event_type type;
     uint64_t request;
     /* Of PCEP_EVENT_DONE: code 0, or
-     *   ERR_REFUSED       the PCC answered with an error, or with a report of an LSP that failed; the text has the words
-     *                     of the RFC
+     *   ERR_REFUSED       the PCC answered with an error, or with a report of an LSP that failed; the text has the
+     *                     words of the RFC
      *   ERR_UNSUPPORTED   the PCC cannot do it (no RSVP-TE, no GMPLS, no initiation); nothing was sent
      *   ERR_EXISTS        initiate: it has an LSP of that name; nothing was sent
      *   ERR_NOT_FOUND     update, remove: it has none; nothing was sent
@@ -143,7 +143,8 @@ void pcep_session_ask(struct pcep_session *session, enum pcep_type type, struct 
 /* Of a PCC. No-ops unless the session is up with a stateful PCE. */
 
 /* 'flags': PCEP_DELEGATE, PCEP_CREATE (some PCE initiated it), or 0. 'srp_id': of the event that it answers, which it
- * stays in all reports until the LSP's state is settled; 0: unasked. After a report of a removed LSP its name is free. */
+ * stays in all reports until the LSP's state is settled; 0: unasked. After a report of a removed LSP its name is
+ * free. */
 void pcep_session_report(struct pcep_session *session, const struct lsp_report *report, unsigned flags,
                          uint32_t srp_id);
 /* All LSPs have been reported. */
