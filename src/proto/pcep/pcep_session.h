@@ -57,9 +57,10 @@ struct pcep_session_config {
 #define PCEP_OUTPUT_MAX (16u << 20) /* a peer that reads so slowly that more waits is given up */
 
 enum pcep_event_type {
-    PCEP_EVENT_UP,   /* peer */
-    PCEP_EVENT_DOWN, /* err: ERR_TIMEOUT, ERR_REFUSED, ERR_MALFORMED, ERR_UNSUPPORTED, ERR_TOO_LARGE, ERR_CANCELLED
-                      * after pcep_session_end(), or the code that pcep_session_closed() was given */
+    PCEP_EVENT_UP, /* peer */
+    /* err: ERR_TIMEOUT, ERR_REFUSED, ERR_MALFORMED, ERR_UNSUPPORTED, ERR_TOO_LARGE, ERR_CANCELLED after
+     * pcep_session_end(), or the code that pcep_session_closed() was given */
+    PCEP_EVENT_DOWN,
     PCEP_EVENT_ERROR, /* err: what nobody waits for; for the log */
     /* Of a PCE: */
     PCEP_EVENT_SYNCED, /* the reports so far are all that the PCC has */
