@@ -96,7 +96,7 @@ class Tap:
         while True:
             self.sock.settimeout(max(deadline - time.monotonic(), 0.0001))
             try:
-                frame, ancillary, _, address = self.sock.recvmsg(2048, 256)
+                frame, ancillary, _, address = self.sock.recvmsg(16384, 256)
             except (TimeoutError, BlockingIOError):
                 return None
             if address[2] == socket.PACKET_OUTGOING:
@@ -188,11 +188,19 @@ class Fabric:
         lines = self.dump(*requests).splitlines(keepends=True)
         for line in lines:
             if line.startswith("meter_add "):
-                self.ofctl("add-meter", bridge, line.split()[1])
+                self.set_meter(bridge, line.split()[1])
         self.ofctl("add-flows", bridge, "-", flows="".join(line for line in lines if not line.startswith("meter_")))
         for line in lines:
             if line.startswith("meter_delete "):
                 self.ofctl("del-meters", bridge, line.split()[1])
+
+    def set_meter(self, bridge, meter):
+        try:
+            self.ofctl("add-meter", bridge, meter)
+        except RuntimeError as error:
+            if "OFPMMFC_METER_EXISTS" not in str(error):
+                raise
+            self.ofctl("mod-meter", bridge, meter)
 
     def flows(self, bridge):
         return sorted(line.strip() for line in self.ofctl("dump-flows", bridge, "--no-stats").splitlines()
@@ -221,6 +229,9 @@ class Fabric:
 
     # up and down
 
+    def nodes(self):
+        return ["switches", "inet", "rtr", *SERVERS, *VMS]
+
     def veth(self, a, a_node, b, b_node, mtu):
         run("ip", "link", "add", a, "mtu", str(mtu), "netns", self.prefix + a_node, "type", "veth", "peer", "name", b,
             "mtu", str(mtu), "netns", self.prefix + b_node)
@@ -229,7 +240,7 @@ class Fabric:
             self.ns(node, "ethtool", "-K", interface, *(word for feature in OFFLOADS for word in (feature, "off")))
 
     def up(self):
-        for node in ("switches", "inet", "rtr", *SERVERS, *VMS):
+        for node in self.nodes():
             run("ip", "netns", "add", self.prefix + node)
             self.ns(node, "sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1", "net.ipv6.conf.default.disable_ipv6=1")
             self.ip(node, "link set lo up")
@@ -289,7 +300,7 @@ class Fabric:
 
     def down(self):
         """Also what an earlier run left, that was killed: whatever lives in these namespaces is a test's."""
-        nodes = [self.prefix + node for node in ("switches", "inet", "rtr", *SERVERS, *VMS)]
+        nodes = [self.prefix + node for node in self.nodes()]
         for name in run("ip", "netns", "list").split():
             if name in nodes:
                 for pid in run("ip", "netns", "pids", name).split():
