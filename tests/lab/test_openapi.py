@@ -11,7 +11,8 @@ from openapi import KEYWORDS, Api
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 FACTS = json.loads((ROOT / "tests/data/scgctl/gateway.json").read_text())
-COLLECTIONS = ["vms", "servers", "switches", "links", "segments", "channels", "peers", "policies", "migrations"]
+COLLECTIONS = ["vms", "servers", "switches", "links", "segments", "channels", "users", "peers", "policies",
+               "migrations"]
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +63,11 @@ def test_others(api):
         check(api, "/v1/migrations/x/journal", {"journal": journal})
     assert api.check("DELETE", "/v1/policies/x", 204, "", b"") is None
     assert api.check("GET", "/metrics", 200, "text/plain; version=0.0.4", b"x 1\n") == "x 1\n"
-    lines = [{"type": "vm", "data": FACTS["vms"][0]}, {"type": "migration", "data": FACTS["migrations"][0]}]
+    check(api, "/v1/transport", FACTS["transport"])
+    check(api, "/v1/channels", FACTS["channels"][3], method="POST", status=202)
+    lines = [{"type": "vm", "data": FACTS["vms"][0]}, {"type": "migration", "data": FACTS["migrations"][0]},
+             *({"type": "channel", "data": channel} for channel in FACTS["channels"]),
+             {"type": "channel", "data": {"name": "A:channel:B:1", "state": "removed"}}]
     text = "".join(json.dumps(line) + "\n" for line in lines)
     assert api.check("GET", "/v1/events?migration=x", 200, "application/x-ndjson", text) == lines
 

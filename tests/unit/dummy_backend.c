@@ -42,7 +42,7 @@ static int get(void *arg, const char *collection, const char *name, json_t **out
     size_t index;
 
     assert_non_null(all);
-    if (strcmp(collection, "health") == 0)
+    if (strcmp(collection, "health") == 0 || strcmp(collection, "transport") == 0)
         *out = json_incref(all);
     else if (!name)
         *out = json_pack("{s:O}", collection, all);
@@ -67,6 +67,18 @@ static int journal(void *arg, const char *id, json_t **out, struct err *err)
     return 0;
 }
 
+/* Adds the member, or sets it anew. */
+static void set(struct dummy_backend *dummy, const char *collection, const char *name, json_t *member)
+{
+    json_t *array = json_object_get(dummy->facts, collection);
+    size_t index;
+
+    if (find(dummy, collection, name, &index))
+        json_array_set_new(array, index, member);
+    else
+        json_array_append_new(array, member);
+}
+
 static int policy_put(void *arg, const char *vm, const json_t *policy, struct err *err)
 {
     struct dummy_backend *dummy = arg;
@@ -77,12 +89,9 @@ static int policy_put(void *arg, const char *vm, const json_t *policy, struct er
     if (!find(dummy, "vms", vm, &index))
         return err_set(err, ERR_NOT_FOUND, "there is no VM '%s' in data center A", vm);
     record(dummy, "policy_put", vm, policy);
-    json_t *copy = json_deep_copy(policy), *policies = json_object_get(dummy->facts, "policies");
+    json_t *copy = json_deep_copy(policy);
     json_object_set_new(copy, "policy", json_string(vm));
-    if (find(dummy, "policies", vm, &index))
-        json_array_set_new(policies, index, copy);
-    else
-        json_array_append_new(policies, copy);
+    set(dummy, "policies", vm, copy);
     return 0;
 }
 
@@ -95,6 +104,62 @@ static int policy_delete(void *arg, const char *vm, struct err *err)
         return err_set(err, ERR_NOT_FOUND, "there is no policy of '%s' in data center A", vm);
     record(dummy, "policy_delete", vm, NULL);
     json_array_remove(json_object_get(dummy->facts, "policies"), index);
+    return 0;
+}
+
+static int user_put(void *arg, const char *name, const json_t *user, struct err *err)
+{
+    struct dummy_backend *dummy = arg;
+
+    if (json_object_get(user, "bad"))
+        return err_set(err, ERR_INVALID, "user.bad: unknown member");
+    record(dummy, "user_put", name, user);
+    json_t *copy = json_deep_copy(user);
+    json_object_set_new(copy, "connected", json_false());
+    set(dummy, "users", name, copy);
+    return 0;
+}
+
+static int user_delete(void *arg, const char *name, struct err *err)
+{
+    struct dummy_backend *dummy = arg;
+    size_t index;
+
+    if (!find(dummy, "users", name, &index))
+        return err_set(err, ERR_NOT_FOUND, "there is no user '%s' in data center A", name);
+    record(dummy, "user_delete", name, NULL);
+    json_array_remove(json_object_get(dummy->facts, "users"), index);
+    return 0;
+}
+
+static int channel_create(void *arg, const json_t *channel, json_t **out, struct err *err)
+{
+    struct dummy_backend *dummy = arg;
+    const char *peer = json_string_value(json_object_get(channel, "peer"));
+    size_t index;
+
+    if (!peer)
+        return err_set(err, ERR_INVALID, "channel.peer: missing");
+    if (strcmp(peer, "full") == 0)
+        return err_set(err, ERR_EXHAUSTED, "no path has 5000 Mbit/s free; the widest has 100");
+    record(dummy, "channel_create", peer, channel);
+    *out = json_incref(find(dummy, "channels", "A:channel:B:2", &index));
+    return 0;
+}
+
+static int channel_delete(void *arg, const char *name, struct err *err)
+{
+    struct dummy_backend *dummy = arg;
+    size_t index;
+    const json_t *channel = find(dummy, "channels", name, &index);
+
+    if (!channel)
+        return err_set(err, ERR_NOT_FOUND, "there is no channel '%s' in data center A", name);
+    if (json_object_get(channel, "user"))
+        return err_set(err, ERR_CONFLICT, "circuit %s belongs to user %s; delete the user", name,
+                       json_string_value(json_object_get(channel, "user")));
+    record(dummy, "channel_delete", name, NULL);
+    json_array_remove(json_object_get(dummy->facts, "channels"), index);
     return 0;
 }
 
@@ -179,8 +244,23 @@ void dummy_backend_init(struct dummy_backend *dummy, const char *path)
     json_error_t error;
 
     *dummy = (struct dummy_backend) {
-        .backend = {dummy, get, journal, policy_put, policy_delete, migrate, migration_cancel, metrics, configure,
-                    activate, abort_migration, commit, status},
+        .backend = {.gateway = dummy,
+                    .get = get,
+                    .journal = journal,
+                    .policy_put = policy_put,
+                    .policy_delete = policy_delete,
+                    .user_put = user_put,
+                    .user_delete = user_delete,
+                    .channel_create = channel_create,
+                    .channel_delete = channel_delete,
+                    .migrate = migrate,
+                    .migration_cancel = migration_cancel,
+                    .metrics = metrics,
+                    .peer_configure = configure,
+                    .peer_activate = activate,
+                    .peer_abort = abort_migration,
+                    .peer_commit = commit,
+                    .peer_status = status},
         .facts = json_load_file(path, 0, &error),
     };
     if (!dummy->facts)

@@ -27,6 +27,7 @@ void dummy_backend_free(struct dummy_backend *dummy);
 json_t *dummy_backend_migration(const struct dummy_backend *dummy, char ending);
 
 /* Orders: the dummy's new migration is always the one whose id ends with '1'. An order to data center "full" is
- * refused with ERR_EXHAUSTED. A policy with the member "bad" is refused with ERR_INVALID. */
+ * refused with ERR_EXHAUSTED. A policy or a user with the member "bad" is refused with ERR_INVALID. A channel that is
+ * created is always A:channel:B:2, one to data center "full" is refused, and a user's circuit cannot be deleted. */
 
 #endif

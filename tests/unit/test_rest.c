@@ -158,8 +158,8 @@ static const char *body_of(const char *answer)
 
 static void collections(void **state)
 {
-    static const char *const names[] = {"vms",      "servers", "switches", "links",     "segments",
-                                        "channels", "peers",   "policies", "migrations"};
+    static const char *const names[] = {"vms",      "servers", "switches", "links",    "segments",
+                                        "channels", "users",   "peers",    "policies", "migrations"};
     struct world *w = *state;
 
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
@@ -179,10 +179,12 @@ static void members(void **state)
 {
     static const char *const paths[] = {"/v1/vms/V2",       "/v1/servers/server-a",   "/v1/switches/tor-a",
                                         "/v1/segments/web", "/v1/channels/pe3-pe4",   "/v1/peers/B",
-                                        "/v1/policies/V2",  "/v1/migrations/" ID "3", "/v1/vms/B%C3%BCro"};
-    static const char *const names[] = {"\"name\":\"V2\"",   "\"name\":\"server-a\"", "\"name\":\"tor-a\"",
-                                        "\"name\":\"web\"",  "\"name\":\"pe3-pe4\"",  "\"name\":\"B\"",
-                                        "\"policy\":\"V2\"", "\"id\":\"" ID "3\"",    "\"name\":\"B\u00fcro\""};
+                                        "/v1/policies/V2",  "/v1/migrations/" ID "3", "/v1/vms/B%C3%BCro",
+                                        "/v1/users/ce2",    "/v1/channels/A:user:ce1"};
+    static const char *const names[] = {"\"name\":\"V2\"",   "\"name\":\"server-a\"",  "\"name\":\"tor-a\"",
+                                        "\"name\":\"web\"",  "\"name\":\"pe3-pe4\"",   "\"name\":\"B\"",
+                                        "\"policy\":\"V2\"", "\"id\":\"" ID "3\"",     "\"name\":\"B\u00fcro\"",
+                                        "\"name\":\"ce2\"",  "\"name\":\"A:user:ce1\""};
 
     for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
         AUTO_FREE char *answer = ask(*state, "GET", paths[i], "");
@@ -194,6 +196,8 @@ static void members(void **state)
 
 static void other_reading(void **state)
 {
+    struct world *w = *state;
+    AUTO_FREE char *transport = ask(*state, "GET", "/v1/transport", "");
     AUTO_FREE char *journal = ask(*state, "GET", "/v1/migrations/" ID "3/journal", "");
     AUTO_FREE char *metrics = ask(*state, "GET", "/metrics", "");
     AUTO_FREE char *health = ask(*state, "GET", "/healthz", "");
@@ -205,6 +209,10 @@ static void other_reading(void **state)
     assert_string_equal(body_of(metrics), "# TYPE scg_vms gauge\nscg_vms 3\n");
     assert_int_equal(status_of(health), 200);
     assert_non_null(strstr(body_of(health), "\"status\":\"ok\""));
+    assert_int_equal(status_of(transport), 200);
+    json_t *json = json_loads(body_of(transport), 0, NULL);
+    assert_true(json_equal(json, json_object_get(w->dummy.facts, "transport")));
+    json_decref(json);
 }
 
 /* ---- errors ---- */
@@ -238,6 +246,25 @@ static void errors(void **state)
         {"POST", "/v1/migrations", "{}", 400, "{\"error\":\"ERR_INVALID\",\"reason\":\"order.to: missing\"}"},
         {"PUT", "/v1/policies/V2", "{\"bad\":1}", 400,
          "{\"error\":\"ERR_INVALID\",\"reason\":\"policy.bad: unknown member\"}"},
+        {"GET", "/v1/transport/x", "", 404,
+         "{\"error\":\"ERR_NOT_FOUND\",\"reason\":\"there is no path '/v1/transport/x'\"}"},
+        {"GET", "/v1/users/ce9", "", 404,
+         "{\"error\":\"ERR_NOT_FOUND\",\"reason\":\"users: there is no 'ce9' in data center A\"}"},
+        {"PUT", "/v1/users/ce1", "{\"bad\":1}", 400,
+         "{\"error\":\"ERR_INVALID\",\"reason\":\"user.bad: unknown member\"}"},
+        {"PUT", "/v1/users/ce1", "", 400,
+         "{\"error\":\"ERR_MALFORMED\",\"reason\":\"the body is empty, expected JSON\"}"},
+        {"DELETE", "/v1/users/ce9", "", 404,
+         "{\"error\":\"ERR_NOT_FOUND\",\"reason\":\"there is no user 'ce9' in data center A\"}"},
+        {"POST", "/v1/channels", "{}", 400, "{\"error\":\"ERR_INVALID\",\"reason\":\"channel.peer: missing\"}"},
+        {"POST", "/v1/channels", "", 400,
+         "{\"error\":\"ERR_MALFORMED\",\"reason\":\"the body is empty, expected JSON\"}"},
+        {"POST", "/v1/channels", "{\"peer\":\"full\"}", 429,
+         "{\"error\":\"ERR_EXHAUSTED\",\"reason\":\"no path has 5000 Mbit/s free; the widest has 100\"}"},
+        {"DELETE", "/v1/channels/x", "", 404,
+         "{\"error\":\"ERR_NOT_FOUND\",\"reason\":\"there is no channel 'x' in data center A\"}"},
+        {"DELETE", "/v1/channels/A:user:ce1", "", 409,
+         "{\"error\":\"ERR_CONFLICT\",\"reason\":\"circuit A:user:ce1 belongs to user ce1; delete the user\"}"},
         {"PUT", "/v1/policies/V2", "", 400,
          "{\"error\":\"ERR_MALFORMED\",\"reason\":\"the body is empty, expected JSON\"}"},
         {"POST", "/v1/plans", "{\"to\":\n  {\"dc\": B}}", 400,
@@ -264,6 +291,10 @@ static void wrong_methods(void **state)
         {"POST", "/v1/vms", "Allow: GET\r\n"},
         {"POST", "/v1/policies/V2", "Allow: GET, PUT, DELETE\r\n"},
         {"DELETE", "/v1/migrations", "Allow: GET, POST\r\n"},
+        {"PUT", "/v1/channels", "Allow: GET, POST\r\n"},
+        {"PUT", "/v1/channels/x", "Allow: GET, DELETE\r\n"},
+        {"POST", "/v1/users/ce1", "Allow: GET, PUT, DELETE\r\n"},
+        {"DELETE", "/v1/transport", "Allow: GET\r\n"},
         {"GET", "/v1/plans", "Allow: POST\r\n"},
         {"GET", "/v1/migrations/x/cancel", "Allow: POST\r\n"},
         {"PATCH", "/metrics", "Allow: GET\r\n"},
@@ -312,6 +343,41 @@ static void policies(void **state)
     assert_string_equal(body_of(deleted), "");
     assert_int_equal(status_of(gone), 404);
     assert_string_equal(w->dummy.log.text, "policy_put V1 {\"policy\":\"V1\",\"rules\":[]}\npolicy_delete V1 -\n");
+}
+
+static void users(void **state)
+{
+    struct world *w = *state;
+    AUTO_FREE char *put = ask(w, "PUT", "/v1/users/ce3", "{\"name\": \"ce3\"}");
+    AUTO_FREE char *again = ask(w, "PUT", "/v1/users/ce3", "{\"name\": \"ce3\", \"vms\": []}");
+    AUTO_FREE char *deleted = ask(w, "DELETE", "/v1/users/ce3", "");
+    AUTO_FREE char *gone = ask(w, "GET", "/v1/users/ce3", "");
+
+    assert_int_equal(status_of(put), 200);
+    assert_string_equal(body_of(put), "{\"name\":\"ce3\",\"connected\":false}");
+    assert_int_equal(status_of(again), 200);
+    assert_string_equal(body_of(again), "{\"name\":\"ce3\",\"vms\":[],\"connected\":false}");
+    assert_int_equal(status_of(deleted), 204);
+    assert_string_equal(body_of(deleted), "");
+    assert_int_equal(status_of(gone), 404);
+    assert_string_equal(w->dummy.log.text, "user_put ce3 {\"name\":\"ce3\"}\n"
+                                           "user_put ce3 {\"name\":\"ce3\",\"vms\":[]}\nuser_delete ce3 -\n");
+}
+
+static void channels(void **state)
+{
+    struct world *w = *state;
+    AUTO_FREE char *created = ask(w, "POST", "/v1/channels", "{\"peer\": \"B\", \"bandwidth-mbps\": 100}");
+    AUTO_FREE char *deleted = ask(w, "DELETE", "/v1/channels/A:channel:B:2", "");
+    AUTO_FREE char *gone = ask(w, "GET", "/v1/channels/A:channel:B:2", "");
+
+    assert_int_equal(status_of(created), 202);
+    assert_non_null(strstr(created, "\r\nLocation: /v1/channels/A:channel:B:2\r\n"));
+    assert_non_null(strstr(body_of(created), "{\"name\":\"A:channel:B:2\",\"kind\":\"migration\""));
+    assert_int_equal(status_of(deleted), 204);
+    assert_int_equal(status_of(gone), 404);
+    assert_string_equal(w->dummy.log.text, "channel_create B {\"peer\":\"B\",\"bandwidth-mbps\":100}\n"
+                                           "channel_delete A:channel:B:2 -\n");
 }
 
 static void migrations(void **state)
@@ -441,6 +507,8 @@ int main(void)
         TEST(too_large),
         TEST(port_in_use),
         TEST(policies),
+        TEST(users),
+        TEST(channels),
         TEST(migrations),
         TEST(stream_of_everything),
         TEST(stream_of_one_migration),
