@@ -56,7 +56,6 @@ enum cli_exit run_migrate(struct cli *cli, const struct command *command);
 enum cli_exit run_watch(struct cli *cli, const struct command *command);
 enum cli_exit run_events(struct cli *cli, const struct command *command);
 enum cli_exit run_apply(struct cli *cli, const struct command *command);
-enum cli_exit run_transport(struct cli *cli, const struct command *command);
 
 /* Follows a migration until it has ended. */
 enum cli_exit watch_migration(struct cli *cli, const char *id);

@@ -44,7 +44,19 @@ static enum cli_exit run_show(struct cli *cli, const struct command *command)
     AUTO_FREE char *name = client_escape(cli->arguments[0]);
     AUTO_FREE char *path = xasprintf("/v1/%s/%s", command->collection, name);
 
-    return show(cli, path, strcmp(command->collection, "policies") == 0 ? format_policy : format_object);
+    return show(cli, path,
+                strcmp(command->collection, "policies") == 0 ? format_policy :
+                strcmp(command->collection, "channels") == 0 ? format_channel :
+                strcmp(command->collection, "users") == 0    ? format_user :
+                                                               format_object);
+}
+
+static enum cli_exit run_transport(struct cli *cli, const struct command *command)
+{
+    (void) command;
+    if (cli->options.given[OPTION_DOT] && cli->options.json)
+        return cli_usage("--dot and --output json are two things; give one of them");
+    return show(cli, "/v1/transport", cli->options.given[OPTION_DOT] ? format_transport_dot : format_transport);
 }
 
 static enum cli_exit run_journal(struct cli *cli, const struct command *command)
@@ -88,8 +100,8 @@ static enum cli_exit run_delete(struct cli *cli, const struct command *command)
     if (outcome)
         return cli_fail(outcome, &err);
     if (!cli->options.json) {
-        strbuf_printf(&text, "%s%s %s deleted\n", command->noun, strcmp(command->noun, "policy") == 0 ? " of" : "",
-                      cli->arguments[0]);
+        strbuf_printf(&text, "%s%s %s %s\n", command->noun, strcmp(command->noun, "policy") == 0 ? " of" : "",
+                      cli->arguments[0], strcmp(command->noun, "channel") == 0 ? "is being taken down" : "deleted");
         cli_print(&text);
     }
     return CLI_DONE;
@@ -178,8 +190,8 @@ const struct command commands[] = {
     {"user", "show", "NAME", 1, 1, 0, "Show a user", run_show, "users"},
     {"user", "apply", "FILE...", 1, ANY_NUMBER, 0, "Set users from YAML or JSON files, '-' being the input", run_apply,
      "users"},
-    {"user", "delete", "NAME", 1, 1, 0, "Delete a user, whose circuit is taken down", run_delete, "users"},
-    {"transport", NULL, "", 0, 0, 1u << OPTION_DOT, "Show the transport networks and their free bandwidth",
+    {"user", "delete", "NAME", 1, 1, 0, "Delete a user, and take its circuit down", run_delete, "users"},
+    {"transport", NULL, "", 0, 0, 1u << OPTION_DOT, "Show the transport networks and what is free on their links",
      run_transport, "transport"},
     {"peer", "list", "", 0, 0, 0, "List the gateways of other data centers", run_list, "peers"},
     {"policy", "list", "", 0, 0, 0, "List the policies of VMs", run_list, "policies"},

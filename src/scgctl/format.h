@@ -32,10 +32,19 @@ void format_time(struct strbuf *out, int64_t unix_ms);
  * empty. */
 void format_member(struct strbuf *out, const char *name, const json_t *value);
 
-/* A collection, e.g. {"vms": [...]}, or a journal, {"journal": [...]}, as a table. */
+/* A collection, e.g. {"vms": [...]}, or a journal, {"journal": [...]}, as a table. What has names is sorted by them,
+ * "V2" before "V10". */
 void format_collection(struct strbuf *out, const char *collection, const json_t *json);
 /* One object: its plain members, one a line; then its lists of objects, each as a table. */
 void format_object(struct strbuf *out, const json_t *json);
+/* A migration channel or a user's circuit, with the links of its path. */
+void format_channel(struct strbuf *out, const json_t *json);
+void format_user(struct strbuf *out, const json_t *json);
+/* The topology of the transport networks: a table for each area, a line for each direction of a link. */
+void format_transport(struct strbuf *out, const json_t *json);
+/* The same for Graphviz. One edge stands for both directions of a link, with what is free in both; a dashed one is a
+ * link that only one of its ends tells of. Nodes that set up LSPs for the gateway have two borders. */
+void format_transport_dot(struct strbuf *out, const json_t *json);
 /* A policy as the gateway has it, each rule on a line of its own. */
 void format_policy(struct strbuf *out, const json_t *json);
 

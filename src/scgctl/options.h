@@ -16,7 +16,8 @@
     X(HELP, "help", 'h', NULL, "print help and stop") \
     X(VERSION, "version", 0, NULL, "print the version and stop") \
     X(TO, "to", 0, "DC/SERVER", "where the VMs shall run") \
-    X(BANDWIDTH, "bandwidth", 0, "MBPS", "Mbit/s to book on the migration channel; by default whatever is free") \
+    X(BANDWIDTH, "bandwidth", 0, "MBPS", \
+      "Mbit/s of the migration channel; by default whatever is free, of a new one what is configured") \
     X(DOT, "dot", 0, NULL, "print a graph for Graphviz, as in 'scgctl transport --dot | dot -Tsvg'") \
     X(DRY_RUN, "dry-run", 0, NULL, "print the plan and touch nothing") \
     X(WATCH, "watch", 0, NULL, "follow the migration until it has ended")

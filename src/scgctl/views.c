@@ -2,6 +2,8 @@
 /* Collections and objects of the gateway as tables. */
 #include <ctype.h>
 #include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -11,7 +13,7 @@
 #define COLUMNS_MAX 8
 
 /* A column: its heading, and the member that it shows. "a.b" shows b of the object a, or of every object in the
- * array a; "a#" shows how many members the array a has. */
+ * array a; "a#" shows how many members the array a has; "a|b" shows b where there is no a. */
 struct column {
     const char *heading, *member;
 };
@@ -44,11 +46,10 @@ static const struct list {
      {{"NAME", "name"},
       {"KIND", "kind"},
       {"STATE", "state"},
-      {"PEER", "peer"},
-      {"USER", "user"},
+      {"FOR", "peer|user"},
       {"BANDWIDTH", "bandwidth-mbps"},
       {"FREE", "free-mbps"},
-      {"PATH", "path.node"}}},
+      {"PATH", "path.node|error"}}},
     {"users",
      {{"NAME", "name"},
       {"SEGMENT", "segment"},
@@ -58,15 +59,6 @@ static const struct list {
       {"ADDRESSES", "addresses"},
       {"VMS", "vms"},
       {"CONNECTED", "connected"}}},
-    {"links-of-transport",
-     {{"FROM", "from"},
-      {"TO", "to"},
-      {"LOCAL", "local"},
-      {"REMOTE", "remote"},
-      {"METRIC", "metric"},
-      {"BANDWIDTH", "bandwidth-mbps"},
-      {"FREE", "free-mbps"},
-      {"GROUP", "admin-group"}}},
     {"peers", {{"NAME", "name"}, {"ADDRESS", "address"}, {"PORT", "port"}}},
     {"policies",
      {{"VM", "policy"},
@@ -113,20 +105,43 @@ static void format_path(struct strbuf *out, const json_t *object, const char *pa
 static void add_cell(struct table *table, const json_t *object, const char *path)
 {
     AUTO_STRBUF struct strbuf cell = {0};
+    bool of_default = strncmp(path, "default.", 8) == 0;
 
-    format_path(&cell, object, path);
-    table_add(table, strncmp(path, "default.", 8) == 0 && strcmp(cell.text, "-") == 0 ? "deny" : cell.text);
+    do {
+        size_t n = strcspn(path, "|");
+        AUTO_FREE char *one = xstrndup(path, n);
+
+        strbuf_clear(&cell);
+        format_path(&cell, object, one);
+        path += path[n] ? n + 1 : n;
+    } while (*path && strcmp(cell.text, "-") == 0);
+    table_add(table, of_default && strcmp(cell.text, "-") == 0 ? "deny" : cell.text);
+}
+
+static int by_name(const void *a, const void *b, void *arg)
+{
+    const char *left = json_string_value(json_object_get(*(json_t *const *) a, arg));
+    const char *right = json_string_value(json_object_get(*(json_t *const *) b, arg));
+
+    return left && right ? strverscmp(left, right) : 0;
 }
 
 static void format_list(struct strbuf *out, const struct list *list, const json_t *array)
 {
+    const char *key = list->columns[0].member;
+    size_t n = json_array_size(array);
+    AUTO_FREE json_t **rows = xcalloc(n + 1, sizeof *rows);
     struct table table = {0};
 
+    for (size_t i = 0; i < n; i++)
+        rows[i] = json_array_get(array, i);
+    if (strcmp(key, "name") == 0 || strcmp(key, "policy") == 0)
+        qsort_r(rows, n, sizeof *rows, by_name, (void *) (uintptr_t) key);
     while (table.n_columns < COLUMNS_MAX && list->columns[table.n_columns].heading)
         table_add(&table, list->columns[table.n_columns++].heading);
-    for (size_t i = 0; i < json_array_size(array); i++) {
+    for (size_t i = 0; i < n; i++) {
         for (unsigned c = 0; c < table.n_columns; c++)
-            add_cell(&table, json_array_get(array, i), list->columns[c].member);
+            add_cell(&table, rows[i], list->columns[c].member);
     }
     table_format(&table, "", out);
     table_free(&table);

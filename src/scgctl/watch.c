@@ -156,14 +156,20 @@ enum cli_exit run_watch(struct cli *cli, const struct command *command)
 
 static void format_event(struct strbuf *out, const char *type, const json_t *data)
 {
-    const char *const *members;
-    static const char *const of_migration[] = {"id", "state", NULL}, *const of_vm[] = {"name", "state", "server", NULL};
+    static const char *const of_migration[] = {"id", "state", NULL}, *const of_vm[] = {"name", "state", "server", NULL},
+                             *const of_channel[] = {"name", "state", "error", NULL};
+    const char *const *members = strcmp(type, "migration") == 0 ? of_migration :
+                                 strcmp(type, "channel") == 0   ? of_channel :
+                                                                  of_vm;
 
     strbuf_puts(out, type);
-    members = strcmp(type, "migration") == 0 ? of_migration : of_vm;
     for (; *members; members++) {
+        const json_t *value = json_object_get(data, *members);
+
+        if (!value && members[0] == of_channel[2]) /* of a channel that is well */
+            continue;
         strbuf_puts(out, " ");
-        format_member(out, *members, json_object_get(data, *members));
+        format_member(out, *members, value);
     }
 }
 

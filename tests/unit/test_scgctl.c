@@ -225,6 +225,11 @@ static void tables(void **state)
         {"link list", "links"},
         {"segment list", "segments"},
         {"channel list", "channels"},
+        {"channel show A:channel:B:1", "channel-up"},
+        {"user list", "users"},
+        {"user show ce1", "user"},
+        {"transport", "transport"},
+        {"transport --dot", "transport-dot"},
         {"peer list", "peers"},
         {"policy list", "policies"},
         {"policy show V2", "policy"},
@@ -266,6 +271,13 @@ static void wrong_usage(void **state)
         {"vm list V2", "'vm list' takes no arguments"},
         {"vm list --watch", "'vm list' takes no option '--watch'"},
         {"migrate V2 --too B/b", "unknown option '--too'; did you mean '--to'?"},
+        {"channel", "'channel' needs one of: list, show, create, delete"},
+        {"channel create", "'channel create' takes DC"},
+        {"channel create B --bandwidth 0", "--bandwidth: '0' is no number of Mbit/s"},
+        {"channel list --dot", "'channel list' takes no option '--dot'"},
+        {"user add ce1", "unknown command 'user add'; 'user' takes one of: list, show, apply, delete"},
+        {"transport list", "'transport' takes no arguments"},
+        {"transport -o json --dot", "--dot and --output json are two things; give one of them"},
         {"migrate V2", "migrate needs --to DC/SERVER"},
         {"migrate --to B/server-b", "'migrate' takes VM..."},
         {"migrate V2 --to server-b", "--to: 'server-b' is not DC/SERVER"},
@@ -286,6 +298,11 @@ static void refusals(void **state)
     static const char *const rows[][2] = {
         {"vm show V9", "vms: there is no 'V9' in data center A"},
         {"policy delete V9", "there is no policy of 'V9' in data center A"},
+        {"channel show x", "channels: there is no 'x' in data center A"},
+        {"channel create full", "no path has 5000 Mbit/s free; the widest has 100"},
+        {"channel delete A:user:ce1", "circuit A:user:ce1 belongs to user ce1; delete the user"},
+        {"user show ce9", "users: there is no 'ce9' in data center A"},
+        {"user delete ce9", "there is no user 'ce9' in data center A"},
         {"migration cancel " ID "3", "migration " ID "3 has ended: done"},
         {"migrate V2 --to full/x", "8 migrations are open, as many as limits.migrations allows"},
         {"migration watch x", "migrations: there is no 'x' in data center A"},
@@ -313,12 +330,13 @@ static void no_gateway(void **state)
 
 static void help(void **state)
 {
-    AUTO_FREE char *all = read_file("help"), *migrate = read_file("help-migrate");
+    AUTO_FREE char *all = read_file("help"), *migrate = read_file("help-migrate"), *create = read_file("help-create");
 
     finish(start(*state, "help", NULL), 0, all, "");
     finish(start(*state, "--help", NULL), 0, all, "");
     finish(start(*state, "help migrate", NULL), 0, migrate, "");
     finish(start(*state, "migrate -h", NULL), 0, migrate, "");
+    finish(start(*state, "help channel create", NULL), 0, create, "");
 }
 
 static void policies(void **state)
@@ -354,6 +372,56 @@ static void policies(void **state)
     finish(program, 1, "", NULL);
     assert_int_equal(w->dummy.log.length, 0);
     finish(start(w, "policy apply /none.yaml", NULL), 1, "", "scgctl: /none.yaml: No such file or directory\n");
+}
+
+static void users(void **state)
+{
+    static const char text[] = "name: ce3\nsegment: web\naccess: {router: 10.253.0.15, client: 3}\n"
+                               "bandwidth-mbps: 10\naddresses: [10.100.0.103]\nvms: [V2]\n";
+    static const char wrong[] = "name: ce3\nsegment: web\naccess: {router: pe5, client: 3}\n"
+                                "bandwidth-mbps: 10\naddresses: [10.100.0.103]\nvms: [V2]\n";
+    struct world *w = *state;
+    AUTO_FREE char *path = xasprintf("%s/p.yaml", w->directory);
+    AUTO_FREE char *complaint = xasprintf(
+        "scgctl: %s:1: user.access.router: 'pe5' is not a router id such as 10.253.0.15\n", path);
+    AUTO_FREE char *nothing = xasprintf("scgctl: %s: there is no user in it\n", path);
+    FILE *file = fopen(path, "w");
+
+    fputs(text, file);
+    fclose(file);
+    finish(start(w, "user apply %s", path), 0, "user ce3 applied\n", "");
+    finish(start(w, "user delete ce3", NULL), 0, "user ce3 deleted\n", "");
+    assert_string_equal(w->dummy.log.text,
+                        "user_put ce3 {\"name\":\"ce3\",\"segment\":\"web\",\"access\":{\"router\":\"10.253.0.15\","
+                        "\"client\":3},\"bandwidth-mbps\":10,\"addresses\":[\"10.100.0.103\"],\"vms\":[\"V2\"]}\n"
+                        "user_delete ce3 -\n");
+
+    strbuf_clear(&w->dummy.log);
+    file = fopen(path, "w");
+    fputs(wrong, file);
+    fclose(file);
+    finish(start(w, "user apply %s", path), 1, "", complaint);
+    file = fopen(path, "w");
+    fclose(file);
+    finish(start(w, "user apply %s", path), 1, "", nothing);
+    assert_int_equal(w->dummy.log.length, 0);
+}
+
+static void channels(void **state)
+{
+    struct world *w = *state;
+    size_t index = 3;
+    AUTO_FREE char *json = json_dumps(json_array_get(json_object_get(w->dummy.facts, "channels"), index),
+                                      JSON_INDENT(2));
+    AUTO_FREE char *expected = xasprintf("%s\n", json);
+
+    finish(start(w, "channel create B", NULL), 0,
+           "channel A:channel:B:2 is being set up; see 'scgctl channel show A:channel:B:2'\n", "");
+    finish(start(w, "channel create B --bandwidth 100 -o json", NULL), 0, expected, "");
+    finish(start(w, "channel delete A:channel:B:2", NULL), 0, "channel A:channel:B:2 is being taken down\n", "");
+    assert_string_equal(w->dummy.log.text,
+                        "channel_create B {\"peer\":\"B\"}\n"
+                        "channel_create B {\"peer\":\"B\",\"bandwidth-mbps\":100}\nchannel_delete A:channel:B:2 -\n");
 }
 
 /* ---- migrations ---- */
@@ -467,6 +535,11 @@ static void events(void **state)
     tell(w, '3');
     await(migration, "{\"type\":\"migration\",\"data\":{\"id\":\"" ID "1\"");
     await(plain, " migration " ID "1 done\n");
+    rest_notify(w->rest, "channel", json_array_get(json_object_get(w->dummy.facts, "channels"), 2));
+    await(plain, " channel A:channel:B:10 waiting no path from 10.253.0.13 to 10.253.0.14 has 9000 Mbit/s free; the "
+                 "widest has 5000\n");
+    rest_notify(w->rest, "channel", json_array_get(json_object_get(w->dummy.facts, "channels"), 1));
+    await(plain, " channel A:channel:B:1 up\n");
     kill(migration->pid, SIGINT);
     kill(plain->pid, SIGINT);
     finish(migration, 0, NULL, "");
@@ -485,6 +558,8 @@ int main(void)
         TEST(no_gateway),
         TEST(help),
         TEST(policies),
+        TEST(users),
+        TEST(channels),
         TEST(migrate),
         TEST(watch_to_the_end),
         TEST(watch_a_partial_one),

@@ -56,8 +56,8 @@ static void golden(const char *name, struct strbuf *text)
 
 static void collections(void **state)
 {
-    static const char *const names[] = {"vms",      "servers", "switches", "links",     "segments",
-                                        "channels", "peers",   "policies", "migrations"};
+    static const char *const names[] = {"vms",      "servers", "switches", "links",    "segments",
+                                        "channels", "users",   "peers",    "policies", "migrations"};
     const struct dummy_backend *dummy = *state;
     AUTO_STRBUF struct strbuf text = {0};
 
@@ -100,6 +100,50 @@ static void objects(void **state)
     }
     format_object(&text, json_object_get(dummy->facts, "health"));
     golden("health", &text);
+}
+
+/* By kind, and by how far they are. */
+static void channels_and_users(void **state)
+{
+    static const char *const channels[] = {"channel-configured", "channel-up", "channel-waiting", "channel-setting-up",
+                                           "channel-of-user"};
+    static const char *const users[] = {"user", "user-at-vlan"};
+    const struct dummy_backend *dummy = *state;
+    AUTO_STRBUF struct strbuf text = {0};
+
+    for (size_t i = 0; i < ARRAY_LEN(channels); i++) {
+        format_channel(&text, json_array_get(json_object_get(dummy->facts, "channels"), i));
+        golden(channels[i], &text);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(users); i++) {
+        format_user(&text, json_array_get(json_object_get(dummy->facts, "users"), i));
+        golden(users[i], &text);
+    }
+}
+
+static void transport(void **state)
+{
+    const struct dummy_backend *dummy = *state;
+    json_t *topology = json_object_get(dummy->facts, "transport");
+    AUTO_STRBUF struct strbuf text = {0};
+
+    format_transport(&text, topology);
+    golden("transport", &text);
+    format_transport_dot(&text, topology);
+    golden("transport-dot", &text);
+
+    json_object_set_new(topology, "synced", json_false());
+    format_transport(&text, topology);
+    assert_memory_equal(text.text, "topology   old: there is no session with ospfd; this is what it told last\n", 74);
+    strbuf_clear(&text);
+    json_array_clear(json_object_get(topology, "links"));
+    json_array_clear(json_object_get(topology, "ingresses"));
+    format_transport(&text, topology);
+    assert_string_equal(text.text, "topology   unknown: there is no session with ospfd\n"
+                                   "ingresses  -: no transport node sets up LSPs for this gateway\n");
+    strbuf_clear(&text);
+    format_transport_dot(&text, topology);
+    assert_string_equal(text.text, "digraph transport {\n  node [shape=box];\n  edge [dir=both, fontsize=10];\n}\n");
 }
 
 static void policies_and_journal(void **state)
@@ -260,6 +304,8 @@ int main(void)
         TEST(collections),
         cmocka_unit_test(empty_collection),
         TEST(objects),
+        TEST(channels_and_users),
+        TEST(transport),
         TEST(policies_and_journal),
         cmocka_unit_test(sizes),
         TEST(lines),
