@@ -198,6 +198,28 @@ static void read_vm(struct json_reader *r, struct migration_vm *vm)
     }
 }
 
+/* It is of the segment of each of its VMs, all of which are in the order; and no other user has its name. */
+static void check_user(struct json_reader *r, const struct order *order, unsigned u)
+{
+    const struct user *user = &order->users[u];
+
+    if (user->n_vms == 0)
+        json_fail(r, "vms", "names no VM of the order");
+    for (unsigned v = 0; v < user->n_vms && !r->status; v++) {
+        int vm = order_find_vm(order, user->vms[v]);
+
+        if (vm < 0)
+            json_fail(r, "vms", "VM %s is not in the order", user->vms[v]);
+        else if (strcmp(order->vms[vm].segment, user->segment) != 0)
+            json_fail(r, "segment", "'%s' is not the segment of its VM %s, %s", user->segment, user->vms[v],
+                      order->vms[vm].segment);
+    }
+    for (unsigned other = 0; other < u && !r->status; other++) {
+        if (strcmp(order->users[other].name, user->name) == 0)
+            json_fail(r, "name", "'%s' is the name of users[%u] already", user->name, other);
+    }
+}
+
 static void read_users(struct json_reader *r, struct order *order)
 {
     const json_t *array = json_opt_array(r, "users");
@@ -213,11 +235,11 @@ static void read_users(struct json_reader *r, struct order *order)
         char path[64];
 
         snprintf(path, sizeof path, "migration.users[%zu]", u);
-        r->status = user_from_json(json_array_get(array, u), path, true, &order->users[u], r->err);
-        for (unsigned v = 0; v < order->users[u].n_vms && !r->status; v++) {
-            if (order_find_vm(order, order->users[u].vms[v]) < 0)
-                json_fail(r, "users", "member %zu uses VM %s, which is not in the order", u, order->users[u].vms[v]);
-        }
+        struct json_reader one = json_reader_init(json_array_get(array, u), path, r->err);
+        one.status = user_from_json(json_array_get(array, u), path, true, &order->users[u], r->err);
+        if (!one.status)
+            check_user(&one, order, (unsigned) u);
+        r->status = one.status;
     }
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "model/user.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -75,16 +76,26 @@ static void read_name(struct json_reader *r, const char *member, char *to, size_
         memcpy(to, text, strlen(text) + 1);
 }
 
+/* It is part of an LSP's name, which travels far. */
+static void check_name(struct json_reader *r, const char *name)
+{
+    for (const char *c = name; *c && !r->status; c++) {
+        if (!isalnum((unsigned char) *c) && !strchr("-_.", *c))
+            json_fail(r, "name", "'%s' is not of letters, digits and '-', '_', '.' alone", name);
+    }
+}
+
 static void read_access(struct json_reader *r, bool lenient, struct user *user)
 {
     static const char *const known[] = {"router", "client", "vlan", NULL};
     char path[128];
 
     snprintf(path, sizeof path, "%s.access", r->path);
-    struct json_reader a = json_reader_init(json_get_object(r, "access"), path, r->err);
+    const json_t *access = json_get_object(r, "access");
     if (r->status)
         return;
 
+    struct json_reader a = json_reader_init(access, path, r->err);
     const char *router = json_get_string(&a, "router");
     user->access.interface = (uint32_t) json_get_int(&a, "client", 1, UINT32_MAX);
     user->access.vlan = (uint16_t) json_opt_int(&a, "vlan", 1, 4094, CLIENT_VLAN_NONE);
@@ -107,6 +118,10 @@ static void read_addresses(struct json_reader *r, struct user *user)
 
         if (!text || ip_parse(text, &user->addresses[i]) < 0 || user->addresses[i].family != IP_V4)
             json_fail(r, "addresses", "member %zu is not an IPv4 address", i);
+        for (size_t other = 0; other < i && !r->status; other++) {
+            if (ip_equal(&user->addresses[other], &user->addresses[i]))
+                json_fail(r, "addresses", "%s is named twice", text);
+        }
     }
     user->n_addresses = (unsigned) n;
 }
@@ -135,6 +150,7 @@ int user_from_json(const json_t *json, const char *path, bool lenient, struct us
     struct json_reader r = json_reader_init(json, path, err);
 
     read_name(&r, "name", read.name, sizeof read.name);
+    check_name(&r, read.name);
     read_name(&r, "segment", read.segment, sizeof read.segment);
     read_access(&r, lenient, &read);
     read.bandwidth_mbps = (uint32_t) json_get_int(&r, "bandwidth-mbps", 1, 1000000);

@@ -17,7 +17,7 @@
 #define USER_VMS_MAX 256
 
 struct user {
-    char name[USER_NAME_SIZE]; /* of its access device, e.g. "ce1" */
+    char name[USER_NAME_SIZE]; /* of its access device, e.g. "ce1": letters, digits, '-', '_' and '.' */
     char segment[NAME_SIZE];   /* that it is a part of, by its circuit */
     uint32_t access_router;    /* router id of the PE that its access device hangs off */
     struct lsp_client access;  /* the client port there; vlan CLIENT_VLAN_NONE: the whole port */

@@ -97,6 +97,11 @@ static void test_free_releases_what_the_event_owns(void **state)
     event->answer.body = json_incref(body);
     event->owns = EVENT_OWNS_ANSWER;
 
+    event = event_push(&queue, EVENT_LSP);
+    lsp_route_add(&event->lsp.route, (struct lsp_hop) {.address = 1});
+    lsp_route_add(&event->lsp.record, (struct lsp_hop) {.address = 2});
+    event->owns = EVENT_OWNS_LSP;
+
     event_queue_clear(&queue);
     assert_int_equal(body->refcount, 1);
     json_decref(body);

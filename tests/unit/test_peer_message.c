@@ -15,12 +15,15 @@
 
 static const char order_text[] =
     "{\"version\": 1, \"id\": \"" ID "\", \"source-dc\": \"A\", \"target-dc\": \"B\", \"target-server\": \"server-b\","
-    " \"channel\": \"pe3-pe4\", \"bandwidth-mbps\": 100, \"target-uri\": \"\", \"target-address\": \"\", \"vms\": ["
+    " \"channel\": \"A:channel:B:1\", \"channel-source-vlan\": 100, \"channel-target-vlan\": 104,"
+    " \"bandwidth-mbps\": 100, \"target-uri\": \"\", \"target-address\": \"\", \"vms\": ["
     "{\"name\": \"V2\", \"uuid\": \"6a1d3a3e-0000-4000-8000-000000000002\", \"segment\": \"web\","
     " \"server\": \"server-a\", \"source-address\": \"10.254.0.11\", \"memory-kib\": 131072, \"generation\": 3,"
     " \"interfaces\": [{\"mac\": \"52:54:00:00:00:02\", \"address\": \"10.100.0.12\"}], \"policy-from-switch\": false,"
     " \"fate\": \"open\","
-    " \"policy\": {\"policy\": \"V2\", \"rules\": [{\"direction\": \"to-vm\", \"action\": \"allow\"}]}}]}";
+    " \"policy\": {\"policy\": \"V2\", \"rules\": [{\"direction\": \"to-vm\", \"action\": \"allow\"}]}}],"
+    " \"users\": [{\"name\": \"ce1\", \"segment\": \"web\", \"access\": {\"router\": \"10.253.0.15\", \"client\": 1,"
+    " \"vlan\": 30}, \"bandwidth-mbps\": 100, \"addresses\": [\"10.100.0.101\"], \"vms\": [\"V2\"]}]}";
 
 static const char status_text[] =
     "{\"version\": 1, \"state\": \"configured\", \"ended\": false, \"target-uri\": \"qemu+tcp://10.254.0.12/system\","
@@ -75,6 +78,12 @@ static void configure_round_trip(void **state)
     assert_int_equal(order.vms[0].generation, 3);
     assert_int_equal(order.vms[0].n_nics, 1);
     assert_int_equal(order.vms[0].policy.n_rules, 1);
+    assert_int_equal(order.channel_vlan[ROLE_SOURCE], 100);
+    assert_int_equal(order.channel_vlan[ROLE_TARGET], 104);
+    assert_int_equal(order.n_users, 1);
+    assert_string_equal(order.users[0].name, "ce1");
+    assert_int_equal(order.users[0].access.vlan, 30);
+    assert_string_equal(order.users[0].vms[0], "V2");
 
     json_t *again = peer_configure_encode(&order);
     if (!json_equal(json, again))
@@ -99,6 +108,11 @@ static const struct edit configure_edits[] = {
     {"target-server", NULL, "migration.target-server: missing"},
     {"target-server", "null", "migration.target-server: expected a string, found null"},
     {"channel", NULL, "migration.channel: missing"},
+    {"channel-source-vlan", NULL, NULL}, /* of a gateway without transport networks */
+    {"channel-target-vlan", NULL, NULL},
+    {"channel-source-vlan", "4095", "migration.channel-source-vlan: expected 0..4094, found 4095"},
+    {"channel-target-vlan", "-1", "migration.channel-target-vlan: expected 0..4094, found -1"},
+    {"channel-target-vlan", "\"7\"", "migration.channel-target-vlan: expected a whole number, found a string"},
     {"bandwidth-mbps", NULL, NULL},
     {"bandwidth-mbps", "-1", "migration.bandwidth-mbps: expected 0..4294967295, found -1"},
     {"bandwidth-mbps", "1.5", "migration.bandwidth-mbps: expected a whole number, found a fraction"},
@@ -109,7 +123,8 @@ static const struct edit configure_edits[] = {
     {"vms", "[]", "migration.vms: has 0 members, expected 1 to 64"},
     {"vms", "[7]", "migration.vms[0]: expected an object, found a whole number"},
     {"vms/0/name", NULL, "migration.vms[0].name: missing"},
-    {"vms/0/name", "\"V23456789012345678901234567890123456789012345678901234567890123\"", NULL},
+    {"vms/0/name", "\"V23456789012345678901234567890123456789012345678901234567890123\"", /* not longer than that */
+     "migration.users[0].vms: VM V2 is not in the order"},
     {"vms/0/name", "\"V234567890123456789012345678901234567890123456789012345678901234\"",
      "migration.vms[0].name: is longer than 63 bytes"},
     {"vms/0/uuid", NULL, "migration.vms[0].uuid: missing"},
@@ -138,9 +153,27 @@ static const struct edit configure_edits[] = {
     {"vms/0/policy", NULL, "migration.vms[0].policy: missing"},
     {"vms/0/policy", "[]", "migration.vms[0].policy: expected an object, found an array"},
     {"vms/0/policy/colour", "1", "migration.vms[0].policy: "},
+    {"users", NULL, NULL},
+    {"users", "[]", NULL},
+    {"users", "{}", "migration.users: expected an array, found an object"},
+    {"users", "[7]", "migration.users[0]: expected an object, found a whole number"},
+    {"users/0/name", NULL, "migration.users[0].name: missing"},
+    {"users/0/segment", NULL, "migration.users[0].segment: missing"},
+    {"users/0/segment", "\"db\"", "migration.users[0].segment: 'db' is not the segment of its VM V2, web"},
+    {"users/0/access", NULL, "migration.users[0].access: missing"},
+    {"users/0/access/router", "\"pe5\"",
+     "migration.users[0].access.router: 'pe5' is not a router id such as 10.253.0.15"},
+    {"users/0/access/vlan", NULL, NULL},
+    {"users/0/bandwidth-mbps", "0", "migration.users[0].bandwidth-mbps: expected 1..1000000, found 0"},
+    {"users/0/addresses", "[]", "migration.users[0].addresses: has 0 members, expected 1 to 16"},
+    {"users/0/vms", NULL, "migration.users[0].vms: missing"},
+    {"users/0/vms", "[]", "migration.users[0].vms: names no VM of the order"},
+    {"users/0/vms", "[\"V9\"]", "migration.users[0].vms: VM V9 is not in the order"},
     {"colour", "\"green\"", NULL},
     {"vms/0/colour", "\"green\"", NULL},
     {"vms/0/interfaces/0/colour", "{}", NULL},
+    {"users/0/colour", "7", NULL},
+    {"users/0/access/colour", "7", NULL},
 };
 
 static const struct edit status_edits[] = {
@@ -254,6 +287,29 @@ static void too_many_vms(void **state)
     assert_string_equal(err.text, "status.vms: has more than 64 members");
     json_decref(order);
     json_decref(status);
+}
+
+static void too_many_users(void **state)
+{
+    struct err err = {0};
+    json_t *order = load(order_text), *users = json_object_get(order, "users");
+
+    (void) state;
+    for (int i = 2; json_array_size(users) < MIGRATION_USERS_MAX; i++) {
+        AUTO_FREE char *name = xasprintf("ce%d", i);
+        json_t *user = json_deep_copy(json_array_get(users, 0));
+
+        json_object_set_new(user, "name", json_string(name));
+        json_array_append_new(users, user);
+    }
+    assert_int_equal(try_configure(order, &err), 0);
+    json_array_append(users, json_array_get(users, 0));
+    assert_int_equal(try_configure(order, &err), ERR_INVALID);
+    assert_string_equal(err.text, "migration.users: has 65 members, at most 64 are allowed");
+    json_array_remove(users, 1);
+    assert_int_equal(try_configure(order, &err), ERR_INVALID);
+    assert_string_equal(err.text, "migration.users[63].name: 'ce1' is the name of users[0] already");
+    json_decref(order);
 }
 
 static void status_round_trip(void **state)
@@ -377,6 +433,7 @@ int main(void)
         cmocka_unit_test(status_members),
         cmocka_unit_test(no_object),
         cmocka_unit_test(too_many_vms),
+        cmocka_unit_test(too_many_users),
         cmocka_unit_test(failure_leaves_the_output),
         cmocka_unit_test(errors_round_trip),
         cmocka_unit_test(errors_of_others),
