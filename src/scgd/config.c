@@ -50,6 +50,8 @@ struct document {
 static const cyaml_strval_t log_level_words[] = {
     {"error", LOG_ERROR}, {"warning", LOG_WARNING}, {"info", LOG_INFO}, {"debug", LOG_DEBUG}};
 
+/* libcyaml's own booleans take any word that it does not know for true. */
+static const cyaml_strval_t bool_words[] = {{"false", false}, {"true", true}};
 static const cyaml_strval_t role_words[] = {{"ip", EDGE_IP}, {"inter-dc", EDGE_INTER_DC}};
 
 /* A row for each key. */
@@ -127,7 +129,8 @@ ENTRY(channel_entry, struct config_channel, channel_fields);
 static const cyaml_schema_field_t transport_fields[] = {
     CYAML_FIELD_MAPPING("ospf-api", CYAML_FLAG_DEFAULT, struct config_transport, ospf_api, listen_fields),
     CYAML_FIELD_MAPPING("pcep", CYAML_FLAG_DEFAULT, struct config_transport, pcep, listen_fields),
-    CYAML_FIELD_BOOL("keep-channels", CYAML_FLAG_OPTIONAL, struct config_transport, keep_channels),
+    CYAML_FIELD_ENUM("keep-channels", CYAML_FLAG_OPTIONAL | CYAML_FLAG_STRICT, struct config_transport, keep_channels,
+                     bool_words, ARRAY_LEN(bool_words)),
     CYAML_FIELD_END};
 
 static const cyaml_schema_field_t limit_fields[] = {

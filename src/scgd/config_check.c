@@ -236,6 +236,8 @@ static void check_transport_edge(struct check *c, unsigned index, struct config_
                edge->role == EDGE_IP ? "an edge of role ip needs it" : "there is no transport-port either");
     if (edge->transport_port && edge->uplink_port && strcmp(edge->transport_port, edge->uplink_port) == 0)
         refuse(c, port.text, "\"%s\" is the uplink-port too", edge->transport_port);
+    if (edge->transport_port && edge->router_port && strcmp(edge->transport_port, edge->router_port) == 0)
+        refuse(c, port.text, "\"%s\" is the router-port too", edge->transport_port);
     if (edge->role == EDGE_IP && edge->migration_mbps)
         refuse(c, path_of("edges", index, "migration-mbps").text, "only an edge of role inter-dc has this key");
     if (edge->role == EDGE_INTER_DC)
@@ -259,6 +261,12 @@ static void check_edges(struct check *c)
         }
         check_router(c, i, &edges[i]);
         check_transport_edge(c, i, &edges[i]);
+        for (unsigned j = 0; j < i; j++) {
+            if (edges[i].transport.router && edges[i].transport.router == edges[j].transport.router &&
+                edges[i].transport.client == edges[j].transport.client)
+                refuse(c, path_of("edges", i, "transport-client").text, "%u at %s is that of edges[%u] already",
+                       edges[i].transport.client, edges[i].transport.router_id, j);
+        }
     }
 }
 

@@ -108,6 +108,23 @@ static void test_every_member_is_loaded(void **state)
     assert_string_equal(ip_format(&c->edges[0].router_ip, text), "192.0.2.2");
     assert_string_equal(ip_format(&c->edges[0].next_hop_ip, text), "192.0.2.1");
     assert_int_equal(c->edges[1].role, EDGE_INTER_DC);
+    assert_string_equal(c->edges[0].transport_port, "pe1-patch");
+    assert_int_equal(c->edges[0].transport.router, 0x0afd000b);
+    assert_int_equal(c->edges[0].transport.client, 1);
+    assert_int_equal(c->edges[0].migration_mbps, 0);
+    assert_string_equal(c->edges[1].transport_port, "pe3-patch");
+    assert_int_equal(c->edges[1].transport.router, 0x0afd000d);
+    assert_int_equal(c->edges[1].transport.client, 2);
+    assert_int_equal(c->edges[1].migration_mbps, 5000);
+    assert_int_equal(c->peers[0].transport.router, 0x0afd000e);
+    assert_int_equal(c->peers[0].transport.client, 4);
+    assert_null(c->peers[1].transport.router_id);
+    assert_int_equal(c->peers[1].transport.client, 0);
+    assert_string_equal(c->transport->ospf_api.address, "127.0.0.1");
+    assert_int_equal(c->transport->ospf_api.port, 2607);
+    assert_string_equal(c->transport->pcep.address, "10.255.0.1");
+    assert_int_equal(c->transport->pcep.port, 4189);
+    assert_true(c->transport->keep_channels);
     assert_null(c->edges[1].router_port);
     assert_null(c->edges[1].router);
     assert_null(c->edges[1].next_hop);
@@ -147,8 +164,51 @@ static void test_what_is_omitted_gets_a_default(void **state)
     assert_int_equal(c->servers_count + c->peers_count + c->segments_count + c->edges_count + c->channels_count, 0);
     assert_int_equal(c->vlan_first, 1);
     assert_int_equal(c->vlan_last, 4094);
+    assert_null(c->transport);
     config_free(c);
     config_free(NULL);
+}
+
+static char *edit(const char *text, const char *from, const char *to)
+{
+    const char *at = strstr(text, from);
+
+    if (!at)
+        fail_msg("full.yaml does not contain: %s", from);
+    return xasprintf("%.*s%s%s", (int) (at - text), text, to, at + strlen(from));
+}
+
+/* What of the transport networks may be left out. */
+static void test_less_transport(void **state)
+{
+    static const char *const edits[][2] = {
+        {"    uplink-port: pe3-t3\n", ""}, /* then no channel can be configured */
+        {"channels:\n  - name: pe3-pe4\n    peer: B\n    switch: pe3\n    bandwidth-mbps: 1000\n", ""},
+        {"    migration-mbps: 5000\n", ""},
+        {"  keep-channels: true\n", ""},
+        {"    transport-router-id: 10.253.0.14\n    transport-client: 4\n", ""},
+    };
+    AUTO_STRBUF struct strbuf full = {0};
+    struct err err;
+
+    (void) state;
+    read_data("full.yaml", &full);
+    AUTO_FREE char *text = xstrdup(full.text);
+    for (size_t i = 0; i < ARRAY_LEN(edits); i++) {
+        char *edited = edit(text, edits[i][0], edits[i][1]);
+
+        free(text);
+        text = edited;
+    }
+    struct config *c = load_text(text, &err);
+    if (!c)
+        fail_msg("%s", err.text);
+    assert_null(c->edges[1].uplink_port);
+    assert_int_equal(c->edges[1].migration_mbps, 1000);
+    assert_int_equal(c->edges[0].migration_mbps, 0);
+    assert_false(c->transport->keep_channels);
+    assert_null(c->peers[0].transport.router_id);
+    config_free(c);
 }
 
 static void test_example_loads_and_shows_the_defaults(void **state)
@@ -164,11 +224,13 @@ static void test_example_loads_and_shows_the_defaults(void **state)
     assert_int_equal(c->peers_count, 1);
     assert_int_equal(c->segments_count, 1);
     assert_int_equal(c->edges_count, 2);
-    assert_int_equal(c->channels_count, 1);
+    assert_int_equal(c->channels_count, 0);
+    assert_int_equal(c->edges[1].migration_mbps, 1000);
+    assert_false(c->transport->keep_channels);
     config_free(c);
 }
 
-/* Each case replaces the first 'from' in full.yaml by 'to'. */
+/* Each case replaces the first 'from' in full.yaml by 'to'. 'sentence' null: that is fine. */
 static const struct bad_edit {
     const char *from, *to, *sentence;
 } bad_edits[] = {
@@ -176,11 +238,11 @@ static const struct bad_edit {
     {"log-level: debug", "log-levle: debug", "FILE:19:1: log-levle: unknown key"},
     {"  port: 8080", "  prot: 8080", "FILE:4:3: rest.prot: unknown key"},
     {"    uri: qemu", "    url: qemu", "FILE:22:5: servers[0].url: unknown key"},
-    {"limits:\n", "limits:\n  \"vms\": 3\n", "FILE:65:4: limits.vms: unknown key"},
+    {"limits:\n", "limits:\n  \"vms\": 3\n", "FILE:74:4: limits.vms: unknown key"},
     {"dc: A\n", "", "FILE:1:1: dc: this key is missing"},
     {"  port: 8443\n  ca", "  ca", "FILE:6:3: peer.port: this key is missing"},
-    {"    address: 10.255.0.3\n", "", "FILE:36:5: peers[1].address: this key is missing"},
-    {"  first: 100\n", "", "FILE:47:3: vlans.first: this key is missing"},
+    {"    address: 10.255.0.3\n", "", "FILE:38:5: peers[1].address: this key is missing"},
+    {"  first: 100\n", "", "FILE:49:3: vlans.first: this key is missing"},
     {"store: /var/lib/scg/scgd.db", "dc: B", "FILE:18:1: dc: this key stands here twice"},
     /* types */
     {"port: 8080", "port: http", "FILE:4:9: rest.port: not a whole number, or out of range: 'http'"},
@@ -189,8 +251,8 @@ static const struct bad_edit {
     {"port: 8080", "port: 80.5", "FILE:4:9: rest.port: not a whole number: '80.5'"},
     {"port: 8080", "port: 8080/tcp", "FILE:4:9: rest.port: not a whole number: '8080/tcp'"},
     {"port: 8080", "port: 010", "FILE:4:9: rest.port: not a whole number: '010'"},
-    {"bandwidth-mbps: 1000", "bandwidth-mbps: 1G", "FILE:63:21: channels[0].bandwidth-mbps: not a whole number: '1G'"},
-    {"transfers: 5", "transfers: 0x5", "FILE:67:14: limits.transfers: not a whole number: '0x5'"},
+    {"bandwidth-mbps: 1000", "bandwidth-mbps: 1G", "FILE:72:21: channels[0].bandwidth-mbps: not a whole number: '1G'"},
+    {"transfers: 5", "transfers: 0x5", "FILE:76:14: limits.transfers: not a whole number: '0x5'"},
     {"port: 8080", "port: [8080]", "FILE:4:9: rest.port: a number is expected here, not a list"},
     {"dc: A", "dc: {name: A}", "FILE:1:5: dc: a text is expected here, not a group of keys"},
     {"dc: A", "dc:", "FILE:1:4: dc: this value is empty"},
@@ -198,15 +260,15 @@ static const struct bad_edit {
      "FILE:1:5: dc: longer than 63: a0123456789b0123456789c0123456789d0123456789e0123456789f01234567"},
     {"routes:\n  socket: /run/scg/bird.ctl\n  include: /run/scg/routes.inc", "routes: /run/scg",
      "FILE:29:9: routes: keys with values are expected here, not a single value"},
-    {"limits:\n", "limits: 8\nzzz:\n", "FILE:64:9: limits: keys with values are expected here, not a single value"},
+    {"limits:\n", "limits: 8\nzzz:\n", "FILE:73:9: limits: keys with values are expected here, not a single value"},
     {"  - tcp:10.255.0.3:6640", "  - [a]", "FILE:15:5: ovsdb[0]: a text is expected here, not a list"},
     {"  - tcp:10.255.0.3:6640\n  - tcp:[2001:db8::3]:6640\n  - unix:/run/openvswitch/db.sock", "  []",
      "FILE:15:3: ovsdb: too few entries (0 of 1 min) in sequence."},
     {"log-level: debug", "log-level: loud", "FILE:19:12: log-level: none of the words that are allowed here: loud"},
     {"log-level: debug", "log-level: 1", "FILE:19:12: log-level: none of the words that are allowed here: 1"},
-    {"role: inter-dc", "role: dc", "FILE:57:11: edges[1].role: none of the words that are allowed here: dc"},
+    {"role: inter-dc", "role: dc", "FILE:62:11: edges[1].role: none of the words that are allowed here: dc"},
     /* syntax */
-    {"dc: A\n", "dc: 'A\n", "FILE:73:1: not YAML: found unexpected end of stream"},
+    {"dc: A\n", "dc: 'A\n", "FILE:90:1: not YAML: found unexpected end of stream"},
     {"dc: A\n", "\tdc: A\n", "FILE:1:1: not YAML: found character that cannot start any token"},
     {"  switch: 8\n", "  switch: 8\n---\ndc: B\n", "FILE: only one document may stand in this file"},
     /* addresses */
@@ -277,10 +339,60 @@ static const struct bad_edit {
      "FILE: edges[2].uplink-port: \"pe1-inet\" is the uplink-port of edges[0] already"},
     {"peer: B", "peer: D", "FILE: channels[0].peer: \"D\" is not the dc of any of the peers"},
     {"peer: B\n    switch: pe3", "peer: B\n    switch: pe1",
-     "FILE: channels[0].switch: \"pe1\" is not the switch of any edge of role inter-dc"},
+     "FILE: channels[0].switch: \"pe1\" is not the switch of any edge of role inter-dc with an uplink-port"},
     {"bandwidth-mbps: 1000", "bandwidth-mbps: 0", "FILE: channels[0].bandwidth-mbps: 0 is not between 1 and 1000000"},
     {"limits:\n", "  - {name: pe3-pe4, peer: C, switch: pe3, bandwidth-mbps: 1}\nlimits:\n",
      "FILE: channels[1].name: \"pe3-pe4\" is the name of channels[0] already"},
+    /* transport networks */
+    {"transport:\n  ospf-api:", "transport:\n  ospf:", "FILE:83:3: transport.ospf: unknown key"},
+    {"  pcep:\n    address: 10.255.0.1\n    port: 4189\n", "", "FILE:83:3: transport.pcep: this key is missing"},
+    {"keep-channels: true", "keep-channels: maybe",
+     "FILE:89:18: transport.keep-channels: none of the words that are allowed here: maybe"},
+    {"transport-client: 1", "transport-client: one",
+     "FILE:60:23: edges[0].transport-client: not a whole number, or out of range: 'one'"},
+    {"    port: 2607", "    port: 0", "FILE: transport.ospf-api.port: 0 is not between 1 and 65535"},
+    {"    address: 127.0.0.1\n    port: 2607", "    address: ospfd\n    port: 2607",
+     "FILE: transport.ospf-api.address: \"ospfd\" is not an IP address"},
+    {"    port: 4189", "    port: 0", "FILE: transport.pcep.port: 0 is not between 1 and 65535"},
+    {"    port: 4189", "    port: 8443",
+     "FILE: transport.pcep.port: 8443 on 10.255.0.1 is what peer listens on already"},
+    {"    transport-router-id: 10.253.0.14\n", "",
+     "FILE: peers[0].transport-router-id: this key is missing, and transport-client needs it"},
+    {"    transport-client: 4\n", "",
+     "FILE: peers[0].transport-client: this key is missing or 0; it is the id of the client port at 10.253.0.14"},
+    {"10.253.0.14", "pe4", "FILE: peers[0].transport-router-id: \"pe4\" is not a router id such as 10.253.0.11"},
+    {"10.253.0.14", "0.0.0.0",
+     "FILE: peers[0].transport-router-id: \"0.0.0.0\" is not a router id such as 10.253.0.11"},
+    {"10.253.0.11", "pe1", "FILE: edges[0].transport-router-id: \"pe1\" is not a router id such as 10.253.0.11"},
+    {"    transport-client: 1\n", "    transport-client: 0\n",
+     "FILE: edges[0].transport-client: this key is missing or 0; it is the id of the client port at 10.253.0.11"},
+    {"    transport-port: pe1-patch\n", "",
+     "FILE: edges[0].transport-port: this key is missing, and transport-router-id needs it"},
+    {"    transport-router-id: 10.253.0.11\n    transport-client: 1\n", "",
+     "FILE: edges[0].transport-router-id: this key is missing, and transport-port needs it"},
+    {"transport:\n  ospf-api:\n    address: 127.0.0.1\n    port: 2607\n  pcep:\n    address: 10.255.0.1\n"
+     "    port: 4189\n  keep-channels: true\n",
+     "", "FILE: edges[0].transport-port: \"pe1-patch\" is of no use without the section 'transport'"},
+    {"transport-port: pe1-patch", "transport-port: pe1-inet",
+     "FILE: edges[0].transport-port: \"pe1-inet\" is the uplink-port too"},
+    {"transport-port: pe1-patch", "transport-port: pe1-r",
+     "FILE: edges[0].transport-port: \"pe1-r\" is the router-port too"},
+    {"    uplink-port: pe1-inet\n", "",
+     "FILE: edges[0].uplink-port: this key is missing, and an edge of role ip needs it"},
+    {"    uplink-port: pe3-t3\n    transport-port: pe3-patch\n    transport-router-id: 10.253.0.13\n"
+     "    transport-client: 2\n",
+     "", "FILE: edges[1].uplink-port: this key is missing, and there is no transport-port either"},
+    {"    uplink-port: pe3-t3\n", "",
+     "FILE: channels[0].switch: \"pe3\" is not the switch of any edge of role inter-dc with an uplink-port"},
+    {"transport-port: pe1-patch", "migration-mbps: 1\n    transport-port: pe1-patch",
+     "FILE: edges[0].migration-mbps: only an edge of role inter-dc has this key"},
+    {"migration-mbps: 5000", "migration-mbps: 1000001",
+     "FILE: edges[1].migration-mbps: 1000001 is not between 1 and 1000000"},
+    {"transport-client: 2", "transport-client: 1\n    # both ends",
+     NULL}, /* another node has a port of that number, too */
+    {"transport-router-id: 10.253.0.13\n    transport-client: 2",
+     "transport-router-id: 10.253.0.11\n    transport-client: 1",
+     "FILE: edges[1].transport-client: 1 at 10.253.0.11 is that of edges[0] already"},
     /* limits, timeouts */
     {"migrations: 3", "migrations: 0", "FILE: limits.migrations: 0 is not between 1 and 1000"},
     {"vms-per-order: 4", "vms-per-order: 1001", "FILE: limits.vms-per-order: 1001 is not between 1 and 1000"},
@@ -291,15 +403,6 @@ static const struct bad_edit {
     {"  switch: 8", "  switch: 0", "FILE: timeouts.switch: 0 is not between 1 and 3600"},
 };
 
-static char *edit(const char *text, const struct bad_edit *bad)
-{
-    const char *at = strstr(text, bad->from);
-
-    if (!at)
-        fail_msg("full.yaml does not contain: %s", bad->from);
-    return xasprintf("%.*s%s%s", (int) (at - text), text, bad->to, at + strlen(bad->from));
-}
-
 static void test_bad_edits(void **state)
 {
     AUTO_STRBUF struct strbuf text = {0};
@@ -308,11 +411,14 @@ static void test_bad_edits(void **state)
     (void) state;
     read_data("full.yaml", &text);
     for (size_t i = 0; i < ARRAY_LEN(bad_edits); i++) {
-        AUTO_FREE char *edited = edit(text.text, &bad_edits[i]);
+        AUTO_FREE char *edited = edit(text.text, bad_edits[i].from, bad_edits[i].to);
         struct err err;
         struct config *config = load_text(edited, &err);
 
-        if (config || err.code != ERR_INVALID || strcmp(err.text, bad_edits[i].sentence) != 0) {
+        if (!bad_edits[i].sentence && !config)
+            fail_msg("%s", err.text);
+        if (bad_edits[i].sentence &&
+            (config || err.code != ERR_INVALID || strcmp(err.text, bad_edits[i].sentence) != 0)) {
             print_error("\"%s\" for \"%s\":\n  expected %s\n  got      %s\n", bad_edits[i].to, bad_edits[i].from,
                         bad_edits[i].sentence, config ? "a configuration" : err.text);
             failed++;
@@ -357,6 +463,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_member_is_loaded),
         cmocka_unit_test(test_what_is_omitted_gets_a_default),
+        cmocka_unit_test(test_less_transport),
         cmocka_unit_test(test_example_loads_and_shows_the_defaults),
         cmocka_unit_test(test_bad_edits),
         cmocka_unit_test(test_files_that_are_none),
