@@ -6,11 +6,11 @@
 #include "base/alloc.h"
 #include "base/strbuf.h"
 
-static const char *undo_of(enum step_kind kind)
+static const char *undo_of(enum step_kind kind, bool set_up)
 {
     switch (kind) {
     case STEP_CHANNEL_RESERVE:
-        return "give the bandwidth back, and take down a channel that was set up for it";
+        return set_up ? "give the bandwidth back; take the channel down" : "give the bandwidth back";
     case STEP_TARGET_CONFIGURE:
         return "have the target undo everything";
     case STEP_CHANNEL_OPEN:
@@ -105,18 +105,44 @@ int plan_check(const struct order *order, struct err *err)
     return 0;
 }
 
-char *plan_format(const struct order *order)
+static void format_channel(struct strbuf *text, const struct order *order, const struct plan_channel *channel)
+{
+    char router[IPV4_TEXT_SIZE];
+
+    strbuf_printf(text, "channel %s, %s%s", order->channel, channel->exists ? "which exists" : "to be set up",
+                  channel->n_nodes ? ":" : "");
+    for (size_t i = 0; i < channel->n_nodes; i++)
+        strbuf_printf(text, " %s", ipv4_format(channel->nodes[i], router));
+    strbuf_printf(text, ", %u Mbit/s\n", channel->mbps);
+}
+
+static void format_user(struct strbuf *text, const struct order *order, const struct user *user)
+{
+    strbuf_printf(text, "user %s (", user->name);
+    for (unsigned v = 0; v < user->n_vms; v++)
+        strbuf_printf(text, "%s%s", v ? ", " : "", user->vms[v]);
+    strbuf_printf(text, "): a circuit from data center %s\n", order->target_dc);
+}
+
+char *plan_format(const struct order *order, const struct plan_channel *channel)
 {
     struct plan plan = plan_make(order);
     struct strbuf text = {0};
 
+    if (channel)
+        format_channel(&text, order, channel);
+    for (unsigned u = 0; u < order->n_users; u++)
+        format_user(&text, order, &order->users[u]);
+    if (text.length)
+        strbuf_puts(&text, "\n");
     for (unsigned i = 0; i < plan.n_steps; i++) {
         const struct step *step = &plan.steps[i];
         AUTO_FREE char *what = step->vm == STEP_SHARED ?
                                    xstrdup(step_infos[step->kind].name) :
                                    xasprintf("%s %s", step_infos[step->kind].name, order->vms[step->vm].name);
 
-        strbuf_printf(&text, "stage %u  %-32s undo: %s\n", step_infos[step->kind].stage, what, undo_of(step->kind));
+        strbuf_printf(&text, "stage %u  %-32s undo: %s\n", step_infos[step->kind].stage, what,
+                      undo_of(step->kind, channel && !channel->exists));
     }
     plan_free(&plan);
     return strbuf_take(&text);

@@ -4,6 +4,10 @@
 #ifndef CORE_PLAN_H
 #define CORE_PLAN_H
 
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
 #include "model/migration.h"
 
 struct plan {
@@ -20,7 +24,16 @@ void plan_free(struct plan *plan);
  * ERR_INVALID with a sentence. */
 int plan_check(const struct order *order, struct err *err);
 
-/* A line per step: "stage 3  transfer V2            undo: none, it decides". Caller frees. */
-char *plan_format(const struct order *order);
+/* The migration channel that an order would take, which 'order.channel' names. */
+struct plan_channel {
+    bool exists; /* else it is to be set up */
+    uint32_t mbps;
+    const uint32_t *nodes; /* router ids from ingress to egress; borrowed; null: not known */
+    size_t n_nodes;
+};
+
+/* The channel (null: none is told), a line for each user on a transport network, and, below an empty line, one for each
+ * step: "stage 3  transfer V2            undo: none, it decides". Caller frees. */
+char *plan_format(const struct order *order, const struct plan_channel *channel);
 
 #endif

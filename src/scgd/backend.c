@@ -287,25 +287,6 @@ static int read_command(struct gateway *gateway, const json_t *command, struct o
     return status == 0 ? fill_channel(gateway, order, err) : status;
 }
 
-static json_t *view_plan(const struct order *order)
-{
-    struct plan plan = plan_make(order);
-    AUTO_FREE char *text = plan_format(order);
-    json_t *steps = json_array();
-
-    for (unsigned i = 0; i < plan.n_steps; i++) {
-        const struct step *step = &plan.steps[i];
-        json_t *json = json_pack("{s:i, s:s}", "stage", (int) step_infos[step->kind].stage, "step",
-                                 step_infos[step->kind].name);
-
-        if (step->vm != STEP_SHARED)
-            json_object_set_new(json, "vm", json_string(order->vms[step->vm].name));
-        json_array_append_new(steps, json);
-    }
-    plan_free(&plan);
-    return json_pack("{s:o, s:s}", "plan", steps, "text", text);
-}
-
 static int migrate(void *arg, const json_t *command, bool dry_run, json_t **out, struct err *err)
 {
     struct gateway *gateway = gateway_entered(arg);
@@ -316,7 +297,7 @@ static int migrate(void *arg, const json_t *command, bool dry_run, json_t **out,
     if (status == 0)
         status = read_command(gateway, command, &order, err);
     if (status == 0 && dry_run) {
-        *out = view_plan(&order);
+        status = view_plan(gateway, &order, out, err);
     } else if (status == 0) {
         gateway->make_uuid(gateway->make_uuid_arg, uuid);
         uuid_format(uuid, order.id);

@@ -69,13 +69,15 @@ static bool channel_by_name(const struct gateway *gateway, const struct order *o
         if (strcmp(channel->name, name) != 0 || strcmp(channel->peer, order->target_dc) != 0)
             continue;
         choice->by_configuration = true;
+        choice->mbps = channel->bandwidth_mbps;
         *free_mbps = free_of(channel->bandwidth_mbps, booked);
         return true;
     }
     if (!circuit || circuit->state == CIRCUIT_REMOVING || strcmp(circuit->peer, order->target_dc) != 0)
         return false;
     choice->by_configuration = false;
-    choice->circuit = *circuit; /* its list of waiters is not used */
+    choice->circuit = *circuit;
+    choice->mbps = circuit_mbps(circuit);
     *free_mbps = free_of(circuit_mbps(circuit), booked);
     return true;
 }
@@ -126,6 +128,7 @@ int channel_choose(struct gateway *gateway, const struct order *order, struct ch
     *choice = (struct channel_choice) {0};
     if (circuit_plan_channel(gateway, order->target_dc, order->bandwidth_mbps, &choice->circuit, &none) == 0) {
         choice->circuit.keep = gateway->config->transport->keep_channels;
+        choice->mbps = circuit_mbps(&choice->circuit);
         name_copy(choice->name, choice->circuit.name);
         return 0;
     }

@@ -45,3 +45,10 @@ int circuit_path(struct gateway *gateway, const struct circuit *circuit, struct 
     path_query_free(&query);
     return status;
 }
+
+uint32_t transport_node_at(const struct gateway *gateway, uint32_t address)
+{
+    const struct te_link *link = ted_find_address(&gateway->transport.ted, address);
+
+    return link ? link->key.from : address;
+}

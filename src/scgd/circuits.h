@@ -74,6 +74,9 @@ struct mono transport_deadline(const struct gateway *gateway);
 /* The TED is there, and the ingresses of this data center are up; true without a transport network. */
 bool transport_seen(const struct gateway *gateway);
 
+/* Router id of the node that has the interface; the address itself if the TED does not know it. */
+uint32_t transport_node_at(const struct gateway *gateway, uint32_t address);
+
 /* ---- circuits ---- */
 
 struct circuit *circuit_find(const struct gateway *gateway, const char *name);

@@ -13,7 +13,7 @@
  *   migrations.c  orders and their sagas: notes to the journal, actions to steps
  *   steps.c       apply, confirm and undo of the source's steps
  *   steps_target.c  of the target's
- *   views.c, views_transport.c    the gateway as JSON
+ *   views.c, views_plan.c, views_transport.c    the gateway as JSON
  *   backend.c, backend_transport.c    north/backend.h on top of all this */
 #ifndef SCGD_GATEWAY_H
 #define SCGD_GATEWAY_H
@@ -306,8 +306,9 @@ uint32_t channel_booked_mbps(const struct gateway *gateway, const char *channel,
  * has already chosen. Else one that is to be set up. 0, or ERR_EXHAUSTED, ERR_NOT_FOUND. */
 struct channel_choice {
     char name[NAME_SIZE];
+    uint32_t mbps; /* of the whole channel */
     bool by_configuration;
-    struct circuit circuit; /* else; to be opened, which is fine if it exists */
+    struct circuit circuit; /* else; to be opened, which is fine if it exists. What it owns is not the choice's */
 };
 int channel_choose(struct gateway *gateway, const struct order *order, struct channel_choice *choice, struct err *err);
 /* Whether an open order but 'except' has the channel. */
@@ -338,6 +339,8 @@ struct join *step_join(struct migration *migration, unsigned step, unsigned seri
 /* ---- views ---- */
 
 json_t *view_migration(const struct migration *migration);
+/* What the order, which names its channel, would do. 0, or what channel_choose() says. */
+int view_plan(struct gateway *gateway, const struct order *order, json_t **out, struct err *err);
 json_t *view_circuit(const struct gateway *gateway, const struct circuit *circuit);
 void view_channels(const struct gateway *gateway, json_t *array); /* appends them */
 void view_users(const struct gateway *gateway, json_t *array);

@@ -38,9 +38,7 @@ static json_t *view_path(const struct gateway *gateway, const struct circuit *ci
         if (hop->type == HOP_LABEL && node) {
             json_object_set_new(node, hop->upstream ? "upstream-label" : "label", json_integer(hop->label));
         } else if (hop->type == HOP_IPV4) {
-            const struct te_link *link = ted_find_address(&gateway->transport.ted, hop->address);
-
-            node = json_pack("{s:o, s:o}", "node", router_id(link ? link->key.from : hop->address), "interface",
+            node = json_pack("{s:o, s:o}", "node", router_id(transport_node_at(gateway, hop->address)), "interface",
                              router_id(hop->address));
             json_array_append_new(path, node);
         } else {

@@ -99,7 +99,9 @@ def test_plan_touches_nothing(quiet):
     assert status == 200
     assert [step["stage"] for step in plan["plan"]] == sorted(step["stage"] for step in plan["plan"])
     assert {step["vm"] for step in plan["plan"] if step["step"] == "transfer"} == {"V2", "V3"}
-    assert len(plan["text"].splitlines()) == len(plan["plan"])
+    told, steps = plan["text"].split("\n\n")
+    assert len(steps.splitlines()) == len(plan["plan"])
+    assert len(told.splitlines()) == 1 + len(plan["users"]) and plan["channel"]["name"] in told
     assert (switch_state(quiet), quiet.get("A", "/v1/migrations"), quiet.get("B", "/v1/migrations")) == before
 
 

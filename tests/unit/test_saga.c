@@ -43,10 +43,34 @@ static struct order make_order(enum migration_role role)
     return order;
 }
 
+/* A user on a transport network comes along. */
+static void add_user(struct order *order)
+{
+    order->users = xcalloc(1, sizeof *order->users);
+    order->n_users = 1;
+    snprintf(order->users[0].name, sizeof order->users[0].name, "ce1");
+    snprintf(order->users[0].segment, sizeof order->users[0].segment, "web");
+    order->users[0].access_router = 0x0afd000f;
+    order->users[0].access = (struct lsp_client) {1, CLIENT_VLAN_NONE};
+    order->users[0].bandwidth_mbps = 100;
+    order->users[0].n_addresses = 1;
+    order->users[0].addresses[0] = (struct ip) {IP_V4, {10, 100, 0, 101}};
+    user_add_vm(&order->users[0], "V1");
+    user_add_vm(&order->users[0], "V2");
+}
+
 static struct saga *make_saga(enum migration_role role)
 {
     struct order order = make_order(role);
 
+    return saga_new(&order, &limits);
+}
+
+static struct saga *make_saga_with_user(enum migration_role role)
+{
+    struct order order = make_order(role);
+
+    add_user(&order);
     return saga_new(&order, &limits);
 }
 
@@ -286,6 +310,30 @@ static void restart_confirms_what_was_open(void **state)
     saga_free(saga);
 }
 
+/* The user's circuit goes when its VMs have; only when it is gone, the order is released. */
+static void source_closes_circuits(void **state)
+{
+    struct saga *saga = make_saga_with_user(ROLE_SOURCE);
+
+    (void) state;
+    source_until_transfer(saga);
+    step_event(saga, "transfer:V1", SAGA_STEP_OK, 6, "+apply(transfer:V2) +apply(target-activate:V1)");
+    step_event(saga, "target-activate:V1", SAGA_STEP_OK, 7, "+apply(vm-remove:V1)");
+    step_event(saga, "transfer:V2", SAGA_STEP_OK, 8, "switched +apply(target-activate:V2)");
+    step_event(saga, "vm-remove:V1", SAGA_STEP_OK, 9, "");
+    step_event(saga, "target-activate:V2", SAGA_STEP_OK, 10, "rehomed +apply(vm-remove:V2)");
+    step_event(saga, "vm-remove:V2", SAGA_STEP_OK, 11,
+               "+apply(segment-close) +apply(circuit-close) +apply(channel-close)");
+    step_event(saga, "channel-close", SAGA_STEP_OK, 12, "");
+    step_event(saga, "segment-close", SAGA_STEP_OK, 13, "");
+    /* its ingress is away: again, and again */
+    step_event(saga, "circuit-close", SAGA_STEP_FAILED, 14, "");
+    event(saga, SAGA_TICK, 214, "+apply(circuit-close)");
+    step_event(saga, "circuit-close", SAGA_STEP_OK, 215, "released +apply(target-commit)");
+    step_event(saga, "target-commit", SAGA_STEP_OK, 216, "done +end");
+    saga_free(saga);
+}
+
 /* ---- the target ---- */
 
 static void target_until_configured(struct saga *saga)
@@ -296,7 +344,8 @@ static void target_until_configured(struct saga *saga)
     step_event(saga, "policy-install:V2", SAGA_STEP_OK, 3,
                "policy_installed +apply(segment-open) +apply(channel-open)");
     step_event(saga, "segment-open", SAGA_STEP_OK, 4, "");
-    step_event(saga, "channel-open", SAGA_STEP_OK, 5, "internal_channel +apply(verify:V1) +apply(verify:V2)");
+    step_event(saga, "channel-open", SAGA_STEP_OK, 5,
+               "internal_channel external_channel +apply(verify:V1) +apply(verify:V2)");
     step_event(saga, "verify:V1", SAGA_STEP_OK, 6, "");
     step_event(saga, "verify:V2", SAGA_STEP_OK, 7, "verified configured +report");
 }
@@ -356,6 +405,52 @@ static void commit_undoes_the_vm_that_stayed(void **state)
     saga_free(saga);
 }
 
+static void target_with_user_until_circuit(struct saga *saga)
+{
+    event(saga, SAGA_START, 0, "+apply(admit)");
+    step_event(saga, "admit", SAGA_STEP_OK, 1, "admitted +apply(policy-install:V1) +apply(policy-install:V2)");
+    step_event(saga, "policy-install:V1", SAGA_STEP_OK, 2, "");
+    step_event(saga, "policy-install:V2", SAGA_STEP_OK, 3,
+               "policy_installed +apply(segment-open) +apply(circuit-open) +apply(channel-open)");
+    step_event(saga, "segment-open", SAGA_STEP_OK, 4, "");
+    step_event(saga, "channel-open", SAGA_STEP_OK, 5, "internal_channel");
+}
+
+/* No VM is let in before its user's circuit stands. */
+static void target_opens_circuits(void **state)
+{
+    struct saga *saga = make_saga_with_user(ROLE_TARGET);
+    struct err err = {0};
+
+    (void) state;
+    target_with_user_until_circuit(saga);
+    step_event(saga, "circuit-open", SAGA_STEP_UNKNOWN, 6, "+confirm(circuit-open)");
+
+    /* What the journal holds of users is read again. */
+    json_t *json = saga_to_json(saga);
+    struct saga *again = saga_from_json(json, &limits, &err);
+    json_decref(json);
+    saga_free(saga);
+    assert_non_null(again);
+    assert_string_equal(again->order.users[0].vms[1], "V2");
+    event(again, SAGA_RESTART, 7, "+confirm(circuit-open)");
+    step_event(again, "circuit-open", SAGA_STEP_ABSENT, 8, "+apply(circuit-open)");
+    step_event(again, "circuit-open", SAGA_STEP_OK, 9, "external_channel +apply(verify:V1) +apply(verify:V2)");
+    saga_free(again);
+}
+
+static void target_without_a_path_for_the_user(void **state)
+{
+    struct saga *saga = make_saga_with_user(ROLE_TARGET);
+
+    (void) state;
+    target_with_user_until_circuit(saga);
+    step_event(saga, "circuit-open", SAGA_STEP_FAILED, 6,
+               "rolling_back +undo(segment-open) +undo(circuit-open) +undo(channel-open)");
+    assert_string_equal(saga->reason.text, "the device said no");
+    saga_free(saga);
+}
+
 /* No VM may arrive while another is still being refused. */
 static void no_arrival_before_every_vm_is_verified(void **state)
 {
@@ -368,7 +463,8 @@ static void no_arrival_before_every_vm_is_verified(void **state)
     step_event(saga, "policy-install:V2", SAGA_STEP_OK, 3,
                "policy_installed +apply(segment-open) +apply(channel-open)");
     step_event(saga, "segment-open", SAGA_STEP_OK, 4, "");
-    step_event(saga, "channel-open", SAGA_STEP_OK, 5, "internal_channel +apply(verify:V1) +apply(verify:V2)");
+    step_event(saga, "channel-open", SAGA_STEP_OK, 5,
+               "internal_channel external_channel +apply(verify:V1) +apply(verify:V2)");
     step_event(saga, "verify:V1", SAGA_STEP_OK, 6, "");
     step_event(saga, "verify:V2", SAGA_STEP_FAILED, 7, "rolling_back +undo(verify:V1) +undo(verify:V2)");
     assert_int_equal(saga->order.vms[0].fate, FATE_STAYED);
@@ -380,10 +476,12 @@ static void no_arrival_before_every_vm_is_verified(void **state)
 static void plan_is_printed(void **state)
 {
     struct order order = make_order(ROLE_SOURCE);
-    AUTO_FREE char *text = plan_format(&order);
+    AUTO_FREE char *text = plan_format(&order, &(struct plan_channel) {.exists = true, .mbps = 1000});
 
     (void) state;
-    assert_string_equal(text, "stage 0  channel-reserve                  undo: give the bandwidth back\n"
+    assert_string_equal(text, "channel wan, which exists, 1000 Mbit/s\n"
+                              "\n"
+                              "stage 0  channel-reserve                  undo: give the bandwidth back\n"
                               "stage 0  policy-collect V1                undo: nothing, it only reads\n"
                               "stage 0  policy-collect V2                undo: nothing, it only reads\n"
                               "stage 1  target-configure                 undo: have the target undo everything\n"
@@ -398,6 +496,38 @@ static void plan_is_printed(void **state)
                               "stage 6  channel-close                    undo: none, only forward\n"
                               "stage 7  target-commit                    undo: none, only forward\n");
     order_free(&order);
+}
+
+static void assert_begins(const char *text, const char *begin)
+{
+    AUTO_FREE char *same = xstrndup(text, strlen(begin));
+
+    assert_string_equal(same, begin);
+}
+
+static void plan_with_users_is_printed(void **state)
+{
+    static const uint32_t nodes[] = {0x0afd000d, 0x0afd0003, 0x0afd000e};
+    struct order source = make_order(ROLE_SOURCE), target = make_order(ROLE_TARGET);
+
+    (void) state;
+    add_user(&source);
+    add_user(&target);
+    AUTO_FREE char *text = plan_format(&source, &(struct plan_channel) {false, 5000, nodes, 3});
+    AUTO_FREE char *existing = plan_format(&source, &(struct plan_channel) {true, 5000, nodes, 3});
+    AUTO_FREE char *at_target = plan_format(&target, NULL);
+    assert_begins(text,
+                  "channel wan, to be set up: 10.253.0.13 10.253.0.3 10.253.0.14, 5000 Mbit/s\n"
+                  "user ce1 (V1, V2): a circuit from data center B\n"
+                  "\n"
+                  "stage 0  channel-reserve                  undo: give the bandwidth back; take the channel down\n");
+    assert_non_null(strstr(text, "\nstage 6  circuit-close                    undo: none, only forward\n"));
+    assert_begins(existing, "channel wan, which exists: 10.253.0.13 10.253.0.3 10.253.0.14, 5000 Mbit/s\n");
+    assert_non_null(strstr(existing, "undo: give the bandwidth back\n"));
+    assert_non_null(strstr(at_target, "\nstage 2  circuit-open                     "
+                                      "undo: take down the circuits that no VM here needs\n"));
+    order_free(&source);
+    order_free(&target);
 }
 
 static void orders_are_checked(void **state)
@@ -460,11 +590,15 @@ int main(void)
         cmocka_unit_test(transfer_that_takes_too_long_is_aborted),
         cmocka_unit_test(after_the_pivot_only_forward),
         cmocka_unit_test(restart_confirms_what_was_open),
+        cmocka_unit_test(source_closes_circuits),
         cmocka_unit_test(target_commits),
         cmocka_unit_test(target_asks_its_hypervisor_before_it_undoes),
         cmocka_unit_test(commit_undoes_the_vm_that_stayed),
+        cmocka_unit_test(target_opens_circuits),
+        cmocka_unit_test(target_without_a_path_for_the_user),
         cmocka_unit_test(no_arrival_before_every_vm_is_verified),
         cmocka_unit_test(plan_is_printed),
+        cmocka_unit_test(plan_with_users_is_printed),
         cmocka_unit_test(orders_are_checked),
         cmocka_unit_test(journal_of_another_shape_is_refused),
     };
