@@ -11,7 +11,7 @@ CHECK = $(PYTHON) tools/check --build $(BUILD)
 
 help:
 	@echo 'make deps                install the Debian packages that are missing (packaging/packages.txt)'
-	@echo 'make build               build $(BUILD)/scgd and $(BUILD)/scgctl'
+	@echo 'make build               build $(BUILD)/scgd, $(BUILD)/gmplsd and $(BUILD)/scgctl'
 	@echo 'make check               everything below up to fuzz, and the lab; ends with "N passed, N failed"'
 	@echo 'make layers              hold src/ against the table of who may use whom'
 	@echo 'make unit                the unit tests'

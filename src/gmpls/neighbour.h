@@ -49,9 +49,9 @@ enum neighbour_event_type {
     /* New or changed: repeats, refreshes, Hello, Ack and Srefresh are dealt with. 'message' is the taker's:
      * rsvp_message_free(). After a tear the state that it ends is no longer expected. */
     NEIGHBOUR_MESSAGE,
-    NEIGHBOUR_EXPIRED,    /* 'key' was not refreshed for its lifetime */
-    NEIGHBOUR_UNDELIVERED /* 'key', its type that of the message: not acknowledged, however often it was sent; a state is
-                           * still refreshed */
+    NEIGHBOUR_EXPIRED, /* 'key' was not refreshed for its lifetime */
+    /* 'key', its type that of the message: not acknowledged, however often it was sent; a state is still refreshed. */
+    NEIGHBOUR_UNDELIVERED
 };
 
 struct neighbour_event {

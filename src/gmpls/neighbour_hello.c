@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Hello, RFC 3209 §5 with RFC 3473 §9. Our instance stays for the life of the program, also when the other side is lost:
- * RFC 3473 §9.3 keeps it, so that only a loss of state shows as a restart. The other side is up while it shows us our
- * own instance, which proves both directions; what shows another (0 after it lost us, our former one) is answered but
- * proves nothing, so that a Hello which comes late breaks nothing either. */
+/* Hello, RFC 3209 §5 with RFC 3473 §9. Our instance stays for the life of the program, also when the other side is
+ * lost: RFC 3473 §9.3 keeps it, so that only a loss of state shows as a restart. The other side is up while it shows us
+ * our own instance, which proves both directions; what shows another (0 after it lost us, our former one) is answered
+ * but proves nothing, so that a Hello which comes late breaks nothing either. */
 #include "gmpls/neighbour_internal.h"
 
 static void go_down(struct neighbour *n)

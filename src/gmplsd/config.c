@@ -101,6 +101,8 @@ static const cyaml_schema_field_t document_fields[] = {
     CYAML_FIELD_ENUM_PTR("log-level", CYAML_FLAG_OPTIONAL | CYAML_FLAG_STRICT, struct document, log_level,
                          log_level_words, ARRAY_LEN(log_level_words)),
     TEXT_OPTIONAL("zebra-vty", struct document, config.zebra_vty),
+    CYAML_FIELD_MAPPING_PTR("status", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct document, config.status,
+                            endpoint_fields),
     LIST("pces", CYAML_FLAG_OPTIONAL, config.pces, endpoint_entry, CONFIG_PCES_MAX),
     LIST("te-links", CYAML_FLAG_DEFAULT, config.te_links, te_link_entry, NODE_LINKS_MAX),
     LIST("clients", CYAML_FLAG_OPTIONAL, config.clients, client_entry, NODE_CLIENTS_MAX),

@@ -59,7 +59,8 @@ struct config {
     struct config_bridge bridge;
     char *store;
     enum log_level log_level;
-    char *zebra_vty; /* null: free bandwidth is not flooded */
+    char *zebra_vty;                /* null: free bandwidth is not flooded */
+    struct config_endpoint *status; /* null: none */
     struct config_endpoint *pces;
     unsigned pces_count;
     struct config_te_link *te_links;

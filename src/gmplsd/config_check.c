@@ -155,6 +155,8 @@ int config_check(struct config *config, struct err *err)
     check_file(&c, "store", config->store);
     if (config->zebra_vty)
         check_socket(&c, "zebra-vty", config->zebra_vty);
+    if (config->status)
+        check_endpoint(&c, "status.address", "status.port", config->status);
     check_pces(&c);
     check_te_links(&c);
     check_clients(&c);

@@ -37,8 +37,9 @@ typedef void raw_fn(void *arg, const struct raw_packet *packet);
 struct raw *raw_new(struct loop *loop, uint8_t protocol, raw_fn *received, void *arg, struct err *err);
 void raw_free(struct raw *raw); /* drops what waits; null is fine. May be called from 'received' */
 
-/* Never blocks: what the kernel does not take now waits, up to 4 MiB. 0; ERR_TOO_LARGE; ERR_EXHAUSTED: the queue is full;
- * ERR_UNREACHABLE, ERR_IO: the kernel's refusal. The packet is dropped then, which a protocol over IP has to bear. */
+/* Never blocks: what the kernel does not take now waits, up to 4 MiB. 0; ERR_TOO_LARGE; ERR_EXHAUSTED: the queue is
+ * full; ERR_UNREACHABLE, ERR_IO: the kernel's refusal. The packet is dropped then, which a protocol over IP has to
+ * bear. */
 int raw_send(struct raw *raw, const struct raw_destination *to, const void *bytes, size_t n, struct err *err);
 const struct raw_counters *raw_counters(const struct raw *raw);
 

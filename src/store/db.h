@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The skin over SQLite that store.c and lsp_store.c stand on: one connection that has its file for itself, statements that are
- * prepared once, transactions that remember their first failure. Knows no table. */
+/* The skin over SQLite that store.c and lsp_store.c stand on: one connection that has its file for itself, statements
+ * that are prepared once, transactions that remember their first failure. Knows no table. */
 #ifndef STORE_DB_H
 #define STORE_DB_H
 

@@ -7,15 +7,19 @@
 #define APPLICATION_ID 0x474d504c /* "GMPL" */
 
 static const char *const steps[] = {
-    "CREATE TABLE lsp (key INTEGER PRIMARY KEY, text TEXT NOT NULL) STRICT;",
+    "CREATE TABLE lsp (key INTEGER PRIMARY KEY, text TEXT NOT NULL) STRICT;"
+    "CREATE TABLE owner (name TEXT PRIMARY KEY, owner TEXT NOT NULL) STRICT, WITHOUT ROWID;",
 };
 
-enum { PUT, REMOVE, ALL, N_STATEMENTS };
+enum { PUT, REMOVE, ALL, OWN, DISOWN, OWNERS, N_STATEMENTS };
 
 static const char *const sql[] = {
     [PUT] = "INSERT INTO lsp (key, text) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET text = excluded.text",
     [REMOVE] = "DELETE FROM lsp WHERE key = ?1",
     [ALL] = "SELECT key, text FROM lsp ORDER BY key",
+    [OWN] = "INSERT INTO owner (name, owner) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET owner = excluded.owner",
+    [DISOWN] = "DELETE FROM owner WHERE name = ?1",
+    [OWNERS] = "SELECT name, owner FROM owner ORDER BY name",
 };
 
 struct lsp_store {
@@ -43,14 +47,19 @@ void lsp_store_close(struct lsp_store *store)
     free(store);
 }
 
+static int begin_change(struct lsp_store *store, size_t index, sqlite3_stmt **statement, struct err *err)
+{
+    int status = store->db.in_transaction ? 0 : db_begin(&store->db, err);
+
+    return status < 0 ? status : db_statement(&store->db, index, statement, err);
+}
+
 /* SQLite's keys are signed; the same 64 bits go there and back. */
 static int change(struct lsp_store *store, size_t index, uint64_t key, const char *text, struct err *err)
 {
     sqlite3_stmt *statement;
-    int status = store->db.in_transaction ? 0 : db_begin(&store->db, err);
+    int status = begin_change(store, index, &statement, err);
 
-    if (!status)
-        status = db_statement(&store->db, index, &statement, err);
     if (status < 0)
         return status;
     db_bind_int(statement, 1, (int64_t) key);
@@ -83,6 +92,35 @@ int lsp_store_each(struct lsp_store *store, lsp_store_fn *fn, void *arg, struct 
         return status;
     while ((status = db_step(&store->db, statement, err)) == 1) {
         if (!fn(arg, (uint64_t) sqlite3_column_int64(statement, 0), db_text(statement, 1))) {
+            db_end(statement);
+            return 0;
+        }
+    }
+    return status;
+}
+
+int lsp_store_own(struct lsp_store *store, const char *name, const char *owner, struct err *err)
+{
+    sqlite3_stmt *statement;
+    int status = begin_change(store, owner ? OWN : DISOWN, &statement, err);
+
+    if (status < 0)
+        return status;
+    db_bind_text(statement, 1, name);
+    if (owner)
+        db_bind_text(statement, 2, owner);
+    return db_step(&store->db, statement, err);
+}
+
+int lsp_store_owners(struct lsp_store *store, lsp_store_owner_fn *fn, void *arg, struct err *err)
+{
+    sqlite3_stmt *statement;
+    int status = db_statement(&store->db, OWNERS, &statement, err);
+
+    if (status < 0)
+        return status;
+    while ((status = db_step(&store->db, statement, err)) == 1) {
+        if (!fn(arg, db_text(statement, 0), db_text(statement, 1))) {
             db_end(statement);
             return 0;
         }

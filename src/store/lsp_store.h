@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a transport node must not forget when its daemon ends: the LSPs that it carries, each as JSON under a key. SQLite
+/* What a transport node must not forget when its daemon ends: the LSPs that it carries, each as JSON under a key, and
+ * which PCE owns those that begin here. SQLite
  * (WAL, synchronous=NORMAL): what was committed survives the process, not a loss of power, after which the switch has
  * lost its cross-connects, too. No call waits for a disk but when the log is folded back, every thousand pages. */
 #ifndef STORE_LSP_STORE_H
@@ -25,5 +26,10 @@ int lsp_store_commit(struct lsp_store *store, struct err *err);               /*
 /* Each in order of its key; 'fn' returns false to stop, and may put and remove. */
 typedef bool lsp_store_fn(void *arg, uint64_t key, const char *text);
 int lsp_store_each(struct lsp_store *store, lsp_store_fn *fn, void *arg, struct err *err);
+
+/* Owners of LSPs, by the LSP's name: the same rules hold. Owner null: none any more. */
+int lsp_store_own(struct lsp_store *store, const char *name, const char *owner, struct err *err);
+typedef bool lsp_store_owner_fn(void *arg, const char *name, const char *owner);
+int lsp_store_owners(struct lsp_store *store, lsp_store_owner_fn *fn, void *arg, struct err *err);
 
 #endif

@@ -89,6 +89,8 @@ static void test_every_member_is_loaded(void **state)
     assert_int_equal(c->timers.restart_ms, 14000);
     assert_int_equal(c->timers.recovery_ms, 15000);
     assert_int_equal(c->timers.setup_ms, 16000);
+    assert_string_equal(c->status->address, "127.0.0.1");
+    assert_int_equal(c->status->port, 8081);
     config_free(c);
 }
 
@@ -117,6 +119,7 @@ static void test_what_is_omitted_gets_a_default(void **state)
         fail_msg("%s", err.text);
     assert_defaults(c);
     assert_null(c->zebra_vty);
+    assert_null(c->status);
     assert_int_equal(c->pces_count + c->te_links_count + c->clients_count, 0);
     config_free(c);
     config_free(NULL);
@@ -175,6 +178,7 @@ static const struct bad_edit {
     {"address: 10.255.0.2", "address: 10.255.0.1",
      "FILE: pces[1].address: \"10.255.0.1\" is the address of pces[0] already"},
     {"port: 4190", "port: 0", "FILE: pces[1].port: 0 is not between 1 and 65535"},
+    {"port: 8081", "port: 0", "FILE: status.port: 0 is not between 1 and 65535"},
     /* links */
     {"name: t1-pe5", "name: t1-t2", "FILE: te-links[1].name: \"t1-t2\" is the name of te-links[0] already"},
     {"port: t1-pe5", "port: t1-t2", "FILE: te-links[1].port: \"t1-t2\" is the port of te-links[0] already"},

@@ -116,6 +116,30 @@ static void commits_survive_a_kill(void **state)
     lsp_store_close(store);
 }
 
+static bool collect_owner(void *arg, const char *name, const char *owner)
+{
+    strbuf_printf(arg, "%s=%s ", name, owner);
+    return true;
+}
+
+static void owners_are_kept(void **state)
+{
+    struct fixture *f = *state;
+    struct lsp_store *store = open_store(f);
+    AUTO_STRBUF struct strbuf all = {0};
+
+    assert_int_equal(lsp_store_own(store, "b", "10.255.0.2", &f->err), 0);
+    assert_int_equal(lsp_store_own(store, "a", "10.255.0.2", &f->err), 0);
+    assert_int_equal(lsp_store_own(store, "a", "10.255.0.1", &f->err), 0);
+    assert_int_equal(lsp_store_own(store, "c", "10.255.0.1", &f->err), 0);
+    assert_int_equal(lsp_store_own(store, "c", NULL, &f->err), 0);
+    lsp_store_close(store);
+    store = open_store(f);
+    assert_int_equal(lsp_store_owners(store, collect_owner, &all, NULL), 0);
+    assert_string_equal(all.text, "a=10.255.0.1 b=10.255.0.2 ");
+    lsp_store_close(store);
+}
+
 static bool remove_it(void *arg, uint64_t key, const char *text)
 {
     (void) text;
@@ -172,6 +196,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_was_put_comes_back, setup, teardown),
         cmocka_unit_test_setup_teardown(commits_survive_a_kill, setup, teardown),
         cmocka_unit_test_setup_teardown(a_listing_may_remove_and_stop, setup, teardown),
+        cmocka_unit_test_setup_teardown(owners_are_kept, setup, teardown),
         cmocka_unit_test_setup_teardown(a_second_daemon_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(a_gateways_database_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(a_missing_directory_is_named, setup, teardown),

@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "gmplsd/daemon.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "base/alloc.h"
+#include "base/log.h"
+
+#define PROBE_MS 10    /* until the first repeat of a probe */
+#define DELETE_MS 2000 /* how long a removal waits for the egress's answer */
+#define EPOCH_MASK 0xffffffu
+
+/* ---- records ---- */
+
+/* Also the daemon's end of a full disk: what is not kept is lost with the daemon, not before. */
+static void tell_store(const struct err *err)
+{
+    log_error(FAULT_OPERATOR, NULL, "an LSP is not kept over a restart: %s", err->text);
+}
+
+static void save(struct daemon *daemon, uint64_t key, const char *text)
+{
+    struct err err;
+
+    if (lsp_store_put(daemon->store, key, text, &err) < 0)
+        tell_store(&err);
+}
+
+static void forget(struct daemon *daemon, uint64_t key)
+{
+    struct err err;
+
+    if (lsp_store_remove(daemon->store, key, &err) < 0)
+        tell_store(&err);
+}
+
+static void commit(struct daemon *daemon)
+{
+    struct err err;
+
+    if (lsp_store_commit(daemon->store, &err) < 0)
+        tell_store(&err);
+}
+
+/* ---- actions ---- */
+
+static void carry_out(struct daemon *daemon, struct node_action *action)
+{
+    switch (action->type) {
+    case NODE_SEND:
+        commit(daemon); /* an ingress saves an LSP before its Path leaves */
+        signalling_send(daemon->signalling, action->link, action->destination, action->message);
+        break;
+    case NODE_XC_SET:
+        switching_set(daemon->switching, &action->xc);
+        break;
+    case NODE_XC_CLEAR:
+        switching_clear(daemon->switching, &action->xc);
+        break;
+    case NODE_PROBE:
+        switching_probe(daemon->switching, &action->xc, action->nonce);
+        break;
+    case NODE_REPORT:
+        pccs_report(daemon->pccs, action->report);
+        break;
+    case NODE_BANDWIDTH:
+        flooding_set(daemon->flooding, action->link, action->unreserved);
+        break;
+    case NODE_SAVE:
+        save(daemon, action->key, action->text);
+        break;
+    case NODE_FORGET:
+        forget(daemon, action->key);
+        break;
+    case NODE_LOG:
+        if (action->severe)
+            log_warn(FAULT_PEER, daemon->config->node, "%s", action->text);
+        else
+            log_info(daemon->config->node, "%s", action->text);
+        break;
+    }
+    node_action_free(action);
+}
+
+void daemon_drain(struct daemon *daemon)
+{
+    struct node_action action;
+
+    if (daemon->draining || !daemon->status) /* while starting, what is there waits */
+        return;
+    daemon->draining = true;
+    while (node_action(daemon->node, &action))
+        carry_out(daemon, &action);
+    commit(daemon);
+    daemon->draining = false;
+    timer_set(daemon->timer, node_deadline(daemon->node));
+}
+
+static void timer_rings(void *arg)
+{
+    struct daemon *daemon = arg;
+
+    node_tick(daemon->node, loop_now(daemon->loop));
+    daemon_drain(daemon);
+}
+
+/* ---- start ---- */
+
+static uint32_t random_number(void)
+{
+    uint32_t number;
+
+    if (getrandom(&number, sizeof number, 0) != sizeof number) {
+        log_error(FAULT_OURS, NULL, "no random numbers: %s", strerror(errno));
+        abort();
+    }
+    return number;
+}
+
+static void copy_links(const struct config *config, struct node_link_config *links)
+{
+    for (unsigned i = 0; i < config->te_links_count; i++) {
+        const struct config_te_link *from = &config->te_links[i];
+
+        links[i] = (struct node_link_config) {.local = from->local_address,
+                                              .remote = from->remote_address,
+                                              .remote_router = from->remote_router_id,
+                                              .bandwidth_bps = from->bandwidth_mbps * UINT64_C(1000000),
+                                              .label_first = from->labels.first,
+                                              .label_last = from->labels.last};
+        snprintf(links[i].name, sizeof links[i].name, "%s", from->name);
+    }
+}
+
+static void copy_clients(const struct config *config, struct node_client_config *clients)
+{
+    for (unsigned i = 0; i < config->clients_count; i++) {
+        const struct config_client *from = &config->clients[i];
+
+        clients[i] = (struct node_client_config) {.id = from->id, .mode = from->mode};
+        if (from->vlans) {
+            clients[i].vlan_first = (uint16_t) from->vlans->first;
+            clients[i].vlan_last = (uint16_t) from->vlans->last;
+        }
+        snprintf(clients[i].name, sizeof clients[i].name, "%s", from->name);
+    }
+}
+
+static struct gmpls_node *make_node(const struct daemon *daemon, struct err *err)
+{
+    const struct config *config = daemon->config;
+    const struct config_timers *timers = &config->timers;
+    AUTO_FREE struct node_link_config *links = xcalloc(config->te_links_count + 1, sizeof *links);
+    AUTO_FREE struct node_client_config *clients = xcalloc(config->clients_count + 1, sizeof *clients);
+    struct node_config node = {.router_id = config->router,
+                               .links = links,
+                               .n_links = config->te_links_count,
+                               .clients = clients,
+                               .n_clients = config->clients_count,
+                               .setup_ms = timers->setup_ms,
+                               .probe_ms = PROBE_MS,
+                               .delete_ms = DELETE_MS,
+                               .notify = true,
+                               .hello_ms = timers->hello_ms,
+                               .hello_miss = timers->hello_miss,
+                               .refresh_ms = timers->refresh_ms,
+                               .retry_ms = timers->retry_ms,
+                               .retries = timers->retries,
+                               .restart_ms = timers->restart_ms,
+                               .recovery_ms = timers->recovery_ms,
+                               .epoch = random_number() & EPOCH_MASK,
+                               .seed = random_number()};
+
+    while (!node.instance)
+        node.instance = random_number();
+    snprintf(node.name, sizeof node.name, "%s", config->node);
+    copy_links(config, links);
+    copy_clients(config, clients);
+    return node_new(&node, loop_now(daemon->loop), err);
+}
+
+struct loading {
+    struct daemon *daemon;
+    unsigned loaded;
+};
+
+static bool load(void *arg, uint64_t key, const char *text)
+{
+    struct loading *loading = arg;
+    struct err err;
+
+    if (node_load(loading->daemon->node, key, text, &err) == 0) {
+        loading->loaded++;
+    } else {
+        log_warn(FAULT_OPERATOR, loading->daemon->config->node, "an LSP of before the restart is given up: %s",
+                 err.text);
+        forget(loading->daemon, key);
+    }
+    return true;
+}
+
+static int load_all(struct daemon *daemon, struct err *err)
+{
+    struct loading loading = {.daemon = daemon};
+    int status = lsp_store_each(daemon->store, load, &loading, err);
+
+    if (status == 0 && loading.loaded)
+        log_info(daemon->config->node, "%u LSPs of before the restart are to be recovered", loading.loaded);
+    return status;
+}
+
+int daemon_start(struct daemon *daemon, struct err *err)
+{
+    loop_handle_signals(daemon->loop);
+    daemon->timer = timer_new(daemon->loop, timer_rings, daemon);
+    daemon->store = lsp_store_open(daemon->config->store, err);
+    if (!daemon->store)
+        return err->code;
+    daemon->node = make_node(daemon, err);
+    if (!daemon->node || load_all(daemon, err) < 0)
+        return err->code;
+    node_start(daemon->node, loop_now(daemon->loop));
+    if (!(daemon->signalling = signalling_new(daemon, err)) || !(daemon->switching = switching_new(daemon, err)) ||
+        !(daemon->flooding = flooding_new(daemon, err)) || !(daemon->pccs = pccs_new(daemon, err)) ||
+        !(daemon->status = status_new(daemon, err)))
+        return err->code;
+    daemon_drain(daemon);
+    return 0;
+}
+
+void daemon_stop(struct daemon *daemon)
+{
+    status_free(daemon->status);
+    pccs_free(daemon->pccs);
+    flooding_free(daemon->flooding);
+    switching_free(daemon->switching);
+    signalling_free(daemon->signalling);
+    node_free(daemon->node);
+    lsp_store_close(daemon->store);
+    timer_free(daemon->timer);
+}

@@ -1,0 +1,307 @@
+# SPDX-License-Identifier: Apache-2.0
+"""gmplsd on real switches: circuits that are asked for by PCEP, signalled by RSVP-TE and programmed by OpenFlow.
+signalling.py has the map."""
+
+import socket
+import struct
+import subprocess
+import time
+
+import pytest
+
+from circuits import LINKS, NODES
+from fabric import poll
+from signalling import BUILD, ROUTER_IDS, Signalling, control
+
+LONG = ["pe1-tn", "t1", "t2", "pe5"]
+AROUND = ["pe1-tn", "t1", "pe2-tn", "t2", "pe5"]
+RSVP = 46
+RECOVERY_S = 3
+
+
+@pytest.fixture(scope="module")
+def net(tmp_path_factory):
+    network = Signalling(tmp_path_factory.mktemp("gmplsd") / "run")
+    try:
+        network.down()
+        network.directory.mkdir()
+        network.up()
+        network.empty = {node: network.state(node) for node in NODES}
+        with network.captured("t1") as network.capture:
+            yield network
+    finally:
+        network.down()
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left(net):
+    """After each test, every node is as it was at first."""
+    yield
+    for views in net.reports().values():
+        for name in views:
+            net.remove(name)
+    for node in NODES:
+        poll(lambda node=node: net.state(node) == net.empty[node], 10, f"{node} is as before: {net.state(node)}")
+
+
+def up(net, name, ends=("c1", "ce"), path=LONG, **keys):
+    status, report = net.set_up(name, ends, path, **keys)
+    assert (status, report.get("state")) == (200, "up"), report
+    return report
+
+
+def gone(net, name):
+    return all(name not in lsps for lsps in net.reports().values())
+
+
+# ---- set-up and removal ----
+
+def test_a_circuit_carries_frames_and_is_removed(net):
+    report = up(net, "one")
+    assert report["ingress-client"] == [1, 10] and report["egress-client"] == [9, 0xffff]
+    assert report["bandwidth-bps"] == 100_000_000
+    for hop in (net.addresses[b, a] for a, b in zip(LONG, LONG[1:])):
+        assert hop in report["record"], report["record"]
+    assert net.pings("c1", net.address("ce"))
+    assert net.remove("one")[0] == 200
+    poll(lambda: not net.pings("c1", net.address("ce")), 5, "no frame passes any more")
+
+
+def test_two_circuits_end_at_one_bridged_client(net):
+    up(net, "one")
+    up(net, "two", ("c2", "ce"), ["pe2-tn", "t2", "pe5"])
+    assert net.pings("c1", net.address("ce")) and net.pings("c2", net.address("ce"))
+    assert net.remove("one")[0] == 200
+    assert net.pings("c2", net.address("ce"))
+    poll(lambda: not net.pings("c1", net.address("ce")), 5, "no frame passes any more")
+
+
+def test_a_vlan_is_chosen_at_the_far_end(net):
+    request = net.request(("c1", "c2"), ["pe1-tn", "t1", "pe2-tn"])
+    request["egress-client"] = [1, 0]
+    status, report = net.pce("PUT", "/lsps/one", request)
+    assert status == 200 and report["egress-client"] == [1, 200], report
+
+
+def test_a_hundred_circuits_leave_nothing(net):
+    for number in range(100):
+        up(net, f"one-{number}", path=LONG if number % 2 else AROUND)
+        assert net.remove(f"one-{number}")[0] == 200
+    assert net.view("t1")["counters"]["set_up"] >= 100
+
+
+# ---- refusals ----
+
+def test_bandwidth_is_refused_and_the_other_path_taken(net):
+    up(net, "one", mbps=600)
+    status, report = net.set_up("two", ("c3", "ce"), LONG, mbps=500)
+    assert status == 409 and (report["code"], report["value"]) == (1, 2), report
+    assert "requested bandwidth unavailable" in report["error"]
+    assert gone(net, "two")
+    up(net, "two", ("c3", "c4"), ["pe1-tn", "t1", "pe2-tn"], mbps=300)
+    assert net.pings("c3", net.address("c4"))
+
+
+def test_an_unknown_client_is_refused(net):
+    request = net.request(("c1", "ce"), LONG)
+    for key, client in (("ingress-client", [7, 10]), ("egress-client", [7, 0xffff])):
+        status, report = net.pce("PUT", "/lsps/one", {**request, key: client})
+        assert status == 409, report
+    assert gone(net, "one")
+
+
+def test_a_route_that_does_not_exist_is_refused(net):
+    request = net.request(("c1", "ce"), LONG)
+    request["route"][1] = "10.252.77.1"
+    status, report = net.pce("PUT", "/lsps/one", request)
+    assert status == 409 and report["code"] == 24, report
+
+
+def test_the_better_priority_preempts(net):
+    up(net, "weak", mbps=800, setup=7, holding=7)
+    up(net, "strong", ("c3", "ce"), mbps=800, setup=1, holding=1)
+    poll(lambda: gone(net, "weak"), 5, "the weak one was preempted")
+
+
+# ---- failures ----
+
+def test_a_cut_link_takes_its_circuits_down(net):
+    up(net, "one")
+    try:
+        net.ip("switches", "link set t1.t2 down")
+        poll(lambda: gone(net, "one"), 5, "the ingress reports the circuit gone")
+        up(net, "one", path=AROUND)
+        assert net.pings("c1", net.address("ce"))
+    finally:
+        net.ip("switches", "link set t1.t2 up")
+        net.wait_ready()
+
+
+def test_a_dead_node_takes_its_circuits_down(net):
+    """Its neighbours wait as long as it announced, then tear down. When it is back, it finds that nobody wants what it
+    had."""
+    up(net, "one")
+    net.daemons["t2"].stop(kill=True)
+    try:
+        assert net.pings("c1", net.address("ce"))
+        poll(lambda: gone(net, "one"), 10, "the ingress reports the circuit gone")
+        assert net.view("t1")["usage"]["lsps"] == 0
+    finally:
+        net.daemons["t2"].start()
+        net.wait_ready()
+
+
+@pytest.mark.parametrize("node", LONG)
+@pytest.mark.parametrize("kill", [True, False], ids=["killed", "stopped"])
+def test_a_restarted_daemon_keeps_its_circuits(net, node, kill):
+    up(net, "one")
+    before = net.installed(node)
+    net.daemons[node].stop(kill)
+    assert net.pings("c1", net.address("ce"))
+    net.daemons[node].start()
+    net.wait_ready()
+    poll(lambda: net.reports()[ROUTER_IDS["pe1-tn"]].get("one", {}).get("state") == "up", 5, "it is up")
+    end = time.monotonic() + RECOVERY_S + 1
+    while time.monotonic() < end:           # nothing of it may be given up at the end of the recovery
+        assert net.pings("c1", net.address("ce"))
+    assert net.installed(node) == before
+    assert net.remove("one")[0] == 200
+
+
+def test_a_daemon_that_was_away_too_long_gives_up_what_nobody_refreshes(net):
+    up(net, "one")
+    net.daemons["t2"].stop(kill=True)
+    net.daemons["pe5"].stop(kill=True)
+    try:
+        poll(lambda: gone(net, "one"), 10, "the ingress reports the circuit gone")
+    finally:
+        net.daemons["t2"].start()
+        net.daemons["pe5"].start()
+        net.wait_ready()
+
+
+def test_a_gateway_that_comes_back_hears_of_its_circuits(net):
+    up(net, "one")
+    net.daemons["pce"].stop()
+    net.daemons["pce"].start()
+    net.wait_ready()
+    assert net.reports()[ROUTER_IDS["pe1-tn"]]["one"]["state"] == "up"
+    assert net.remove("one")[0] == 200
+
+
+# ---- the bridge ----
+
+def reconnect(net, node):
+    target = net.vsctl("get-controller", node).strip()
+    net.vsctl("del-controller", node)
+    poll(lambda: not net.view(node)["bridge"]["connected"], 5, "the bridge has gone")
+    net.vsctl("set-controller", node, target, "--", "set", "controller", node, "connection-mode=out-of-band",
+              "max_backoff=1000")
+    net.wait_ready([node])
+
+
+def test_a_bridge_that_comes_back_empty_gets_its_flows_again(net):
+    up(net, "one")
+    before = net.everything("t1")
+    net.ofctl("del-flows", "t1")
+    assert not net.pings("c1", net.address("ce"))
+    reconnect(net, "t1")
+    poll(lambda: net.everything("t1") == before, 5, "the flows are there again")
+    assert net.pings("c1", net.address("ce"))
+
+
+def test_cross_connects_that_nobody_wants_are_removed(net):
+    cookie = 0x5c67 << 48 | 0x11 << 40 | 77
+    net.ofctl("add-flow", "t1", f"cookie={cookie},table=0,priority=100,mpls,mpls_label=77,actions=drop")
+    reconnect(net, "t1")
+    poll(lambda: net.everything("t1") == net.empty["t1"][0], 5, "the stray flow is gone")
+
+
+def test_another_bridge_is_turned_away(net):
+    target = net.vsctl("get-controller", "t1").strip()
+    net.vsctl("add-br", "stranger", "--", "set", "bridge", "stranger", "datapath_type=netdev", "protocols=OpenFlow13",
+              "--", "set-controller", "stranger", target)
+    try:
+        poll(lambda: "is turned away: this node's has" in net.daemons["t1"].text(), 5, "the log says so")
+        assert net.view("t1")["bridge"]["connected"]
+        up(net, "one")
+    finally:
+        net.vsctl("del-br", "stranger")
+
+
+# ---- what comes by the control channel ----
+
+def rsvp(kind, objects=b"", flags=0x11, length=None):
+    packet = struct.pack("!BBHBBH", flags, kind, 0, 255, 0, length or 8 + len(objects)) + objects
+    total = sum(struct.unpack(f"!{len(packet) // 2}H", packet)) if len(packet) % 2 == 0 else 1
+    while total >> 16:
+        total = (total & 0xffff) + (total >> 16)
+    return packet[:2] + struct.pack("!H", ~total & 0xffff) + packet[4:]
+
+
+def test_what_is_no_rsvp_is_dropped(net):
+    up(net, "one")
+    before = net.view("t1")["rsvp"]["malformed"]
+    bad = [b"", b"\x11", b"\x21\x01\0\0\xff\0\0\x08", rsvp(1), rsvp(1, length=4096), rsvp(99), rsvp(2, bytes(64)),
+           rsvp(1, struct.pack("!HBB", 4, 1, 99)), rsvp(1, struct.pack("!HBB", 3, 1, 7)), bytes(1400), b"\xff" * 1400,
+           rsvp(12, rsvp(1, struct.pack("!HBB", 65532, 20, 1)))]
+    sock = net.socket(control("pe1-tn"), socket.SOCK_STREAM)
+    sock.close()
+    with net.inside(control("pe1-tn")):
+        raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, RSVP)
+    raw.bind((net.addresses["pe1-tn", "t1"], 0))
+    for packet in bad:
+        raw.sendto(packet, (net.addresses["t1", "pe1-tn"], 0))
+    raw.close()
+    poll(lambda: net.view("t1")["rsvp"]["malformed"] >= before + len(bad) - 1, 5, "they were counted")
+    assert net.pings("c1", net.address("ce"))
+    assert net.view("t1")["usage"]["lsps"] == 1
+    assert "is dropped: " in net.daemons["t1"].text()
+
+
+def test_a_stranger_is_not_heard(net):
+    """A Hello of somebody who is not the neighbour changes nothing."""
+    before = net.view("t1")["rsvp"]["strangers"]
+    hello = rsvp(20, struct.pack("!HBBII", 12, 22, 1, 77, 0))
+    net.ip(control("pe1-tn"), "addr add 10.77.0.1/32 dev lo")
+    with net.inside(control("pe1-tn")):
+        raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, RSVP)
+    raw.bind(("10.77.0.1", 0))
+    raw.sendto(hello, (net.addresses["t1", "pe1-tn"], 0))
+    raw.close()
+    net.ip(control("pe1-tn"), "addr del 10.77.0.1/32 dev lo")
+    poll(lambda: net.view("t1")["rsvp"]["strangers"] > before, 5, "it was counted")
+    assert all(link["neighbour"] for link in net.view("t1")["links"])
+
+
+# ---- the program ----
+
+def gmplsd(*arguments):
+    return subprocess.run([BUILD / "gmplsd", *map(str, arguments)], text=True, capture_output=True, check=False)
+
+
+def test_the_command_line(net, tmp_path):
+    config = net.directory / "gmplsd-t1.yaml"
+    assert gmplsd("--version").stdout.startswith("gmplsd ")
+    assert gmplsd("--check", config).stdout == f"{config}: fine\n"
+    assert gmplsd().returncode == 2 and "usage:" in gmplsd("--help").stdout
+    bad = tmp_path / "bad.yaml"
+    bad.write_text("node: t1\nnodes: 3\n", encoding="utf-8")
+    done = gmplsd("--check", bad)
+    assert done.returncode == 1 and f"{bad}:2:1: nodes: unknown key" in done.stderr
+
+
+def test_a_second_daemon_ends_with_a_reason(net):
+    done = gmplsd(net.directory / "gmplsd-t1.yaml")
+    assert done.returncode == 1 and "another process has this database open" in done.stderr
+
+
+def test_tshark_finds_nothing_malformed(net):
+    """Of all that passed t1 in the tests above."""
+    types = set(net.dissect("rsvp", "rsvp.msg").split())
+    path, resv, path_err, path_tear, ack, srefresh, hello = "1", "2", "3", "5", "13", "15", "20"
+    assert {path, resv, path_err, path_tear, ack, srefresh, hello} <= types, types
+    # Hellos aside, what is malformed was sent by the test of what is no RSVP.
+    assert LINKS[0] == ("pe1-tn", "t1")
+    ours = f"not (ip.src == {net.addresses['pe1-tn', 't1']})"
+    assert net.dissect(f"_ws.malformed and {ours}", "frame.number") == ""
