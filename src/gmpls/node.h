@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The decisions of a GMPLS node: which LSPs it carries, over which labels and how much bandwidth, and what it says about
- * them to its neighbours, its switch and whoever asked for them. Pure: no socket, no clock; `now` is an argument.
+/* The decisions of a GMPLS node: which LSPs it carries, over which labels and how much bandwidth, and what it says
+ * about them to its neighbours, its switch and whoever asked for them. Pure: no socket, no clock; `now` is an argument.
  *
  * Siblings: gmpls/neighbour (one control channel: soft state, reliability, Hello; the node owns one for each link),
  * gmpls/crossconnect (a cross-connect as flows), proto/rsvp (bytes), proto/pcep (where requests come from).
@@ -22,10 +22,10 @@
  *       |<------------|
  *
  *   A node says Resv before its switch is ready, so signalling takes no switch's time; that the path carries frames is
- *   what the probe shows (RFC 7746 has the idea; the egress turns it around in its switch). No ResvConf is needed for it.
- *   Each end of a link admits what it sends: the downstream direction at its upstream end, the upstream direction at
- *   its downstream end. A label is chosen by the end that receives it. The last ERO sub-objects name the egress's client
- *   port, unnumbered, and its VLAN as a label (RFC 4003); Resv's RRO starts, at the egress, with the same.
+ *   what the probe shows (RFC 7746 has the idea; the egress turns it around in its switch). No ResvConf is needed for
+ *   it. Each end of a link admits what it sends: the downstream direction at its upstream end, the upstream direction
+ *   at its downstream end. A label is chosen by the end that receives it. The last ERO sub-objects name the egress's
+ *   client port, unnumbered, and its VLAN as a label (RFC 4003); Resv's RRO starts, at the egress, with the same.
  *
  * Failure: whoever finds it (admission, label, switch, link, silent neighbour) drops its own state, then tells both
  * sides:
@@ -40,8 +40,8 @@
  *
  * Restart of the node (RFC 3473 §9): its records say what it carried, its switch kept its cross-connects. LSPs are
  * 'recovering' until both sides have refreshed them with the same labels; what is not refreshed in the recovery time is
- * torn. A neighbour's restart: Path is sent again with RECOVERY_LABEL. A neighbour that falls silent after set-up has the
- * restart time that it announced; data flows on meanwhile; then its LSPs are torn.
+ * torn. A neighbour's restart: Path is sent again with RECOVERY_LABEL. A neighbour that falls silent after set-up has
+ * the restart time that it announced; data flows on meanwhile; then its LSPs are torn.
  *
  * Departures, and why:
  *   - Every LSP is bidirectional; a Path without UPSTREAM_LABEL is refused. Nobody here asks for another kind.
@@ -167,8 +167,8 @@ struct node_counters {
 
 struct gmpls_node;
 
-/* The config must be right: label ranges within NODE_LABEL_MIN..MAX, client ids and addresses unique, timers not 0. Null
- * and 'err' if it is not. All links count as down until node_link_data(). */
+/* The config must be right: label ranges within NODE_LABEL_MIN..MAX, client ids and addresses unique, timers not 0.
+ * Null and 'err' if it is not. All links count as down until node_link_data(). */
 struct gmpls_node *node_new(const struct node_config *config, struct mono now, struct err *err);
 void node_free(struct gmpls_node *node);
 
@@ -183,9 +183,9 @@ void node_start(struct gmpls_node *node, struct mono now);
 
 /* A decoded message of the control channel; taken over. */
 void node_receive(struct gmpls_node *node, int link, struct rsvp_message *message, struct mono now);
-/* A message that the decoder refused, with what it had read of it (SESSION, sender and hop if 'has' says so; taken over):
- * answered by PathErr or ResvErr with that error if it is a Path or Resv and names its LSP, else dropped.
- * RFC 2205 §3.10: code 13 (unknown class) or 14 (unknown C-Type), value class << 8 | C-Type. */
+/* A message that the decoder refused, with what it had read of it (SESSION, sender and hop if 'has' says so; taken
+ * over): answered by PathErr or ResvErr with that error if it is a Path or Resv and names its LSP, else dropped. RFC
+ * 2205 §3.10: code 13 (unknown class) or 14 (unknown C-Type), value class << 8 | C-Type. */
 void node_refuse(struct gmpls_node *node, int link, struct rsvp_message *message, uint8_t code, uint16_t value,
                  struct mono now);
 /* A routed message (Notify, Ack) from a node that is no neighbour, or not over a control channel; taken over. */
@@ -193,9 +193,9 @@ void node_receive_routed(struct gmpls_node *node, uint32_t source, struct rsvp_m
 void node_link_data(struct gmpls_node *node, int link, bool up, struct mono now); /* the data link's port */
 void node_client(struct gmpls_node *node, uint32_t id, bool up, struct mono now); /* a client port; up at first */
 
-/* Sets an LSP up; 'cookie' (not 0) is in the one report that ends the set-up: UP, or DOWN and removed. A report GOING_UP
- * comes before. ERR_INVALID (not our ingress, no route, unknown client ...), ERR_EXISTS (the name is in use): the LSP
- * does not exist and no report comes. */
+/* Sets an LSP up; 'cookie' (not 0) is in the one report that ends the set-up: UP, or DOWN and removed. A report
+ * GOING_UP comes before. ERR_INVALID (not our ingress, no route, unknown client ...), ERR_EXISTS (the name is in use):
+ * the LSP does not exist and no report comes. */
 int node_initiate(struct gmpls_node *node, const struct lsp_request *request, uint64_t cookie, struct mono now,
                   struct err *err);
 /* PCUpd: an LSP that is to be as it is, is reported as it is, with the cookie. A change is ERR_UNSUPPORTED (see above);
@@ -236,8 +236,8 @@ struct node_usage { /* sums over the whole node: all 0 when it carries nothing *
     uint64_t reserved_bps;
 };
 struct node_usage node_usage(const struct gmpls_node *node);
-/* Everything: {name, router_id, links: [{name, up, neighbour, unreserved, labels}], clients, lsps: [...], counters}. For
- * a status file and tests; new reference. */
+/* Everything: {name, router_id, links: [{name, up, neighbour, unreserved, labels}], clients, lsps: [...], counters}.
+ * For a status file and tests; new reference. */
 json_t *node_view(const struct gmpls_node *node);
 
 #endif

@@ -251,8 +251,8 @@ enum lsp_tell { TELL_NOBODY = 0, TELL_UP = 1, TELL_DOWN = 2, TELL_BOTH = 3 };
 struct lsp_error refusal_error(const struct gmpls_node *node, const struct refusal *refusal);
 /* Gives back everything, says nothing to anybody but the switch, and frees it. */
 void lsp_release(struct gmpls_node *node, struct gmpls_lsp *lsp);
-/* Ends the LSP here: tells upstream (PathErr with 'error', path state removed; an ingress reports), downstream (PathTear),
- * gives everything back and frees it. */
+/* Ends the LSP here: tells upstream (PathErr with 'error', path state removed; an ingress reports), downstream
+ * (PathTear), gives everything back and frees it. */
 void lsp_end_it(struct gmpls_node *node, struct gmpls_lsp *lsp, unsigned tell, const struct lsp_error *error,
                 struct mono now);
 void lsp_fail(struct gmpls_node *node, struct gmpls_lsp *lsp, struct refusal why, struct mono now); /* tells both */

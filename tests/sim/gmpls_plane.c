@@ -6,8 +6,10 @@
  *
  * When all is quiet and there were no faults for long:
  *
- *   3. both ends of a link carry the same LSPs with the same labels and bandwidth, and the switches have what nodes want
- *   4. an LSP that its ingress calls up takes a frame to the egress's client and back; what nobody asked for is not there
+ *   3. both ends of a link carry the same LSPs with the same labels and bandwidth, and the switches have what nodes
+ *      want
+ *   4. an LSP that its ingress calls up takes a frame to the egress's client and back; what nobody asked for is not
+ *      there
  *   5. every request was answered, once
  *
  * And when all was removed:

@@ -156,36 +156,58 @@ static void spoil(struct net *net, struct lsp_request *request)
     }
 }
 
-static void initiate(struct net *net)
+/* A new LSP; or one that is gone is asked for again, under its name. */
+static struct net_lsp *lsp_to_ask_for(struct net *net, uint32_t from, uint32_t to)
 {
-    uint32_t from = net_chance(net, (uint32_t) net->n_nodes), to = net_chance(net, (uint32_t) net->n_nodes);
-    struct lsp_request request = {.ingress_client = {CLIENT_PORT_VLAN, CLIENT_VLAN_ANY},
-                                  .egress_client = {CLIENT_PORT_VLAN, CLIENT_VLAN_ANY}};
+    size_t l = net->n_lsps ? net_chance(net, (uint32_t) (2 * net->n_lsps)) : 0;
     struct net_lsp *lsp;
-    struct err err = {0};
 
-    if (from == to || !net->nodes[from].node || !random_route(net, from, to, &request.route))
-        return;
-    request.ingress = net->nodes[from].router;
-    request.egress = net->nodes[to].router;
+    if (l >= net->n_lsps || !net->lsps[l].gone || !net->nodes[net->lsps[l].ingress].node) {
+        l = net->n_lsps;
+        net->lsps = array_reserve(net->lsps, net->n_lsps, &net->cap_lsps, sizeof *net->lsps);
+        net->lsps[net->n_lsps++] = (struct net_lsp) {.ingress = from, .egress = to};
+    }
+    lsp = &net->lsps[l];
+    *lsp = (struct net_lsp) {
+        .ingress = lsp->ingress, .egress = lsp->egress, .life = net->nodes[lsp->ingress].life, .asked = 1};
+    snprintf(lsp->name, sizeof lsp->name, "l%zu", l);
+    net->asked++;
+    return lsp;
+}
+
+static struct lsp_request random_request(struct net *net, const struct net_lsp *lsp)
+{
+    struct lsp_request request = {.ingress = net->nodes[lsp->ingress].router,
+                                  .egress = net->nodes[lsp->egress].router,
+                                  .ingress_client = {CLIENT_PORT_VLAN, CLIENT_VLAN_ANY},
+                                  .egress_client = {CLIENT_PORT_VLAN, CLIENT_VLAN_ANY},
+                                  .bandwidth_bps = (uint64_t) net_chance(net, 8) * 50000000,
+                                  .setup_priority = (uint8_t) net_chance(net, 8)};
+
+    memcpy(request.name, lsp->name, sizeof request.name);
+    request.holding_priority = (uint8_t) net_chance(net, request.setup_priority + 1u);
     if (net_chance(net, 3) == 0)
         request.egress_client.interface = CLIENT_PORT_BRIDGE;
     if (net_chance(net, 8) == 0)
         request.ingress_client.vlan = (uint16_t) (1 + net_chance(net, 200));
-    request.setup_priority = (uint8_t) net_chance(net, 8);
-    request.holding_priority = (uint8_t) net_chance(net, request.setup_priority + 1u);
-    request.bandwidth_bps = (uint64_t) net_chance(net, 8) * 50000000;
-    spoil(net, &request);
-    snprintf(request.name, sizeof request.name, "l%zu", net->n_lsps);
-    net->lsps = array_reserve(net->lsps, net->n_lsps, &net->cap_lsps, sizeof *net->lsps);
-    lsp = &net->lsps[net->n_lsps++];
-    *lsp = (struct net_lsp) {.ingress = from,
-                             .egress = to,
-                             .life = net->nodes[from].life,
-                             .asked = 1,
-                             .bandwidth_bps = request.bandwidth_bps};
-    memcpy(lsp->name, request.name, sizeof lsp->name);
-    net_tell(net, "%u is asked for %s to %u, %llu Mbit/s, priorities %u %u", from, lsp->name, to,
+    if (random_route(net, lsp->ingress, lsp->egress, &request.route))
+        spoil(net, &request);
+    return request;
+}
+
+static void initiate(struct net *net)
+{
+    uint32_t from = net_chance(net, (uint32_t) net->n_nodes), to = net_chance(net, (uint32_t) net->n_nodes);
+    struct lsp_request request;
+    struct net_lsp *lsp;
+    struct err err = {0};
+
+    if (from == to || !net->nodes[from].node)
+        return;
+    lsp = lsp_to_ask_for(net, from, to);
+    from = lsp->ingress;
+    request = random_request(net, lsp);
+    net_tell(net, "%u is asked for %s to %u, %llu Mbit/s, priorities %u %u", from, lsp->name, lsp->egress,
              (unsigned long long) request.bandwidth_bps / 1000000, request.setup_priority, request.holding_priority);
     if (node_initiate(net->nodes[from].node, &request, COOKIE_INITIATE(lsp - net->lsps), net_now(net), &err)) {
         net_tell(net, "%u refuses: %s", from, err.text);
@@ -208,11 +230,7 @@ static void remove_lsp(struct net *net, size_t l, bool force)
     lsp->removals++;
     if (node_remove(node->node, lsp->name, force, COOKIE_REMOVE(l), net_now(net), &err))
         lsp->removals--;
-    if (node->life == lsp->life)
-        net_drain(net, lsp->ingress);
-    else { /* answers to requests of this life only are counted */
-        net_drain(net, lsp->ingress);
-    }
+    net_drain(net, lsp->ingress);
 }
 
 /* ---- the run of a seed ---- */
@@ -326,7 +344,7 @@ static bool simulate(uint64_t seed, bool trace, struct totals *totals)
         printf("seed %llu (%s) broke %s\n", (unsigned long long) seed, networks[seed % ARRAY_LEN(networks)],
                net->broken.text);
     totals->happenings += net->happenings;
-    totals->lsps += net->n_lsps;
+    totals->lsps += net->asked;
     totals->up += net->reached_up;
     totals->refused += net->refused;
     totals->failed += net->failed;

@@ -82,7 +82,6 @@ struct net_lsp { /* as its asker sees it */
     unsigned asked, answered; /* initiate */
     unsigned removals, removals_answered;
     bool up, gone;
-    uint64_t bandwidth_bps;
 };
 
 struct net {
@@ -103,7 +102,7 @@ struct net {
     bool trace;
     bool quick; /* no invariants after each happening: for measuring */
     struct err broken;
-    uint64_t happenings, messages, reached_up, refused, failed, crashes, cuts;
+    uint64_t happenings, messages, asked, reached_up, refused, failed, crashes, cuts;
 };
 
 /* gmpls_world.c */
