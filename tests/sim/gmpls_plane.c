@@ -12,6 +12,8 @@
  *      there
  *   5. every request was answered, once
  *
+ *      Where no message was lost and no node crashed, all this holds after a moment: nothing is left to time out.
+ *
  * And when all was removed:
  *
  *   6. no node has an LSP, label, VLAN, bandwidth or record, no switch a cross-connect */
@@ -125,7 +127,7 @@ static void check_link(struct net *net, uint32_t n, const struct node_link *link
     size_t labels = 0;
 
     for (const struct lsp_end *a = link->ends; a; a = a->next) {
-        sum += a->reserved ? a->lsp->tspec.rate_bps : 0;
+        sum += a->lsp->tspec.rate_bps;
         labels++;
         if (label_is_free(&link->labels, a->side.in_label))
             net_break(net, "1: node %u: label %u on link %s is not from the pool", n, a->side.in_label,

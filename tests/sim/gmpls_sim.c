@@ -9,7 +9,8 @@
 #include "base/alloc.h"
 #include "gmpls_world.h"
 
-#define SETTLE_MS 100000 /* longer than any timer of theirs runs */
+#define SETTLE_MS 100000     /* longer than any timer of theirs runs */
+#define SETTLE_SOON_MS 10000 /* shorter than the lifetime of soft state, longer than a set-up may take */
 #define COOKIE_INITIATE(l) (2 * (uint64_t) (l) + 2)
 #define COOKIE_REMOVE(l) (2 * (uint64_t) (l) + 3)
 
@@ -197,7 +198,7 @@ static struct lsp_request random_request(struct net *net, const struct net_lsp *
 
 static void initiate(struct net *net)
 {
-    uint32_t from = net_chance(net, (uint32_t) net->n_nodes), to = net_chance(net, (uint32_t) net->n_nodes);
+    uint32_t from = net_chance(net, net->n_busy), to = net_chance(net, net->n_busy);
     struct lsp_request request;
     struct net_lsp *lsp;
     struct err err = {0};
@@ -235,14 +236,17 @@ static void remove_lsp(struct net *net, size_t l, bool force)
 
 /* ---- the run of a seed ---- */
 
-static void cut_cable(struct net *net)
+/* 'reliable': only what is noticed at once fails, so that nothing may need a timer to be put right. */
+static void cut_cable(struct net *net, bool reliable)
 {
     uint32_t c = net_chance(net, (uint32_t) net->n_cables);
-    unsigned what = 1 + net_chance(net, 3); /* data plane, control channel, both */
+    unsigned what = reliable ? 1 : 1 + net_chance(net, 3); /* data plane, control channel, both */
 
     net->cuts++;
     net_cable_set(net, c, !(what & 1), !(what & 2));
     net_at(net, 200 + net_chance(net, 20000), HAPPENS_CABLE, c)->b = 3;
+    if (what & 2) /* what is removed now, the other end does not hear of */
+        net_run(net, net_chance(net, 4000));
 }
 
 static void client_flaps(struct net *net)
@@ -255,22 +259,29 @@ static void client_flaps(struct net *net)
     }
 }
 
-static void disturb(struct net *net, bool faults)
+static void remove_some(struct net *net)
+{
+    for (uint32_t n = net->n_lsps ? 1 + net_chance(net, 3) : 0; n > 0; n--)
+        remove_lsp(net, net_chance(net, (uint32_t) net->n_lsps), net_chance(net, 4) == 0);
+}
+
+static void disturb(struct net *net, bool reliable)
 {
     uint32_t dice = net_chance(net, 100);
 
-    if (dice < 60 || !faults) {
+    if (dice < 60) {
         initiate(net);
-    } else if (dice < 80) {
-        if (net->n_lsps)
-            remove_lsp(net, net_chance(net, (uint32_t) net->n_lsps), net_chance(net, 4) == 0);
-    } else if (dice < 88) {
+    } else if (dice < 75) {
+        remove_some(net);
+    } else if (dice < 84 && !reliable) {
         uint32_t n = net_chance(net, (uint32_t) net->n_nodes);
 
         if (net->nodes[n].node)
             net_crash(net, n, 100 + net_chance(net, 20000));
-    } else if (dice < 97) {
-        cut_cable(net);
+    } else if (dice < 96) {
+        cut_cable(net, reliable);
+        if (net_chance(net, 2))
+            remove_some(net);
     } else {
         client_flaps(net);
     }
@@ -279,58 +290,74 @@ static void disturb(struct net *net, bool faults)
 static const char *const networks[] = {"abilene", "geant2012", "abilene", "nobel-eu",
                                        "abilene", "geant2012", "cogentco"};
 
-static void choose_faults(struct net *net)
+static void choose_faults(struct net *net, bool reliable)
 {
     static const unsigned lost[] = {0, 2, 10, 30}, twice[] = {0, 5, 20}, refused[] = {0, 0, 3};
     static const int64_t delay[] = {1, 10, 50, 300};
 
+    net->percent_refused = refused[net_chance(net, ARRAY_LEN(refused))];
+    net->delay_max = delay[net_chance(net, reliable ? 3 : ARRAY_LEN(delay))];
+    net->faults_until = INT64_MAX;
+    if (reliable)
+        return;
     net->percent_lost = lost[net_chance(net, ARRAY_LEN(lost))];
     net->percent_twice = twice[net_chance(net, ARRAY_LEN(twice))];
-    net->percent_refused = refused[net_chance(net, ARRAY_LEN(refused))];
-    net->delay_max = delay[net_chance(net, ARRAY_LEN(delay))];
-    net->faults_until = INT64_MAX;
+    net->crash_within = true;
 }
 
-static void remove_all(struct net *net)
+static void remove_all(struct net *net, int64_t settle_ms)
 {
     for (size_t l = 0; l < net->n_lsps && net->broken.code == 0; l++)
         remove_lsp(net, l, net_chance(net, 4) == 0);
-    net_run(net, SETTLE_MS);
+    net_run(net, settle_ms);
 }
 
 static void run_seed(struct net *net)
 {
-    bool faults = net->seed % 4 != 0;
-    unsigned happenings = 20 + net_chance(net, 60);
+    bool reliable = net->seed % 4 == 0;
+    int64_t settle_ms = reliable ? SETTLE_SOON_MS : SETTLE_MS;
+    unsigned happenings = 30 + net_chance(net, 120);
 
+    /* Where all want to go, they are in each other's way. */
+    net->n_busy = net_chance(net, 2) ? 4 : (uint32_t) net->n_nodes;
     net_start(net);
-    if (faults)
-        choose_faults(net);
+    choose_faults(net, reliable);
     for (unsigned h = 0; h < happenings && net->broken.code == 0; h++) {
         net_run(net, net_chance(net, 10) ? net_chance(net, 300) : net_chance(net, 5000));
         if (net->broken.code == 0)
-            disturb(net, faults);
+            disturb(net, reliable);
     }
     net->faults_until = net->now;
     net->delay_max = 5;
     net_tell(net, "no more faults");
-    net_run(net, SETTLE_MS);
+    net_run(net, settle_ms);
     if (net->broken.code == 0)
         check_quiet(net);
     for (unsigned i = 0; i < 5 && net->broken.code == 0; i++)
         initiate(net);
-    net_run(net, SETTLE_MS / 2);
+    net_run(net, settle_ms / 2);
     if (net->broken.code == 0)
         check_quiet(net);
     if (net->broken.code == 0)
-        remove_all(net);
+        remove_all(net, settle_ms);
     if (net->broken.code == 0)
         check_empty(net);
 }
 
 struct totals {
-    uint64_t happenings, lsps, up, refused, failed, crashes, cuts;
+    uint64_t happenings, lsps, up, refused, failed, crashes, cuts, expired, recovered, preempted;
 };
+
+static void add_counters(const struct net *net, struct totals *totals)
+{
+    for (size_t n = 0; n < net->n_nodes; n++) {
+        const struct node_counters *counters = net->nodes[n].node ? node_counters(net->nodes[n].node) : NULL;
+
+        totals->expired += counters ? counters->expired : 0;
+        totals->recovered += counters ? counters->recovered : 0;
+        totals->preempted += counters ? counters->preempted : 0;
+    }
+}
 
 static bool simulate(uint64_t seed, bool trace, struct totals *totals)
 {
@@ -350,6 +377,7 @@ static bool simulate(uint64_t seed, bool trace, struct totals *totals)
     totals->failed += net->failed;
     totals->crashes += net->crashes;
     totals->cuts += net->cuts;
+    add_counters(net, totals);
     net_free(net);
     free(net);
     return good;
@@ -394,12 +422,13 @@ int main(int argc, char **argv)
         else
             failed++;
     }
-    printf(
-        "%llu happenings, %llu LSPs asked for: %llu came up, %llu were refused, %llu failed later; %llu crashes, %llu "
-        "cables cut\n",
-        (unsigned long long) totals.happenings, (unsigned long long) totals.lsps, (unsigned long long) totals.up,
-        (unsigned long long) totals.refused, (unsigned long long) totals.failed, (unsigned long long) totals.crashes,
-        (unsigned long long) totals.cuts);
+    printf("%llu happenings, %llu crashes, %llu cables cut; %llu LSPs asked for: %llu came up, %llu were refused, %llu "
+           "failed later; at single nodes %llu were preempted, %llu timed out, %llu recovered\n",
+           (unsigned long long) totals.happenings, (unsigned long long) totals.crashes,
+           (unsigned long long) totals.cuts, (unsigned long long) totals.lsps, (unsigned long long) totals.up,
+           (unsigned long long) totals.refused, (unsigned long long) totals.failed,
+           (unsigned long long) totals.preempted, (unsigned long long) totals.expired,
+           (unsigned long long) totals.recovered);
     printf("%llu passed, %llu failed\n", (unsigned long long) passed, (unsigned long long) failed);
     return failed ? 1 : 0;
 }

@@ -237,7 +237,7 @@ void net_drain(struct net *net, uint32_t n)
         if (!node->crashing)
             carry_out(net, n, &action);
         node_action_free(&action);
-        if (net->now < net->faults_until && net_chance(net, 20000) == 0)
+        if (net->crash_within && net->now < net->faults_until && net_chance(net, 5000) == 0)
             node->crashing = true;
     }
     if (node->crashing) {

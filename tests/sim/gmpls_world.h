@@ -88,7 +88,9 @@ struct net {
     uint64_t seed, random;
     int64_t now, faults_until;
     unsigned percent_lost, percent_twice, percent_refused;
+    bool crash_within; /* also between two actions of one input */
     int64_t delay_max;
+    uint32_t n_busy; /* nodes that LSPs start and end at */
     struct topology topology;
     struct net_node *nodes;
     size_t n_nodes;
