@@ -147,7 +147,8 @@ static void peer_hears(struct node_world *w, enum peer peer)
         if (event.type != NEIGHBOUR_MESSAGE)
             continue;
         tell_message(w, name, &event.message);
-        peer_forgets(w, peer, &event.message);
+        if (!w->stubborn)
+            peer_forgets(w, peer, &event.message);
         rsvp_message_free(&event.message);
     }
 }

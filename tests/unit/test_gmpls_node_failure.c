@@ -438,6 +438,34 @@ static void what_is_no_longer_refreshed_ends(void **state)
     node_world_end(w);
 }
 
+/* Whoever refreshes what is gone is told so, and has to say all of it again. */
+static void what_is_gone_is_not_refreshed(void **state)
+{
+    struct node_world *w = node_world();
+    struct neighbour_key key = {RSVP_RESV, about(RSVP_RESV, 1).session, about(RSVP_RESV, 1).sender};
+
+    (void) state;
+    w->stubborn = true;
+    transit_stands(w, 1);
+    node_link_data(w->node, B, false, w->now);
+    node_link_data(w->node, B, true, w->now);
+    carry(w);
+    want(w, "A <-- PathErr 25/9 at 10.252.2.1 removed"); /* A <-- N */
+    want(w, "B <-- PathTear");                           /* N --> B */
+    want(w, "xc clear A 1000/501 B 2000/601");
+    neighbour_forget(w->peers[B], &key); /* first A alone */
+    pass_ms(w, 60000);
+    want(w, "B <-- Path upstream 2001 ERO 10.252.2.2"); /* N --> B */
+    says(w, B, resv(1, 600));                           /* N <-- B */
+    says(w, A, about(RSVP_PATH_TEAR, 1));               /* A --> N */
+    pass_over(w);
+    nothing_left(w);
+    pass_ms(w, 60000);
+    want(w, "B <-- ResvErr 3/0"); /* N --> B */
+    pass_over(w);
+    node_world_end(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -460,6 +488,7 @@ int main(void)
         cmocka_unit_test(a_silent_upstream_has_it_too),
         cmocka_unit_test(a_set_up_does_not_wait_for_the_silent),
         cmocka_unit_test(what_is_no_longer_refreshed_ends),
+        cmocka_unit_test(what_is_gone_is_not_refreshed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

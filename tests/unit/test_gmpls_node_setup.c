@@ -170,6 +170,11 @@ static void a_path_that_changes_takes_the_place_of_the_old(void **state)
     want(w, "B <-- PathTear");                          /* N --> B */
     want(w, "C <-- Path upstream 3000 ERO 10.252.3.2"); /* N --> C */
     message = path(1);
+    message.upstream_label = 777;
+    ero(&message, 2, (const struct lsp_hop[]) {hop(LOCAL(A)), hop(REMOTE(C))});
+    says(w, A, message);                                /* A --> N: A has lost its labels */
+    want(w, "C <-- Path upstream 3001 ERO 10.252.3.2"); /* N --> C */
+    message = path(1);
     message.tspec.rate_bps = 500 * MBPS;
     says(w, A, message);                                /* A --> N: more than there is */
     want(w, "A <-- PathErr 1/2 at 10.252.1.1 removed"); /* A <-- N */
