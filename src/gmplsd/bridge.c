@@ -16,7 +16,8 @@ struct request {
     uint64_t request; /* the caller's */
     bridge_done_fn *done;
     bridge_read_fn *read;
-    struct flow_list flows;
+    struct bridge_content content; /* that was read so far */
+    bool meters;                   /* the flows are there, and the meters are being read */
 };
 
 struct connection {
@@ -123,6 +124,13 @@ static struct request *find_request(const struct bridge *bridge, uint64_t id)
     return r;
 }
 
+static void free_content(struct bridge_content *content)
+{
+    flow_list_free(&content->flows);
+    free(content->meters);
+    *content = (struct bridge_content) {0};
+}
+
 static void end_request(struct bridge *bridge, struct request *r, const struct err *err)
 {
     struct request **at = &bridge->requests;
@@ -132,12 +140,13 @@ static void end_request(struct bridge *bridge, struct request *r, const struct e
     *at = r->next;
     if (!r->next)
         bridge->requests_end = at;
-    if (r->read && err->code)
-        flow_list_free(&r->flows);
+    if (err->code)
+        free_content(&r->content);
     if (r->read)
-        r->read(bridge->arg, r->request, &r->flows, err);
+        r->read(bridge->arg, &r->content, err);
     else
         r->done(bridge->arg, r->request, err);
+    free_content(&r->content);
     free(r);
 }
 
@@ -166,11 +175,10 @@ void bridge_apply(struct bridge *bridge, struct flow_txn *txn, uint64_t request,
     refuse_request(bridge, r);
 }
 
-void bridge_read(struct bridge *bridge, uint8_t table, uint64_t cookie, uint64_t mask, uint64_t request,
-                 bridge_read_fn *done)
+void bridge_read(struct bridge *bridge, uint64_t cookie, uint64_t mask, bridge_read_fn *done)
 {
-    struct request *r = add_request(bridge, request);
-    struct of_flow_query query = {table, cookie, mask};
+    struct request *r = add_request(bridge, 0);
+    struct of_flow_query query = {FLOW_TABLE_ALL, cookie, mask};
 
     r->read = done;
     if (!bridge->active) {
@@ -179,6 +187,17 @@ void bridge_read(struct bridge *bridge, uint8_t table, uint64_t cookie, uint64_t
     }
     of_session_read_flows(bridge->active->session, &query, r->id, bridge->config.timeout_ms, loop_now(bridge->loop));
     run(bridge->active);
+}
+
+/* One part of an answer is there as a whole. */
+static void request_done(struct bridge *bridge, struct request *r, const struct err *err)
+{
+    if (!r->read || err->code || r->meters) {
+        end_request(bridge, r, err);
+        return;
+    }
+    r->meters = true;
+    of_session_read_meters(bridge->active->session, r->id, bridge->config.timeout_ms, loop_now(bridge->loop));
 }
 
 int bridge_packet_out(struct bridge *bridge, uint32_t in_port, const struct flow_action *actions, size_t n_actions,
@@ -245,14 +264,24 @@ static void handle_event(struct connection *connection, struct of_event *event)
     case OF_EVENT_FLOW:
         r = find_request(bridge, event->request);
         if (r && r->read) {
-            flow_list_add(&r->flows, event->flow);
+            flow_list_add(&r->content.flows, event->flow);
             event->flow.actions = NULL;
+        }
+        break;
+    case OF_EVENT_METER:
+        r = find_request(bridge, event->request);
+        if (r && r->read) {
+            struct bridge_content *content = &r->content;
+
+            content->meters = array_reserve(content->meters, content->n_meters, &content->cap_meters,
+                                            sizeof *content->meters);
+            content->meters[content->n_meters++] = event->meter;
         }
         break;
     case OF_EVENT_DONE:
         r = find_request(bridge, event->request);
         if (r)
-            end_request(bridge, r, &event->err);
+            request_done(bridge, r, &event->err);
         break;
     case OF_EVENT_ERROR:
         log_warn(FAULT_PEER, "bridge", "the switch complains: %s", event->err.text);
@@ -419,7 +448,7 @@ void bridge_free(struct bridge *bridge)
     while (bridge->requests) {
         struct request *next = bridge->requests->next;
 
-        flow_list_free(&bridge->requests->flows);
+        free_content(&bridge->requests->content);
         free(bridge->requests);
         bridge->requests = next;
     }

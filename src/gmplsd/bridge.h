@@ -30,8 +30,15 @@ struct bridge_callbacks {
  * (it may or may not have done it), ERR_UNREACHABLE (it has not). Called once for each request, also when the bridge
  * goes down; not by bridge_free(). */
 typedef void bridge_done_fn(void *arg, uint64_t request, const struct err *err);
-/* The same for a read; 'flows' is taken over, and empty after a failure. */
-typedef void bridge_read_fn(void *arg, uint64_t request, struct flow_list *flows, const struct err *err);
+/* What a bridge holds; all empty after a failure. */
+struct bridge_content {
+    struct flow_list flows;
+    struct flow_meter *meters;
+    size_t n_meters, cap_meters;
+};
+
+/* The same for a read; 'content' is valid during the call. */
+typedef void bridge_read_fn(void *arg, const struct bridge_content *content, const struct err *err);
 
 /* Null and 'err' if it cannot listen. */
 struct bridge *bridge_new(struct loop *loop, const struct bridge_config *config,
@@ -45,9 +52,8 @@ uint32_t bridge_port(const struct bridge *bridge, const char *name, bool *link);
 
 /* Applies 'txn' as one, after all that were given before; its memory is taken over. 'request' is the caller's. */
 void bridge_apply(struct bridge *bridge, struct flow_txn *txn, uint64_t request, bridge_done_fn *done);
-/* Reads the flows of 'table' (FLOW_TABLE_ALL: every) whose cookie equals 'cookie' under 'mask'. */
-void bridge_read(struct bridge *bridge, uint8_t table, uint64_t cookie, uint64_t mask, uint64_t request,
-                 bridge_read_fn *done);
+/* Reads all flows whose cookie equals 'cookie' under 'mask', and all meters. */
+void bridge_read(struct bridge *bridge, uint64_t cookie, uint64_t mask, bridge_read_fn *done);
 /* Puts a frame through these actions. Best effort. */
 int bridge_packet_out(struct bridge *bridge, uint32_t in_port, const struct flow_action *actions, size_t n_actions,
                       const uint8_t *frame, size_t size, struct err *err);

@@ -281,20 +281,31 @@ static bool is_listed(const struct id_list *list, uint32_t id)
     return list->n && bsearch(&id, list->ids, list->n, sizeof id, compare_ids);
 }
 
-/* Removes the LSPs of 'flows' that are not to stand. Returns how many. */
-static unsigned clear_strays(struct repair *repair, const struct flow_list *flows)
+/* LSPs of which something is there. A meter may be without flows: it is added before them. */
+static struct id_list found_ids(const struct bridge_content *content)
 {
-    struct id_list standing = {0}, found = {0};
+    struct id_list found = {0};
+    enum xc_cookie_kind kind;
+    struct node_xc xc = {0};
+
+    for (size_t i = 0; i < content->flows.n; i++)
+        if (xc_cookie_parse(content->flows.flows[i].cookie, &kind, &xc.id) && kind == XC_COOKIE_LSP)
+            list_id(&found, &xc);
+    for (size_t i = 0; i < content->n_meters; i++) {
+        xc.id = content->meters[i].id;
+        if (xc.id <= XC_ID_MAX)
+            list_id(&found, &xc);
+    }
+    return found;
+}
+
+/* Removes the LSPs that are not to stand. Returns how many. */
+static unsigned clear_strays(struct repair *repair, const struct bridge_content *content)
+{
+    struct id_list standing = {0}, found = found_ids(content);
     unsigned strays = 0;
 
     node_xc_each(repair->switching->daemon->node, list_id, &standing);
-    for (size_t i = 0; i < flows->n; i++) {
-        enum xc_cookie_kind kind;
-        struct node_xc xc = {0};
-
-        if (xc_cookie_parse(flows->flows[i].cookie, &kind, &xc.id) && kind == XC_COOKIE_LSP)
-            list_id(&found, &xc);
-    }
     sort(&standing);
     sort(&found);
     for (size_t i = 0; i < found.n; i++) {
@@ -308,21 +319,19 @@ static unsigned clear_strays(struct repair *repair, const struct flow_list *flow
     return strays;
 }
 
-static void flows_read(void *arg, uint64_t request, struct flow_list *flows, const struct err *err)
+static void content_read(void *arg, const struct bridge_content *content, const struct err *err)
 {
     struct switching *s = arg;
     struct repair repair = {.switching = s};
     unsigned strays;
 
-    (void) request;
     s->repairing = false;
     if (err->code) {
         repaired(s, 0, err);
         return;
     }
     xc_base(&repair.txn);
-    strays = clear_strays(&repair, flows);
-    flow_list_free(flows);
+    strays = clear_strays(&repair, content);
     send_repair(&repair);
     node_xc_each(s->daemon->node, set_again, &repair);
     for (unsigned i = 0; i < s->daemon->config->clients_count; i++)
@@ -339,7 +348,7 @@ static void start_repair(struct switching *s)
     if (!bridge_is_up(s->bridge) || s->repairing)
         return;
     s->repairing = true;
-    bridge_read(s->bridge, FLOW_TABLE_ALL, xc_cookie(XC_COOKIE_BASE, 0), COOKIE_MASK, 0, flows_read);
+    bridge_read(s->bridge, xc_cookie(XC_COOKIE_BASE, 0), COOKIE_MASK, content_read);
 }
 
 /* ---- ports ---- */

@@ -11,7 +11,9 @@ import contextlib
 import http.client
 import json
 import os
+import pwd
 import re
+import shutil
 import signal
 import subprocess
 from pathlib import Path
@@ -25,6 +27,7 @@ ROUTER_IDS = {node: f"10.253.0.{number}" for node, number in NODES.items()}
 MANAGEMENT = {node: f"10.99.0.{number}" for node, number in NODES.items()}
 PCE, PCEP_PORT, PCE_HTTP_PORT, STATUS_PORT = "10.99.0.254", 4189, 8282, 8081
 NO_TAG = 0xffff
+FLOODS = "t1"                           # has a zebra; the others flood nothing
 BANDWIDTH = 1000
 
 
@@ -57,6 +60,7 @@ class Signalling(Circuits):
     def __init__(self, directory, prefix="gm-"):
         super().__init__(directory, None, prefix)
         self.daemons = {}
+        self.frr = Path("/tmp") / f"{prefix}frr"      # zebra gives its rights up, so no directory of root's alone
         self.addresses = {}             # (node, other): of the control channel's end
         for number, (a, b) in enumerate(LINKS, 1):
             self.addresses[a, b], self.addresses[b, a] = f"10.252.{number}.1", f"10.252.{number}.2"
@@ -91,6 +95,7 @@ class Signalling(Circuits):
                                         self.directory / f"gmplsd-{node}.yaml")
             self.vsctl("set-controller", node, f"tcp:{MANAGEMENT[node]}:6653", "--", "set", "controller", node,
                        "connection-mode=out-of-band", "max_backoff=1000", "inactivity_probe=5000")
+        self.daemons["zebra"] = self.zebra()
         self.daemons["pce"] = Daemon(self, "switches", self.directory / "pce.log", BUILD / "tests" / "pce", PCE,
                                      str(PCEP_PORT), str(PCE_HTTP_PORT))
         for daemon in self.daemons.values():
@@ -108,6 +113,25 @@ class Signalling(Circuits):
                     edge.append(other)
         self.ip(control(node), *(f"route add {ROUTER_IDS[to]}/32 via {self.addresses[via, node]} src {ROUTER_IDS[node]}"
                                  for to, via in ways.items() if via))
+
+    def zebra(self):
+        """FRR's, that would pass what it is told on to an ospfd."""
+        home = self.frr
+        home.mkdir(exist_ok=True)
+        lines = [f"interface c-{FLOODS}.{other}\n bandwidth {BANDWIDTH}\n link-params\n  enable\n exit-link-params\n"
+                 for other in self.neighbours(FLOODS)]
+        (home / "zebra.conf").write_text("hostname zebra\n" + "".join(lines), encoding="ascii")
+        owner = pwd.getpwnam("frr")
+        for path in (home, home / "zebra.conf"):
+            os.chown(path, owner.pw_uid, owner.pw_gid)
+        return Daemon(self, control(FLOODS), self.directory / "zebra.log", "/usr/lib/frr/zebra", "-z", home / "zserv.api",
+                      "--vty_socket", home, "-i", home / "zebra.pid", "-f", home / "zebra.conf", "-P", "0")
+
+    def flooded(self, other):
+        """Bytes per second by priority, that zebra has as unreserved on the link to 'other'."""
+        text = self.ns(control(FLOODS), "vtysh", "--vty_socket", str(self.frr), "-d", "zebra", "-c",
+                       f"show interface c-{FLOODS}.{other}")
+        return [float(value) for value in re.findall(r"\[\d\]: ([0-9.e+]+)", text)]
 
     def configure(self, node, **timers):
         links = [{"name": f"{node}-{other}", "port": f"{node}.{other}", "interface": f"c-{node}.{other}",
@@ -127,6 +151,8 @@ class Signalling(Circuits):
                 "status": {"address": "127.0.0.1", "port": STATUS_PORT}, "te-links": links, "clients": clients,
                 "timers": {"hello-ms": 100, "hello-miss": 4, "refresh-ms": 1000, "restart-ms": 3000,
                            "recovery-ms": 3000, "setup-ms": 3000, **timers}}
+        if node == FLOODS:
+            text["zebra-vty"] = str(self.frr / "zebra.vty")
         (self.directory / f"gmplsd-{node}.yaml").write_text(json.dumps(text), encoding="utf-8")
 
     def wait_ready(self, nodes=tuple(NODES)):
@@ -143,6 +169,7 @@ class Signalling(Circuits):
         for daemon in self.daemons.values():
             daemon.stop(kill=True)
         super().down()
+        shutil.rmtree(self.frr, ignore_errors=True)
 
     # what tests ask
 

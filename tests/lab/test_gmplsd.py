@@ -5,6 +5,7 @@ signalling.py has the map."""
 import socket
 import struct
 import subprocess
+import threading
 import time
 
 import pytest
@@ -90,6 +91,16 @@ def test_a_hundred_circuits_leave_nothing(net):
     assert net.view("t1")["counters"]["set_up"] >= 100
 
 
+def test_free_bandwidth_is_told_to_ospf(net):
+    whole = 1_000_000_000 / 8
+    poll(lambda: net.flooded("t2") == [whole] * 8, 5, f"all is free: {net.flooded('t2')}")
+    up(net, "one", mbps=200, setup=4, holding=3)
+    left = [whole] * 3 + [whole - 200_000_000 / 8] * 5
+    poll(lambda: net.flooded("t2") == left, 5, f"it is taken from priority 3 down: {net.flooded('t2')}")
+    assert net.remove("one")[0] == 200
+    poll(lambda: net.flooded("t2") == [whole] * 8, 5, f"all is free again: {net.flooded('t2')}")
+
+
 # ---- refusals ----
 
 def test_bandwidth_is_refused_and_the_other_path_taken(net):
@@ -166,6 +177,23 @@ def test_a_restarted_daemon_keeps_its_circuits(net, node, kill):
         assert net.pings("c1", net.address("ce"))
     assert net.installed(node) == before
     assert net.remove("one")[0] == 200
+
+
+@pytest.mark.parametrize("node", ["pe1-tn", "t1", "pe5"])
+def test_a_daemon_killed_in_the_middle_of_a_set_up(net, node):
+    """Whatever came of it: what is reported can be removed, and else nothing is there."""
+    for milliseconds in (0, 2, 6):
+        name = f"one-{milliseconds}"
+        asking = threading.Thread(target=net.set_up, args=(name, ("c1", "ce"), LONG))
+        asking.start()
+        time.sleep(milliseconds / 1000)     # not waited for: any moment will do
+        net.daemons[node].stop(kill=True)
+        net.daemons[node].start()
+        net.wait_ready()
+        asking.join()
+        poll(lambda name=name: net.reports()[ROUTER_IDS["pe1-tn"]].get(name, {}).get("state") in (None, "up"), 10,
+             "it is up, or was given up")
+        net.remove(name)
 
 
 def test_a_daemon_that_was_away_too_long_gives_up_what_nobody_refreshes(net):

@@ -23,6 +23,7 @@
 struct waiting {
     struct waiting *next;
     struct http_request *request;
+    struct pcc *pcc; /* that was asked */
     uint64_t id;
     char name[LSP_NAME_SIZE];
     bool removal;
@@ -116,6 +117,12 @@ static void take_done(struct pcc *pcc, const struct pcep_event *event)
 static void free_pcc(struct pcc *pcc)
 {
     struct pcc **at = &pcc->pce->pccs;
+
+    for (struct waiting *w = pcc->pce->waiting, *next; w; w = next) {
+        next = w->next;
+        if (w->pcc == pcc)
+            answer_waiting(pcc->pce, w, 409, json_pack("{s:s}", "error", "the session has gone"));
+    }
 
     while (*at != pcc)
         at = &(*at)->next;
@@ -271,11 +278,13 @@ static struct pcc *pcc_with(const struct pce *pce, const char *lsp)
     return pcc;
 }
 
-static struct waiting *wait_for(struct pce *pce, struct http_request *request, const char *name, bool removal)
+static struct waiting *wait_for(struct pcc *pcc, struct http_request *request, const char *name, bool removal)
 {
     struct waiting *waiting = xcalloc(1, sizeof *waiting);
+    struct pce *pce = pcc->pce;
 
-    *waiting = (struct waiting) {.next = pce->waiting, .request = request, .id = ++pce->last_id, .removal = removal};
+    *waiting = (struct waiting) {
+        .next = pce->waiting, .request = request, .pcc = pcc, .id = ++pce->last_id, .removal = removal};
     snprintf(waiting->name, sizeof waiting->name, "%s", name);
     pce->waiting = waiting;
     return waiting;
@@ -290,7 +299,7 @@ static void create(struct pce *pce, struct http_request *request, const char *na
     struct lsp_request lsp = request_of(body, name);
 
     if (pcc) {
-        struct waiting *waiting = wait_for(pce, request, name, false);
+        struct waiting *waiting = wait_for(pcc, request, name, false);
 
         pcep_session_initiate(pcc->session, &lsp, waiting->id, TIMEOUT_MS, loop_now(pce->loop));
         run(pcc);
@@ -306,7 +315,7 @@ static void delete (struct pce *pce, struct http_request *request, const char *n
     struct pcc *pcc = pcc_with(pce, name);
 
     if (pcc) {
-        struct waiting *waiting = wait_for(pce, request, name, true);
+        struct waiting *waiting = wait_for(pcc, request, name, true);
 
         pcep_session_remove(pcc->session, name, waiting->id, TIMEOUT_MS, loop_now(pce->loop));
         run(pcc);
