@@ -384,17 +384,22 @@ void node_receive(struct gmpls_node *node, int link, struct rsvp_message *messag
 void node_refuse(struct gmpls_node *node, int link, struct rsvp_message *message, uint8_t code, uint16_t value,
                  struct mono now)
 {
-    bool named = message->has & RSVP_HAS_SESSION && message->has & RSVP_HAS_SENDER;
+    bool named = code && message->has & RSVP_HAS_SESSION && message->has & RSVP_HAS_SENDER;
+    uint32_t unread = ~message->has & RSVP_HAS_TSPEC;
 
     if (named && message->type == RSVP_PATH) {
-        struct lsp_error error = {
-            .node = node->config.router_id, .code = code, .value = value, .path_state_removed = true};
+        struct lsp_error error = {.node = node->config.router_id,
+                                  .code = code,
+                                  .value = value,
+                                  .path_state_removed = !lsp_find(node, &message->session, &message->sender)};
         struct rsvp_message answer = message_path_err(&message->session, &message->sender, &message->tspec, &error);
 
+        answer.has &= ~unread;
         link_send(node, link, &answer, now);
     } else if (named && message->type == RSVP_RESV) {
         struct rsvp_message answer = message_resv_err(node, link, message, code, value);
 
+        answer.has &= ~unread;
         link_send(node, link, &answer, now);
     }
     rsvp_message_free(message);

@@ -184,8 +184,9 @@ void node_start(struct gmpls_node *node, struct mono now);
 /* A decoded message of the control channel; taken over. */
 void node_receive(struct gmpls_node *node, int link, struct rsvp_message *message, struct mono now);
 /* A message that the decoder refused, with what it had read of it (SESSION, sender and hop if 'has' says so; taken
- * over): answered by PathErr or ResvErr with that error if it is a Path or Resv and names its LSP, else dropped. RFC
- * 2205 §3.10: code 13 (unknown class) or 14 (unknown C-Type), value class << 8 | C-Type. */
+ * over): answered by PathErr or ResvErr with that error if it is a Path or Resv and names its LSP, else dropped. An LSP
+ * that stands stays as it is. RFC 2205 §3.10: code 13 (unknown class) or 14 (unknown C-Type), value class << 8 |
+ * C-Type; 0: no answer. */
 void node_refuse(struct gmpls_node *node, int link, struct rsvp_message *message, uint8_t code, uint16_t value,
                  struct mono now);
 /* A routed message (Notify, Ack) from a node that is no neighbour, or not over a control channel; taken over. */

@@ -107,7 +107,7 @@ static void take_refusal(struct signalling *s, int link, const struct raw_packet
     AUTO_FREE char *text = xasprintf("an RSVP message from %s is dropped: %s", ipv4_format(packet->source, address),
                                      err->text);
     complain(s, link_name(s, link), text);
-    if (is_of_neighbour(s, link, packet, &about))
+    if (refusal->answer && is_of_neighbour(s, link, packet, &about))
         node_refuse(s->daemon->node, link, &about, refusal->code, refusal->value, loop_now(s->daemon->loop));
 }
 

@@ -42,10 +42,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         } else {
             if (!err.text[0])
                 abort();
-            if (rsvp_answer(&refusal, 1, &message)) {
-                message.has |= message.type == RSVP_RESV_ERR ? RSVP_HAS_HOP : 0;
-                again(&message);
-            }
+            if (refusal.answer && (!refusal.code || !(refusal.about.has & RSVP_HAS_SESSION)))
+                abort();
         }
     }
     if (packet.pos > size)

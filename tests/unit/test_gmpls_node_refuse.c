@@ -359,9 +359,54 @@ static void what_the_decoder_refused_is_answered(void **state)
     node_refuse(w->node, A, &message, RSVP_ERR_UNKNOWN_CLASS, 0x4a01, w->now); /* A --> N: no answer to that */
     carry(w);
     message = path(1);
+    node_refuse(w->node, A, &message, 0, 0, w->now); /* A --> N: there is no error that says why */
+    carry(w);
+    message = path(1);
     message.has &= ~(uint32_t) RSVP_HAS_TSPEC;
     says(w, A, message); /* A --> N: dropped */
     nothing_left(w);
+    node_world_end(w);
+}
+
+/* A TSPEC of no kind cannot be encoded. */
+static void answers_hold_nothing_that_was_not_read(void **state)
+{
+    struct node_world *w = node_world();
+    struct rsvp_message message = about(RSVP_PATH, 1);
+    struct node_action action;
+
+    (void) state;
+    message.has = RSVP_HAS_SESSION | RSVP_HAS_SENDER;
+    node_refuse(w->node, A, &message, RSVP_ERR_TRAFFIC, 4, w->now); /* A --> N */
+    assert_true(node_action(w->node, &action));
+    assert_int_equal(action.type, NODE_SEND);
+    assert_false(action.message->has & RSVP_HAS_TSPEC); /* A <-- N */
+    node_action_free(&action);
+    message = about(RSVP_RESV, 1);
+    message.has = RSVP_HAS_SESSION | RSVP_HAS_SENDER;
+    node_refuse(w->node, B, &message, RSVP_ERR_TRAFFIC, 3, w->now); /* N <-- B */
+    assert_true(node_action(w->node, &action));
+    assert_int_equal(action.type, NODE_SEND);
+    assert_false(action.message->has & RSVP_HAS_TSPEC); /* N --> B */
+    node_action_free(&action);
+    node_world_end(w);
+}
+
+/* Upstream would forget an LSP that is said to be removed, without a PathTear. */
+static void a_refused_refresh_does_not_end_what_stands(void **state)
+{
+    struct node_world *w = node_world();
+    struct rsvp_message message = path(1);
+
+    (void) state;
+    says(w, A, path(1)); /* A --> N */
+    pass_over(w);
+    lsp_route_free(&message.ero);
+    node_refuse(w->node, A, &message, RSVP_ERR_UNKNOWN_CLASS, 0x4a01, w->now); /* A --> N */
+    carry(w);
+    want(w, "A <-- PathErr 13/18945"); /* A <-- N */
+    silent(w);
+    assert_int_equal(usage(w).lsps, 1);
     node_world_end(w);
 }
 
@@ -419,6 +464,8 @@ int main(void)
         cmocka_unit_test(the_same_over_two_links_is_a_loop),
         cmocka_unit_test(ingress_says_what_it_cannot_do_itself),
         cmocka_unit_test(what_the_decoder_refused_is_answered),
+        cmocka_unit_test(answers_hold_nothing_that_was_not_read),
+        cmocka_unit_test(a_refused_refresh_does_not_end_what_stands),
         cmocka_unit_test(configs_that_cannot_be_are_named),
     };
 

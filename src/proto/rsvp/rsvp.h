@@ -82,8 +82,4 @@ struct rsvp_packet {
 int rsvp_decode(struct rsvp_packet *packet, struct rsvp_message *message, struct rsvp_refusal *refusal,
                 struct err *err);
 
-/* The PathErr or ResvErr that answers a refused message, from the node of that address (RFC 2205 §3.1.7, §3.1.8).
- * Returns false if none is wanted. The answer owns nothing. A ResvErr gets its RSVP_HOP from the caller. */
-bool rsvp_answer(const struct rsvp_refusal *refusal, uint32_t node, struct rsvp_message *answer);
-
 #endif

@@ -410,24 +410,3 @@ int rsvp_decode(struct rsvp_packet *packet, struct rsvp_message *message, struct
     packet->done = header.length == 0 || packet->pos == packet->size;
     return status < 0 ? status : message_read(&header, data, message, refusal, err);
 }
-
-bool rsvp_answer(const struct rsvp_refusal *refusal, uint32_t node, struct rsvp_message *answer)
-{
-    const struct rsvp_message *about = &refusal->about;
-
-    if (!refusal->answer)
-        return false;
-    *answer = (struct rsvp_message) {
-        .type = refusal->answer,
-        .has = RSVP_HAS_SESSION | RSVP_HAS_ERROR | RSVP_HAS_SENDER | (about->has & RSVP_HAS_TSPEC),
-        .session = about->session,
-        .error = {.node = node, .code = refusal->code, .value = refusal->value},
-        .sender = about->sender,
-        .tspec = about->tspec,
-    };
-    if (refusal->answer == RSVP_RESV_ERR) {
-        answer->has |= RSVP_HAS_STYLE;
-        answer->style = about->has & RSVP_HAS_STYLE ? about->style : RSVP_STYLE_FF;
-    }
-    return true;
-}
