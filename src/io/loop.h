@@ -63,7 +63,7 @@ struct stream_callbacks {
  * be parsed. */
 struct stream *stream_connect(struct loop *loop, const char *where, const struct stream_callbacks *callbacks, void *arg,
                               struct err *err);
-/* The same from a given local port, 1..65535, of a TCP connection. That it is in use is told as a failure to connect. */
+/* The same over TCP from a given local port, 1..65535. That it is in use is told as a failure to connect. */
 struct stream *stream_connect_from(struct loop *loop, const char *where, uint16_t local_port,
                                    const struct stream_callbacks *callbacks, void *arg, struct err *err);
 /* The same over TLS. The server's certificate must be valid for 'server_name', an address or a DNS name. */

@@ -66,9 +66,9 @@ void ted_free(struct ted *ted); /* its members */
 char *ipv4_format(uint32_t address, char *buffer);
 int ipv4_parse(const char *text, uint32_t *address);
 
-/* Rates on the wire are IEEE 754 floats of bytes per second (RFC 3630 §2.5.6). Negative and NaN become 0, what is beyond
- * 64 bits the greatest. To a float, of 24 significant bits, a rate is rounded down: nobody shall be promised more than
- * there is. */
+/* Rates on the wire are IEEE 754 floats of bytes per second (RFC 3630 §2.5.6). Negative and NaN become 0, what is
+ * beyond 64 bits the greatest. To a float, of 24 significant bits, a rate is rounded down: nobody shall be promised
+ * more than there is. */
 uint64_t bps_from_float_bits(uint32_t bits);
 uint32_t bps_to_float_bits(uint64_t bps);
 

@@ -25,8 +25,8 @@ struct te_feed_config {
     const char *address; /* numeric, of this host; null: 127.0.0.1 */
     uint16_t port;       /* 0: 2607 */
     uint32_t timeout_ms; /* of connecting, of telling all LSAs, of silence before a probe, of its answer; 0: 10 s */
-    /* How long links stay that ospfd does not know after a new connection: it may just have started, and learn them again
-     * from its neighbours. 0: 15 s */
+    /* How long links stay that ospfd does not know after a new connection: it may just have started, and learn them
+     * again from its neighbours. 0: 15 s */
     uint32_t grace_ms;
 };
 

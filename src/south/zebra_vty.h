@@ -2,9 +2,9 @@
 /* Has FRR flood what is free on our links: sets their TE parameters in zebra, which passes them on to ospfd, over the
  * command line on zebra's Unix socket (proto/vty/vty.h, where it says what FRR makes of that).
  *
- * Fire and forget: the newest value of a link wins, values that follow each other within 20 ms are one, one dialogue runs
- * at a time, and only what differs from what zebra was told before is sent. While zebra is away it is tried again and
- * again; when it is back, whose memory is that of its configuration file, it is told all anew.
+ * Fire and forget: the newest value of a link wins, values that follow each other within 20 ms are one, one dialogue
+ * runs at a time, and only what differs from what zebra was told before is sent. While zebra is away it is tried again
+ * and again; when it is back, whose memory is that of its configuration file, it is told all anew.
  *
  * What to expect: the first value that changed is flooded within some milliseconds if the link's LSA is older than 5 s;
  * everything else, with the newest values, when it is 5 s old. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* te_watch [ADDRESS]: what the ospfd of this namespace makes of the TED, as lines of JSON, until it is told to end.
  *   {"event": "link", "area": "0.0.0.1", "from": ..., "to": ..., "local": ..., "remote": ..., "unreserved": [...], ...}
- *   {"event": "gone", "area": ..., "from": ..., "local": ...}    {"event": "up", "links": 4}    {"event": "down", "why": ...} */
+ *   {"event": "gone", "area": ..., "from": ..., "local": ...}    {"event": "up", "links": 4}
+ *   {"event": "down", "why": ...} */
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -67,3 +67,28 @@ struct vector te_lsa_vector(const struct ospf_te_lsa *lsa)
     vector.size = (size_t) size;
     return vector;
 }
+
+struct vector router_lsa_vector(uint8_t router, const uint8_t others[2], size_t full, uint32_t sequence)
+{
+    const struct ospf_lsa_header header = {.options = 0x02,
+                                           .type = OSPF_LSA_ROUTER,
+                                           .id = 0x0afd0000u | router,
+                                           .advertising_router = 0x0afd0000u | router,
+                                           .sequence = sequence};
+    struct ospf_router_link links[4];
+    struct vector vector = {0};
+    size_t n = 0;
+
+    for (size_t i = 0; i < 2; i++) {
+        const uint32_t address = 0x0afc0000u | (uint32_t) router << 8 | others[i];
+
+        if (i < full)
+            links[n++] = (struct ospf_router_link) {OSPF_ROUTER_POINT_TO_POINT, 0x0afd0000u | others[i], address};
+        links[n++] = (struct ospf_router_link) {OSPF_ROUTER_STUB, address & 0xfffffffcu, 0xfffffffcu};
+    }
+    int size = ospf_router_lsa_encode(&header, links, n, vector.bytes, sizeof vector.bytes);
+
+    assert_true(size > 0);
+    vector.size = (size_t) size;
+    return vector;
+}

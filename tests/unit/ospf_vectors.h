@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "proto/ospf/ospf_te.h"
+#include "proto/ospf/ospf_router.h"
 
 #define VECTOR_MAX 512
 #define VECTORS_MAX 64
@@ -24,5 +24,8 @@ size_t vectors_read(const char *path, struct vector vectors[VECTORS_MAX]);
 struct ospf_te_lsa te_lsa(uint32_t opaque_id, uint8_t from, uint8_t to, uint64_t bps);
 /* Encoded. */
 struct vector te_lsa_vector(const struct ospf_te_lsa *lsa);
+/* The router LSA of 10.253.0.ROUTER, encoded: it runs OSPF on the interfaces of links to two routers, and has full
+ * neighbours at the first 'full' of them. */
+struct vector router_lsa_vector(uint8_t router, const uint8_t others[2], size_t full, uint32_t sequence);
 
 #endif

@@ -104,8 +104,8 @@ static void expect_no_event(struct ospf_api *api)
     assert_false(ospf_api_event(api, &event));
 }
 
-#define REGISTER "010300040000000102000200" /* type 10 is bit 9; any origin; all areas */
-#define SYNC "010400040000000202000200"
+#define REGISTER "010300040000000102010200" /* types 1 and 10, bits 0 and 9; any origin; all areas */
+#define SYNC "010400040000000202010200"
 #define ROUTER_ID "011300040000000300000000" /* four bytes that mean nothing: none at all would crash ospfd */
 
 /* Both streams up -> REGISTER_EVENT; <- ok -> SYNC_LSDB, SYNC_ROUTER_ID; <~ LSAs; <- ok, ok; <~ ROUTER_ID */
@@ -227,8 +227,8 @@ static void test_captured(void **state)
     assert_int_equal(got.deletions, 0);
     assert_int_equal(got.interfaces, 3);
     assert_int_equal(got.neighbours, 4);
-    assert_true(ospf_lsdb_event(lsdb, &change) && !change.gone);
-    assert_int_equal(change.link.key.local_ip, 0x0acb0001);
+    /* Its neighbour had been killed by then: the router LSA of the other end has lost it. That is not known of the
+     * unnumbered link. */
     assert_true(ospf_lsdb_event(lsdb, &change) && !change.gone);
     assert_int_equal(change.link.key.local_id, 9);
     assert_false(ospf_lsdb_event(lsdb, &change));
@@ -238,7 +238,7 @@ static void test_captured(void **state)
     assert_int_equal(got.updates, 8);
     assert_int_equal(got.deletions, 6);
     assert_false(ospf_lsdb_event(lsdb, &change));
-    assert_int_equal(ospf_lsdb_ted(lsdb)->n_links, 2);
+    assert_int_equal(ospf_lsdb_ted(lsdb)->n_links, 1);
     ospf_lsdb_free(lsdb);
 }
 
@@ -324,7 +324,7 @@ static void test_time(void **state)
     ospf_api_up(api, OSPF_API_SYNC, start);
     expect_output(api, "");
     ospf_api_up(api, OSPF_API_ASYNC, start);
-    expect_output(api, "010300040000000202000200");
+    expect_output(api, "010300040000000202010200");
     reply(api, 2);
     ospf_api_down(api);
     expect_no_event(api);

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -315,6 +316,120 @@ static void test_grace(void **state)
     ospf_lsdb_free(w.lsdb);
 }
 
+static void update_bytes(struct world *w, const struct vector *v)
+{
+    struct err err;
+
+    assert_int_equal(ospf_lsdb_update(w->lsdb, 1, v->bytes, v->size, w->now, &err), 0);
+}
+
+/* 1 === 2: links of both directions; then 2 dies, and what it flooded stays. */
+static void test_dead_neighbour(void **state)
+{
+    (void) state;
+    struct world w = start();
+    struct ospf_te_lsa ab = te_lsa(1, 1, 2, MBIT), ba = te_lsa(1, 2, 1, MBIT), ac = te_lsa(2, 1, 6, MBIT);
+    struct vector a_full = router_lsa_vector(1, (uint8_t[]) {2, 6}, 2, 0x80000001),
+                  b = router_lsa_vector(2, (uint8_t[]) {1, 9}, 1, 0x80000001);
+    const uint8_t others[2] = {6, 2};
+
+    update(&w, &ab);
+    update(&w, &ba);
+    update(&w, &ac);
+    expect(&w, false, 1, 2);
+    expect(&w, false, 2, 1);
+    expect(&w, false, 1, 6);
+    update_bytes(&w, &a_full);
+    update_bytes(&w, &b);
+    expect_nothing(&w, 3);
+    /* 1 has no full neighbour on that interface any more: neither direction is a link, the other link is */
+    struct vector a_lost = router_lsa_vector(1, others, 1, 0x80000002);
+    update_bytes(&w, &a_lost);
+    expect(&w, true, 1, 2);
+    expect(&w, true, 2, 1);
+    expect_nothing(&w, 1);
+    /* whatever is flooded of it */
+    ab.header.sequence++;
+    ab.links[0].metric = 9;
+    ab.links[0].present |= OSPF_TE_METRIC;
+    update(&w, &ab);
+    expect_nothing(&w, 1);
+    /* and it is back with the neighbour */
+    a_full = router_lsa_vector(1, others, 2, 0x80000003);
+    update_bytes(&w, &a_full);
+    expect(&w, false, 1, 2);
+    expect(&w, false, 2, 1);
+    expect_nothing(&w, 3);
+    assert_int_equal(ospf_lsdb_ted(w.lsdb)->links[0].metric, 9);
+    /* Without a router LSA nothing is known against a link */
+    a_lost = router_lsa_vector(1, others, 1, 0x80000004);
+    update_bytes(&w, &a_lost);
+    expect(&w, true, 1, 2);
+    expect(&w, true, 2, 1);
+    struct err err;
+    assert_int_equal(ospf_lsdb_delete(w.lsdb, 1, a_lost.bytes, a_lost.size, w.now, &err), 0);
+    pass(&w, HOLD);
+    expect(&w, false, 1, 2);
+    expect(&w, false, 2, 1);
+    expect_nothing(&w, 3);
+    ospf_lsdb_free(w.lsdb);
+}
+
+/* Links without an address, or on interfaces where OSPF does not run, have their control channel elsewhere. */
+static void test_control_channel_elsewhere(void **state)
+{
+    (void) state;
+    struct world w = start();
+    struct ospf_te_lsa unnumbered = te_lsa(1, 1, 2, MBIT), data_link = te_lsa(2, 1, 22, MBIT);
+    struct vector a = router_lsa_vector(1, (uint8_t[]) {2, 6}, 0, 0x80000001);
+
+    unnumbered.links[0].local_ip = unnumbered.links[0].remote_ip = 0;
+    unnumbered.links[0].present |= OSPF_TE_INTERFACE_IDS;
+    unnumbered.links[0].local_id = 3;
+    update_bytes(&w, &a);
+    update(&w, &unnumbered);
+    update(&w, &data_link);
+    assert_int_equal(ospf_lsdb_ted(w.lsdb)->n_links, 2);
+    ospf_lsdb_free(w.lsdb);
+}
+
+static void test_router_lsas(void **state)
+{
+    (void) state;
+    struct vector v = router_lsa_vector(1, (uint8_t[]) {2, 6}, 2, 0x80000001);
+    struct ospf_router_link *links = NULL;
+    struct err err;
+    size_t n = 77;
+
+    assert_int_equal(ospf_router_lsa_decode(v.bytes, v.size, &links, &n, &err), 0);
+    assert_int_equal(n, 4);
+    assert_true(ospf_router_has_lost(links, n, 0x0afc0102, 0x0afd0003)); /* another neighbour */
+    assert_false(ospf_router_has_lost(links, n, 0x0afc0102, 0x0afd0002));
+    assert_false(ospf_router_has_lost(links, n, 0x0afc0202, 0x0afd0003)); /* no interface of it */
+    free(links);
+    links = NULL;
+    for (size_t size = 0; size < v.size; size++)
+        assert_int_equal(ospf_router_lsa_decode(v.bytes, size, &links, &n, &err), ERR_SHORT);
+    /* It counts more links than it has; types of service are skipped */
+    v.bytes[23]++;
+    struct wire w = wire_writer(v.bytes, v.size);
+    w.pos = v.size;
+    assert_int_equal(ospf_lsa_seal(&w), v.size);
+    assert_int_equal(ospf_router_lsa_decode(v.bytes, v.size, &links, &n, &err), ERR_SHORT);
+    v.bytes[23] -= 2;
+    v.bytes[24 + 9] = 3;
+    w.pos = v.size;
+    assert_int_equal(ospf_lsa_seal(&w), v.size);
+    assert_int_equal(ospf_router_lsa_decode(v.bytes, v.size, &links, &n, &err), 0);
+    free(links);
+    links = NULL;
+    v.bytes[30] ^= 1;
+    assert_int_equal(ospf_router_lsa_decode(v.bytes, v.size, &links, &n, &err), ERR_MALFORMED);
+    v.bytes[3] = 2;
+    assert_int_equal(ospf_router_lsa_decode(v.bytes, v.size, &links, &n, &err), ERR_UNSUPPORTED);
+    assert_null(links);
+}
+
 static void test_wrong(void **state)
 {
     (void) state;
@@ -339,7 +454,7 @@ static void test_wrong(void **state)
     expect(&w, true, 1, 2);
     expect_nothing(&w, 0);
     /* Other LSAs are no concern of ours */
-    bad.header.type = 1;
+    bad.header.type = 11;
     v = te_lsa_vector(&bad);
     assert_int_equal(ospf_lsdb_update(w.lsdb, 1, v.bytes, v.size, w.now, &err), 0);
     assert_int_equal(ospf_lsdb_delete(w.lsdb, 1, v.bytes, v.size, w.now, &err), 0);
@@ -350,9 +465,12 @@ static void test_wrong(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_new_instance),    cmocka_unit_test(test_flush),      cmocka_unit_test(test_sequence),
-        cmocka_unit_test(test_links_of_an_lsa), cmocka_unit_test(test_link_moves), cmocka_unit_test(test_areas),
-        cmocka_unit_test(test_synchronisation), cmocka_unit_test(test_grace),      cmocka_unit_test(test_wrong),
+        cmocka_unit_test(test_new_instance),    cmocka_unit_test(test_flush),
+        cmocka_unit_test(test_sequence),        cmocka_unit_test(test_links_of_an_lsa),
+        cmocka_unit_test(test_link_moves),      cmocka_unit_test(test_areas),
+        cmocka_unit_test(test_synchronisation), cmocka_unit_test(test_grace),
+        cmocka_unit_test(test_dead_neighbour),  cmocka_unit_test(test_control_channel_elsewhere),
+        cmocka_unit_test(test_router_lsas),     cmocka_unit_test(test_wrong),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

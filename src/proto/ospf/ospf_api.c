@@ -10,7 +10,8 @@
 #include "base/wire.h"
 
 #define VERSION 1
-#define TYPE_MASK (UINT16_C(1) << (10 - 1)) /* LSAs of type 10 */
+#define TYPE_BIT(type) (UINT32_C(1) << ((type) -1))
+#define TYPE_MASK (TYPE_BIT(1) | TYPE_BIT(10)) /* router LSAs, area-local opaque ones */
 #define ORIGIN_ANY 2
 #define REQUEST_MAX 64 /* bytes */
 #define REQUESTS_MAX 8 /* that wait for their replies */
@@ -124,7 +125,7 @@ static void request(struct ospf_api *api, uint8_t type, uint32_t body)
 /* Type mask, origin, and the number of areas that follow: none stands for all. */
 static uint32_t filter(void)
 {
-    return (uint32_t) TYPE_MASK << 16 | ORIGIN_ANY << 8;
+    return TYPE_MASK << 16 | ORIGIN_ANY << 8;
 }
 
 char *ospf_api_output(struct ospf_api *api, size_t *n)

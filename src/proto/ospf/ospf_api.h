@@ -2,15 +2,16 @@
 /* A client of the OSPF API of FRR's ospfd (its ospfd/ospf_api.h, TCP port 2607), as a pure state machine: bytes and the
  * time go in; bytes to send and events come out. It only listens: it never originates an LSA.
  *
- * There are two streams. The client connects from some port P while it listens on P + 1; ospfd connects back to P + 1 of
- * the address that it sees. On the first, "synchronous", we send requests, and each gets a REPLY of its number; on the
- * second, "asynchronous", ospfd sends notifications, those too that a request has asked for.
+ * There are two streams. The client connects from some port P while it listens on P + 1; ospfd connects back to P + 1
+ * of the address that it sees. On the first, "synchronous", we send requests, and each gets a REPLY of its number; on
+ * the second, "asynchronous", ospfd sends notifications, those too that a request has asked for.
  *
  *   disconnected -> waiting --both streams up; REGISTER_EVENT--> registering --REPLY; SYNC_LSDB, SYNC_ROUTER_ID-->
  *   synchronising --REPLY to both, and ROUTER_ID: all LSAs before it have been told--> synchronised
  *
- * A message is: version (1 byte, 1), type (1), length of what follows the head (2), sequence number (4: the request's in
- * its reply and in the notifications that it asked for, 0 in all other notifications). Learned from ospfd 8.4.4, and heeded here:
+ * A message is: version (1 byte, 1), type (1), length of what follows the head (2), sequence number (4: the request's
+ * in its reply and in the notifications that it asked for, 0 in all other notifications). Learned from ospfd 8.4.4, and
+ * heeded here:
  *   - bit t - 1 of a type mask stands for LSAs of type t; a wrong mask is accepted and nothing ever comes
  *   - a request that needs no body (SYNC_REACHABLE, SYNC_ISM, SYNC_NSM, SYNC_ROUTER_ID) must have one all the same: an
  *     empty one makes ospfd abort
@@ -63,8 +64,8 @@ struct ospf_api_notice {
     size_t lsa_size;
 };
 
-/* Decodes the body of a notification. 0, or with 'err' ERR_MALFORMED (shorter than its type) or ERR_UNSUPPORTED (no type
- * of a notification). */
+/* Decodes the body of a notification. 0, or with 'err' ERR_MALFORMED (shorter than its type) or ERR_UNSUPPORTED (no
+ * type of a notification). */
 int ospf_api_notice_decode(uint8_t type, const uint8_t *body, size_t size, struct ospf_api_notice *notice,
                            struct err *err);
 
@@ -91,7 +92,8 @@ void ospf_api_up(struct ospf_api *api, enum ospf_api_stream stream, struct mono 
 void ospf_api_down(struct ospf_api *api);
 
 /* Takes whole messages from the 'n' bytes. How many bytes that was: the rest has to come again with what follows; or a
- * negative code and 'err' if ospfd refuses a request or breaks the protocol, and the caller has to close both streams. */
+ * negative code and 'err' if ospfd refuses a request or breaks the protocol, and the caller has to close both
+ * streams. */
 int ospf_api_input(struct ospf_api *api, enum ospf_api_stream stream, const uint8_t *bytes, size_t n, struct err *err);
 /* 0, or ERR_TIMEOUT and 'err': close both streams. */
 int ospf_api_tick(struct ospf_api *api, struct mono now, struct err *err);

@@ -5,20 +5,25 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "proto/ospf/ospf_router.h"
 #include "proto/ospf/ospf_te.h"
 
 struct lsa {
     uint32_t area;
     struct ospf_lsa_header header;
-    struct te_link *links;
+    struct te_link *links; /* of a TE LSA */
     size_t n_links;
+    struct ospf_router_link *adjacencies; /* of a router LSA */
+    size_t n_adjacencies;
+    uint64_t arrival;    /* counts updates: of two that carry the same link the later is right */
     struct mono gone_at; /* MONO_NEVER, or it has been deleted and goes then */
     bool seen;           /* since the last ospf_lsdb_sync_begin() */
 };
 
 struct ospf_lsdb {
     int64_t hold_ms;
-    struct lsa *lsas; /* sorted by area, advertising router, link state id */
+    struct lsa *lsas; /* sorted by area, advertising router, type, link state id */
+    uint64_t arrivals;
     size_t n_lsas, cap_lsas;
     struct ted ted;
     struct ospf_lsdb_event *events;
@@ -37,15 +42,17 @@ void ospf_lsdb_free(struct ospf_lsdb *lsdb)
 {
     if (!lsdb)
         return;
-    for (size_t i = 0; i < lsdb->n_lsas; i++)
+    for (size_t i = 0; i < lsdb->n_lsas; i++) {
         free(lsdb->lsas[i].links);
+        free(lsdb->lsas[i].adjacencies);
+    }
     free(lsdb->lsas);
     free(lsdb->events);
     ted_free(&lsdb->ted);
     free(lsdb);
 }
 
-/* ---- Links and their changes ---- */
+/* ---- Events ---- */
 
 static void push(struct ospf_lsdb *lsdb, const struct ospf_lsdb_event *event)
 {
@@ -63,58 +70,6 @@ bool ospf_lsdb_event(struct ospf_lsdb *lsdb, struct ospf_lsdb_event *event)
     return true;
 }
 
-static void link_set(struct ospf_lsdb *lsdb, const struct te_link *link)
-{
-    if (ted_set(&lsdb->ted, link))
-        push(lsdb, &(struct ospf_lsdb_event) {.key = link->key, .link = *link});
-}
-
-/* The link of that key which some LSA carries. Those of one router are neighbours in the array, and few. */
-static const struct te_link *link_carried(const struct ospf_lsdb *lsdb, const struct lsa *near,
-                                          const struct te_link_key *key)
-{
-    const struct lsa *end = lsdb->lsas + lsdb->n_lsas, *first = near;
-
-    while (first > lsdb->lsas && first[-1].area == key->area && first[-1].header.advertising_router == key->from)
-        first--;
-    for (const struct lsa *lsa = first; lsa < end && lsa->area == key->area; lsa++) {
-        if (lsa->header.advertising_router != key->from)
-            break;
-        for (size_t i = 0; i < lsa->n_links; i++) {
-            if (te_link_key_compare(&lsa->links[i].key, key) == 0)
-                return &lsa->links[i];
-        }
-    }
-    return NULL;
-}
-
-/* 'lsa' carries other links than these, now. */
-static void links_dropped(struct ospf_lsdb *lsdb, const struct lsa *lsa, const struct te_link *links, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        const struct te_link *still = link_carried(lsdb, lsa, &links[i].key);
-
-        if (still)
-            link_set(lsdb, still);
-        else if (ted_remove(&lsdb->ted, &links[i].key))
-            push(lsdb, &(struct ospf_lsdb_event) {.gone = true, .key = links[i].key});
-    }
-}
-
-/* Takes 'links' over. */
-static void lsa_set_links(struct ospf_lsdb *lsdb, struct lsa *lsa, struct te_link *links, size_t n)
-{
-    struct te_link *old = lsa->links;
-    size_t n_old = lsa->n_links;
-
-    lsa->links = links;
-    lsa->n_links = n;
-    for (size_t i = 0; i < n; i++)
-        link_set(lsdb, &links[i]);
-    links_dropped(lsdb, lsa, old, n_old);
-    free(old);
-}
-
 /* ---- LSAs ---- */
 
 static int lsa_compare(const struct lsa *lsa, uint32_t area, const struct ospf_lsa_header *header)
@@ -123,6 +78,8 @@ static int lsa_compare(const struct lsa *lsa, uint32_t area, const struct ospf_l
         return lsa->area < area ? -1 : 1;
     if (lsa->header.advertising_router != header->advertising_router)
         return lsa->header.advertising_router < header->advertising_router ? -1 : 1;
+    if (lsa->header.type != header->type)
+        return lsa->header.type < header->type ? -1 : 1;
     return (lsa->header.id > header->id) - (lsa->header.id < header->id);
 }
 
@@ -160,9 +117,90 @@ static struct lsa *add(struct ospf_lsdb *lsdb, uint32_t area, const struct ospf_
     return &lsdb->lsas[at];
 }
 
+/* ---- From LSAs to links ---- */
+
+/* The link of that key that was told last. The LSAs of a router are neighbours in the array, and few. */
+static const struct te_link *link_carried(const struct ospf_lsdb *lsdb, const struct te_link_key *key)
+{
+    const struct te_link *found = NULL;
+    uint64_t arrival = 0;
+
+    for (size_t at = position(lsdb, key->area, &(struct ospf_lsa_header) {.advertising_router = key->from});
+         at < lsdb->n_lsas; at++) {
+        const struct lsa *lsa = &lsdb->lsas[at];
+
+        if (lsa->area != key->area || lsa->header.advertising_router != key->from)
+            break;
+        for (size_t i = 0; i < lsa->n_links && lsa->arrival > arrival; i++) {
+            if (te_link_key_compare(&lsa->links[i].key, key) == 0) {
+                found = &lsa->links[i];
+                arrival = lsa->arrival;
+            }
+        }
+    }
+    return found;
+}
+
+/* Whether a router says that it has no neighbour 'other' at its interface with this address. */
+static bool has_lost(const struct ospf_lsdb *lsdb, uint32_t area, uint32_t router, uint32_t address, uint32_t other)
+{
+    const struct lsa *lsa = find(
+        lsdb, area, &(struct ospf_lsa_header) {.type = OSPF_LSA_ROUTER, .advertising_router = router, .id = router});
+
+    return address && lsa && ospf_router_has_lost(lsa->adjacencies, lsa->n_adjacencies, address, other);
+}
+
+/* Has the TED say of a link what the LSAs say. */
+static void settle(struct ospf_lsdb *lsdb, const struct te_link_key *key)
+{
+    const struct te_link *link = link_carried(lsdb, key);
+    const bool stands = link && !has_lost(lsdb, key->area, key->from, key->local_ip, link->to) &&
+                        !has_lost(lsdb, key->area, link->to, link->remote_ip, key->from);
+
+    if (stands && ted_set(&lsdb->ted, link))
+        push(lsdb, &(struct ospf_lsdb_event) {.key = *key, .link = *link});
+    else if (!stands && ted_remove(&lsdb->ted, key))
+        push(lsdb, &(struct ospf_lsdb_event) {.gone = true, .key = *key});
+}
+
+/* Takes 'links' over. */
+static void lsa_set_links(struct ospf_lsdb *lsdb, struct lsa *lsa, struct te_link *links, size_t n)
+{
+    AUTO_FREE struct te_link *old = lsa->links;
+    size_t n_old = lsa->n_links;
+
+    lsa->links = links;
+    lsa->n_links = n;
+    for (size_t i = 0; i < n; i++)
+        settle(lsdb, &links[i].key);
+    for (size_t i = 0; i < n_old; i++)
+        settle(lsdb, &old[i].key);
+}
+
+/* Takes 'adjacencies' over. They count for links that begin or end at the router. */
+static void lsa_set_adjacencies(struct ospf_lsdb *lsdb, struct lsa *lsa, struct ospf_router_link *adjacencies, size_t n)
+{
+    const uint32_t router = lsa->header.advertising_router;
+
+    free(lsa->adjacencies);
+    lsa->adjacencies = adjacencies;
+    lsa->n_adjacencies = n;
+    for (size_t i = 0; i < lsdb->n_lsas; i++) {
+        const struct lsa *other = &lsdb->lsas[i];
+
+        for (size_t j = 0; j < other->n_links && other->area == lsa->area; j++) {
+            if (other->links[j].key.from == router || other->links[j].to == router)
+                settle(lsdb, &other->links[j].key);
+        }
+    }
+}
+
 static void drop(struct ospf_lsdb *lsdb, struct lsa *lsa)
 {
-    lsa_set_links(lsdb, lsa, NULL, 0);
+    if (lsa->header.type == OSPF_LSA_ROUTER)
+        lsa_set_adjacencies(lsdb, lsa, NULL, 0);
+    else
+        lsa_set_links(lsdb, lsa, NULL, 0);
     lsdb->n_lsas--;
     memmove(lsa, lsa + 1, (size_t) (&lsdb->lsas[lsdb->n_lsas] - lsa) * sizeof *lsa);
 }
@@ -184,37 +222,62 @@ static bool replaces(const struct lsa *held, const struct ospf_lsa_header *heade
     return held->gone_at.ms != MONO_NEVER.ms || !held->seen || ospf_lsa_compare(header, &held->header) >= 0;
 }
 
+static bool is_of_use(const struct ospf_lsa_header *header)
+{
+    return ospf_lsa_is_te(header) || header->type == OSPF_LSA_ROUTER;
+}
+
+/* Where an instance that replaces what is held goes; null if it does not. */
+static struct lsa *take_in(struct ospf_lsdb *lsdb, uint32_t area, const struct ospf_lsa_header *header)
+{
+    struct lsa *lsa = find(lsdb, area, header);
+
+    if (lsa && !replaces(lsa, header))
+        return NULL;
+    if (!lsa)
+        lsa = add(lsdb, area, header);
+    lsa->header = *header;
+    lsa->arrival = ++lsdb->arrivals;
+    lsa->gone_at = MONO_NEVER;
+    lsa->seen = true;
+    return lsa;
+}
+
 int ospf_lsdb_update(struct ospf_lsdb *lsdb, uint32_t area, const uint8_t *bytes, size_t size, struct mono now,
                      struct err *err)
 {
-    AUTO_FREE struct ospf_te_lsa *decoded = xcalloc(1, sizeof *decoded);
+    AUTO_FREE struct ospf_te_lsa *te = xcalloc(1, sizeof *te);
+    struct ospf_router_link *adjacencies = NULL;
     struct ospf_lsa_header header;
+    size_t n = 0;
     int status = ospf_lsa_header_decode(bytes, size, &header, err);
 
     if (status < 0)
         return status;
-    if (!ospf_lsa_is_te(&header))
+    if (!is_of_use(&header))
         return 0;
     if (header.age >= OSPF_LSA_MAX_AGE)
         return ospf_lsdb_delete(lsdb, area, bytes, size, now, err);
-    status = ospf_te_lsa_decode(bytes, size, decoded, err);
+    if (lsdb->n_lsas == OSPF_LSDB_LSAS_MAX && !find(lsdb, area, &header))
+        return err_set(err, ERR_EXHAUSTED, "more than %d TE and router LSAs", OSPF_LSDB_LSAS_MAX);
+    if (header.type == OSPF_LSA_ROUTER)
+        status = ospf_router_lsa_decode(bytes, size, &adjacencies, &n, err);
+    else
+        status = ospf_te_lsa_decode(bytes, size, te, err);
     if (status < 0 && !ospf_lsa_is_intact(bytes, header.length))
         return status;
+    struct lsa *lsa = take_in(lsdb, area, &header);
 
-    struct lsa *lsa = find(lsdb, area, &header);
-    size_t n;
-    if (lsa && !replaces(lsa, &header))
-        return 0;
-    if (!lsa && lsdb->n_lsas == OSPF_LSDB_LSAS_MAX)
-        return err_set(err, ERR_EXHAUSTED, "more than %d TE LSAs", OSPF_LSDB_LSAS_MAX);
-    if (!lsa)
-        lsa = add(lsdb, area, &header);
-    lsa->header = header;
-    lsa->gone_at = MONO_NEVER;
-    lsa->seen = true;
-    /* Content that is wrong leaves 'decoded' empty. */
-    struct te_link *links = links_of(decoded, area, &n);
-    lsa_set_links(lsdb, lsa, links, n);
+    /* Content that is wrong has left both empty. */
+    if (!lsa) {
+        free(adjacencies);
+    } else if (header.type == OSPF_LSA_ROUTER) {
+        lsa_set_adjacencies(lsdb, lsa, adjacencies, n);
+    } else {
+        struct te_link *links = links_of(te, area, &n);
+
+        lsa_set_links(lsdb, lsa, links, n);
+    }
     return status;
 }
 
@@ -227,7 +290,7 @@ int ospf_lsdb_delete(struct ospf_lsdb *lsdb, uint32_t area, const uint8_t *bytes
     if (status < 0)
         return status;
     struct lsa *lsa = find(lsdb, area, &header);
-    if (!ospf_lsa_is_te(&header) || !lsa)
+    if (!is_of_use(&header) || !lsa)
         return 0;
     /* A flush leaves sequence number and checksum as they were (RFC 2328 §14.1). */
     if (lsa->seen && ospf_lsa_compare(&header, &lsa->header) < 0)

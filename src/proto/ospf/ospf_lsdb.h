@@ -1,16 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The TE LSAs that ospfd holds, and the TED that follows from them: pure, told of each LSA that comes, changes or goes,
- * and answering with the links that have changed. It keeps which LSA carried which link, so that a flush takes the
- * right ones away.
+/* The TE LSAs and router LSAs that ospfd holds, and the TED that follows from them: pure, told of each LSA that comes,
+ * changes or goes, and answering with the links that have changed. It keeps which LSA carried which link, so that a
+ * flush takes the right ones away.
  *
  * What is odd about ospfd's API, and dealt with here:
  *   - a new instance of an LSA is told as a deletion of the old one and then an update with the new one, a flush as a
- *     deletion alone, of the age that the LSA last had. A deletion is held until an update of the same LSA, or until its
- *     time is up, so that a link does not go away for a moment each time its free bandwidth changes.
+ *     deletion alone, of the age that the LSA last had. A deletion is held until an update of the same LSA, or until
+ *     its time is up, so that a link does not go away for a moment each time its free bandwidth changes.
  *   - an LSA of MaxAge (RFC 2328 §14) is in ospfd's database until all neighbours have acknowledged its flush: it is
  *     gone.
- *   - after a new connection all LSAs are told. What was known stays until the end of that, and what was not told by then
- *     for a while longer: an ospfd that has just started has no LSAs before its neighbours have given it theirs.
+ *   - after a new connection all LSAs are told. What was known stays until the end of that, and what was not told by
+ *     then for a while longer: an ospfd that has just started has no LSAs before its neighbours have given it theirs.
+ *   - the TE LSA of a link is flooded on when its neighbour has died, and those of the dead stay for an hour. So a
+ *     numbered link is in the TED only while OSPF does not know better: if it runs on the interface of one of the ends
+ *     (the router LSA has its network), there must be a full neighbour. Of other links, whose control channel may be
+ *     elsewhere (RFC 4203), nothing can be said.
  * An opaque id means nothing (RFC 3630 §2.4.1): a router that starts anew may flood the same link in another LSA before
  * the old one is flushed. The link goes when no LSA carries it any more. */
 #ifndef PROTO_OSPF_LSDB_H
@@ -34,9 +38,10 @@ struct ospf_lsdb;
 struct ospf_lsdb *ospf_lsdb_new(int64_t hold_ms); /* >= 0 */
 void ospf_lsdb_free(struct ospf_lsdb *lsdb);      /* null is fine */
 
-/* ospfd has told of an LSA of 'size' bytes in an area: added or changed; deleted. Other LSAs than TE LSAs, and instances
- * older than what is held, are passed over. 0, or an error of ospf_te_lsa_decode(): a header or checksum that is wrong
- * leaves all as it was, while an LSA whose content is wrong has no links. ERR_EXHAUSTED: too many LSAs. */
+/* ospfd has told of an LSA of 'size' bytes in an area: added or changed; deleted. Other LSAs than TE and router LSAs,
+ * and instances older than what is held, are passed over. 0, or an error of ospf_te_lsa_decode() or
+ * ospf_router_lsa_decode(): a header or checksum that is wrong leaves all as it was, while an LSA whose content is
+ * wrong has no links. ERR_EXHAUSTED: too many LSAs. */
 int ospf_lsdb_update(struct ospf_lsdb *lsdb, uint32_t area, const uint8_t *lsa, size_t size, struct mono now,
                      struct err *err);
 int ospf_lsdb_delete(struct ospf_lsdb *lsdb, uint32_t area, const uint8_t *lsa, size_t size, struct mono now,

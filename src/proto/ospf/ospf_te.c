@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/wire.h"
 
-#define TLV_HEAD 4
+#define AGE_SIZE 2
+#define CHECKSUM_AT 16
 #define MEASURE_MASK UINT32_C(0xffffff)
 #define ANOMALOUS UINT32_C(0x80000000)
 
@@ -47,7 +47,7 @@ int ospf_lsa_header_decode(const uint8_t *bytes, size_t size, struct ospf_lsa_he
     return 0;
 }
 
-static void header_encode(struct wire *w, const struct ospf_lsa_header *header, uint16_t length)
+void ospf_lsa_header_encode(struct wire *w, const struct ospf_lsa_header *header)
 {
     wire_put_u16(w, header->age);
     wire_put_u8(w, header->options);
@@ -55,15 +55,20 @@ static void header_encode(struct wire *w, const struct ospf_lsa_header *header, 
     wire_put_u32(w, header->id);
     wire_put_u32(w, header->advertising_router);
     wire_put_u32(w, header->sequence);
-    wire_put_u16(w, 0);
-    wire_put_u16(w, length);
+    wire_put_u32(w, 0);
 }
 
-#define AGE_SIZE 2
-#define CHECKSUM_AT 16
+int ospf_lsa_seal(struct wire *w)
+{
+    wire_patch_u16(w, CHECKSUM_AT + 2, (uint16_t) w->pos);
+    if (!wire_ok(w))
+        return ERR_SHORT;
+    wire_patch_u16(w, CHECKSUM_AT, ospf_lsa_checksum(w->data, w->pos));
+    return (int) w->pos;
+}
 
 /* The two check octets X and Y are such that both sums over the LSA, with them in it, are 0 modulo 255; RFC 905 annex B
- * solves that for them. 'c1' is the sum of the sums, so a byte counts as often as there are bytes from it to the end. */
+ * solves that for them. 'c1' is the sum of the sums, so a byte counts once more for each byte behind it. */
 uint16_t ospf_lsa_checksum(const uint8_t *lsa, size_t length)
 {
     uint32_t c0 = 0, c1 = 0;
@@ -455,7 +460,7 @@ int ospf_te_lsa_encode(const struct ospf_te_lsa *lsa, uint8_t *bytes, size_t siz
 {
     struct wire w = wire_writer(bytes, size < UINT16_MAX ? size : UINT16_MAX);
 
-    header_encode(&w, &lsa->header, 0);
+    ospf_lsa_header_encode(&w, &lsa->header);
     if (lsa->router_address) {
         size_t start = tlv_begin(&w, TLV_ROUTER_ADDRESS);
 
@@ -464,11 +469,7 @@ int ospf_te_lsa_encode(const struct ospf_te_lsa *lsa, uint8_t *bytes, size_t siz
     }
     for (size_t i = 0; i < lsa->n_links; i++)
         link_encode(&w, &lsa->links[i]);
-    wire_patch_u16(&w, CHECKSUM_AT + 2, (uint16_t) w.pos);
-    if (!wire_ok(&w))
-        return ERR_SHORT;
-    wire_patch_u16(&w, CHECKSUM_AT, ospf_lsa_checksum(bytes, w.pos));
-    return (int) w.pos;
+    return ospf_lsa_seal(&w);
 }
 
 /* ---- To the TED ---- */

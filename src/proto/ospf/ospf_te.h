@@ -4,7 +4,7 @@
  *
  * The routing protocol itself, its neighbours and its flooding, is FRR's ospfd's; what it has flooded comes to us
  *
- *   ospfd --TCP--> ospf_api (messages) --LSAs--> ospf_lsdb (which instance counts) --> ospf_te (this) --> struct te_link
+ *   ospfd --TCP--> ospf_api (messages) --LSAs--> ospf_lsdb (which instance counts) --> ospf_te (this) --> te_link
  *
  * An LSA is a header of 20 bytes (RFC 2328 §A.4.1) and TLVs of 4 bytes head and a value padded to 4 (RFC 3630 §2.3.2):
  * a Router Address TLV (1), a Link TLV (2) that consists of sub-TLVs, or others, which are skipped, as are unknown
@@ -14,8 +14,8 @@
  *   - a multi-access link (type 2) is decoded, but makes no te_link: the Link ID then is an address of the designated
  *     router, not a node, and transport networks consist of point-to-point links
  *   - a TLV whose padding the sender cut off at the end of its envelope is accepted
- *   - unreserved bandwidth of a priority is never taken as more than that of a better one (RFC 3209 §2.4: what a better
- *     LSP may not take, a worse one may not either). FRR floods its eight numbers one by one, up to 5 s apart: in
+ *   - unreserved bandwidth of a priority (RFC 3630 §2.5.8) is never taken as more than that of a better one, for what a
+ *     better LSP may not take, a worse one may not either. FRR floods its eight numbers one by one, up to 5 s apart: in
  *     between, the first says how much all have */
 #ifndef PROTO_OSPF_TE_H
 #define PROTO_OSPF_TE_H
@@ -25,6 +25,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/wire.h"
 #include "model/ted.h"
 
 #define OSPF_LSA_HEADER_SIZE 20
@@ -43,14 +44,18 @@ struct ospf_lsa_header {
     uint16_t length; /* bytes, header included */
 };
 
-/* 0, or with 'err' ERR_SHORT (fewer bytes than a header, or than it says) or ERR_MALFORMED (says less than a header). */
+/* 0, or with 'err' ERR_SHORT (fewer bytes than a header, or than it says) or ERR_MALFORMED (it says less than that). */
 int ospf_lsa_header_decode(const uint8_t *bytes, size_t size, struct ospf_lsa_header *header, struct err *err);
+/* Writes a header, its checksum and length 0; and when the rest of the LSA has been written, puts these right. The
+ * length of the LSA, which begins where the cursor began, or ERR_SHORT. */
+void ospf_lsa_header_encode(struct wire *w, const struct ospf_lsa_header *header);
+int ospf_lsa_seal(struct wire *w);
 /* The checksum that an LSA of 'length' bytes should have, whatever it has: Fletcher's over all but the age, RFC 2328
  * §12.1.7. 'length' >= OSPF_LSA_HEADER_SIZE. */
 uint16_t ospf_lsa_checksum(const uint8_t *lsa, size_t length);
 /* Whether the one that it has is right. */
 bool ospf_lsa_is_intact(const uint8_t *lsa, size_t length);
-/* <0, 0, >0: 'a' is older than, as old as, newer than 'b', another instance of the same LSA; RFC 2328 §13.1 (1), (2). */
+/* <0, 0, >0: 'a' is older than, as old as, newer than 'b', another instance of the LSA; RFC 2328 §13.1 (1), (2). */
 int ospf_lsa_compare(const struct ospf_lsa_header *a, const struct ospf_lsa_header *b);
 bool ospf_lsa_is_te(const struct ospf_lsa_header *header);
 
@@ -82,7 +87,7 @@ enum { OSPF_TE_POINT_TO_POINT = 1, OSPF_TE_MULTI_ACCESS = 2 }; /* RFC 3630 §2.5
 #define OSPF_TE_ISCD_MAX 8  /* of a link: one for each way its interface switches */
 #define OSPF_TE_SRLG_MAX 32 /* of a link; further ones are skipped */
 
-/* Interface switching capability, RFC 4203 §1.4. What its kind adds at the end (MTU, least LSP bandwidth) is skipped. */
+/* Interface switching capability, RFC 4203 §1.4. What its kind adds at the end (MTU, least bandwidth) is skipped. */
 struct ospf_te_iscd {
     uint8_t capability, encoding;
     uint32_t max_lsp_bandwidth[TE_PRIORITIES]; /* float bits */
@@ -124,15 +129,15 @@ struct ospf_te_lsa {
 
 /* Decodes a whole LSA; bytes behind its length are not looked at. 0, or with 'err' naming the LSA and what is wrong
  *   ERR_SHORT        it is cut off, or a TLV or sub-TLV is longer than what holds it
- *   ERR_MALFORMED    its checksum is wrong, a sub-TLV is shorter than its kind, or there twice; a link has no type or id
+ *   ERR_MALFORMED    its checksum is wrong, a sub-TLV is shorter than its kind, or there twice; a link lacks type or id
  *   ERR_UNSUPPORTED  it is no area-local opaque LSA of traffic engineering
  *   ERR_TOO_LARGE    it has more links, or one more switching capabilities, than the limits above */
 int ospf_te_lsa_decode(const uint8_t *bytes, size_t size, struct ospf_te_lsa *lsa, struct err *err);
 /* Writes the LSA, its length and checksum computed ('header' need not have them). The bytes written, or ERR_SHORT. */
 int ospf_te_lsa_encode(const struct ospf_te_lsa *lsa, uint8_t *bytes, size_t size);
 
-/* The link as the TED has it. False if it cannot be in a TED: multi-access, or its interface has neither address nor id.
- * A missing TE metric is 1, missing bandwidths are 0, but reservable bandwidth, which then is the maximum (RFC 3630
+/* The link as the TED has it. False if it cannot be in a TED: multi-access, or its interface has neither address nor
+ * id. A missing TE metric is 1, missing bandwidths are 0, but reservable bandwidth, which then is the maximum (RFC 3630
  * §2.5.7). If there are switching capabilities, an LSP may take what the widest of them lets it (RFC 4203 §1.4). The
  * delay is the average, or if only the bounds are flooded, the upper. */
 bool ospf_te_link_to_ted(const struct ospf_te_link *link, uint32_t area, uint32_t advertising_router,

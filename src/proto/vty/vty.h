@@ -6,8 +6,8 @@
  * status: 0, or one of FRR's CMD_* codes. Found by trying with FRR 8.4.4:
  *   - every command that sets a parameter is passed on to ospfd by itself, and ospfd floods the first at once (if the
  *     LSA is older than 5 s, its MinLSInterval, which cannot be configured), and what follows not until 5 s later, with
- *     the newest values of then. So only what has changed is to be sent, the best priority first: a reader that takes no
- *     more for a worse priority than for a better (proto/ospf/ospf_te.h) then reads the right value at once
+ *     the newest values of then. So only what has changed is to be sent, the best priority first: a reader that takes
+ *     no more for a worse priority than for a better (proto/ospf/ospf_te.h) then reads the right value at once
  *   - unreserved bandwidth above the maximum of the link is refused (status 13); the maximum of a veth is wrong (its
  *     10 Gbit/s overflow 32 bits) unless `bandwidth N`, in Mbit/s, stands before `link-params` in the configuration
  *   - numbers are read by scanf(): a group must be written as 0xHEX, and takes no 0; the reason that a number was
@@ -51,8 +51,8 @@ struct vty_link {
 bool vty_interface_is_valid(const char *name); /* 1..15 characters that cannot be taken for another command */
 
 /* Appends the commands, each with its null byte, that change what zebra has for a link from 'have' to 'want'; 'have'
- * null: nobody knows what it has. Nothing is appended if nothing differs. The first leave whatever mode the command line is
- * in, the last is "end". Rates are rounded down to what a float holds. Returns how many. */
+ * null: nobody knows what it has. Nothing is appended if nothing differs. The first leave whatever mode the command
+ * line is in, the last is "end". Rates are rounded down to what a float holds. Returns how many. */
 size_t vty_link_encode(const struct vty_link *want, const struct vty_link *have, struct strbuf *commands);
 
 #endif
