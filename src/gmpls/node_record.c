@@ -70,6 +70,12 @@ static void put_attribute(struct strbuf *text, const struct rsvp_attribute *attr
         attribute->has_affinity, attribute->exclude_any, attribute->include_any, attribute->include_all);
 }
 
+/* Integers of JSON are signed here; what is beyond them was infinite in the Path. */
+static uint64_t at_most_int64(uint64_t n)
+{
+    return n < INT64_MAX ? n : INT64_MAX;
+}
+
 char *record_format(const struct gmpls_node *node, const struct gmpls_lsp *lsp)
 {
     struct strbuf text = {0};
@@ -78,7 +84,8 @@ char *record_format(const struct gmpls_node *node, const struct gmpls_lsp *lsp)
     PUT(&text, ",\"sender\":[", lsp->sender.source, lsp->sender.lsp_id);
     put_end(node, &text, ",\"in\":[", &lsp->in);
     put_end(node, &text, ",\"out\":[", &lsp->out);
-    PUT(&text, ",\"tspec\":[", lsp->tspec.kind, lsp->tspec.rate_bps, lsp->tspec.burst_bits, lsp->tspec.mtu);
+    PUT(&text, ",\"tspec\":[", lsp->tspec.kind, at_most_int64(lsp->tspec.rate_bps),
+        at_most_int64(lsp->tspec.burst_bits), lsp->tspec.mtu);
     PUT(&text, ",\"request\":[", lsp->label_request.encoding, lsp->label_request.switching, lsp->label_request.gpid);
     PUT(&text, ",\"misc\":[", lsp->previous_lih, lsp->admin_status, lsp->resv_admin_status, lsp->notify_node,
         lsp->style, lsp->recording, !lsp->ingress || lsp_phase(lsp) == PHASE_ESTABLISHED);
@@ -246,6 +253,20 @@ static void reclaim(struct json_reader *r, struct gmpls_node *node, struct lsp_e
         end_reserve(node, end);
 }
 
+/* Whether an LSP of this node can have these two ends: the file may be another node's. */
+static void check_ends(struct json_reader *r, const struct gmpls_node *node, const struct rsvp_session *session,
+                       const struct rsvp_sender *sender, const struct node_side *in, const struct node_side *out)
+{
+    if (r->status)
+        return;
+    if (in->link == out->link)
+        json_fail(r, "out", "both ends are one link, or clients");
+    else if (in->link == NODE_LINK_NONE && sender->source != node->config.router_id)
+        json_fail(r, "sender", "its ingress is another node");
+    else if (out->link == NODE_LINK_NONE && !node_is_mine(node, session->destination))
+        json_fail(r, "session", "its egress is another node");
+}
+
 static int load(struct gmpls_node *node, uint32_t id, const json_t *json, struct err *err)
 {
     struct json_reader r = json_reader_init(json, "record", err);
@@ -258,6 +279,7 @@ static int load(struct gmpls_node *node, uint32_t id, const json_t *json, struct
     struct node_side in = side_from_json(&r, "in", node), out = side_from_json(&r, "out", node);
     struct gmpls_lsp *lsp;
 
+    check_ends(&r, node, &session, &sender, &in, &out);
     if (r.status)
         return r.status;
     if (lsp_find(node, &session, &sender) || lsp_find_id(node, id))

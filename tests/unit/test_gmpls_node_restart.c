@@ -302,7 +302,41 @@ static void records_that_are_of_no_use_are_named(void **state)
     load_changed_fails(other, record, "\"out\":[184287745,2000,", "\"out\":[184287745,17,", "label 17 of link B");
     load_changed_fails(other, record, "184287745", "184287999", "no longer configured");
     load_changed_fails(other, record, "\"in\":[0,0,0,7,", "\"in\":[0,0,0,6,", "client port 6");
+    load_changed_fails(other, record, "\"in\":[0,", "\"in\":[184287745,", "both ends");
+    load_changed_fails(other, record, "\"out\":[184287745,", "\"out\":[0,", "both ends");
+    load_changed_fails(other, record, "\"sender\":[184352769,", "\"sender\":[184352770,", "ingress is another node");
     node_world_end(other);
+    node_world_end(w);
+}
+
+static void an_egress_of_another_node_is_none_of_ours(void **state)
+{
+    struct node_world *w = node_world(), *other = node_world();
+
+    (void) state;
+    says(w, A, path_to_client(1, 7, 100)); /* A --> N */
+    load_changed_fails(other, w->records[1], "\"session\":[184352769,", "\"session\":[184352788,",
+                       "egress is another node");
+    pass_over(w);
+    node_world_end(other);
+    node_world_end(w);
+}
+
+static void an_infinite_burst_survives_a_restart(void **state)
+{
+    struct node_world *w = node_world();
+    struct rsvp_message message = path(1);
+
+    (void) state;
+    message.tspec.burst_bits = UINT64_C(0xffffff) << 40; /* the greatest that proto/rsvp hands on */
+    says(w, A, message);                                 /* A --> N */
+    says(w, B, resv(1, 600));                            /* N <-- B */
+    xc_done(w, 0);
+    pass_over(w);
+    crash(w);
+    revive(w);
+    assert_int_equal(usage(w).lsps, 1);
+    pass_over(w);
     node_world_end(w);
 }
 
@@ -365,6 +399,8 @@ int main(void)
         cmocka_unit_test(a_neighbour_that_kept_nothing),
         cmocka_unit_test(a_recovery_label_is_kept),
         cmocka_unit_test(records_that_are_of_no_use_are_named),
+        cmocka_unit_test(an_egress_of_another_node_is_none_of_ours),
+        cmocka_unit_test(an_infinite_burst_survives_a_restart),
         cmocka_unit_test(no_record_does_harm),
         cmocka_unit_test(the_view_shows_it_all),
     };
