@@ -94,6 +94,8 @@ struct gmpls_node *node_new(const struct node_config *config, struct mono now, s
         return NULL;
     node = xcalloc(1, sizeof *node);
     node->config = *config;
+    if (config->lsps_max == 0 || config->lsps_max > NODE_LSPS_MAX)
+        node->config.lsps_max = NODE_LSPS_MAX;
     node->config.links = NULL;
     node->config.clients = NULL;
     node->n_links = config->n_links;

@@ -70,6 +70,7 @@
 
 #define NODE_LINKS_MAX 64
 #define NODE_CLIENTS_MAX 256
+#define NODE_LSPS_MAX 32768 /* that a node carries; also fewer than an ingress has tunnel ids to one egress */
 #define NODE_LINK_NONE (-1)
 #define NODE_LABEL_MIN 16u /* RFC 3032 §2.1: those below are reserved */
 #define NODE_LABEL_MAX 1048575u
@@ -106,6 +107,7 @@ struct node_config {
     uint32_t setup_ms;  /* from initiate to the probe's return; then the set-up has failed */
     uint32_t probe_ms;  /* until the first repeat of a probe; doubles up to 16 times that */
     uint32_t delete_ms; /* how long a removal waits for the reflected ADMIN_STATUS */
+    uint32_t lsps_max;  /* carried at once, up to NODE_LSPS_MAX; 0: that many */
     bool notify;        /* ask for Notify messages as an ingress, RFC 3473 §4.3 */
     /* Of the neighbours; see gmpls/neighbour.h */
     uint32_t hello_ms, refresh_ms, retry_ms, restart_ms, recovery_ms;
@@ -195,8 +197,8 @@ void node_link_data(struct gmpls_node *node, int link, bool up, struct mono now)
 void node_client(struct gmpls_node *node, uint32_t id, bool up, struct mono now); /* a client port; up at first */
 
 /* Sets an LSP up; 'cookie' (not 0) is in the one report that ends the set-up: UP, or DOWN and removed. A report
- * GOING_UP comes before. ERR_INVALID (not our ingress, no route, unknown client ...), ERR_EXISTS (the name is in use):
- * the LSP does not exist and no report comes. */
+ * GOING_UP comes before. ERR_INVALID (not our ingress, no route, unknown client ...), ERR_EXISTS (the name is in use),
+ * ERR_EXHAUSTED (too many LSPs): the LSP does not exist and no report comes. */
 int node_initiate(struct gmpls_node *node, const struct lsp_request *request, uint64_t cookie, struct mono now,
                   struct err *err);
 /* PCUpd: an LSP that is to be as it is, is reported as it is, with the cookie. A change is ERR_UNSUPPORTED (see above);

@@ -108,6 +108,9 @@ static int check_request(const struct gmpls_node *node, const struct lsp_request
         return err_set(err, ERR_INVALID, "an LSP needs a name of 1 to %d bytes", LSP_NAME_SIZE - 1);
     if (lsp_find_name(node, request->name))
         return err_set(err, ERR_EXISTS, "LSP %s exists already", request->name);
+    if (node->usage.lsps >= node->config.lsps_max)
+        return err_set(err, ERR_EXHAUSTED, "LSP %s: the node carries %u already, the most that it takes", request->name,
+                       node->config.lsps_max);
     if (request->ingress != node->config.router_id)
         return err_set(err, ERR_INVALID, "LSP %s: its ingress is another node", request->name);
     if (request->egress == 0 || node_is_mine(node, request->egress))

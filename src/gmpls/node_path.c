@@ -125,6 +125,8 @@ static struct refusal check_path(const struct gmpls_node *node, int link, const 
         message->upstream_label > NODE_LABEL_MAX)
         return (struct refusal) {
             .code = RSVP_ERR_ROUTING, .value = RSVP_ROUTING_UNACCEPTABLE_LABEL, .link = link, .acceptable = true};
+    if (node->usage.lsps >= node->config.lsps_max)
+        return refuse_link(RSVP_ERR_ROUTING, RSVP_ROUTING_NO_LABEL, link);
     if (in_loop(node, &message->rro))
         return refuse_link(RSVP_ERR_ROUTING, RSVP_ROUTING_LOOP, link);
     if (!node->links[link].data_up)

@@ -150,6 +150,8 @@ static void initiate(struct pcc *pcc, const struct pcep_event *event)
              status == ERR_EXISTS ? "there is one of this name" : err.text);
     if (status == ERR_EXISTS) /* RFC 8281 §5.3 */
         pcep_session_refuse(pcc->session, event->srp_id, PCEP_ERR_PARAMETERS, 1);
+    else if (status == ERR_EXHAUSTED) /* RFC 8281 §5.3.1: the limit of initiated LSPs is reached */
+        pcep_session_refuse(pcc->session, event->srp_id, PCEP_ERR_OPERATION, 6);
     else
         pcep_session_refuse(pcc->session, event->srp_id, PCEP_ERR_INSTANTIATION, 1);
 }

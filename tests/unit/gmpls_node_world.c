@@ -311,6 +311,7 @@ static void start_node(struct node_world *w)
                                  .setup_ms = 5000,
                                  .probe_ms = 20,
                                  .delete_ms = 500,
+                                 .lsps_max = w->lsps_max,
                                  .hello_ms = 1000,
                                  .hello_miss = 3,
                                  .refresh_ms = 30000,

@@ -250,6 +250,33 @@ static void what_is_used_up(void **state)
     node_world_end(w);
 }
 
+static void more_lsps_than_it_carries(void **state)
+{
+    struct node_world *w = node_world();
+    struct lsp_request with = request();
+    struct err err = {0};
+
+    (void) state;
+    crash(w);
+    w->lsps_max = 2;
+    revive(w);
+    pass_ms(w, 5000);
+    says(w, A, path(1)); /* A --> N */
+    assert_int_equal(initiate(w, request(), &err), 0);
+    pass_over(w);
+    says(w, A, path(2));                                 /* A --> N */
+    want(w, "A <-- PathErr 24/9 at 10.252.1.1 removed"); /* A <-- N */
+    strcpy(with.name, "lsp2");
+    assert_int_equal(initiate(w, with, &err), ERR_EXHAUSTED);
+    assert_int_equal(usage(w).lsps, 2);
+    says(w, A, about(RSVP_PATH_TEAR, 1)); /* A --> N */
+    pass_over(w);
+    says(w, A, path(3)); /* A --> N */
+    assert_int_equal(usage(w).lsps, 2);
+    pass_over(w);
+    node_world_end(w);
+}
+
 static void the_next_link_may_be_full(void **state)
 {
     struct node_world *w = node_world();
@@ -458,6 +485,7 @@ int main(void)
         cmocka_unit_test(each_reason_has_its_code),
         cmocka_unit_test(labels_that_would_do_are_named),
         cmocka_unit_test(what_is_used_up),
+        cmocka_unit_test(more_lsps_than_it_carries),
         cmocka_unit_test(the_next_link_may_be_full),
         cmocka_unit_test(links_and_clients_may_be_down),
         cmocka_unit_test(a_silent_neighbour_is_not_asked),
