@@ -319,6 +319,32 @@ static unsigned clear_strays(struct repair *repair, const struct bridge_content 
     return strays;
 }
 
+static bool is_bridge_port(const struct switching *s, uint32_t number)
+{
+    for (unsigned i = 0; i < s->daemon->config->clients_count; i++)
+        if (s->daemon->config->clients[i].mode == NODE_CLIENT_BRIDGE && s->clients[i].number == number)
+            return true;
+    return false;
+}
+
+/* Floods of ports that no bridge client has any more: the configuration changed, or the switch gave the client's port
+ * another number. They would keep LSPs off a link that has the number now. */
+static void close_strays(struct repair *repair, const struct bridge_content *content)
+{
+    struct id_list ports = {0};
+    enum xc_cookie_kind kind;
+    struct node_xc xc = {0};
+
+    for (size_t i = 0; i < content->flows.n; i++)
+        if (xc_cookie_parse(content->flows.flows[i].cookie, &kind, &xc.id) && kind == XC_COOKIE_BRIDGE)
+            list_id(&ports, &xc);
+    sort(&ports);
+    for (size_t i = 0; i < ports.n; i++)
+        if ((!i || ports.ids[i] != ports.ids[i - 1]) && !is_bridge_port(repair->switching, ports.ids[i]))
+            xc_bridge(&repair->txn, ports.ids[i], NULL, 0);
+    free(ports.ids);
+}
+
 static void content_read(void *arg, const struct bridge_content *content, const struct err *err)
 {
     struct switching *s = arg;
@@ -332,6 +358,7 @@ static void content_read(void *arg, const struct bridge_content *content, const 
     }
     xc_base(&repair.txn);
     strays = clear_strays(&repair, content);
+    close_strays(&repair, content);
     send_repair(&repair);
     node_xc_each(s->daemon->node, set_again, &repair);
     for (unsigned i = 0; i < s->daemon->config->clients_count; i++)

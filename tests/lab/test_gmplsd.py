@@ -245,6 +245,15 @@ def test_cross_connects_that_nobody_wants_are_removed(net):
     poll(lambda: net.everything("t1") == net.empty["t1"][0], 5, "the stray flow is gone")
 
 
+def test_floods_of_a_port_that_is_no_client_any_more_are_removed(net):
+    """Else they would drop what an LSP sends over a link that has the port's number now."""
+    port = net.vsctl("get", "interface", "t1.t2", "ofport").strip()
+    cookie = 0x5c67 << 48 | 0x12 << 40 | int(port)
+    net.ofctl("add-flow", "t1", f"cookie={cookie},table=0,priority=250,in_port={port},mpls,actions=drop")
+    reconnect(net, "t1")
+    poll(lambda: net.everything("t1") == net.empty["t1"][0], 5, "the stray flow is gone")
+
+
 def test_another_bridge_is_turned_away(net):
     target = net.vsctl("get-controller", "t1").strip()
     net.vsctl("add-br", "stranger", "--", "set", "bridge", "stranger", "datapath_type=netdev", "protocols=OpenFlow13",
