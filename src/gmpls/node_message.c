@@ -52,6 +52,12 @@ static void record_client(const struct gmpls_node *node, struct lsp_route *route
     record_label(route, side->vlan, false);
 }
 
+/* RFC 3209 §4.4.3: a record that would become too long is left out. 'n' are to be added. */
+static bool can_record(const struct gmpls_lsp *lsp, const struct lsp_route *rest, size_t n)
+{
+    return lsp->recording && rest->n + n <= LSP_HOPS_MAX;
+}
+
 static void record_rest(struct lsp_route *route, const struct lsp_route *rest)
 {
     for (size_t h = 0; h < rest->n; h++)
@@ -87,7 +93,7 @@ struct rsvp_message message_path(const struct gmpls_node *node, const struct gmp
         message.has |= RSVP_HAS_NOTIFY_REQUEST;
         message.notify_node = lsp->notify_node;
     }
-    if (lsp->recording) { /* RFC 3209 §4.4.3: the newest on top, a label behind its address */
+    if (can_record(lsp, &lsp->path_rro, 2)) { /* RFC 3209 §4.4.3: the newest on top, a label behind its address */
         message.has |= RSVP_HAS_RRO;
         record_address(&message.rro, link->config.local);
         record_label(&message.rro, lsp->out.side.in_label, true);
@@ -117,7 +123,7 @@ struct rsvp_message message_resv(const struct gmpls_node *node, const struct gmp
         message.has |= RSVP_HAS_RESV_CONFIRM;
         message.resv_confirm = lsp->resv_confirm;
     }
-    if (lsp->recording) {
+    if (can_record(lsp, &lsp->resv_rro, 3)) {
         message.has |= RSVP_HAS_RRO;
         record_address(&message.rro, link->config.local);
         record_label(&message.rro, lsp->in.side.in_label, false);

@@ -18,7 +18,7 @@ struct signalling {
     uint8_t buffer[RSVP_MESSAGE_MAX];
 };
 
-static void complain(struct signalling *s, const char *whom, const char *text)
+static void complain(struct signalling *s, enum log_fault fault, const char *whom, const char *text)
 {
     struct mono now = loop_now(s->daemon->loop);
 
@@ -29,7 +29,7 @@ static void complain(struct signalling *s, const char *whom, const char *text)
         s->complaints = s->complaints_left_out = 0;
     }
     if (s->complaints++ < COMPLAINTS_PER_SECOND)
-        log_warn(FAULT_PEER, whom, "%s", text);
+        log_warn(fault, whom, "%s", text);
     else
         s->complaints_left_out++;
 }
@@ -106,7 +106,7 @@ static void take_refusal(struct signalling *s, int link, const struct raw_packet
     s->malformed++;
     AUTO_FREE char *text = xasprintf("an RSVP message from %s is dropped: %s", ipv4_format(packet->source, address),
                                      err->text);
-    complain(s, link_name(s, link), text);
+    complain(s, FAULT_PEER, link_name(s, link), text);
     if (refusal->answer && is_of_neighbour(s, link, packet, &about))
         node_refuse(s->daemon->node, link, &about, refusal->code, refusal->value, loop_now(s->daemon->loop));
 }
@@ -163,7 +163,9 @@ void signalling_send(struct signalling *s, int link, uint32_t destination, const
     if (size < 0) {
         AUTO_FREE char *text = rsvp_message_format(message);
 
-        log_error(FAULT_OURS, link_name(s, link), "cannot encode %s: %s", text, err.text);
+        AUTO_FREE char *complaint = xasprintf("cannot encode %s: %s", text, err.text);
+
+        complain(s, FAULT_OURS, link_name(s, link), complaint);
         return;
     }
     if (link != NODE_LINK_NONE && !s->interfaces[link])
@@ -176,7 +178,7 @@ void signalling_send(struct signalling *s, int link, uint32_t destination, const
         if (link != NODE_LINK_NONE)
             s->interfaces[link] = 0; /* it may have been made anew */
         if (message->type != RSVP_HELLO)
-            complain(s, link_name(s, link), err.text);
+            complain(s, FAULT_PEER, link_name(s, link), err.text);
         return;
     }
     s->sent++;

@@ -138,6 +138,7 @@ struct rsvp_unknown {
     uint8_t *body; /* owned */
 };
 #define RSVP_UNKNOWN_MAX 8
+#define RSVP_UNKNOWN_BYTES_MAX 4096 /* of all bodies of a message: an LSP keeps them */
 
 struct rsvp_message {
     uint8_t type;           /* enum rsvp_type */

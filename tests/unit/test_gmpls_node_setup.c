@@ -147,6 +147,23 @@ static void what_is_not_known_goes_on(void **state)
     node_world_end(w);
 }
 
+/* RFC 3209 §4.4.3: with what is added here, it could not be sent. */
+static void a_record_that_is_too_long_ends_here(void **state)
+{
+    struct node_world *w = node_world();
+    struct rsvp_message message = resv(1, 600);
+
+    (void) state;
+    says(w, A, path(1)); /* A --> N */
+    pass_over(w);
+    while (message.rro.n < LSP_HOPS_MAX - 2)
+        lsp_route_add(&message.rro, hop(REMOTE(B)));
+    says(w, B, message);                   /* N <-- B */
+    want(w, "A <-- Resv label 1000 RRO "); /* A <-- N */
+    want(w, "xc set A 1000/501 B 2000/600");
+    node_world_end(w);
+}
+
 static void a_path_that_changes_takes_the_place_of_the_old(void **state)
 {
     struct node_world *w = node_world();
@@ -510,6 +527,7 @@ int main(void)
         cmocka_unit_test(labels_of_the_route_are_demanded),
         cmocka_unit_test(another_upstream_label_is_tried),
         cmocka_unit_test(what_is_not_known_goes_on),
+        cmocka_unit_test(a_record_that_is_too_long_ends_here),
         cmocka_unit_test(a_path_that_changes_takes_the_place_of_the_old),
         cmocka_unit_test(status_goes_through),
         cmocka_unit_test(a_new_label_goes_to_the_switch),

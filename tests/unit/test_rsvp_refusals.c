@@ -422,6 +422,8 @@ static void more_than_is_taken(void **state)
     assert_refused(bytes, repeat(bytes, PATH, "0008f801", 8, RSVP_UNKNOWN_MAX + 1), ERR_TOO_LARGE, "more than 8",
                    &refusal);
     assert_int_equal(refusal.code, RSVP_ERR_SYSTEM);
+    assert_refused(bytes, repeat(bytes, PATH, "0804f801", 2052, 3), ERR_TOO_LARGE, "4096 bytes", &refusal);
+    assert_int_equal(refusal.code, RSVP_ERR_SYSTEM);
     assert_refused(bytes, repeat(bytes, HEADER("0f"), "04081901", 4 + 4 + 4 * 256, 5), ERR_TOO_LARGE,
                    "more than 1024 ids", &refusal);
     assert_refused(bytes, repeat(bytes, HEADER("0f") "000c1901 00000001 00000001", "000c1901", 12, 1), ERR_UNSUPPORTED,

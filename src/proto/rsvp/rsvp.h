@@ -28,6 +28,7 @@
  *   - A known object in a message whose format has no place for it is ignored.
  *   - Labels have 32 bits. An exclusive LABEL_SET, or one of more than RSVP_LABELS_MAX labels, is refused by the error
  *     that stands for "no label of that set".
+ *   - What is only passed on has bounds, RSVP_UNKNOWN_MAX objects and RSVP_UNKNOWN_BYTES_MAX bytes: each LSP keeps it.
  *   - Sub-objects of an RRO that are unknown, and the flags of those that are known, are not passed on: a record tells
  *     what this program understands. Of an ERROR_SPEC the flags InPlace and NotGuilty, and all TLVs but the first that
  *     names an interface, are not passed on either.

@@ -236,11 +236,13 @@ static void object_forward(struct rsvp_reading *r, uint8_t class, uint8_t ctype,
 {
     struct rsvp_message *m = &r->message;
 
-    if (m->n_unknown == RSVP_UNKNOWN_MAX) {
-        rsvp_refuse(r, ERR_TOO_LARGE, RSVP_ERR_SYSTEM, 0, "more than %d objects that would only be forwarded",
-                    RSVP_UNKNOWN_MAX);
+    if (m->n_unknown == RSVP_UNKNOWN_MAX || body->size > RSVP_UNKNOWN_BYTES_MAX - r->unknown_bytes) {
+        rsvp_refuse(r, ERR_TOO_LARGE, RSVP_ERR_SYSTEM, 0,
+                    "more than %d objects, or %d bytes in them, that would only be forwarded", RSVP_UNKNOWN_MAX,
+                    RSVP_UNKNOWN_BYTES_MAX);
         return;
     }
+    r->unknown_bytes += body->size;
     m->unknown[m->n_unknown++] = (struct rsvp_unknown) {.class = class,
                                                         .ctype = ctype,
                                                         .size = (uint16_t) body->size,

@@ -51,6 +51,7 @@ struct rsvp_reading {
     struct rsvp_message message;
     uint64_t seen[4]; /* a bit for each class */
     size_t cap_acks, cap_labels, cap_srefresh;
+    size_t unknown_bytes; /* in the bodies of what is only forwarded */
     const char *object;  /* the one that is being read */
     size_t offset;       /* where it begins in the message */
     bool object_refused; /* the one that is being read */
