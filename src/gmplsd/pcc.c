@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The node as a PCC (RFC 8231, RFC 8281): sessions to its PCEs, which ask for LSPs that begin here. Each PCE is told of
  * every LSP, and each LSP is delegated to the PCE that asked for it, also after a restart of this daemon. A PCE that
- * goes leaves its LSPs as they are, for ever (RFC 8281 §6 leaves the timeout to us): a circuit outlives its gateway. */
+ * goes leaves its LSPs as they are, for ever (RFC 8281 §6 leaves the timeout to us): a circuit outlives its gateway. To
+ * have another PCE take over what one leaves behind, take that one out of the configuration: its LSPs are delegated to
+ * the first that is left. */
 #include <stdio.h>
 #include <string.h>
 
@@ -35,7 +37,7 @@ struct pcc {
 struct circuit {
     struct hmap_node by_name;
     char name[LSP_NAME_SIZE];
-    struct pcc *owner; /* null: it is no longer configured */
+    struct pcc *owner; /* null: there is no PCE at all */
     uint32_t srp_id;   /* of the owner's request that the next report answers; 0: none */
 };
 
@@ -363,21 +365,29 @@ static bool take_owner(void *arg, const char *name, const char *owner)
     return true;
 }
 
-/* Owners of LSPs that are no longer there. */
+/* Of owners of LSPs that are no longer there; and LSPs whose owner is none of our PCEs find one. */
 static void mark_circuit(void *arg, const struct lsp_report *report)
 {
-    struct circuit *circuit = find_circuit(arg, report->name);
+    struct pccs *pccs = arg;
+    struct circuit *circuit = find_circuit(pccs, report->name);
 
-    if (circuit)
-        circuit->srp_id = 1;
+    if (!circuit)
+        circuit = add_circuit(pccs, report->name, NULL);
+    circuit->srp_id = 1;
+    if (circuit->owner || !pccs->n)
+        return;
+    circuit->owner = &pccs->each[0];
+    keep_owner(pccs, circuit->name, circuit->owner->pce->address);
+    log_info(circuit->name, "the PCE that asked for it is gone from the configuration: it is now that at %s",
+             circuit->owner->pce->address);
 }
 
 static void sweep_circuits(struct pccs *pccs)
 {
-    struct hmap_node *at = hmap_next(&pccs->circuits, NULL), *next;
+    struct hmap_node *at, *next;
 
     node_report_each(pccs->daemon->node, mark_circuit, pccs);
-    for (; at; at = next) {
+    for (at = hmap_next(&pccs->circuits, NULL); at; at = next) {
         struct circuit *circuit = OWNER_OF(at, struct circuit, by_name);
 
         next = hmap_next(&pccs->circuits, at);

@@ -3,6 +3,7 @@
 signalling.py has the map."""
 
 import socket
+import sqlite3
 import struct
 import subprocess
 import threading
@@ -215,6 +216,19 @@ def test_a_gateway_that_comes_back_hears_of_its_circuits(net):
     net.wait_ready()
     assert net.reports()[ROUTER_IDS["pe1-tn"]]["one"]["state"] == "up"
     assert net.remove("one")[0] == 200
+
+
+def test_circuits_of_a_gateway_that_is_gone_belong_to_the_one_that_is_left(net):
+    up(net, "one")
+    net.daemons["pe1-tn"].stop()
+    with sqlite3.connect(net.directory / "gmplsd-pe1-tn.db") as store:
+        assert store.execute("UPDATE owner SET owner = '10.99.0.253'").rowcount == 1
+    store.close()
+    net.daemons["pe1-tn"].start()
+    net.wait_ready()
+    assert net.pings("c1", net.address("ce"))
+    status, report = net.remove("one")
+    assert status == 200, report
 
 
 # ---- the bridge ----
