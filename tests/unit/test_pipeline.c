@@ -236,6 +236,71 @@ static void test_channel(void **state)
     golden("channel-close", &closed);
 }
 
+/* Through a circuit: a VLAN of the transport port instead of the uplink. */
+static void test_channel_at_a_vlan(void **state)
+{
+    (void) state;
+    const struct pipeline_channel channel = {
+        .cookie = COOKIE_SCG | (uint64_t) COOKIE_CHANNEL << 40 | 9,
+        .server_port = 3,
+        .uplink_port = 5,
+        .vlan = 200,
+        .local = {IP_V4, {10, 254, 0, 11}},
+        .remote = {IP_V4, {10, 254, 0, 12}},
+    };
+    struct flow_txn txn = {0};
+
+    pipeline_channel_open(&txn, &channel);
+    golden("channel-open-vlan", &txn);
+}
+
+static const struct ip user_addresses[] = {{IP_V4, {10, 100, 0, 101}}, {IP_V4, {10, 100, 0, 102}}};
+
+static const struct pipeline_circuit circuit = {
+    .cookie = COOKIE_SCG | (uint64_t) COOKIE_CIRCUIT << 40 | 0xce1,
+    .transport_port = 5,
+    .vlan = 201,
+    .addresses = user_addresses,
+    .n_addresses = 2,
+};
+
+static void test_circuit_pe(void **state)
+{
+    (void) state;
+    struct flow_txn set = {0}, removed = {0};
+
+    pipeline_circuit_pe(&set, &segment, &circuit);
+    golden("circuit-pe", &set);
+    pipeline_circuit_remove(&removed, circuit.cookie);
+    golden("circuit-remove", &removed);
+}
+
+/* On a PE with a transport port, no circuit may send with the VM's address. */
+static void test_vm_pe_with_circuits(void **state)
+{
+    (void) state;
+    struct pipeline_vm with = vm;
+    struct flow_txn txn = {0};
+
+    with.transport_port = 5;
+    pipeline_vm_pe(&txn, &segment, &with);
+    golden("vm-pe-circuits", &txn);
+}
+
+static void assert_each_flow_is_there_once(const struct flow_txn *txn)
+{
+    for (size_t i = 0; i < txn->n_mods; i++) {
+        const struct flow *a = &txn->mods[i].flow;
+
+        for (size_t j = i + 1; j < txn->n_mods; j++) {
+            const struct flow *b = &txn->mods[j].flow;
+
+            if (txn->mods[i].command == FLOW_ADD && txn->mods[j].command == FLOW_ADD)
+                assert_false(a->table == b->table && a->priority == b->priority && match_equal(&a->match, &b->match));
+        }
+    }
+}
+
 /* A flow that is there twice would silently replace the other, and with it, another cookie. */
 static void test_no_flow_is_there_twice(void **state)
 {
@@ -251,16 +316,23 @@ static void test_no_flow_is_there_twice(void **state)
     pipeline_segment_tor(&txn, &segment, server_ports, 2);
     pipeline_vm_tor(&txn, &segment, &vm, NULL, meters);
     pipeline_vm_tor(&txn, &segment, &other, NULL, meters);
-    for (size_t i = 0; i < txn.n_mods; i++) {
-        const struct flow *a = &txn.mods[i].flow;
+    assert_each_flow_is_there_once(&txn);
+    flow_txn_free(&txn);
 
-        for (size_t j = i + 1; j < txn.n_mods; j++) {
-            const struct flow *b = &txn.mods[j].flow;
-
-            if (txn.mods[i].command == FLOW_ADD && txn.mods[j].command == FLOW_ADD)
-                assert_false(a->table == b->table && a->priority == b->priority && match_equal(&a->match, &b->match));
-        }
-    }
+    struct pipeline_circuit second = circuit;
+    second.cookie++;
+    second.vlan++;
+    second.addresses = &(const struct ip) {IP_V4, {10, 100, 0, 103}};
+    second.n_addresses = 1;
+    struct pipeline_vm at_pe = vm;
+    other.transport_port = at_pe.transport_port = 5;
+    pipeline_base_pe(&txn, &uplink, fabric_ports, 2);
+    pipeline_segment_pe(&txn, &segment);
+    pipeline_vm_pe(&txn, &segment, &at_pe);
+    pipeline_vm_pe(&txn, &segment, &other);
+    pipeline_circuit_pe(&txn, &segment, &circuit);
+    pipeline_circuit_pe(&txn, &segment, &second);
+    assert_each_flow_is_there_once(&txn);
     flow_txn_free(&txn);
 }
 
@@ -276,6 +348,7 @@ static void test_goto_only_leads_on(void **state)
     pipeline_base_pe(&txn, &uplink, fabric_ports, 2);
     pipeline_segment_pe(&txn, &segment);
     pipeline_vm_pe(&txn, &segment, &vm);
+    pipeline_circuit_pe(&txn, &segment, &circuit);
     for (size_t i = 0; i < txn.n_mods; i++) {
         const struct flow *flow = &txn.mods[i].flow;
 
@@ -386,6 +459,9 @@ int main(void)
         cmocka_unit_test(test_vm_pe),
         cmocka_unit_test(test_vm_remove),
         cmocka_unit_test(test_channel),
+        cmocka_unit_test(test_channel_at_a_vlan),
+        cmocka_unit_test(test_circuit_pe),
+        cmocka_unit_test(test_vm_pe_with_circuits),
         cmocka_unit_test(test_no_flow_is_there_twice),
         cmocka_unit_test(test_goto_only_leads_on),
         cmocka_unit_test(test_most_ports_fit_a_flow),
