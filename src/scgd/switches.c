@@ -39,9 +39,12 @@ static int add_channel(struct gateway *gateway, const struct open_channel *chann
         return err_set(err, ERR_NOT_FOUND,
                        "server %s is not seen on inter-DC PE %s; does lldpd run on its migration port?",
                        channel->server, pe->name);
+    if (!name)
+        return err_set(err, ERR_NOT_FOUND, "the channel ends at the %s of inter-DC PE %s, but its edge has none",
+                       channel->vlan ? "transport-port" : "uplink-port", pe->name);
     if (!uplink)
-        return err_set(err, ERR_NOT_FOUND, "inter-DC PE %s has no port %s, its %s by the configuration", pe->name,
-                       name ? name : "(none)", channel->vlan ? "transport-port" : "uplink-port");
+        return err_set(err, ERR_NOT_FOUND, "inter-DC PE %s has no port %s, its %s by the configuration", pe->name, name,
+                       channel->vlan ? "transport-port" : "uplink-port");
 
     struct pipeline_channel flows = {channel_cookie(channel), at->port,       uplink->number,
                                      channel->vlan,           channel->local, channel->remote};
