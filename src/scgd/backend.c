@@ -227,7 +227,11 @@ static int fill_channel(struct gateway *gateway, struct order *order, struct err
     struct path_result path = {0};
     int status = channel_choose(gateway, order, &choice, err);
 
-    if (status == 0 && !choice.by_configuration && !circuit_find(gateway, choice.name))
+    bool new = status == 0 && !choice.by_configuration && !circuit_find(gateway, choice.name);
+
+    if (new)
+        status = transport_check(gateway, choice.circuit.want.ingress, err);
+    if (new &&status == 0)
         status = circuit_path(gateway, &choice.circuit, &path, err);
     if (status)
         return status;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Which migration channel an order takes: SPEC M2. Channels exist by configuration (a leased line), or are circuits that
  * the gateway has set up, or sets up for the order. */
+#include <stdio.h>
 #include <string.h>
 
 #include "scgd/gateway.h"
@@ -135,7 +136,7 @@ int channel_choose(struct gateway *gateway, const struct order *order, struct ch
     if (widest)
         return err_set(err, ERR_EXHAUSTED, "no channel to data center %s has %u Mbit/s free; the widest has %u",
                        order->target_dc, order->bandwidth_mbps, widest);
-    return err_set(err, none.code, "%s", none.text);
+    return err_set(err, none.code, "there is no channel to data center %s; %s", order->target_dc, none.text);
 }
 
 /* Whether the order has taken its channel, or is about to, and has not given it back. */
@@ -175,12 +176,44 @@ void channel_release(struct gateway *gateway, const struct order *order, struct 
         circuit_close(gateway, order->channel, join);
 }
 
+int circuit_plan_channel(const struct gateway *gateway, const char *dc, uint32_t mbps, struct circuit *like,
+                         struct err *err)
+{
+    const struct config_edge *edge = network_edge_config(gateway, EDGE_INTER_DC);
+    const struct config_peer *peer = gateway_peer_config(gateway, dc);
+    unsigned number = 1;
+
+    if (!gateway->config->transport || !edge || !edge->transport_port || !peer || !peer->transport.router_id)
+        return err_set(err, ERR_NOT_FOUND, "no channel to data center %s can be set up: the configuration has no %s",
+                       dc,
+                       !gateway->config->transport    ? "section 'transport'" :
+                       !edge || !edge->transport_port ? "inter-dc edge with a transport-port" :
+                                                        "transport-router-id of that peer");
+    *like = (struct circuit) {.want = {.ingress = edge->transport.router,
+                                       .egress = peer->transport.router,
+                                       .ingress_client = {edge->transport.client, CLIENT_VLAN_ANY},
+                                       .egress_client = {peer->transport.client, CLIENT_VLAN_ANY},
+                                       .bandwidth_bps = (uint64_t) (mbps ? mbps : edge->migration_mbps) * 1000000,
+                                       .setup_priority = 4,
+                                       .holding_priority = 4}};
+    name_copy(like->peer, dc);
+    do {
+        if (snprintf(like->name, sizeof like->name, "%s:channel:%s:%u", gateway->config->dc, dc, number++) >=
+            (int) sizeof like->name)
+            return err_set(err, ERR_TOO_LARGE, "the names of data centers %s and %s are too long for an LSP's name",
+                           gateway->config->dc, dc);
+    } while (circuit_find(gateway, like->name));
+    memcpy(like->want.name, like->name, sizeof like->want.name);
+    return 0;
+}
+
 int channel_create(struct gateway *gateway, const char *dc, uint32_t mbps, char name[LSP_NAME_SIZE], struct err *err)
 {
     struct circuit like;
     struct path_result path = {0};
 
-    if (circuit_plan_channel(gateway, dc, mbps, &like, err) < 0 || circuit_path(gateway, &like, &path, err) < 0)
+    if (circuit_plan_channel(gateway, dc, mbps, &like, err) < 0 ||
+        transport_check(gateway, like.want.ingress, err) < 0 || circuit_path(gateway, &like, &path, err) < 0)
         return err->code;
     path_result_free(&path);
     like.keep = true;

@@ -4,13 +4,17 @@
  *
  * A circuit is wanted state, kept in the store. What follows from it happens by itself: a path is computed and
  * signalled; where a node refuses, the path avoids the link that it names and is tried again (crankback); an LSP that
- * fails is set up anew on another path, with the same VLANs at its ends; after a restart of the gateway, or of a session
- * with an ingress, LSPs that stand are found by their names. LSPs with names of this data center ("A:...") that nobody
- * wants are removed.
+ * fails is set up anew on another path, with the same VLANs at its ends if it can be; after a restart of the gateway, or
+ * of a session with an ingress, LSPs that stand are found by their names, and those that do not are set up anew. LSPs
+ * with names of this data center ("A:...") that nobody wants are removed.
  *
- *   circuits.c       the list, set-up, removal, what ingresses report
- *   circuit_path.c   from a circuit and the TED to a route
- *   users.c          users and their circuits, what the PE holds of them */
+ *   circuits.c          the list, setting up, taking down
+ *   circuits_events.c   what the transport networks say
+ *   circuits_store.c    what outlives the gateway
+ *   circuit_path.c      from a circuit and the TED to a route
+ *   channels.c          which migration channel an order takes
+ *   users.c             users and their circuits
+ *   users_flows.c       what the PE holds of them */
 #ifndef SCGD_CIRCUITS_H
 #define SCGD_CIRCUITS_H
 
@@ -25,6 +29,7 @@
 
 struct gateway;
 struct join;
+struct order;
 
 #define CIRCUIT_TRIES_MAX 16 /* paths in one round of tries */
 
@@ -42,7 +47,10 @@ struct circuit {
     bool keep;                 /* a migration channel that stays without orders */
     struct lsp_request want;   /* its route is that of the last try */
     enum circuit_state state;
-    uint32_t attempt;                          /* answers to earlier ones do not count */
+    bool signalled;   /* something of it may stand; else no ingress was ever asked for it */
+    bool stands;      /* as far as is known: since the gateway was started, its ingress has not said otherwise */
+    bool reported;    /* while it is up: its ingress has said so since its session came up */
+    uint32_t attempt; /* answers to earlier ones do not count */
     struct lsp_error avoid[CIRCUIT_TRIES_MAX]; /* what refused, or failed, in this round of tries */
     unsigned n_avoid;
     unsigned rounds; /* that failed, for the backoff */
@@ -73,6 +81,8 @@ void transport_tick(struct gateway *gateway);
 struct mono transport_deadline(const struct gateway *gateway);
 /* The TED is there, and the ingresses of this data center are up; true without a transport network. */
 bool transport_seen(const struct gateway *gateway);
+/* 0, or ERR_UNREACHABLE and what is missing so that an LSP from that ingress could be computed and signalled at all. */
+int transport_check(const struct gateway *gateway, uint32_t ingress, struct err *err);
 
 /* Router id of the node that has the interface; the address itself if the TED does not know it. */
 uint32_t transport_node_at(const struct gateway *gateway, uint32_t address);
@@ -87,7 +97,7 @@ struct circuit *circuit_of_user(const struct gateway *gateway, const char *user)
 void circuit_open(struct gateway *gateway, const struct circuit *like, struct join *join);
 /* Wants it no more. 'join' waits until its ingress has taken it down. Fine if there is none. */
 void circuit_close(struct gateway *gateway, const char *name, struct join *join);
-/* Closes those that neither a user nor an order needs. */
+/* Closes those that neither a user nor an order needs; opens those that users lack. */
 void circuits_tidy(struct gateway *gateway, struct join *join);
 
 /* Sets a migration channel up that stays until channel_delete(), also without an order. '*name' is its name. */
@@ -115,8 +125,13 @@ int users_vm_left(struct gateway *gateway, const char *vm, struct err *err);
 int user_plan_circuit(const struct gateway *gateway, const struct user *user, struct circuit *like, struct err *err);
 /* The user's flows on the PE, once its circuit is up. */
 void user_install(struct gateway *gateway, const struct circuit *circuit, struct join *join);
+void user_uninstall(struct gateway *gateway, const char *user, struct join *join);
 /* Its flows go, and its circuit if it has one. May be repeated. */
 void user_disconnect(struct gateway *gateway, const char *user, struct join *join);
+/* Opens the circuits that users who have VMs here lack. */
+void users_connect(struct gateway *gateway);
+/* An order's users can be served here: 0, or ERR_CONFLICT. */
+int users_admit(const struct gateway *gateway, const struct order *order, struct err *err);
 /* The flows of every user whose circuit stands, for a PE that comes back; of those of one segment (null: of all) that is
  * opened; and their removal with a segment that is closed. */
 void users_fill_pe(struct gateway *gateway, const struct switch_info *pe, struct flow_txn *txn);
@@ -125,7 +140,7 @@ void users_fill_segment(struct gateway *gateway, const struct switch_info *pe, c
 void users_clear_segment(struct gateway *gateway, const char *segment, struct flow_txn *txn);
 /* Tells users whose circuits are up where a VM that runs here is. */
 void users_announce_vm(struct gateway *gateway, const char *segment, const struct mac *mac, const struct ip *ip);
-/* The transport port of an edge of this data center; 0 if it has none, or if the switch is not up. */
-uint32_t transport_port(const struct gateway *gateway, const struct switch_info *sw);
+/* The transport port of a PE, by which circuits of users enter; 0 if it has none. */
+uint32_t transport_port(const struct gateway *gateway, const struct switch_info *pe);
 
 #endif

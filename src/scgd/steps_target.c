@@ -56,8 +56,8 @@ static int check_clash(const struct gateway *gateway, const struct migration_vm 
     return 0;
 }
 
-/* Other VMs that were promised a place, or have one, and are not in the inventory: addresses and cookies must differ.
- */
+/* Other VMs that were promised a place, or have one, and are not in the inventory: addresses and cookies must differ. So
+ * must addresses of users on transport networks. */
 static int check_against(const struct migration_vm *vm, const char *name, const uint8_t uuid[UUID_SIZE],
                          const struct mac *mac, const struct ip *ip, struct err *err)
 {
@@ -78,11 +78,22 @@ static int check_against(const struct migration_vm *vm, const char *name, const 
 
 static int check_promised(const struct gateway *gateway, const struct migration_vm *vm, struct err *err)
 {
+    char text[IP_TEXT_SIZE];
+
     for (size_t i = 0; i < gateway->network.n_tenants; i++) {
         const struct tenant *tenant = &gateway->network.tenants[i];
 
         if (check_against(vm, tenant->name, tenant->uuid, &tenant->mac, &tenant->ip, err) < 0)
             return err->code;
+    }
+    for (size_t u = 0; u < gateway->transport.n_users; u++) {
+        const struct user *user = &gateway->transport.users[u];
+
+        for (unsigned a = 0; a < user->n_addresses; a++) {
+            if (ip_equal(&user->addresses[a], &vm->nics[0].ip))
+                return err_set(err, ERR_CONFLICT, "address %s of VM %s is that of user %s",
+                               ip_format(&vm->nics[0].ip, text), vm->name, user->name);
+        }
     }
     for (size_t m = 0; m < gateway->n_migrations; m++) {
         const struct saga *saga = gateway->migrations[m]->saga;
@@ -177,6 +188,8 @@ static int admit(struct gateway *gateway, struct migration *migration, struct er
                          "server %s has %llu MiB of memory free, %llu MiB of it promised; the order needs %llu MiB",
                          server->name, (unsigned long long) server->memory_free_kib / 1024,
                          (unsigned long long) promised / 1024, (unsigned long long) wanted / 1024);
+    if (status == 0)
+        status = users_admit(gateway, order, err);
     if (status)
         return status;
     snprintf(order->target_uri, sizeof order->target_uri, "%s", configured->migration_uri);

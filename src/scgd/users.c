@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Users on transport networks: which of them this data center serves, their circuits, and what the PE holds of them. */
+/* Users on transport networks: which of them this data center serves, and their circuits. */
 #include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/log.h"
-#include "scgd/circuits.h"
-#include "scgd/network_internal.h"
+#include "scgd/circuits_internal.h"
 
 #define KIND "user" /* of documents in the store */
 
@@ -19,8 +18,7 @@ struct user *user_find(const struct gateway *gateway, const char *name)
     return NULL;
 }
 
-/* An open order that brings VMs of the user here, and has not given that up. */
-static const struct user *user_expected(const struct gateway *gateway, const char *name)
+const struct user *user_expected(const struct gateway *gateway, const char *name)
 {
     for (size_t i = 0; i < gateway->n_migrations; i++) {
         const struct saga *saga = gateway->migrations[i]->saga;
@@ -44,8 +42,7 @@ static const struct user *user_expected(const struct gateway *gateway, const cha
     return NULL;
 }
 
-/* As it is served here, or will be; null: neither. */
-static const struct user *user_known(const struct gateway *gateway, const char *name)
+const struct user *user_known(const struct gateway *gateway, const char *name)
 {
     const struct user *user = user_find(gateway, name);
 
@@ -85,146 +82,13 @@ int user_plan_circuit(const struct gateway *gateway, const struct user *user, st
     return 0;
 }
 
-/* ---- its flows ---- */
-
-uint32_t transport_port(const struct gateway *gateway, const struct switch_info *sw)
-{
-    for (unsigned i = 0; i < gateway->config->edges_count; i++) {
-        const struct config_edge *edge = &gateway->config->edges[i];
-        const struct switch_port *port;
-
-        if (strcmp(edge->switch_name, sw->name) != 0 || !edge->transport_port)
-            continue;
-        port = switch_port_by_name(sw, edge->transport_port);
-        return port ? port->number : 0;
-    }
-    return 0;
-}
-
-static uint64_t cookie_of_user(const char *user)
-{
-    return cookie_of_name(COOKIE_CIRCUIT, user);
-}
-
-/* 0, also with no flow: no VM of the segment is here, so it is closed; the flows come when it is opened. ERR_NOT_FOUND:
- * nobody uses the circuit any more, or the PE lacks the port. */
-static int add_flows(struct gateway *gateway, const struct circuit *circuit, const struct switch_info *pe,
-                     struct flow_txn *txn, struct err *err)
-{
-    const struct user *user = user_known(gateway, circuit->user);
-    const struct segment_state *segment;
-    uint32_t port = transport_port(gateway, pe);
-
-    if (!user)
-        return err_set(err, ERR_NOT_FOUND, "user %s is not served here any more", circuit->user);
-    if (!port)
-        return err_set(err, ERR_NOT_FOUND, "PE %s has no port %s, its transport-port by the configuration", pe->name,
-                       network_edge_config(gateway, EDGE_IP)->transport_port);
-    segment = network_segment(gateway, user->segment);
-    if (!network_segment_open(segment) && !user_expected(gateway, user->name))
-        return 0;
-    if (network_allocate(gateway, user->segment, err) < 0)
-        return err->code;
-
-    struct pipeline_circuit flows = {cookie_of_user(user->name), port, circuit->want.ingress_client.vlan,
-                                     user->addresses, user->n_addresses};
-    pipeline_circuit_pe(txn, &segment->flows, &flows);
-    return 0;
-}
-
-static bool of_segment(const struct gateway *gateway, const struct circuit *circuit, const char *segment)
-{
-    const struct user *user = *circuit->user ? user_known(gateway, circuit->user) : NULL;
-
-    return user && (!segment || strcmp(user->segment, segment) == 0);
-}
-
-static void tell(struct gateway *gateway, const struct switch_info *pe, const struct circuit *circuit,
-                 const struct mac *mac, const struct ip *ip)
-{
-    uint8_t frame[GARP_FRAME_SIZE];
-    size_t size = pipeline_garp(mac, ip, circuit->want.ingress_client.vlan, frame);
-
-    gateway->south.switches->ops->packet_out(gateway->south.switches, pe->name, transport_port(gateway, pe), frame,
-                                             size);
-}
-
-void user_install(struct gateway *gateway, const struct circuit *circuit, struct join *join)
-{
-    struct err err = {0};
-    const struct switch_info *pe = network_edge(gateway, SWITCH_ROLE_PE, &err);
-    struct flow_txn txn = {0};
-
-    if (!pe || add_flows(gateway, circuit, pe, &txn, &err) < 0) {
-        join_fail(join, &err);
-        return;
-    }
-    if (txn.n_mods)
-        network_apply(gateway, pe, &txn, join);
-    for (size_t i = 0; i < gateway->network.n_tenants; i++) {
-        const struct tenant *tenant = &gateway->network.tenants[i];
-
-        if (tenant->present && of_segment(gateway, circuit, tenant->segment))
-            tell(gateway, pe, circuit, &tenant->mac, &tenant->ip);
-    }
-}
-
 void user_disconnect(struct gateway *gateway, const char *user, struct join *join)
 {
     const struct circuit *circuit = circuit_of_user(gateway, user);
-    struct err err = {0};
-    const struct switch_info *pe = network_edge(gateway, SWITCH_ROLE_PE, &err);
-    struct flow_txn txn = {0};
 
-    if (pe) {
-        pipeline_circuit_remove(&txn, cookie_of_user(user));
-        network_apply(gateway, pe, &txn, join);
-    } else {
-        join_fail(join, &err);
-    }
+    user_uninstall(gateway, user, join);
     if (circuit)
         circuit_close(gateway, circuit->name, join);
-}
-
-void users_fill_segment(struct gateway *gateway, const struct switch_info *pe, const char *segment,
-                        struct flow_txn *txn)
-{
-    for (size_t i = 0; i < gateway->transport.n_circuits; i++) {
-        const struct circuit *circuit = gateway->transport.circuits[i];
-        struct err err = {0};
-
-        if (of_segment(gateway, circuit, segment) && circuit->want.ingress_client.vlan &&
-            circuit->state != CIRCUIT_REMOVING && add_flows(gateway, circuit, pe, txn, &err) < 0)
-            log_warn(FAULT_OPERATOR, circuit->name, "%s", err.text);
-    }
-}
-
-void users_clear_segment(struct gateway *gateway, const char *segment, struct flow_txn *txn)
-{
-    for (size_t i = 0; i < gateway->transport.n_circuits; i++) {
-        if (of_segment(gateway, gateway->transport.circuits[i], segment))
-            pipeline_circuit_remove(txn, cookie_of_user(gateway->transport.circuits[i]->user));
-    }
-}
-
-void users_fill_pe(struct gateway *gateway, const struct switch_info *pe, struct flow_txn *txn)
-{
-    /* Before the ingress has told which circuits stand, what the PE holds of them is right. */
-    if (!gateway->ready)
-        return;
-    flow_txn_delete_cookie(txn, FLOW_TABLE_ALL, cookie_make(COOKIE_CIRCUIT, 0), COOKIE_KIND_MASK);
-    users_fill_segment(gateway, pe, NULL, txn);
-}
-
-void users_announce_vm(struct gateway *gateway, const char *segment, const struct mac *mac, const struct ip *ip)
-{
-    const struct switch_info *pe = network_edge(gateway, SWITCH_ROLE_PE, NULL);
-
-    for (size_t i = 0; i < gateway->transport.n_circuits && pe; i++) {
-        const struct circuit *circuit = gateway->transport.circuits[i];
-        if (circuit->state == CIRCUIT_UP && of_segment(gateway, circuit, segment))
-            tell(gateway, pe, circuit, mac, ip);
-    }
 }
 
 /* ---- the list ---- */
@@ -267,7 +131,21 @@ static int forget(struct gateway *gateway, const char *name, struct err *err)
     if (store_document_delete(gateway->store, KIND, name, err) < 0)
         return err->code;
     user_free(user);
-    *user = transport->users[--transport->n_users];
+    memmove(user, user + 1, (size_t) (&transport->users[--transport->n_users] - user) * sizeof *user);
+    return 0;
+}
+
+/* None of them is being moved: an order has taken along what it knew of their users. */
+static int check_settled(const struct gateway *gateway, const struct user *user, const char *what, struct err *err)
+{
+    for (unsigned v = 0; v < user->n_vms; v++) {
+        const struct vm *vm = inventory_vm(&gateway->inventory, user->vms[v]);
+        const struct migration *migration = vm ? migration_of_vm(gateway, vm->uuid, NULL) : NULL;
+
+        if (migration)
+            return err_set(err, ERR_CONFLICT, "user %s: its VM %s is in migration %s; %s it when that has ended",
+                           user->name, vm->name, migration->saga->order.id, what);
+    }
     return 0;
 }
 
@@ -304,7 +182,6 @@ static int check_addresses(const struct gateway *gateway, const struct user *use
 static int check_user(const struct gateway *gateway, const struct user *user, struct err *err)
 {
     const struct user *known = user_find(gateway, user->name);
-    struct circuit like;
 
     if (!network_segment(gateway, user->segment))
         return err_set(err, ERR_NOT_FOUND, "user %s: segment %s is not known in data center %s", user->name,
@@ -321,25 +198,27 @@ static int check_user(const struct gateway *gateway, const struct user *user, st
             return err_set(err, ERR_CONFLICT, "user %s: VM %s is in segment '%s', not in %s", user->name, vm->name,
                            vm->segment, user->segment);
     }
-    for (unsigned v = 0; v < (known ? known->n_vms : 0); v++) {
-        const struct vm *vm = inventory_vm(&gateway->inventory, known->vms[v]);
-        const struct migration *migration = vm ? migration_of_vm(gateway, vm->uuid, NULL) : NULL;
-
-        if (migration)
-            return err_set(err, ERR_CONFLICT, "user %s: its VM %s is in migration %s; change it when that has ended",
-                           user->name, vm->name, migration->saga->order.id);
-    }
-    if (check_addresses(gateway, user, err) < 0)
+    if (check_settled(gateway, user, "change", err) < 0 || (known && check_settled(gateway, known, "change", err) < 0))
         return err->code;
-    return user_plan_circuit(gateway, user, &like, err);
+    if (user_expected(gateway, user->name))
+        return err_set(err, ERR_CONFLICT, "user %s comes with VMs of an open migration; change it when that has ended",
+                       user->name);
+    return check_addresses(gateway, user, err);
 }
 
-static bool same_ends(const struct circuit *a, const struct circuit *b)
+static bool same_access(const struct user *a, const struct user *b)
 {
-    return a->want.ingress == b->want.ingress && a->want.egress == b->want.egress &&
-           a->want.ingress_client.interface == b->want.ingress_client.interface &&
-           a->want.egress_client.interface == b->want.egress_client.interface &&
-           a->want.bandwidth_bps == b->want.bandwidth_bps;
+    return a->access_router == b->access_router && a->access.interface == b->access.interface &&
+           a->access.vlan == b->access.vlan && a->bandwidth_mbps == b->bandwidth_mbps;
+}
+
+/* An LSP is what it is: it does not get other ends or another bandwidth. */
+static bool circuit_serves(const struct circuit *circuit, const struct circuit *like, const struct user *known,
+                           const struct user *user)
+{
+    return circuit->want.ingress == like->want.ingress &&
+           circuit->want.ingress_client.interface == like->want.ingress_client.interface &&
+           (!known || same_access(known, user));
 }
 
 int user_set(struct gateway *gateway, const struct user *user, struct err *err)
@@ -349,7 +228,8 @@ int user_set(struct gateway *gateway, const struct user *user, struct err *err)
 
     if (status == 0)
         status = user_plan_circuit(gateway, user, &like, err);
-    if (status == 0 && old && !same_ends(old, &like))
+    if (status == 0 && old && old->state != CIRCUIT_REMOVING &&
+        !circuit_serves(old, &like, user_find(gateway, user->name), user))
         status = err_set(err, ERR_CONFLICT,
                          "user %s has a circuit with other ends or another bandwidth; delete the user first",
                          user->name);
@@ -358,9 +238,46 @@ int user_set(struct gateway *gateway, const struct user *user, struct err *err)
     if (status)
         return status;
 
+    if (old && old->state == CIRCUIT_REMOVING) /* it is opened when the old one has gone */
+        return 0;
     struct join *join = network_background_join();
     circuit_open(gateway, &like, join);
     join_close(gateway, join);
+    return 0;
+}
+
+void users_connect(struct gateway *gateway)
+{
+    for (size_t i = 0; i < gateway->transport.n_users; i++) {
+        const struct user *user = &gateway->transport.users[i];
+        struct circuit like;
+        struct err err = {0};
+
+        if (user->n_vms == 0 || circuit_of_user(gateway, user->name))
+            continue;
+        if (user_plan_circuit(gateway, user, &like, &err) < 0) {
+            log_warn(FAULT_OPERATOR, user->name, "%s", err.text);
+            continue;
+        }
+
+        struct join *join = network_background_join();
+        circuit_open(gateway, &like, join);
+        join_close(gateway, join);
+    }
+}
+
+int users_admit(const struct gateway *gateway, const struct order *order, struct err *err)
+{
+    for (unsigned u = 0; u < order->n_users; u++) {
+        const struct user *user = &order->users[u], *known = user_find(gateway, user->name);
+
+        if (known && (strcmp(known->segment, user->segment) != 0 || !same_access(known, user)))
+            return err_set(err, ERR_CONFLICT,
+                           "user %s is known in data center %s, with another segment, access or bandwidth", user->name,
+                           gateway->config->dc);
+        if (check_addresses(gateway, user, err) < 0)
+            return err->code;
+    }
     return 0;
 }
 
@@ -370,14 +287,8 @@ int user_delete(struct gateway *gateway, const char *name, struct err *err)
 
     if (!user)
         return err_set(err, ERR_NOT_FOUND, "there is no user '%s' in data center %s", name, gateway->config->dc);
-    for (unsigned v = 0; v < user->n_vms; v++) {
-        const struct vm *vm = inventory_vm(&gateway->inventory, user->vms[v]);
-        const struct migration *migration = vm ? migration_of_vm(gateway, vm->uuid, NULL) : NULL;
-
-        if (migration)
-            return err_set(err, ERR_CONFLICT, "user %s: its VM %s is in migration %s; delete it when that has ended",
-                           name, vm->name, migration->saga->order.id);
-    }
+    if (check_settled(gateway, user, "delete", err) < 0)
+        return err->code;
 
     AUTO_FREE char *kept = xstrdup(name); /* 'name' may be the user's own */
     if (forget(gateway, kept, err) < 0)

@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Users on transport networks in the gateway: what may be set and deleted when, and how one comes and goes with its VMs.
+ * circuit_world.h has the map. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "base/alloc.h"
+#include "circuit_world.h"
+
+#define CE1 "A:user:ce1"
+
+/* ---- setting and deleting ---- */
+
+static void refusals_of_put(void **state)
+{
+    struct circuit_world *w = *state;
+    static const struct {
+        const char *changes;
+        int code;
+        const char *text;
+    } rows[] = {
+        {"{\"name\": \"ce2\"}", ERR_INVALID, "user.name is 'ce2', the request is for 'ce1'"},
+        {"{\"colour\": 1}", ERR_INVALID, "user.colour: unknown member"},
+        {"{\"bandwidth-mbps\": 0}", ERR_INVALID, "user.bandwidth-mbps: expected 1..1000000, found 0"},
+        {"{\"segment\": \"lan\"}", ERR_NOT_FOUND, "user ce1: segment lan is not known in data center A"},
+        {"{\"vms\": []}", ERR_INVALID, "user ce1 uses no VM; name at least one under 'vms'"},
+        {"{\"vms\": [\"V1\", \"V8\"]}", ERR_NOT_FOUND, "user ce1: there is no VM 'V8' in data center A"},
+        {"{\"segment\": \"db\"}", ERR_CONFLICT, "user ce1: VM V1 is in segment 'web', not in db"},
+        {"{\"addresses\": [\"10.101.0.7\"]}", ERR_CONFLICT,
+         "user ce1: address 10.101.0.7 is not a host's in segment web, 10.100.0.1/24"},
+        {"{\"addresses\": [\"10.100.0.1\"]}", ERR_CONFLICT,
+         "user ce1: address 10.100.0.1 is not a host's in segment web, 10.100.0.1/24"},
+        {"{\"addresses\": [\"10.100.0.0\"]}", ERR_CONFLICT,
+         "user ce1: address 10.100.0.0 is not a host's in segment web, 10.100.0.1/24"},
+        {"{\"addresses\": [\"10.100.0.12\"]}", ERR_CONFLICT, "user ce1: address 10.100.0.12 is that of VM V2"},
+        {"{\"addresses\": [\"10.100.0.102\"]}", ERR_CONFLICT, "user ce1: address 10.100.0.102 is that of user ce2"},
+    };
+    struct err err;
+
+    assert_int_equal(put_user(w, "ce2", "{\"addresses\": [\"10.100.0.102\"]}", &err), 0);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        assert_int_equal(put_user(w, "ce1", rows[i].changes, &err), rows[i].code);
+        assert_string_equal(err.text, rows[i].text);
+        assert_string_equal(shown(w, "users", "ce1", "name"), "gone");
+    }
+    /* One that there is keeps its own address */
+    assert_int_equal(put_user(w, "ce2", "{\"addresses\": [\"10.100.0.102\", \"10.100.0.103\"]}", &err), 0);
+
+    w->edges[0].transport_port = NULL;
+    assert_int_equal(put_user(w, "ce1", NULL, &err), ERR_NOT_FOUND);
+    assert_string_equal(err.text,
+                        "user ce1 needs a circuit, but the configuration of data center A has no edge of role "
+                        "ip with a transport-port");
+    w->config.transport = NULL;
+    assert_int_equal(put_user(w, "ce1", NULL, &err), ERR_NOT_FOUND);
+    assert_string_equal(err.text,
+                        "user ce1 needs a circuit, but the configuration of data center A has no section 'transport'");
+}
+
+static void changes(void **state)
+{
+    struct circuit_world *w = *state;
+    struct err err;
+
+    assert_int_equal(put_user(w, "ce1", NULL, &err), 0);
+    expect(w, "create A:user:ce1: 11 1 15, 100 Mbit/s, VLAN any/none\n");
+    answer_up(w, CE1, 200, CLIENT_VLAN_NONE);
+    /* What concerns the flows alone is changed on the spot */
+    size_t before = w->flows[1].n;
+    assert_int_equal(put_user(w, "ce1", "{\"addresses\": [\"10.100.0.101\", \"10.100.0.102\"]}", &err), 0);
+    expect(w, "");
+    assert_int_equal(w->flows[1].n, before + 4);
+    assert_int_equal(put_user(w, "ce1", "{\"vms\": [\"V2\"]}", &err), 0);
+    expect(w, "");
+    assert_string_equal(shown(w, "users", "ce1", "vms"), "[\"V2\"]");
+    /* An LSP is what it is */
+    static const char *const others[] = {"{\"bandwidth-mbps\": 50}",
+                                         "{\"access\": {\"router\": \"10.253.0.15\", \"client\": 2}}",
+                                         "{\"access\": {\"router\": \"10.253.0.14\", \"client\": 1}}",
+                                         "{\"access\": {\"router\": \"10.253.0.15\", \"client\": 1, \"vlan\": 7}}"};
+    for (size_t i = 0; i < ARRAY_LEN(others); i++) {
+        assert_int_equal(put_user(w, "ce1", others[i], &err), ERR_CONFLICT);
+        assert_string_equal(err.text,
+                            "user ce1 has a circuit with other ends or another bandwidth; delete the user first");
+    }
+    /* So it is deleted, and set anew before the old LSP has gone: the new one waits for that */
+    assert_int_equal(w->backend.user_delete(w->gateway, "ce1", &err), 0);
+    expect(w, "remove A:user:ce1 at 11\n");
+    assert_int_equal(put_user(w, "ce1", others[3], &err), 0);
+    expect(w, "");
+    answer_removed(w, CE1);
+    expect(w, "create A:user:ce1: 11 1 15, 100 Mbit/s, VLAN any/7\n");
+    answer_up(w, CE1, 201, 7);
+    assert_int_equal(vlan_of_user(w, "ce1"), 201);
+}
+
+/* An order takes along what is known of the users of its VMs, so meanwhile nothing of it changes. */
+static void refusals_during_a_migration(void **state)
+{
+    struct circuit_world *w = *state;
+    struct err err;
+
+    assert_int_equal(w->backend.user_delete(w->gateway, "ce1", &err), ERR_NOT_FOUND);
+    assert_string_equal(err.text, "there is no user 'ce1' in data center A");
+    assert_int_equal(put_user(w, "ce1", NULL, &err), 0);
+    AUTO_FREE char *id = xstrdup(order(w, "V1", 10, &err));
+    AUTO_FREE char *change = xasprintf("user ce1: its VM V1 is in migration %s; change it when that has ended", id);
+    AUTO_FREE char *delete = xasprintf("user ce1: its VM V1 is in migration %s; delete it when that has ended", id);
+    AUTO_FREE char *other = xasprintf("user ce2: its VM V1 is in migration %s; change it when that has ended", id);
+
+    assert_string_equal(shown(w, "migrations", id, "users"), "[\"ce1\"]");
+    assert_int_equal(put_user(w, "ce1", "{\"vms\": [\"V2\"]}", &err), ERR_CONFLICT); /* V1 would lose it */
+    assert_string_equal(err.text, change);
+    assert_int_equal(put_user(w, "ce2", "{\"addresses\": [\"10.100.0.102\"]}", &err),
+                     ERR_CONFLICT); /* V1 would get it */
+    assert_string_equal(err.text, other);
+    assert_int_equal(w->backend.user_delete(w->gateway, "ce1", &err), ERR_CONFLICT);
+    assert_string_equal(err.text, delete);
+    assert_int_equal(put_user(w, "ce2", "{\"addresses\": [\"10.100.0.102\"], \"vms\": [\"V2\"]}", &err), 0);
+}
+
+static void segment_that_was_taken_out_of_the_configuration(void **state)
+{
+    struct circuit_world *w = *state;
+    struct err err;
+
+    assert_int_equal(put_user(w, "ce1", NULL, &err), 0);
+    answer_up(w, CE1, 200, CLIENT_VLAN_NONE);
+    store_document_put(
+        w->store, "user", "ce1",
+        "{\"name\": \"ce1\", \"segment\": \"lan\", \"access\": {\"router\": \"10.253.0.15\", \"client\": 1},"
+        " \"bandwidth-mbps\": 100, \"addresses\": [\"10.100.0.101\"], \"vms\": [\"V1\"]}",
+        NULL);
+    restart(w);
+    topology_up(w);
+    report(w, PE, CE1, LSP_UP, 200, CLIENT_VLAN_NONE);
+    ingress_up(w, PE);
+    ingress_up(w, GATE);
+    pass_ms(w, 0);
+    assert_int_equal(vlan_of_user(w, "ce1"), 0);
+}
+
+static void documents_that_are_damaged(void **state)
+{
+    struct circuit_world *w = *state;
+    struct err err = {0};
+    struct gateway *gateway;
+
+    store_document_put(w->store, "user", "ce1", "{\"name\": \"ce1\"}", NULL);
+    gateway = gateway_new(&w->config, w->store, &err);
+    assert_null(gateway);
+    assert_string_equal(err.text, "user ce1 in the store: user.segment: missing");
+    store_document_delete(w->store, "user", "ce1", NULL);
+    store_document_put(w->store, "channel", CE1, "[]", NULL);
+    gateway = gateway_new(&w->config, w->store, &err);
+    assert_null(gateway);
+    assert_string_equal(err.text, "circuit A:user:ce1 in the store: A:user:ce1: expected an object, found an array");
+    store_document_delete(w->store, "channel", CE1, NULL);
+}
+
+/* A user is stored before its circuit is: what lies between the two is made good. */
+static void user_without_a_circuit(void **state)
+{
+    struct circuit_world *w = *state;
+    struct err err;
+
+    assert_int_equal(put_user(w, "ce1", NULL, &err), 0);
+    store_document_delete(w->store, "channel", CE1, NULL);
+    restart(w);
+    topology_up(w);
+    ingress_up(w, PE);
+    ingress_up(w, GATE);
+    pass_ms(w, 0);
+    expect(w, "create A:user:ce1: 11 1 15, 100 Mbit/s, VLAN any/none\n");
+}
+
+/* ---- coming with a VM ---- */
+
+static void user_comes_with_its_vm(void **state)
+{
+    struct circuit_world *w = *state;
+    struct err err;
+
+    /* B -> gateway: V9 with ce5. gateway -> pe: its circuit; V9 is not let in before that stands */
+    order_from_peer(w, "ce5", NULL);
+    expect(w, "create A:user:ce5: 11 1 15, 100 Mbit/s, VLAN any/none\n");
+    assert_int_equal(w->reply_status, 0);
+    assert_string_equal(state_of(w, w->peer_order), "internal_channel");
+    assert_string_equal(shown(w, "users", "ce5", "name"), "gone"); /* it is served when V9 is here */
+    assert_int_equal(put_user(w, "ce5", NULL, &err), ERR_CONFLICT);
+    assert_string_equal(err.text, "user ce5 comes with VMs of an open migration; change it when that has ended");
+    answer_up(w, "A:user:ce5", 200, CLIENT_VLAN_NONE);
+    assert_int_equal(vlan_of_user(w, "ce5"), 200);
+    assert_string_equal(state_of(w, w->peer_order), "configured");
+    assert_int_equal(w->reply_status, 200);
+    /* It arrives: ce5 is told by gratuitous ARP where it is now */
+    strbuf_clear(&w->told);
+    vm_arrives(w, "V9");
+    assert_string_equal(w->told.text, "VLAN 200 10.100.0.19\n");
+    assert_string_equal(shown(w, "users", "ce5", "vms"), "[\"V9\"]");
+    assert_string_equal(shown(w, "users", "ce5", "connected"), "true");
+    expect(w, "");
+}
+
+static void no_path_for_the_user(void **state)
+{
+    struct circuit_world *w = *state;
+
+    link_down(w, CE_PE, T1);
+    link_down(w, CE_PE, T2);
+    order_from_peer(w, "ce5", NULL);
+    assert_string_equal(state_of(w, w->peer_order), "rolled_back");
+    expect(w, ""); /* nobody was asked, so nobody has to be told */
+    assert_int_equal(w->reply_status, 503);
+    assert_string_equal(
+        json_string_value(json_object_get(w->reply_body, "reason")),
+        "circuit A:user:ce5: 10.253.0.11 and 10.253.0.15 are not connected by any links that OSPF floods: "
+        "links are down, or missing");
+    assert_int_equal(vlan_of_user(w, "ce5"), 0);
+    assert_string_equal(shown(w, "channels", "A:user:ce5", "state"), "gone");
+}
+
+static void users_that_are_not_admitted(void **state)
+{
+    struct circuit_world *w = *state;
+    struct err err;
+    static const struct {
+        const char *user, *changes, *text;
+    } rows[] = {
+        {"ce1", "{\"bandwidth-mbps\": 50}",
+         "user ce1 is known in data center A, with another segment, access or bandwidth"},
+        {"ce5", NULL, "user ce5: address 10.100.0.101 is that of user ce1"},
+        {"ce5", "{\"addresses\": [\"10.100.0.11\"]}", "user ce5: address 10.100.0.11 is that of VM V1"},
+        {"ce5", "{\"addresses\": [\"10.100.1.11\"]}",
+         "user ce5: address 10.100.1.11 is not a host's in segment web, 10.100.0.1/24"},
+    };
+
+    assert_int_equal(put_user(w, "ce1", NULL, &err), 0);
+    strbuf_clear(&w->asked);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        order_from_peer(w, rows[i].user, rows[i].changes);
+        assert_string_equal(json_string_value(json_object_get(w->reply_body, "reason")), rows[i].text);
+    }
+}
+
+static void vm_with_the_address_of_a_user(void **state)
+{
+    struct circuit_world *w = *state;
+    struct err err;
+
+    assert_int_equal(put_user(w, "ce1", "{\"addresses\": [\"10.100.0.19\"]}", &err), 0);
+    order_from_peer(w, "ce5", NULL);
+    assert_string_equal(json_string_value(json_object_get(w->reply_body, "reason")),
+                        "address 10.100.0.19 of VM V9 is that of user ce1");
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, circuit_world_setup, circuit_world_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(refusals_of_put),
+        TEST(changes),
+        TEST(refusals_during_a_migration),
+        TEST(segment_that_was_taken_out_of_the_configuration),
+        TEST(documents_that_are_damaged),
+        TEST(user_without_a_circuit),
+        TEST(user_comes_with_its_vm),
+        TEST(no_path_for_the_user),
+        TEST(users_that_are_not_admitted),
+        TEST(vm_with_the_address_of_a_user),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
