@@ -39,8 +39,8 @@ struct backend {
     int (*user_put)(void *gateway, const char *name, const json_t *user, struct err *err);
     int (*user_delete)(void *gateway, const char *name, struct err *err);
 
-    /* {"peer": "B", "bandwidth-mbps": 500}: a migration channel that stays. '*out': the channel as 'get' shows it, being
-     * set up. A channel that an order uses is not deleted. */
+    /* {"peer": "B", "bandwidth-mbps": 500}: a migration channel that stays. '*out': the channel as 'get' shows it,
+     * being set up. A channel that an order uses is not deleted. */
     int (*channel_create)(void *gateway, const json_t *channel, json_t **out, struct err *err);
     int (*channel_delete)(void *gateway, const char *name, struct err *err);
 

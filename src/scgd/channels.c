@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which migration channel an order takes: SPEC M2. Channels exist by configuration (a leased line), or are circuits that
- * the gateway has set up, or sets up for the order. */
+/* Which migration channel an order takes: SPEC M2. Channels exist by configuration (a leased line), or are circuits
+ * that the gateway has set up, or sets up for the order. */
 #include <stdio.h>
 #include <string.h>
 

@@ -6,8 +6,8 @@
 #include "scgd/circuits.h"
 #include "scgd/gateway.h"
 
-/* What refused or failed in this round of tries is avoided. An error that names nothing to avoid leaves no other path to
- * tell from the one that failed. */
+/* What refused or failed in this round of tries is avoided. An error that names nothing to avoid leaves no other path
+ * to tell from the one that failed. */
 static int avoid_errors(const struct gateway *gateway, const struct circuit *circuit, struct path_query *query,
                         struct err *err)
 {

@@ -108,8 +108,8 @@ static void release_failed(struct gateway *gateway, struct circuit *circuit)
 
 /* ---- setting up ---- */
 
-/* Others may have been given its VLANs meanwhile, so if nobody has been told of them, any will do: the PE's flows follow
- * those of a user, and an order that has the channel open has told its peer. */
+/* Others may have been given its VLANs meanwhile, so if nobody has been told of them, any will do: the PE's flows
+ * follow those of a user, and an order that has the channel open has told its peer. */
 static void let_vlans_go(struct gateway *gateway, struct circuit *circuit)
 {
     bool held = !*circuit->user && channel_held(gateway, circuit->name, NULL);

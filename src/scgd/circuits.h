@@ -4,9 +4,9 @@
  *
  * A circuit is wanted state, kept in the store. What follows from it happens by itself: a path is computed and
  * signalled; where a node refuses, the path avoids the link that it names and is tried again (crankback); an LSP that
- * fails is set up anew on another path, with the same VLANs at its ends if it can be; after a restart of the gateway, or
- * of a session with an ingress, LSPs that stand are found by their names, and those that do not are set up anew. LSPs
- * with names of this data center ("A:...") that nobody wants are removed.
+ * fails is set up anew on another path, with the same VLANs at its ends if it can be; after a restart of the gateway,
+ * or of a session with an ingress, LSPs that stand are found by their names, and those that do not are set up anew.
+ * LSPs with names of this data center ("A:...") that nobody wants are removed.
  *
  *   circuits.c          the list, setting up, taking down
  *   circuits_events.c   what the transport networks say
@@ -132,8 +132,8 @@ void user_disconnect(struct gateway *gateway, const char *user, struct join *joi
 void users_connect(struct gateway *gateway);
 /* An order's users can be served here: 0, or ERR_CONFLICT. */
 int users_admit(const struct gateway *gateway, const struct order *order, struct err *err);
-/* The flows of every user whose circuit stands, for a PE that comes back; of those of one segment (null: of all) that is
- * opened; and their removal with a segment that is closed. */
+/* The flows of every user whose circuit stands, for a PE that comes back; of those of one segment (null: of all) that
+ * is opened; and their removal with a segment that is closed. */
 void users_fill_pe(struct gateway *gateway, const struct switch_info *pe, struct flow_txn *txn);
 void users_fill_segment(struct gateway *gateway, const struct switch_info *pe, const char *segment,
                         struct flow_txn *txn);

@@ -56,8 +56,8 @@ static int check_clash(const struct gateway *gateway, const struct migration_vm 
     return 0;
 }
 
-/* Other VMs that were promised a place, or have one, and are not in the inventory: addresses and cookies must differ. So
- * must addresses of users on transport networks. */
+/* Other VMs that were promised a place, or have one, and are not in the inventory: addresses and cookies must differ.
+ * So must addresses of users on transport networks. */
 static int check_against(const struct migration_vm *vm, const char *name, const uint8_t uuid[UUID_SIZE],
                          const struct mac *mac, const struct ip *ip, struct err *err)
 {

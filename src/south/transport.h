@@ -5,7 +5,7 @@
  * No function blocks. Each request ends in one EVENT_DONE with its number. On its own the driver appends EVENT_TE_LINK
  * and EVENT_TE_LINK_GONE (the TED, as the routing protocol floods it), EVENT_TE_SYNCED (all of it has been told since
  * the routing protocol's session came up), EVENT_TE_DOWN (that session has ended; what was told may be old),
- * EVENT_INGRESS_UP (name: the node's router id as text; all its LSPs have been reported by then), EVENT_INGRESS_DOWN,
+ * EVENT_INGRESS_UP (all LSPs that the node has of this gateway have been reported by then), EVENT_INGRESS_DOWN,
  * and EVENT_LSP whenever an ingress reports one of its LSPs. */
 #ifndef SOUTH_TRANSPORT_H
 #define SOUTH_TRANSPORT_H
@@ -16,7 +16,8 @@
 struct transport_driver;
 
 struct transport_ops {
-    /* Has the ingress set an LSP up. The done event comes when the LSP is up, with the report in 'lsp'; or with why not:
+    /* Has the ingress set an LSP up. The done event comes when the LSP is up, with the report in 'lsp'; or with why
+     * not:
      * ERR_UNREACHABLE  the ingress has no session; nothing was asked
      * ERR_REFUSED      it failed, nothing of it is left; 'lsp' holds the RSVP error if there is one
      * ERR_EXISTS       the ingress has an LSP of that name

@@ -74,9 +74,10 @@ int store_policy_delete(struct store *store, const char *vm, struct err *err); /
 typedef bool store_policy_fn(void *arg, const char *vm, const char *json);
 int store_policy_each(struct store *store, store_policy_fn *fn, void *arg, struct err *err);
 
-/* Other things that the gateway was told and must not forget, as JSON text by kind ("user", "channel") and name. */
+/* Other things that the gateway was told and must not forget, as JSON text by kind ("user", "channel") and name. To
+ * delete one that is not there is fine. */
 int store_document_put(struct store *store, const char *kind, const char *name, const char *json, struct err *err);
-int store_document_delete(struct store *store, const char *kind, const char *name, struct err *err); /* 0 also if none */
+int store_document_delete(struct store *store, const char *kind, const char *name, struct err *err);
 /* By name. */
 typedef bool store_document_fn(void *arg, const char *name, const char *json);
 int store_document_each(struct store *store, const char *kind, store_document_fn *fn, void *arg, struct err *err);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Dummy transport network of both data centers: one in which every PE and the user's PE hang off two nodes, t1 and t2. It
- * holds LSPs, which outlive the gateways that wanted them; what is ordered happens after a while, is refused by a link of
- * its path, is lost, or is done and not answered. An LSP may fail by itself. */
+/* Dummy transport network of both data centers: one in which every PE and the user's PE hang off two nodes, t1 and t2.
+ * It holds LSPs, which outlive the gateways that wanted them; what is ordered happens after a while, is refused by a
+ * link of its path, is lost, or is done and not answered. An LSP may fail by itself. */
 #include <stdio.h>
 #include <string.h>
 

@@ -385,8 +385,8 @@ static void channels_that_are_refused(void **state)
         {"{\"peer\": \"C\"}", ERR_NOT_FOUND,
          "no channel to data center C can be set up: the configuration has no transport-router-id of that peer"},
         {"{\"peer\": \"B\", \"bandwidth-mbps\": 1001}", ERR_EXHAUSTED,
-         "no path between 10.253.0.13 and 10.253.0.14 has 1.001 Gbit/s free at priority 4: 1 Gbit/s would fit, and link "
-         "10.252.13.1 (10.253.0.13 to 10.253.0.1) limits it"},
+         "no path between 10.253.0.13 and 10.253.0.14 has 1.001 Gbit/s free at priority 4: 1 Gbit/s would fit, and "
+         "link 10.252.13.1 (10.253.0.13 to 10.253.0.1) limits it"},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {

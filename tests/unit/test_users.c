@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Users on transport networks in the gateway: what may be set and deleted when, and how one comes and goes with its VMs.
- * circuit_world.h has the map. */
+/* Users on transport networks in the gateway: what may be set and deleted when, and how one comes and goes with its
+ * VMs. circuit_world.h has the map. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
