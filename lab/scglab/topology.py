@@ -120,7 +120,7 @@ class Topology:
         self.path = path
         try:
             with open(path, encoding="utf-8") as file:
-                raw = yaml.safe_load(file)
+                raw = yaml.load(file, Loader=yaml.CSafeLoader)      # in C: every command reads this file
         except (OSError, yaml.YAMLError) as error:
             raise LabError(str(error), where=path) from error
         try:
