@@ -175,6 +175,19 @@ struct node_action *node_queue_first(struct gmpls_node *node, enum node_action_t
 
 bool node_action(struct gmpls_node *node, struct node_action *action)
 {
+    if (node_action_now(node, action))
+        return true;
+    node_save_dirty(node);
+    return node_action_now(node, action);
+}
+
+bool node_has_records(const struct gmpls_node *node)
+{
+    return node->n_dirty > 0;
+}
+
+bool node_action_now(struct gmpls_node *node, struct node_action *action)
+{
     struct action_queue *queue = &node->queue;
 
     if (queue->first == queue->n)
@@ -370,7 +383,6 @@ void node_settle(struct gmpls_node *node, struct mono now)
     for (size_t a = 0; a < node->later.n; a++)
         *queue_add(&node->queue, NODE_LOG) = node->later.actions[a];
     node->later.n = 0;
-    node_save_dirty(node);
     announce_bandwidth(node);
 }
 

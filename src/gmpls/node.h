@@ -52,9 +52,9 @@
  *   - ADSPEC, path MTU discovery and blockade state (RFC 2205 §3.5) are of no use with one receiver and strict routes.
  *
  * Records: no message of a set-up waits for a disk. The ingress saves before it reports UP and before it begins a
- * removal, and forgets before PathTear. The others save when Resv has gone on. What a crash loses in between is no LSP
- * that anybody was told of, and the neighbours end it: after the restart it is not refreshed. What was lost of an LSP
- * that stands elsewhere comes again with its neighbours' refreshes, as a new one with RECOVERY_LABEL.
+ * removal, and forgets before PathTear. The others save when Resv has gone on and nothing else is left to do. A crash
+ * loses what was not saved yet. Of an LSP that stands nowhere else, that is its end: after the restart nobody refreshes
+ * it. One that stands elsewhere comes again with its neighbours' refreshes, as a new one with RECOVERY_LABEL.
  */
 #ifndef GMPLS_NODE_H
 #define GMPLS_NODE_H
@@ -219,6 +219,9 @@ void node_tick(struct gmpls_node *node, struct mono now);
 
 /* The oldest action, to be carried out in this order; false if there is none. */
 bool node_action(struct gmpls_node *node, struct node_action *action);
+/* The same without the records that may wait, which node_action() makes when nothing else is left. */
+bool node_action_now(struct gmpls_node *node, struct node_action *action);
+bool node_has_records(const struct gmpls_node *node);     /* such records wait */
 void node_action_free(struct node_action *action);        /* its members, for a taker that does not use them */
 struct mono node_deadline(const struct gmpls_node *node); /* of node_tick() */
 

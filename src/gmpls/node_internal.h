@@ -82,7 +82,7 @@ struct gmpls_lsp {
     bool xc_set;                 /* the switch was told */
     bool path_fresh, resv_fresh; /* RECOVERING: refreshed since our start */
     bool unfinished;             /* RECOVERING: was not set up when we ended, and is not to be */
-    bool dirty, saved;           /* to be saved after this input; there is a record */
+    bool dirty, saved;           /* to be saved after all other actions; there is a record */
 };
 
 struct node_link {

@@ -122,7 +122,7 @@ void lsp_save(struct gmpls_node *node, struct gmpls_lsp *lsp)
     node->dirty[node->n_dirty++] = lsp->id;
 }
 
-/* Called when all that the input sends is in the queue, so that "first" is behind it. */
+/* Called when all else was carried out: a record is written while its message travels already. */
 void node_save_dirty(struct gmpls_node *node)
 {
     for (size_t d = 0; d < node->n_dirty; d++) {

@@ -30,7 +30,10 @@ struct daemon {
     struct pccs *pccs;
     struct flooding *flooding;
     struct status *status;
+    struct timer *records;
     bool draining;
+    bool recorded;    /* since the last message or report */
+    bool records_due; /* 'records' is set */
 };
 
 /* 0, or an error and 'err'; daemon_stop() is due in both cases. 'daemon' is zeroed but for 'config' and 'loop'. */

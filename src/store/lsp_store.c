@@ -78,6 +78,11 @@ int lsp_store_remove(struct lsp_store *store, uint64_t key, struct err *err)
     return change(store, REMOVE, key, NULL, err);
 }
 
+bool lsp_store_pending(const struct lsp_store *store)
+{
+    return store->db.in_transaction;
+}
+
 int lsp_store_commit(struct lsp_store *store, struct err *err)
 {
     return store->db.in_transaction ? db_commit(&store->db, err) : 0;

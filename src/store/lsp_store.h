@@ -21,6 +21,7 @@ void lsp_store_close(struct lsp_store *store); /* commits; null is fine */
 /* Changes are kept once they are committed. A change that failed dooms those before it, back to the last commit. */
 int lsp_store_put(struct lsp_store *store, uint64_t key, const char *text, struct err *err); /* adds or replaces */
 int lsp_store_remove(struct lsp_store *store, uint64_t key, struct err *err); /* fine if it is not there */
+bool lsp_store_pending(const struct lsp_store *store);                        /* there is something to commit */
 int lsp_store_commit(struct lsp_store *store, struct err *err);               /* fine if nothing was changed */
 
 /* Each in order of its key; 'fn' returns false to stop, and may put and remove. */
