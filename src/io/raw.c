@@ -13,8 +13,6 @@
 #include "base/alloc.h"
 #include "io/io_internal.h"
 
-#define BATCH 16            /* packets that one system call reads */
-#define BATCHES_MAX 8       /* before others on the loop get their turn */
 #define QUEUE_MAX (4 << 20) /* bytes that wait to be sent */
 #define KERNEL_BUFFER (4 << 20)
 #define IP_HEADER_MAX 60
@@ -76,40 +74,25 @@ static void take_packet(struct raw *raw, const uint8_t *bytes, size_t n, unsigne
                                                   .n = n - header});
 }
 
-/* Returns how many packets came; -1: 'raw' was freed by its owner. */
-static int receive_batch(struct raw *raw)
-{
-    struct mmsghdr messages[BATCH] = {0};
-    struct iovec parts[BATCH];
-    char control[BATCH][CMSG_SPACE(sizeof(struct in_pktinfo))];
-    int n;
-
-    for (unsigned i = 0; i < BATCH; i++) {
-        parts[i] = (struct iovec) {raw->buffer + i * PACKET_SIZE, PACKET_SIZE};
-        messages[i].msg_hdr.msg_iov = &parts[i];
-        messages[i].msg_hdr.msg_iovlen = 1;
-        messages[i].msg_hdr.msg_control = control[i];
-        messages[i].msg_hdr.msg_controllen = sizeof control[i];
-    }
-    n = recvmmsg(raw->fd, messages, BATCH, MSG_DONTWAIT, NULL);
-    raw->reading = true;
-    for (int i = 0; i < n && !raw->freed; i++)
-        take_packet(raw, parts[i].iov_base, messages[i].msg_len, interface_of(&messages[i].msg_hdr));
-    raw->reading = false;
-    if (raw->freed) {
-        raw_free(raw);
-        return -1;
-    }
-    return n < 0 ? 0 : n; /* an error is an ICMP message about what was sent before: nothing to read */
-}
-
+/* One packet for each turn of the loop, as they come one by one: recvmmsg() would look for a second one before it hands
+ * out the first, and the first is what somebody waits for. */
 static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
-    (void) fd;
+    struct raw *raw = arg;
+    char control[CMSG_SPACE(sizeof(struct in_pktinfo))];
+    struct iovec part = {raw->buffer, PACKET_SIZE};
+    struct msghdr header = {
+        .msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+    ssize_t n = recvmsg(fd, &header, MSG_DONTWAIT);
+
     (void) what;
-    for (unsigned i = 0; i < BATCHES_MAX; i++)
-        if (receive_batch(arg) < BATCH)
-            return;
+    if (n < 0)
+        return; /* an error is an ICMP message about what was sent before: nothing to read */
+    raw->reading = true;
+    take_packet(raw, raw->buffer, (size_t) n, interface_of(&header));
+    raw->reading = false;
+    if (raw->freed)
+        raw_free(raw);
 }
 
 /* ---- sending ---- */
@@ -198,32 +181,34 @@ static void wait_in_queue(struct raw *raw, const struct raw_destination *to, con
     event_add(raw->writable, NULL);
 }
 
-int raw_send(struct raw *raw, const struct raw_destination *to, const void *bytes, size_t n, struct err *err)
+static int refuse_to_send(struct raw *raw, const struct raw_destination *to, size_t n, int errnum, struct err *err)
 {
     char address[INET_ADDRSTRLEN];
     struct in_addr in = {htonl(to->destination)};
-    int errnum = EAGAIN;
 
-    inet_ntop(AF_INET, &in, address, sizeof address);
-    if (n > RAW_PACKET_MAX) {
-        raw->counters.dropped++;
-        return err_set(err, ERR_TOO_LARGE, "a packet to %s has %zu bytes; %d are the most", address, n, RAW_PACKET_MAX);
-    }
-    if (!raw->first) /* nothing overtakes what waits */
-        errnum = send_now(raw, to, bytes, n);
-    if (!errnum) {
-        raw->counters.sent++;
-        return 0;
-    }
-    if (must_wait(errnum) && raw->queued + n <= QUEUE_MAX) {
-        wait_in_queue(raw, to, bytes, n);
-        return 0;
-    }
     raw->counters.dropped++;
+    inet_ntop(AF_INET, &in, address, sizeof address);
+    if (n > RAW_PACKET_MAX)
+        return err_set(err, ERR_TOO_LARGE, "a packet to %s has %zu bytes; %d are the most", address, n, RAW_PACKET_MAX);
     if (must_wait(errnum))
         return err_set(err, ERR_EXHAUSTED, "a packet to %s is dropped: %zu bytes wait to be sent already", address,
                        raw->queued);
     return err_set(err, err_from_errno(errnum), "cannot send to %s: %s", address, strerror(errnum));
+}
+
+int raw_send(struct raw *raw, const struct raw_destination *to, const void *bytes, size_t n, struct err *err)
+{
+    int errnum = EAGAIN;
+
+    if (n <= RAW_PACKET_MAX && !raw->first) /* nothing overtakes what waits */
+        errnum = send_now(raw, to, bytes, n);
+    if (errnum && (n > RAW_PACKET_MAX || !must_wait(errnum) || raw->queued + n > QUEUE_MAX))
+        return refuse_to_send(raw, to, n, errnum, err);
+    if (errnum)
+        wait_in_queue(raw, to, bytes, n);
+    else
+        raw->counters.sent++;
+    return 0;
 }
 
 /* ---- life ---- */
@@ -265,7 +250,7 @@ struct raw *raw_new(struct loop *loop, uint8_t protocol, raw_fn *received, void 
     raw->protocol = protocol;
     raw->received = received;
     raw->arg = arg;
-    raw->buffer = xmalloc((size_t) BATCH * PACKET_SIZE);
+    raw->buffer = xmalloc(PACKET_SIZE);
     raw->readable = event_new(loop_base(loop), fd, EV_READ | EV_PERSIST, on_readable, raw);
     raw->writable = event_new(loop_base(loop), fd, EV_WRITE | EV_PERSIST, on_writable, raw);
     event_add(raw->readable, NULL);
