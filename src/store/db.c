@@ -53,6 +53,20 @@ static int db_fail(struct db *db, const char *doing, struct err *err)
     return err_set(err, failure.code, "%s", failure.text);
 }
 
+/* 'statement' is prepared when first used, unlike those of execute(). */
+static int execute_often(struct db *db, sqlite3_stmt **statement, const char *sql, const char *doing, struct err *err)
+{
+    int code = SQLITE_OK;
+
+    if (!*statement)
+        code = sqlite3_prepare_v3(db->handle, sql, -1, SQLITE_PREPARE_PERSISTENT, statement, NULL);
+    if (code == SQLITE_OK && sqlite3_step(*statement) != SQLITE_DONE)
+        code = SQLITE_ERROR;
+    if (*statement)
+        sqlite3_reset(*statement);
+    return code == SQLITE_OK ? 0 : db_fail(db, doing, err);
+}
+
 static int execute(struct db *db, const char *sql, const char *doing, struct err *err)
 {
     return sqlite3_exec(db->handle, sql, NULL, NULL, NULL) == SQLITE_OK ? 0 : db_fail(db, doing, err);
@@ -186,6 +200,8 @@ void db_close(struct db *db)
 {
     for (size_t i = 0; i < db->n_statements; i++)
         sqlite3_finalize(db->statements[i]);
+    sqlite3_finalize(db->begin);
+    sqlite3_finalize(db->commit);
     sqlite3_close(db->handle);
     free(db->statements);
     free(db->path);
@@ -197,7 +213,7 @@ int db_begin(struct db *db, struct err *err)
     if (db->in_transaction)
         return err_set(err, ERR_INTERNAL, "%s: a transaction was begun within another", db->path);
 
-    int status = execute(db, "BEGIN EXCLUSIVE", "beginning a transaction", err);
+    int status = execute_often(db, &db->begin, "BEGIN EXCLUSIVE", "beginning a transaction", err);
     if (!status) {
         db->in_transaction = true;
         db->failure = (struct err) {0};
@@ -214,7 +230,7 @@ int db_commit(struct db *db, struct err *err)
         return err_set(err, db->failure.code, "%s", db->failure.text);
     }
 
-    int status = execute(db, "COMMIT", "committing a transaction", err);
+    int status = execute_often(db, &db->commit, "COMMIT", "committing a transaction", err);
     if (status < 0)
         db_rollback(db);
     db->in_transaction = false;

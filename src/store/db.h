@@ -26,6 +26,7 @@ struct db {
     const char *const *sql;    /* text of each statement; borrowed for the life of the connection */
     sqlite3_stmt **statements; /* of the same index; null until first used */
     size_t n_statements;
+    sqlite3_stmt *begin, *commit; /* null until first used */
     bool in_transaction;
     struct err failure; /* the first failure within the transaction */
 };
