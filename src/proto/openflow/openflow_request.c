@@ -150,12 +150,14 @@ static void send_meters(struct of_session *session, struct of_request *request, 
 static int encode_bundle(struct of_session *session, struct of_request *request, struct err *err)
 {
     const struct flow_txn *txn = &request->txn;
+    struct of_buffer *draft = &session->draft;
 
+    of_buffer_drop(draft, draft->length); /* of one that could not be encoded */
     request->bundle = session->next_bundle++;
     request->open_xid = of_session_xids(session, 1);
     request->mods_xid = of_session_xids(session, txn->n_mods);
     for (size_t i = 0; i < txn->n_mods; i++) {
-        struct wire w = of_buffer_room(&request->bundle_bytes);
+        struct wire w = of_buffer_room(draft);
         int rc = of_bundle_add_encode(&w, request->mods_xid + (uint32_t) i, request->bundle, &txn->mods[i], err);
 
         if (rc < 0) {
@@ -165,8 +167,10 @@ static int encode_bundle(struct of_session *session, struct of_request *request,
             memcpy(reason, err->text, sizeof reason);
             return err_set(err, rc, "%.200s, in flow %.280s", reason, text);
         }
-        of_buffer_commit(&request->bundle_bytes, &w);
+        of_buffer_commit(draft, &w);
     }
+    of_buffer_add(&request->bundle_bytes, draft->data + draft->start, draft->length);
+    of_buffer_drop(draft, draft->length);
     return 0;
 }
 

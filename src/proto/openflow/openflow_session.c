@@ -16,6 +16,8 @@ static const struct sm_state states[] = {
 
 /* Buffers */
 
+#define BUFFER_KEPT (4u * OF_MESSAGE_MAX) /* of which only what is used is in memory */
+
 /* Room for 'size' bytes more at the end. */
 static uint8_t *buffer_reserve(struct of_buffer *buffer, size_t size)
 {
@@ -24,7 +26,7 @@ static uint8_t *buffer_reserve(struct of_buffer *buffer, size_t size)
         buffer->start = 0;
     }
     if (buffer->length + size > buffer->capacity) {
-        buffer->capacity = buffer->capacity * 2 + size;
+        buffer->capacity = (buffer->capacity + size) * 2;
         buffer->data = xrealloc(buffer->data, buffer->capacity, 1);
     }
     return buffer->data + buffer->start + buffer->length;
@@ -52,8 +54,12 @@ void of_buffer_drop(struct of_buffer *buffer, size_t size)
 {
     buffer->start += size;
     buffer->length -= size;
-    /* A large transaction must not leave its buffer behind for the life of the session. */
-    if (buffer->length == 0)
+    if (buffer->length > 0)
+        return;
+    buffer->start = 0;
+    /* A large transaction must not leave its buffer behind for the life of the session; what each message needs must
+     * not come and go with it, either. */
+    if (buffer->capacity > BUFFER_KEPT)
         of_buffer_free(buffer);
 }
 
@@ -162,6 +168,7 @@ void of_session_free(struct of_session *session)
     free(session->up.ports);
     of_buffer_free(&session->input);
     of_buffer_free(&session->output);
+    of_buffer_free(&session->draft);
     free(session);
 }
 

@@ -31,6 +31,7 @@ struct of_session {
     struct of_session_config config;
     struct sm sm;
     struct of_buffer input, output;
+    struct of_buffer draft; /* of a bundle that is being encoded */
     uint32_t next_xid;
     struct mono heard;      /* the last byte came */
     struct mono echo_until; /* MONO_NEVER: no echo is asked for */
