@@ -65,7 +65,7 @@ struct transport {
     struct ted ted;
     bool ted_synced;
     struct path_graph *graph; /* of the same links, with what circuits have booked */
-    uint32_t *ingresses;      /* that are up, by router id */
+    uint32_t *ingresses;      /* that are up: router ids, sorted */
     size_t n_ingresses, cap_ingresses;
     struct circuit **circuits;
     size_t n_circuits, cap_circuits;

@@ -68,17 +68,38 @@ static void settle(struct gateway *gateway, struct circuit *circuit)
         circuit_fell(gateway, circuit);
 }
 
+/* Into the list, which is sorted. */
+static void add_ingress(struct transport *transport, uint32_t router)
+{
+    size_t i = transport->n_ingresses;
+
+    transport->ingresses = array_reserve(transport->ingresses, transport->n_ingresses, &transport->cap_ingresses,
+                                         sizeof *transport->ingresses);
+    for (; i && transport->ingresses[i - 1] > router; i--)
+        transport->ingresses[i] = transport->ingresses[i - 1];
+    transport->ingresses[i] = router;
+    transport->n_ingresses++;
+}
+
+static void remove_ingress(struct transport *transport, uint32_t router)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < transport->n_ingresses; i++) {
+        if (transport->ingresses[i] != router)
+            transport->ingresses[kept++] = transport->ingresses[i];
+    }
+    transport->n_ingresses = kept;
+}
+
 static void ingress_up(struct gateway *gateway, uint32_t router)
 {
     struct transport *transport = &gateway->transport;
     char text[IPV4_TEXT_SIZE];
 
     log_info(ipv4_format(router, text), "sets up LSPs for this gateway");
-    if (!ingress_is_up(gateway, router)) {
-        transport->ingresses = array_reserve(transport->ingresses, transport->n_ingresses, &transport->cap_ingresses,
-                                             sizeof *transport->ingresses);
-        transport->ingresses[transport->n_ingresses++] = router;
-    }
+    if (!ingress_is_up(gateway, router))
+        add_ingress(transport, router);
     for (size_t i = 0; i < transport->n_circuits; i++) {
         if (transport->circuits[i]->want.ingress == router)
             settle(gateway, transport->circuits[i]);
@@ -93,10 +114,7 @@ static void ingress_down(struct gateway *gateway, uint32_t router, const struct 
     char text[IPV4_TEXT_SIZE];
 
     log_warn(FAULT_PEER, ipv4_format(router, text), "no longer sets up LSPs for this gateway: %s", why->text);
-    for (size_t i = 0; i < transport->n_ingresses; i++) {
-        if (transport->ingresses[i] == router)
-            transport->ingresses[i--] = transport->ingresses[--transport->n_ingresses];
-    }
+    remove_ingress(transport, router);
     for (size_t i = 0; i < transport->n_circuits; i++) {
         if (transport->circuits[i]->want.ingress == router)
             transport->circuits[i]->reported = false;

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Switches, hypervisors, BIRD and the peer, which do at once what they are told. */
+#include "circuit_world_internal.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "base/alloc.h"
+
+static const char *const switch_names[SWITCHES] = {"tor", "pe", "gate"};
+
+/* ---- switches ---- */
+
+static struct circuit_world *of_switches(struct switch_driver *driver)
+{
+    return WORLD_OF(switches, driver);
+}
+
+static size_t switch_index(const char *name)
+{
+    size_t i = 0;
+
+    while (i < SWITCHES && strcmp(switch_names[i], name) != 0)
+        i++;
+    assert_in_range(i, 0, SWITCHES - 1);
+    return i;
+}
+
+static void change(struct flow_list *flows, const struct flow_mod *mod)
+{
+    for (size_t i = flows->n; i-- > 0;) {
+        const struct flow *held = &flows->flows[i];
+        bool hit = mod->command == FLOW_DELETE ?
+                       (held->cookie & mod->cookie_mask) == (mod->flow.cookie & mod->cookie_mask) :
+                       held->table == mod->flow.table && held->priority == mod->flow.priority &&
+                           match_equal(&held->match, &mod->flow.match);
+
+        if (hit) {
+            flow_free(&flows->flows[i]);
+            flows->flows[i] = flows->flows[--flows->n];
+        }
+    }
+    if (mod->command == FLOW_ADD)
+        flow_list_add(flows, flow_copy(&mod->flow));
+}
+
+static void apply(struct switch_driver *driver, uint64_t request, const char *name, struct flow_txn *txn)
+{
+    struct circuit_world *w = of_switches(driver);
+    size_t sw = switch_index(name);
+    struct err err = {0};
+
+    if (sw == 1 && w->flows_refused) {
+        w->flows_refused--;
+        err_set(&err, ERR_REFUSED, "the PE refuses");
+    } else {
+        for (size_t i = 0; i < txn->n_mods; i++)
+            change(&w->flows[sw], &txn->mods[i]);
+    }
+    flow_txn_free(txn);
+    event_push_done(&w->queue, request, err.code ? &err : NULL);
+}
+
+static void read_flows(struct switch_driver *driver, uint64_t request, const char *name, uint8_t table, uint64_t cookie,
+                       uint64_t mask)
+{
+    struct circuit_world *w = of_switches(driver);
+    const struct flow_list *flows = &w->flows[switch_index(name)];
+    struct event *event = event_push_done(&w->queue, request, NULL);
+
+    event->owns = EVENT_OWNS_READ;
+    for (size_t i = 0; i < flows->n; i++) {
+        if ((table == FLOW_TABLE_ALL || flows->flows[i].table == table) &&
+            (flows->flows[i].cookie & mask) == (cookie & mask))
+            flow_list_add(&event->read.flows, flow_copy(&flows->flows[i]));
+    }
+}
+
+/* Of a tagged gratuitous ARP the VLAN and the address. */
+static void packet_out(struct switch_driver *driver, const char *name, uint32_t port, const void *frame, size_t size)
+{
+    struct circuit_world *w = of_switches(driver);
+    const uint8_t *bytes = frame;
+
+    if (strcmp(name, "pe") == 0 && port == 4) {
+        assert_int_equal(size, GARP_FRAME_SIZE);
+        strbuf_printf(&w->told, "VLAN %u %u.%u.%u.%u\n", bytes[14] << 8 | bytes[15], bytes[32], bytes[33], bytes[34],
+                      bytes[35]);
+    }
+}
+
+static void free_switches(struct switch_driver *driver)
+{
+    (void) driver;
+}
+
+static const struct switch_ops switch_ops = {
+    .apply = apply, .read = read_flows, .packet_out = packet_out, .free = free_switches};
+
+static void tell_switch(struct circuit_world *w, size_t i)
+{
+    static const char *const ports[SWITCHES][4] = {{"tor-server", "tor-pe", "tor-gate"},
+                                                   {"up", "router", "pe-tor", "tn"},
+                                                   {"up", "gate-server", "gate-tor", "tn"}};
+    struct event *event = world_push(w, EVENT_SWITCH_UP);
+
+    event->owns = EVENT_OWNS_SWITCH;
+    snprintf(event->name, NAME_SIZE, "%s", switch_names[i]);
+    snprintf(event->sw.name, NAME_SIZE, "%s", switch_names[i]);
+    event->sw.dpid = i + 1;
+    event->sw.up = true;
+    event->sw.ports = xcalloc(4, sizeof *event->sw.ports);
+    for (uint32_t p = 0; p < 4 && ports[i][p]; p++) {
+        bool fabric = strstr(ports[i][p], "tor-pe") || strstr(ports[i][p], "-tor") || strstr(ports[i][p], "tor-gate");
+
+        event->sw.ports[p] = (struct switch_port) {.number = p + 1, .up = true, .fabric = fabric};
+        snprintf(event->sw.ports[p].name, NAME_SIZE, "%s", ports[i][p]);
+        event->sw.n_ports++;
+    }
+}
+
+static void attach(struct circuit_world *w, const char *switch_name, uint32_t port)
+{
+    struct event *event = world_push(w, EVENT_ATTACHMENT);
+
+    snprintf(event->attachment.server, NAME_SIZE, "server-a");
+    snprintf(event->attachment.server_port, NAME_SIZE, "to-%s", switch_name);
+    snprintf(event->attachment.switch_name, NAME_SIZE, "%s", switch_name);
+    event->attachment.port = port;
+}
+
+static bool vlan_of(const struct flow *flow, unsigned *vlan)
+{
+    AUTO_FREE char *text = flow_format(flow);
+    const char *at = strstr(text, ",vlan_vid=0x1");
+
+    return at && sscanf(at, ",vlan_vid=0x1%x", vlan) == 1;
+}
+
+unsigned vlan_of_user(struct circuit_world *w, const char *user)
+{
+    uint64_t cookie = cookie_of_name(COOKIE_CIRCUIT, user);
+    unsigned found = 0, vlan = 0;
+
+    for (size_t i = 0; i < w->flows[1].n; i++) {
+        const struct flow *flow = &w->flows[1].flows[i];
+
+        if (flow->cookie != cookie || flow->table != 0 || !vlan_of(flow, &vlan))
+            continue;
+        assert_true(found == 0 || found == vlan);
+        found = vlan;
+    }
+    return found;
+}
+
+unsigned channel_flows(struct circuit_world *w, unsigned *vlan)
+{
+    unsigned n = 0;
+
+    *vlan = 0;
+    for (size_t i = 0; i < w->flows[2].n; i++) {
+        if ((w->flows[2].flows[i].cookie & COOKIE_KIND_MASK) == cookie_make(COOKIE_CHANNEL, 0)) {
+            n++;
+            vlan_of(&w->flows[2].flows[i], vlan);
+        }
+    }
+    return n;
+}
+
+/* ---- hypervisors, routes, peer ---- */
+
+static void locate(struct hypervisor_driver *driver, uint64_t request, const char *server,
+                   const uint8_t uuid[UUID_SIZE])
+{
+    struct circuit_world *w = WORLD_OF(hypervisors, driver);
+
+    (void) server;
+    event_push_done(&w->queue, request, NULL)->location = inventory_vm_by_uuid(&w->gateway->inventory, uuid) ?
+                                                              PLACE_RUNNING :
+                                                              PLACE_ABSENT;
+}
+
+static const struct hypervisor_ops hypervisor_ops = {.locate = locate};
+
+static void set_routes(struct routes_driver *driver, uint64_t request, const struct ip *hosts, size_t n)
+{
+    (void) hosts;
+    (void) n;
+    event_push_done(&WORLD_OF(routes, driver)->queue, request, NULL);
+}
+
+static const struct routes_ops routes_ops = {.set = set_routes};
+
+static void call_peer(struct peer_driver *driver, uint64_t request, const char *dc, enum peer_verb verb, const char *id,
+                      json_t *body, uint32_t timeout_ms)
+{
+    (void) dc;
+    (void) verb;
+    (void) id;
+    (void) timeout_ms;
+    WORLD_OF(peers, driver)->peer_request = request;
+    json_decref(body);
+}
+
+static const struct peer_ops peer_ops = {.call = call_peer};
+
+void peer_away(struct circuit_world *w)
+{
+    struct err err;
+
+    assert_int_not_equal(w->peer_request, 0);
+    err_set(&err, ERR_UNREACHABLE, "the peer is away");
+    event_push_done(&w->queue, w->peer_request, &err);
+    w->peer_request = 0;
+    world_run(w);
+}
+
+static void tell_vm(struct circuit_world *w, unsigned n, enum vm_state state)
+{
+    struct vm *vm = &world_push(w, EVENT_VM)->vm;
+
+    snprintf(vm->name, NAME_SIZE, "V%u", n);
+    snprintf(vm->segment, NAME_SIZE, "web");
+    snprintf(vm->server, NAME_SIZE, "server-a");
+    vm->uuid[15] = (uint8_t) n;
+    vm->state = state;
+    vm->memory_kib = 1024;
+    vm->n_nics = 1;
+    vm->nics[0].mac = (struct mac) {{0x52, 0x54, 0, 0, 0, (uint8_t) (0x10 + n)}};
+    vm->nics[0].ip = (struct ip) {IP_V4, {10, 100, 0, (uint8_t) (10 + n)}};
+}
+
+void vm_arrives(struct circuit_world *w, const char *vm)
+{
+    tell_vm(w, (unsigned) (vm[1] - '0'), VM_RUNNING);
+    world_run(w);
+}
+
+void world_devices_init(struct circuit_world *w)
+{
+    w->switches.ops = &switch_ops;
+    w->hypervisors.ops = &hypervisor_ops;
+    w->routes.ops = &routes_ops;
+    w->peers.ops = &peer_ops;
+}
+
+void world_devices_tell(struct circuit_world *w)
+{
+    for (size_t i = 0; i < SWITCHES; i++)
+        tell_switch(w, i);
+    attach(w, "tor", 1);
+    attach(w, "gate", 2);
+    struct server *server = &world_push(w, EVENT_SERVER_UP)->server;
+    snprintf(server->name, NAME_SIZE, "server-a");
+    server->up = true;
+    server->memory_free_kib = 1 << 20;
+    tell_vm(w, 1, VM_RUNNING);
+    tell_vm(w, 2, VM_RUNNING);
+    tell_vm(w, 3, VM_SHUT_OFF);
+    snprintf(world_push(w, EVENT_SERVER_LISTED)->name, NAME_SIZE, "server-a");
+}
