@@ -130,6 +130,7 @@ static void try_later(struct gateway *gateway, struct circuit *circuit, const st
     circuit->state = CIRCUIT_WAITING;
     circuit->err = *err;
     circuit->n_avoid = 0;
+    circuit->cleared = false;
     circuit->retry_at = mono_add(gateway->now, ms > RETRY_LAST_MS ? RETRY_LAST_MS : ms);
     path_unbook(gateway->transport.graph, circuit->name);
     if (err->code == ERR_REFUSED)
@@ -171,6 +172,7 @@ void circuit_is_up(struct gateway *gateway, struct circuit *circuit, const struc
     circuit->stands = circuit->reported = true;
     circuit->retry_at = MONO_NEVER;
     circuit->rounds = circuit->n_avoid = 0;
+    circuit->cleared = false;
     circuit->err = (struct err) {0};
     /* The ends are known to others by these VLANs, so if it is to be set up anew, it is with them. */
     circuit->want.ingress_client.vlan = report->ingress_client.vlan;
@@ -203,12 +205,12 @@ static struct circuit *attempted(struct gateway *gateway, void *context, enum ci
     return circuit && circuit->state == state && circuit->attempt == attempt->number ? circuit : NULL;
 }
 
-static struct attempt *begin_attempt(struct circuit *circuit)
+static struct attempt *begin_attempt(struct gateway *gateway, struct circuit *circuit)
 {
     struct attempt *attempt = xmalloc(sizeof *attempt);
 
     memcpy(attempt->name, circuit->name, sizeof attempt->name);
-    attempt->number = ++circuit->attempt;
+    attempt->number = circuit->attempt = ++gateway->transport.attempts;
     return attempt;
 }
 
@@ -250,7 +252,7 @@ static void removed_to_retry(struct gateway *gateway, struct join *join, const s
 static void remove_lsp(struct gateway *gateway, struct circuit *circuit, answer_fn *fn)
 {
     struct join *join = join_new(NULL);
-    uint64_t request = gateway_request(gateway, join, fn, begin_attempt(circuit));
+    uint64_t request = gateway_request(gateway, join, fn, begin_attempt(gateway, circuit));
 
     gateway->south.transport->ops->remove(gateway->south.transport, request, circuit->want.ingress, circuit->name);
     join_close(gateway, join);
@@ -271,7 +273,12 @@ static void created(struct gateway *gateway, struct join *join, const struct eve
         refused(gateway, circuit, event);
         break;
     case ERR_EXISTS: /* one of before, on a path that is not known to be any good */
-        remove_lsp(gateway, circuit, removed_to_retry);
+        if (circuit->cleared) {
+            try_later(gateway, circuit, &event->err);
+        } else {
+            circuit->cleared = true;
+            remove_lsp(gateway, circuit, removed_to_retry);
+        }
         break;
     default:
         try_later(gateway, circuit, &event->err);
@@ -327,7 +334,7 @@ void circuit_set_up(struct gateway *gateway, struct circuit *circuit)
     path_result_free(&path);
 
     struct join *join = join_new(NULL);
-    uint64_t request = gateway_request(gateway, join, created, begin_attempt(circuit));
+    uint64_t request = gateway_request(gateway, join, created, begin_attempt(gateway, circuit));
 
     gateway->south.transport->ops->create(gateway->south.transport, request, &circuit->want);
     circuit_notify(gateway, circuit);

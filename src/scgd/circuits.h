@@ -51,6 +51,7 @@ struct circuit {
     bool stands;      /* as far as is known: since the gateway was started, its ingress has not said otherwise */
     bool reported;    /* while it is up: its ingress has said so since its session came up */
     uint32_t attempt; /* answers to earlier ones do not count */
+    bool cleared;     /* in this round of tries another LSP of its name was removed */
     struct lsp_error avoid[CIRCUIT_TRIES_MAX]; /* what refused, or failed, in this round of tries */
     unsigned n_avoid;
     unsigned rounds; /* that failed, for the backoff */
@@ -69,6 +70,7 @@ struct transport {
     size_t n_ingresses, cap_ingresses;
     struct circuit **circuits;
     size_t n_circuits, cap_circuits;
+    uint32_t attempts; /* that circuits have made: numbers the next one */
     struct user *users;
     size_t n_users, cap_users;
 };

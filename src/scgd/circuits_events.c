@@ -100,7 +100,7 @@ static void ingress_up(struct gateway *gateway, uint32_t router)
     log_info(ipv4_format(router, text), "sets up LSPs for this gateway");
     if (!ingress_is_up(gateway, router))
         add_ingress(transport, router);
-    for (size_t i = 0; i < transport->n_circuits; i++) {
+    for (size_t i = transport->n_circuits; i-- > 0;) {
         if (transport->circuits[i]->want.ingress == router)
             settle(gateway, transport->circuits[i]);
     }

@@ -178,8 +178,34 @@ static void one_of_that_name_is_there(void **state)
     expect(w, "remove A:user:ce1 at 11\n");
     answer_removed(w, CE1);
     expect(w, "create A:user:ce1: 11 1 15, 100 Mbit/s, VLAN any/none\n");
+    /* Somebody makes it again and again: not at once any more */
+    answer_error(w, CE1, ERR_EXISTS);
+    expect(w, "");
+    assert_string_equal(shown(w, "channels", CE1, "error"), "A:user:ce1: the test says so");
+    pass_ms(w, 1000);
+    expect(w, "create A:user:ce1: 11 1 15, 100 Mbit/s, VLAN any/none\n");
     answer_up(w, CE1, 200, CLIENT_VLAN_NONE);
     expect(w, "");
+}
+
+/* An answer that comes after all is not taken for one to what has the same name now. */
+static void answer_to_a_circuit_of_before(void **state)
+{
+    struct circuit_world *w = *state;
+    struct err err;
+
+    assert_int_equal(put_user(w, "ce1", NULL, &err), 0);
+    expect(w, "create A:user:ce1: 11 1 15, 100 Mbit/s, VLAN any/none\n");
+    assert_int_equal(w->backend.user_delete(w->gateway, "ce1", &err), 0);
+    expect(w, "remove A:user:ce1 at 11\n");
+    answer_removed(w, CE1);
+    assert_int_equal(put_user(w, "ce1", NULL, &err), 0);
+    expect(w, "create A:user:ce1: 11 1 15, 100 Mbit/s, VLAN any/none\n");
+    answer_refused(w, CE1, T1, 0); /* to the first */
+    expect(w, "");
+    assert_string_equal(shown(w, "channels", CE1, "state"), "setting-up");
+    answer_up(w, CE1, 200, CLIENT_VLAN_NONE);
+    assert_string_equal(shown(w, "channels", CE1, "state"), "up");
 }
 
 static void failure_after_set_up(void **state)
@@ -355,6 +381,7 @@ int main(void)
                                         circuit_world_teardown),
         TEST(answer_that_was_lost),
         TEST(one_of_that_name_is_there),
+        TEST(answer_to_a_circuit_of_before),
         TEST(failure_after_set_up),
         TEST(flows_that_are_refused),
         TEST(topology_is_shown),
