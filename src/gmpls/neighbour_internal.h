@@ -15,7 +15,7 @@
 /* How long an id is remembered whose state is gone, or whose message left no state: longer than it is repeated by a
  * neighbour whose timers are not far from those of RFC 2961 §6.2. */
 #define REMEMBER_MS 30000
-#define REMEMBERED_MAX 16384 /* messages that left no state; the oldest are forgotten */
+#define REMEMBERED_MAX 16384 /* messages that left no state, and states that are gone; the oldest are forgotten */
 
 struct outgoing { /* in the queue of messages to send */
     struct outgoing *next, *previous;
@@ -47,6 +47,7 @@ struct received {
     uint32_t epoch, id;
     bool has_id;
     bool gone;                  /* only its id is remembered, against messages that come late */
+    struct received *gone_before, *gone_after;
     struct rsvp_message *plain; /* without id: to know a change from a refresh */
 };
 
@@ -89,6 +90,8 @@ struct neighbour {
 
     struct hmap received_by_key, received_by_id;
     struct timers received_timers;
+    struct received *gone_first, *gone_last; /* the oldest first */
+    size_t n_gone;
     struct hmap remembered;
     struct remembered *remembered_first, *remembered_last;
 };

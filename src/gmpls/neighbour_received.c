@@ -74,8 +74,26 @@ static void set_id(struct neighbour *n, struct received *received, const struct 
     hmap_insert(&n->received_by_id, &received->by_id, neighbour_id_hash(id->epoch, id->id));
 }
 
+static void set_gone(struct neighbour *n, struct received *received, bool gone)
+{
+    if (received->gone) {
+        *(received->gone_before ? &received->gone_before->gone_after : &n->gone_first) = received->gone_after;
+        *(received->gone_after ? &received->gone_after->gone_before : &n->gone_last) = received->gone_before;
+        n->n_gone--;
+    }
+    received->gone = gone;
+    if (!gone)
+        return;
+    received->gone_before = n->gone_last;
+    received->gone_after = NULL;
+    *(n->gone_last ? &n->gone_last->gone_after : &n->gone_first) = received;
+    n->gone_last = received;
+    n->n_gone++;
+}
+
 static void drop(struct neighbour *n, struct received *received)
 {
+    set_gone(n, received, false);
     set_id(n, received, NULL);
     set_plain(received, NULL);
     timers_cancel(&n->received_timers, &received->timer);
@@ -105,8 +123,10 @@ static void bury(struct neighbour *n, struct received *received)
         drop(n, received);
         return;
     }
-    received->gone = true;
+    set_gone(n, received, true);
     live(n, received, REMEMBER_MS);
+    if (n->n_gone > REMEMBERED_MAX) /* they must not take the room of states that live */
+        drop(n, n->gone_first);
 }
 
 /* ---- messages that leave no state ---- */
@@ -243,7 +263,7 @@ void received_state(struct neighbour *n, struct rsvp_message *message)
     }
     if (!received)
         received = add(n, &key);
-    received->gone = false;
+    set_gone(n, received, false);
     received->lifetime_ms = lifetime_ms(message);
     live(n, received, received->lifetime_ms);
     set_id(n, received, id);

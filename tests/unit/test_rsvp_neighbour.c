@@ -414,6 +414,31 @@ static void states_have_a_limit(void **state)
     end(w);
 }
 
+/* However many are torn, there is room for those that come. */
+static void what_is_gone_takes_no_room(void **state)
+{
+    struct world *w = world_that_met();
+
+    (void) state;
+    for (unsigned i = 0; i < 2 * NEIGHBOUR_STATES_MAX; i++) {
+        struct rsvp_message message = make(i % 2 ? RSVP_PATH_TEAR : RSVP_PATH, (i / 2) & 0xffff);
+
+        message.sender.lsp_id = (uint16_t) (i >> 17);
+        message.has |= RSVP_HAS_MESSAGE_ID;
+        message.message_id = (struct rsvp_message_id) {RSVP_MESSAGE_ID_ACK_DESIRED, 0xaaa, i + 1};
+        message.refresh_reduction = true;
+        give(w, A, message); /* A --> B */
+        while (w->n_flight[B])
+            rsvp_message_free(&w->flight[B][--w->n_flight[B]]);
+    }
+    w->told[B].length = 0;
+    keep(w, A, RSVP_PATH, 7);
+    pass(w, A, "Path7 id 1"); /* A --> B */
+    told(w, B, "Path7");
+    assert_int_equal(counters(w, B)->refused, 0);
+    end(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -436,6 +461,7 @@ int main(void)
         cmocka_unit_test(refused_state_is_not_told_again_by_a_repeat),
         cmocka_unit_test(ten_thousand_states_are_ten_messages),
         cmocka_unit_test(states_have_a_limit),
+        cmocka_unit_test(what_is_gone_takes_no_room),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
