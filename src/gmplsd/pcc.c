@@ -16,6 +16,7 @@
 
 #define CONNECT_MS 5000
 #define OPEN_MS 10000
+#define UNSENT_MAX PCEP_OUTPUT_MAX /* a PCE that does not read is given up */
 
 /* The cookie of all requests: which of them a report answers, the LSP's name says. */
 #define COOKIE 1
@@ -325,6 +326,8 @@ static size_t stream_data(void *arg, const uint8_t *bytes, size_t n)
 {
     struct pcc *pcc = arg;
 
+    if (stream_pending(pcc->stream) > UNSENT_MAX)
+        pcep_session_closed(pcc->session, ERR_TOO_LARGE, "it does not read what it is told");
     pcep_session_receive(pcc->session, bytes, n, loop_now(pcc->pccs->daemon->loop));
     run(pcc);
     return n;
