@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Transport networks whose topology FRR's ospfd tells over its OSPF API, and whose nodes set LSPs up for whoever asks by
- * PCEP: the gateway is their PCE (RFC 8231, RFC 8281), each ingress a PCC that connects to it.
+/* Transport networks whose topology FRR's ospfd tells over its OSPF API, and whose nodes set LSPs up for whoever asks
+ * by PCEP: the gateway is their PCE (RFC 8231, RFC 8281), each ingress a PCC that connects to it.
  *
  *   transport_gmpls.c   PCEP sessions, requests
  *   transport_ospf.c    the topology
  *
- * An ingress is known by the router id that it names in its Open (SPEAKER-ENTITY-ID, RFC 8232 §3.2, as text), or else by
- * the address that it connects from. One that has a session does not get a second one (RFC 5440 §7.15). */
+ * An ingress is known by the router id that it names in its Open (SPEAKER-ENTITY-ID, RFC 8232 §3.3.2, as text), or else
+ * by the address that it connects from. One that has a session does not get a second one (RFC 5440 §7.15). */
 #ifndef SOUTH_TRANSPORT_GMPLS_H
 #define SOUTH_TRANSPORT_GMPLS_H
 

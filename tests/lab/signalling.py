@@ -125,7 +125,8 @@ class Signalling(Circuits):
         for path in (home, home / "zebra.conf"):
             os.chown(path, owner.pw_uid, owner.pw_gid)
         return Daemon(self, control(FLOODS), self.directory / "zebra.log", "/usr/lib/frr/zebra", "-z",
-                      home / "zserv.api", "--vty_socket", home, "-i", home / "zebra.pid", "-f", home / "zebra.conf", "-P", "0")
+                      home / "zserv.api", "--vty_socket", home, "-i", home / "zebra.pid", "-f", home / "zebra.conf",
+                      "-P", "0")
 
     def flooded(self, other):
         """Bytes per second by priority, that zebra has as unreserved on the link to 'other'."""

@@ -32,10 +32,10 @@ struct node_world {
     unsigned first, n_lines;
     char *records[RECORDS_MAX]; /* by key */
     uint32_t instance;
-    uint32_t xc;      /* id of the last XC_SET */
-    uint64_t nonce;   /* of the last probe */
-    bool stubborn;    /* neighbours refresh what was ended all the same */
-    bool deaf[PEERS]; /* nothing passes on this control channel */
+    uint32_t xc;       /* id of the last XC_SET */
+    uint64_t nonce;    /* of the last probe */
+    bool stubborn;     /* neighbours refresh what was ended all the same */
+    bool deaf[PEERS];  /* nothing passes on this control channel */
     uint32_t lsps_max; /* from the next revive() on */
     uint32_t peer_restart_ms, peer_recovery_ms, peer_refresh_ms;
     struct rsvp_message routed; /* the last that went routed */

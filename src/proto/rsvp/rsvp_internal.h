@@ -52,11 +52,11 @@ struct rsvp_reading {
     uint64_t seen[4]; /* a bit for each class */
     size_t cap_acks, cap_labels, cap_srefresh;
     size_t unknown_bytes; /* in the bodies of what is only forwarded */
-    const char *object;  /* the one that is being read */
-    size_t offset;       /* where it begins in the message */
-    bool object_refused; /* the one that is being read */
-    int status;          /* 0, or why the message is refused: the first reason stays */
-    uint8_t code;        /* what goes with 'status' into an ERROR_SPEC; 0: nothing does */
+    const char *object;   /* the one that is being read */
+    size_t offset;        /* where it begins in the message */
+    bool object_refused;  /* the one that is being read */
+    int status;           /* 0, or why the message is refused: the first reason stays */
+    uint8_t code;         /* what goes with 'status' into an ERROR_SPEC; 0: nothing does */
     uint16_t value;
     struct err *err;
 };
