@@ -7,7 +7,9 @@
  * and again; when it is back, whose memory is that of its configuration file, it is told all anew.
  *
  * What to expect: the first value that changed is flooded within some milliseconds if the link's LSA is older than 5 s;
- * everything else, with the newest values, when it is 5 s old. */
+ * everything else, with the newest values, when it is 5 s old. An ospfd 8.4 that starts again is believed late: it
+ * counts the sequence numbers of its LSAs from the first again, one each 5 s, until it passes what its neighbours hold,
+ * or these forget it after 60 s. */
 #ifndef SOUTH_ZEBRA_VTY_H
 #define SOUTH_ZEBRA_VTY_H
 

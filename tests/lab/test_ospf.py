@@ -25,7 +25,9 @@ from dissect import BUILD
 
 FRR = Path("/usr/lib/frr")
 MBIT = 1000 * 1000
-PATIENCE = 40           # seconds; FRR itself takes up to 15 after a restart
+# Seconds. An ospfd that starts again counts the sequence numbers of its TE LSAs from the first, one each 5 s, until it
+# passes what its neighbours hold, or these forget it after 60 s.
+PATIENCE = 90
 NODES = {"n1": 1, "n2": 2, "n3": 3, "n4": 4, "gw": 9}
 LINKS = [("n1", "n3", 1, True), ("n2", "n4", 2, True), ("gw", "n1", 1, False), ("gw", "n2", 2, False)]
 
