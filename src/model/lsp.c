@@ -123,6 +123,8 @@ const char *rsvp_error_name(uint8_t code, uint16_t value)
         {5, 21, "bad Adspec value"},
         {VALUE_ANY, 21, "traffic control error"},
         {VALUE_ANY, 22, "traffic control system error"},
+        {1, 23,
+         "the switch does not take the cross-connect"}, /* as our nodes use it: values are the implementation's */
         {VALUE_ANY, 23, "RSVP system error"},
         {1, 24, "bad EXPLICIT_ROUTE object"},
         {2, 24, "bad strict node"},
