@@ -65,13 +65,14 @@ void path_graph_load(struct path_graph *graph, const struct ted *ted);
 
 /* A node floods what a new LSP takes up to 5 s later (MinLSInterval, RFC 2328 §B), so that two LSPs that are set up one
  * after the other would both be sent over a link that has room for one. A booking counts against its links
- *   - while the LSP is being set up, PATH_BOOKING_SETUP_MS at most (who asked for it should have heard by then), and
+ *   - while the LSP is being set up, on each link until a flood shows at least as much less, PATH_BOOKING_SETUP_MS at
+ *     most (who asked for it should have heard by then), and
  *   - once it is up, on each link until the link's bandwidth is flooded anew, PATH_BOOKING_UP_MS at most.
- * Why not as soon as a flood shows less: it may show another LSP, ours or not, and what was admitted before it. A flood
- * that arrives when the LSP is up was nearly always made after this link had admitted it, since admission comes before
- * the answer, and that before the report. If a flood during set-up did tell already, the link counts twice for some
- * seconds; if one that arrives after it does not, the link counts too little, and that costs a crankback: a node admits
- * no more than it has. */
+ * A node that was quiet floods at once, often before the LSP is reported up. A smaller change during set-up may show
+ * another LSP, ours or not, and what was admitted before it. A flood that arrives when the LSP is up was nearly always
+ * made after this link had admitted it, since admission comes before the answer, and that before the report. A flood
+ * that is taken wrongly for this LSP's makes the link count too little, and that costs a crankback: a node admits no
+ * more than it has. */
 #define PATH_BOOKING_SETUP_MS 120000
 #define PATH_BOOKING_UP_MS 10000
 

@@ -119,17 +119,44 @@ uint64_t path_booked(const struct path_graph *graph, const struct te_link_key *k
     return slot == PATH_NONE || !graph->slots[slot].booked ? 0 : graph->slots[slot].booked[priority];
 }
 
-void path_booking_flooded(struct path_graph *graph, uint32_t slot)
+/* A flood tells of a booking whose LSP is up; of one during set-up if it takes as much away. 'less' is what it takes,
+ * of which the rest is left for others. OSPF's floats have 24 bits. */
+static bool tells(const struct path_booking *booking, uint64_t less[TE_PRIORITIES])
 {
-    const struct te_link_key key = graph->slots[slot].link.key;
-    for (size_t i = 0; graph->slots[slot].booked && i < graph->n_bookings; i++) {
+    if (!booking->up && less[booking->priority] + (less[booking->priority] >> 20) < booking->bps)
+        return false;
+    for (size_t p = booking->priority; p < TE_PRIORITIES; p++)
+        less[p] -= less[p] < booking->bps ? less[p] : booking->bps;
+    return true;
+}
+
+static void told(struct path_graph *graph, const struct te_link_key *key, bool up, uint64_t less[TE_PRIORITIES])
+{
+    for (size_t i = 0; i < graph->n_bookings; i++) {
         struct path_booking *booking = &graph->bookings[i];
-        for (size_t link = booking->n; booking->up && link-- > 0;) {
-            if (te_link_key_compare(&booking->links[link], &key))
+        for (size_t at = booking->up == up ? booking->n : 0; at-- > 0;) {
+            if (te_link_key_compare(&booking->links[at], key) || !tells(booking, less))
                 continue;
-            count(graph, &key, booking, false);
-            booking->links[link] = booking->links[--booking->n];
+            count(graph, key, booking, false);
+            booking->links[at] = booking->links[--booking->n];
         }
+    }
+}
+
+void path_booking_flooded(struct path_graph *graph, uint32_t slot, const struct te_link *before)
+{
+    const struct te_link *link = &graph->slots[slot].link;
+    const struct te_link_key key = link->key;
+    uint64_t less[TE_PRIORITIES];
+
+    for (size_t p = 0; p < TE_PRIORITIES; p++) {
+        less[p] = before->unreserved_bps[p] > link->unreserved_bps[p] ?
+                      before->unreserved_bps[p] - link->unreserved_bps[p] :
+                      0;
+    }
+    if (graph->slots[slot].booked) {
+        told(graph, &key, true, less);
+        told(graph, &key, false, less);
     }
 }
 

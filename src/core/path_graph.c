@@ -232,7 +232,7 @@ bool path_graph_set(struct path_graph *graph, const struct te_link *link)
         pair(graph, at);
     }
     if (memcmp(old.unreserved_bps, link->unreserved_bps, sizeof(old.unreserved_bps)))
-        path_booking_flooded(graph, at);
+        path_booking_flooded(graph, at, &old);
     bool weights = returns || old.metric != link->metric || old.delay_us != link->delay_us ||
                    old.admin_group != link->admin_group;
     slot_changed(graph, slot, weights,

@@ -127,7 +127,8 @@ void path_slot_booked(struct path_graph *graph, uint32_t slot); /* its 'booked' 
 uint64_t path_arc_bps(const struct path_graph *graph, uint32_t arc, uint8_t priority);
 
 /* path_booking.c */
-void path_booking_flooded(struct path_graph *graph, uint32_t slot); /* its bandwidth was flooded anew */
+/* The slot's bandwidth was flooded anew; 'before' is the link as it was until then. */
+void path_booking_flooded(struct path_graph *graph, uint32_t slot, const struct te_link *before);
 void path_bookings_free(struct path_graph *graph);
 
 /* path_landmarks.c */

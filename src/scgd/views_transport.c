@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Channels, users and transport networks as JSON. docs/openapi.yaml describes the same. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -109,21 +110,30 @@ static json_t *view_te_link(const struct te_link *link)
                              (json_int_t) (link->reservable_bps / MBPS));
 
     for (unsigned p = 0; p < TE_PRIORITIES; p++)
-        json_array_append_new(unreserved, json_integer((json_int_t) (link->unreserved_bps[p] / MBPS)));
+        json_array_append_new(unreserved, json_integer((json_int_t) ((link->unreserved_bps[p] + MBPS / 2) / MBPS)));
     json_object_set_new(json, "unreserved-mbps", unreserved);
     if (link->delay_us != TE_DELAY_NONE)
         json_object_set_new(json, "delay-us", json_integer(link->delay_us));
     return json;
 }
 
+static int compare_routers(const void *a, const void *b)
+{
+    uint32_t left = *(const uint32_t *) a, right = *(const uint32_t *) b;
+
+    return (left > right) - (left < right);
+}
+
 json_t *view_transport(const struct gateway *gateway)
 {
     const struct transport *transport = &gateway->transport;
+    AUTO_FREE uint32_t *routers = xmemdup(transport->ingresses, transport->n_ingresses * sizeof *transport->ingresses);
     json_t *links = json_array(), *ingresses = json_array();
 
     for (size_t i = 0; i < transport->ted.n_links; i++)
         json_array_append_new(links, view_te_link(&transport->ted.links[i]));
+    qsort(routers, transport->n_ingresses, sizeof *routers, compare_routers);
     for (size_t i = 0; i < transport->n_ingresses; i++)
-        json_array_append_new(ingresses, router_id(transport->ingresses[i]));
+        json_array_append_new(ingresses, router_id(routers[i]));
     return json_pack("{s:b, s:o, s:o}", "synced", transport->ted_synced, "ingresses", ingresses, "links", links);
 }

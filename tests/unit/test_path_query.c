@@ -296,11 +296,11 @@ static void test_booking_counts_until_the_flood_tells(void **state)
     path_book(graph, "b", &link, 1, 100 * MBPS, 7, start);
     assert_int_equal(room(graph, 7), 500 * MBPS);
     assert_int_equal(path_booked(graph, &link.key, 7), 500 * MBPS);
-    /* While they are being set up, a flood is not taken for theirs; twice is better than not at all. */
-    flood(graph, &link, false, 900 * MBPS);
-    assert_int_equal(room(graph, 7), 400 * MBPS);
+    /* While they are being set up, a flood of less is not taken for theirs; twice is better than not at all. */
+    flood(graph, &link, false, 950 * MBPS);
+    assert_int_equal(room(graph, 7), 450 * MBPS);
     path_book_up(graph, "a", mono_add(start, 100));
-    assert_int_equal(room(graph, 7), 400 * MBPS);
+    assert_int_equal(room(graph, 7), 450 * MBPS);
     /* Now 'a' is shown by one end, and counts at the other one still. */
     flood(graph, &link, false, 500 * MBPS);
     assert_int_equal(path_booked(graph, &link.key, 7), 100 * MBPS);
@@ -312,6 +312,26 @@ static void test_booking_counts_until_the_flood_tells(void **state)
     assert_int_equal(room(graph, 7), 500 * MBPS);
     path_booking_tick(graph, mono_add(start, 200)); /* of 'a' nothing is left to count */
     assert_int_equal(path_booking_deadline(graph).ms, MONO_NEVER.ms);
+    path_graph_free(graph);
+}
+
+/* A node that was quiet floods at once, before the LSP is up. */
+static void test_flood_during_set_up_tells_of_as_much(void **state)
+{
+    (void) state;
+    struct te_link link;
+    struct path_graph *graph = one_cable(&link);
+    path_book(graph, "a", &link, 1, 400 * MBPS, 7, start);
+    path_book(graph, "b", &link, 1, 400 * MBPS, 7, start);
+    flood(graph, &link, false, 600 * MBPS + 32); /* as a float can be */
+    assert_int_equal(path_booked(graph, &link.key, 7), 400 * MBPS);
+    flood(graph, &link, false, 500 * MBPS); /* somebody else's */
+    assert_int_equal(path_booked(graph, &link.key, 7), 400 * MBPS);
+    path_book_up(graph, "a", start);
+    flood(graph, &link, true, 200 * MBPS); /* the other end, in one go */
+    assert_int_equal(room(graph, 7), 100 * MBPS);
+    flood(graph, &link, false, 100 * MBPS);
+    assert_int_equal(room(graph, 7), 100 * MBPS);
     path_graph_free(graph);
 }
 
@@ -379,6 +399,7 @@ int main(void)
         cmocka_unit_test(test_crankback),
         cmocka_unit_test(test_crankback_of_an_unnumbered_link),
         cmocka_unit_test(test_booking_counts_until_the_flood_tells),
+        cmocka_unit_test(test_flood_during_set_up_tells_of_as_much),
         cmocka_unit_test(test_booking_ends_by_age),
         cmocka_unit_test(test_booking_has_a_priority),
         cmocka_unit_test(test_booking_outlives_its_link),
