@@ -20,10 +20,10 @@ RULES = 50
 SETTLE_S = 1.0          # after each migration, whoever did it
 COOKIE = "0xbe7c"       # of the flows that let bare migrations through
 FLOWS = """\
-cookie={cookie},priority=100,in_port={inner},vlan_tci=0,ip,nw_src={here},nw_dst={there},actions=output:{outer}
-cookie={cookie},priority=100,in_port={inner},vlan_tci=0,arp,arp_spa={here},arp_tpa={there},actions=output:{outer}
-cookie={cookie},priority=100,in_port={outer},vlan_tci=0,ip,nw_src={there},nw_dst={here},actions=output:{inner}
-cookie={cookie},priority=100,in_port={outer},vlan_tci=0,arp,arp_spa={there},arp_tpa={here},actions=output:{inner}
+cookie={cookie},priority=100,in_port={inner},vlan_tci=0,ip,nw_src={here},nw_dst={there},actions={enter}
+cookie={cookie},priority=100,in_port={inner},vlan_tci=0,arp,arp_spa={here},arp_tpa={there},actions={enter}
+cookie={cookie},priority=100,in_port={outer},dl_vlan={vlan},ip,nw_src={there},nw_dst={here},actions={leave}
+cookie={cookie},priority=100,in_port={outer},dl_vlan={vlan},arp,arp_spa={there},arp_tpa={here},actions={leave}
 """
 # The parts of ours, by the source's journal: each from the end of the one before.
 PARTS = ("order", "prepare", "transfer", "after", "exit")
@@ -84,18 +84,33 @@ class Sites:
     # -- bare
 
     def let_through(self):
-        for here, there in self.legs():
-            edge = next(edge for edge in here.dc.edges if edge["role"] == "inter-dc")
-            flows = FLOWS.format(cookie=COOKIE, inner=f"{edge['switch']}-{here.server}", outer=edge["uplink-port"],
-                                 here=here.address, there=there.address)
+        """A channel as gateways would set one up, and the flows that put the servers' traffic into it."""
+        home, away = self.sites
+        channel = json.loads(self.bench.scgctl(home.dc, "-o", "json", "channel", "create", away.dc.name))["name"]
+
+        def up():
+            found = json.loads(self.bench.scgctl(home.dc, "-o", "json", "channel", "show", channel))
+            return found["state"] == "up" and found
+
+        found = wait_for(f"channel {channel} to be up", up, 20)
+        for (here, there), vlan in zip(self.legs(), (found["ingress-vlan"], found["egress-vlan"])):
+            edge = here.dc.migration_edge
+            inner, outer = f"{edge['switch']}-{here.server}", edge["transport-port"]
+            flows = FLOWS.format(cookie=COOKIE, inner=inner, outer=outer, vlan=vlan, here=here.address,
+                                 there=there.address, leave=f"pop_vlan,output:{inner}",
+                                 enter=f"push_vlan:0x8100,set_field:{vlan | 0x1000}->vlan_vid,output:{outer}")
             self.lab.run(here.dc.switches, "ovs-ofctl", "-O", "OpenFlow13", "add-flows", edge["switch"], "-",
                          text_in=flows)
+        return channel
 
-    def shut(self):
+    def shut(self, channel):
         for site in self.sites:
-            edge = next(edge for edge in site.dc.edges if edge["role"] == "inter-dc")
-            self.lab.run(site.dc.switches, "ovs-ofctl", "-O", "OpenFlow13", "del-flows", edge["switch"],
-                         f"cookie={COOKIE}/-1")
+            self.lab.run(site.dc.switches, "ovs-ofctl", "-O", "OpenFlow13", "del-flows",
+                         site.dc.migration_edge["switch"], f"cookie={COOKIE}/-1")
+        home = self.sites[0].dc
+        self.bench.scgctl(home, "channel", "delete", channel)
+        wait_for(f"channel {channel} to be gone",
+                 lambda: not json.loads(self.bench.scgctl(home, "-o", "json", "channel", "list"))["channels"], 20)
 
     def bare(self, here, there):
         begin, end = self.bench.timed(here.server, "virsh", "-q", "-c", "qemu:///system", "migrate", "--live", "--p2p",
@@ -103,11 +118,11 @@ class Sites:
         return self.leg(there, end - begin, {})
 
     def bare_round(self):
-        self.let_through()
+        channel = self.let_through()
         try:
             return [self.bare(here, there) for here, there in self.legs()]
         finally:
-            self.shut()
+            self.shut(channel)
 
     # -- ours
 

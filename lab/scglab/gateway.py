@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The gateways: certificates, configuration, scgd, and the way to their command line."""
 
+import json
 import os
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from .switches import OPENFLOW_PORT, OVSDB_PORT
 
 REST_PORT = 8080
 PEER_PORT = 8443
+PCEP_PORT = 4189
+OSPF_API_PORT = 2607
 HOME = "/run/scg"                       # of everything that belongs to a gateway, as the gateway sees it
 
 
@@ -31,8 +34,14 @@ def url(lab, dc):
     return f"http://{lab.topology.nodes[dc.gateway].management_address}:{REST_PORT}"
 
 
+def ask(lab, dc, path):
+    """What the gateway shows there; None if it does not answer."""
+    text = lab.run(dc.gateway, "curl", "-fsS", "-m", "2", url(lab, dc) + path, check=False)
+    return json.loads(text) if text else None
+
+
 def healthy(lab, dc):
-    return lab.run(dc.gateway, "curl", "-fsS", "-m", "2", url(lab, dc) + "/healthz", check=False) is not None
+    return ask(lab, dc, "/healthz") is not None
 
 
 def control_command(lab, dc, arguments):
@@ -78,16 +87,22 @@ def configuration(lab, dc, log_level):
         "log-level": log_level,
         "servers": [server(nodes[name]) for name in dc.servers],
         "routes": {"socket": BIRD_SOCKET, "include": ROUTES},
-        "peers": [{"dc": other.name, "name": other.gateway, "address": nodes[other.gateway].management_address,
-                   "port": PEER_PORT}
-                  for other in lab.topology.datacenters.values() if other is not dc],
+        "transport": {"ospf-api": {"address": "127.0.0.1", "port": OSPF_API_PORT},
+                      "pcep": {"address": address, "port": PCEP_PORT},
+                      "keep-channels": False},
+        "peers": [peer(nodes, other) for other in lab.topology.datacenters.values() if other is not dc],
         "segments": lab.topology.segments,
         "vlans": {"first": 100, "last": 199},
         "edges": dc.edges,
-        "channels": dc.channels,
         "limits": {"migrations": 8, "vms-per-order": 16, "transfers": 2, "message-bytes": 1048576},
         "timeouts": {"peer": 30, "transfer": 600, "switch": 10},
     }
+
+
+def peer(nodes, dc):
+    """The other gateway, and where channels to its data center end."""
+    return {"dc": dc.name, "name": dc.gateway, "address": nodes[dc.gateway].management_address, "port": PEER_PORT,
+            **{key: dc.migration_edge[key] for key in ("transport-router-id", "transport-client")}}
 
 
 def server(node):

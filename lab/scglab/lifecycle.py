@@ -16,7 +16,7 @@ from .errors import LabError
 def daemons(lab, with_scgd=True):
     """Every daemon of the lab, in the order of their start."""
     found = [*switches.daemons(lab), *servers.daemons(lab), *zebras(lab), *speakers(lab)]
-    return [*found, *transport.signallers(lab), *gateway.daemons(lab)] if with_scgd else found
+    return [*found, *gateway.daemons(lab), *transport.signallers(lab)] if with_scgd else found
 
 
 def zebras(lab):
@@ -151,14 +151,15 @@ def make(lab, with_scgd, with_guests, log_level):
     with progress.stage("transport networks known"):
         transport.wait_routed(lab)
     if with_scgd:
-        signallers = list(transport.signallers(lab))
-        with progress.stage("transport nodes connected" if signallers else "gmplsd is not built"):
-            switches.start_controllers(lab, signallers)
+        with progress.stage("gateways answer, switches connected"):     # after the servers: its first look finds them
+            signallers = list(transport.signallers(lab))
+            switches.start_controllers(lab, [*gateway.daemons(lab), *signallers])
+            status.wait_gateways(lab)
+        with progress.stage("transport nodes have their gateways" if signallers else "gmplsd is not built"):
             for daemon in signallers:
                 daemon.wait_ready(lab)
-        with progress.stage("gateways answer, switches connected"):     # after the servers: its first look finds them
-            switches.start_controllers(lab, list(gateway.daemons(lab)))
-            status.wait_gateways(lab)
+            if signallers:
+                transport.wait_signalling(lab)
     else:
         for dc in lab.topology.datacenters.values():
             switches.connect(lab, dc.switches, {dc.gateway})

@@ -6,6 +6,8 @@ import json
 from . import gateway, lifecycle, routing, servers, switches, transport, wiring
 from .context import wait_for
 
+VLAN_LAST = 4094
+
 
 def collect(lab):
     record = lab.record()
@@ -13,7 +15,8 @@ def collect(lab):
         return {"state": "down", "directory": str(lab.dir)}
     existing = set(wiring.existing(lab))
     result = {"state": record.get("state", "broken"), "directory": str(lab.dir), "prefix": lab.prefix, "nodes": {},
-              "daemons": [], "guests": {}, "bgp": {}, "ospf": {}, "switches": {}, "tree": {}}
+              "daemons": [], "guests": {}, "bgp": {}, "ospf": {}, "switches": {}, "tree": {}, "circuits": {},
+              "lsps": {}}
     for node in lab.topology.nodes.values():
         result["nodes"][node.name] = {
             "namespace": lab.namespace(node.name), "exists": lab.namespace(node.name) in existing, "role": node.role,
@@ -38,6 +41,12 @@ def collect(lab):
         if (node.name, "ovsdb-server") in alive and (node.name, "ovs-vswitchd") in alive:
             result["switches"].update(switches.connections(lab, node.name))
             result["tree"].update(switches.tree(lab, node.name)[0])
+    for dc in lab.topology.datacenters.values():
+        if (dc.gateway, "scgd") in alive:
+            result["circuits"][dc.name] = (gateway.ask(lab, dc, "/v1/channels") or {}).get("channels", [])
+    for node in lab.topology.by_role("transport"):
+        if (node.name, "gmplsd") in alive:
+            result["lsps"][node.te.name] = (transport.view(lab, node) or {}).get("lsps", [])
     return result
 
 
@@ -69,6 +78,17 @@ def table(headings, lines):
     widths = [max(len(str(line[i])) for line in [headings, *lines]) for i in range(len(headings))]
     for line in [headings, *lines]:
         yield "  ".join(str(cell).ljust(width) for cell, width in zip(line, widths)).rstrip()
+
+
+def crossing(lsp, side):
+    """How an LSP comes in, or goes out."""
+    end = lsp.get(side)
+    if not end:
+        return "-"
+    if "link" in end:
+        labels = [end.get(key, "-") for key in ("in_label", "out_label")]
+        return "{} {}/{}".format(end["link"], *(labels if side == "in" else labels[::-1]))
+    return f"client {end['client']}" + (f" VLAN {end['vlan']}" if 0 < end["vlan"] <= VLAN_LAST else "")
 
 
 def show(lab, as_json=False):
@@ -103,7 +123,14 @@ def show(lab, as_json=False):
                 " ".join(end.interface + (f"({facts['tree'][end.interface]['role']})"
                                           if end.interface in facts["tree"] else "")
                          for end, _ in lab.topology.ends_of_bridge(bridge.name)))
-               for bridge in lab.topology.bridges.values()])]
+               for bridge in lab.topology.bridges.values()]),
+        table(("GATEWAY", "CIRCUIT", "STATE", "MBIT/S", "PATH"),
+              [(dc, one["name"], one["state"], one.get("bandwidth-mbps", "?"),
+                " ".join(names.get(hop["node"], hop["node"]).removesuffix("-c") for hop in one.get("path", ())) or "-")
+               for dc, circuits in facts["circuits"].items() for one in circuits]),
+        table(("TRANSPORT NODE", "LSP", "STATE", "IN", "OUT"),
+              [(node, lsp["name"], lsp["state"], *(crossing(lsp, side) for side in ("in", "out")))
+               for node, lsps in facts["lsps"].items() for lsp in lsps])]
     for section in sections:
         print()
         print("\n".join(section))

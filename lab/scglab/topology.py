@@ -108,7 +108,10 @@ class Datacenter:
     servers: list
     route_peer: str
     edges: list
-    channels: list
+
+    @property
+    def migration_edge(self):
+        return next(edge for edge in self.edges if edge["role"] == "inter-dc")
 
 
 def underscored(keys):

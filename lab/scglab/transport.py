@@ -12,7 +12,7 @@ from .daemon import Daemon
 from .errors import LabError
 
 HOME = "/run/gmplsd"
-PCEP_PORT = 4189
+STATUS_PORT = 8081
 HELLO, DEAD, RETRANSMIT = 1, 4, 3       # seconds
 
 
@@ -37,11 +37,43 @@ def signallers(lab):
     if os.access(program, os.X_OK):
         for node in lab.topology.by_role("transport"):
             yield Daemon(node.name, "gmplsd", [program, f"{HOME}/gmplsd.yaml"],
-                         ready=lambda node=node: switches.connections(lab, bridge_node(lab, node)).get(node.te.bridge))
+                         ready=lambda node=node: in_charge(lab, node))
 
 
-def bridge_node(lab, node):
-    return lab.topology.bridges[node.te.bridge].node
+def view(lab, node):
+    """What a transport node's gmplsd tells of it; None if it does not answer."""
+    text = lab.run(node.name, "curl", "-fsS", "-m", "2", f"http://127.0.0.1:{STATUS_PORT}/v1/node", check=False)
+    return json.loads(text) if text else None
+
+
+def in_charge(lab, node):
+    """Its bridge is there, and holds what gmplsd wants."""
+    found = view(lab, node)
+    return found and found["bridge"]["connected"] and found["bridge"]["settled"]
+
+
+def hears_neighbours(lab, node):
+    found = view(lab, node)
+    return found and all(link["neighbour"] for link in found["links"])
+
+
+def ingresses(lab, dc):
+    """Router ids of the nodes that ask the gateway of a data center for paths."""
+    return {node.router_id for node in lab.topology.by_role("transport") if dc.gateway in node.te.pces}
+
+
+def wait_signalling(lab, deadline=20):
+    """All of a transport node's own, and what gateways need of them."""
+    for node in lab.topology.by_role("transport"):
+        wait_for("its RSVP neighbours", lambda node=node: hears_neighbours(lab, node), deadline, where=node.name,
+                 fix=f"see {lab.log_file(node.name, 'gmplsd')}")
+    for dc in lab.topology.datacenters.values():
+        def known(dc=dc):
+            found = gateway.ask(lab, dc, "/v1/transport")
+            return found and found["synced"] and ingresses(lab, dc) <= set(found["ingresses"])
+
+        wait_for("the topology, and a session with every ingress", known, deadline, where=dc.gateway,
+                 fix=f"see {lab.log_file(dc.gateway, 'scgd')}")
 
 
 def prepare(lab, log_level="info"):
@@ -54,15 +86,22 @@ def prepare(lab, log_level="info"):
 
 
 def zebra_conf(lab, node):
-    """What OSPF tells of the node's TE links. All bandwidths follow from `bandwidth`, which has to be said: FRR 8.4
-    takes a veth for 10 Gbit/s and then counts in 32 bits."""
+    """What OSPF tells of the node's TE links. All bandwidths follow from the interface's, which has to be said: FRR 8.4
+    takes a veth for 10 Gbit/s. Those from 2^32 bit/s have to be said one by one, as it counts them in 32 bits there."""
     lines = [f"hostname {node.name}"]
     for own, _, link in lab.topology.te_ends(node) if node.te else ():
         lines += [f"interface c-{own.interface}", f" bandwidth {link.te.bandwidth_mbps}", " link-params", "  enable",
-                  f"  metric {link.te.metric}",
+                  f"  metric {link.te.metric}", *bandwidths(link.te.bandwidth_mbps * 1_000_000),
                   *([f"  admin-grp {link.te.admin_group:#x}"] if link.te.admin_group else []),
                   f"  delay {link.te.delay_us}", " exit-link-params", "exit"]
     return "\n".join(lines) + "\n"
+
+
+def bandwidths(rate):
+    if rate < 1 << 32:
+        return []
+    rate //= 8                          # bytes a second
+    return [f"  max-bw {rate}", f"  max-rsv-bw {rate}", *(f"  unrsv-bw {priority} {rate}" for priority in range(8))]
 
 
 def ospfd_conf(lab, node):
@@ -91,7 +130,8 @@ def configuration(lab, node, log_level):
         "store": f"{HOME}/gmplsd.db",
         "log-level": log_level,
         "zebra-vty": f"{frr.RUN}/zebra.vty",
-        "pces": [{"address": nodes[name].management_address, "port": PCEP_PORT} for name in te.pces],
+        "status": {"address": "127.0.0.1", "port": STATUS_PORT},
+        "pces": [{"address": nodes[name].management_address, "port": gateway.PCEP_PORT} for name in te.pces],
         "te-links": [te_link(nodes, own, other, link) for own, other, link in lab.topology.te_ends(node)],
         "clients": te.clients,
         "timers": {"hello-ms": 1000, "hello-miss": 3, "refresh-ms": 30000, "restart-ms": 10000, "recovery-ms": 10000},

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Channels, users and transport networks as JSON. docs/openapi.yaml describes the same. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -117,23 +116,14 @@ static json_t *view_te_link(const struct te_link *link)
     return json;
 }
 
-static int compare_routers(const void *a, const void *b)
-{
-    uint32_t left = *(const uint32_t *) a, right = *(const uint32_t *) b;
-
-    return (left > right) - (left < right);
-}
-
 json_t *view_transport(const struct gateway *gateway)
 {
     const struct transport *transport = &gateway->transport;
-    AUTO_FREE uint32_t *routers = xmemdup(transport->ingresses, transport->n_ingresses * sizeof *transport->ingresses);
     json_t *links = json_array(), *ingresses = json_array();
 
     for (size_t i = 0; i < transport->ted.n_links; i++)
         json_array_append_new(links, view_te_link(&transport->ted.links[i]));
-    qsort(routers, transport->n_ingresses, sizeof *routers, compare_routers);
     for (size_t i = 0; i < transport->n_ingresses; i++)
-        json_array_append_new(ingresses, router_id(routers[i]));
+        json_array_append_new(ingresses, router_id(transport->ingresses[i]));
     return json_pack("{s:b, s:o, s:o}", "synced", transport->ted_synced, "ingresses", ingresses, "links", links);
 }

@@ -11,11 +11,12 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from labtool import GATEWAYS, Capture, LabTool  # noqa: E402
-from moving import go_home                      # noqa: E402
+from moving import PCE_GONE, go_home            # noqa: E402
+from transport import EVERY_NODE, control       # noqa: E402
 
 
 def pytest_configure(config):
-    config.addinivalue_line("markers", "complaints(*patterns): warnings and errors that gateways may log in this test")
+    config.addinivalue_line("markers", "complaints(*patterns): warnings and errors that daemons may log in this test")
 
 
 def pytest_collection_modifyitems(items):
@@ -25,12 +26,14 @@ def pytest_collection_modifyitems(items):
 
 
 class Logs:
-    """What the gateways logged; each line is looked at once."""
+    """What scgd and gmplsd logged; each line is looked at once."""
 
     LINE = re.compile(r"\S+Z (?P<level>\w+) (?P<fault>\S+) \[[^]]*\] ")
 
     def __init__(self, lab, was_up):
-        self.files = {lab.directory / "log" / f"{node}-scgd.log": 0 for node, _ in GATEWAYS.values()}
+        logs = [f"{node}-scgd.log" for node, _ in GATEWAYS.values()]
+        logs += [f"{control(name)}-gmplsd.log" for name in EVERY_NODE]
+        self.files = {lab.directory / "log" / name: 0 for name in logs}
         if was_up:                      # what was before is not ours to judge
             self.files = {file: file.stat().st_size if file.exists() else 0 for file in self.files}
 
@@ -48,8 +51,8 @@ class Logs:
             self.files[file] = end
             for line in text[offset:end].decode().splitlines():
                 parts = self.LINE.match(line)
-                told = parts and (parts["level"] in ("info", "debug")
-                                  or parts["fault"] != "ours" and any(re.search(one, line) for one in expected))
+                told = parts and (parts["level"] in ("info", "debug") or parts["fault"] != "ours"
+                                  and any(re.search(one, line) for one in (*expected, PCE_GONE)))
                 if not told:
                     found.append(f"{file.name}: {line}")
         return found
@@ -82,7 +85,7 @@ def wire(lab, tmp_path_factory):
 
 
 @pytest.fixture(autouse=True)
-def gateways_do_not_complain(request):
+def daemons_do_not_complain(request):
     """Of every test that uses the lab: no unexpected warning, no error of ours."""
     if "lab" not in request.fixturenames:
         yield

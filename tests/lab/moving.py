@@ -17,10 +17,13 @@ SWITCHES = {"A": ("tor-a", "pe1", "pe3", "p1", "p2", "p3"), "B": ("tor-b", "pe2"
 EDGES = {"dc-a": ("tor-a", "pe1", "pe3"), "dc-b": ("tor-b", "pe2", "pe4")}
 SERVERS = {"A": "server-a", "B": "server-b"}
 TORS = {"A": ("dc-a", "tor-a"), "B": ("dc-b", "tor-b")}
+INGRESSES = 4                           # pe1 to pe4 have a session with both gateways
 FORBIDDEN_TCP, FORBIDDEN_UDP = 22, 9    # a guest echoes on the first, and refuses the second aloud
 
 # What gateways log, and should, when a test takes something away from them (conftest.py).
 SWITCH_GONE = r"the OpenFlow session has ended|switch is down"
+PCE_GONE = r"no PCEP session: \S+: (closed by the other end|Connection refused)"  # an ingress of a gateway's end
+CIRCUIT_GONE = r"(is not up|has failed): "
 HYPERVISOR_GONE = r"the connection to libvirtd has failed|hypervisor is down"
 
 # Of each guest that moves: what a test may rely on unless it says otherwise.
@@ -51,7 +54,7 @@ def ofctl(lab, node, command, bridge, *words):
 
 def appctl(lab, node, command, *words):
     """ovs-appctl of the node's ovs-vswitchd, without a process for each command: JSON-RPC."""
-    file = next((lab.directory / "nodes" / node / "run/openvswitch").glob("ovs-vswitchd.*.ctl"))
+    file = lab.directory / "nodes" / node / f"run/openvswitch/ovs-vswitchd.{lab.pid('ovs-vswitchd', node)}.ctl"
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
         sock.settimeout(20)
         sock.connect(str(file))
@@ -232,8 +235,10 @@ def wait_ready(lab, dc, deadline=40):
             health = lab.get(dc, "/healthz")
         except OSError:
             return None
+        transport = lab.get(dc, "/v1/transport")
         return (health["servers-up"], health["switches-up"]) == (servers, switches) and health["next-hop-resolved"] \
-            and all(server["tor"] for server in lab.get(dc, "/v1/servers")["servers"])
+            and all(server["tor"] for server in lab.get(dc, "/v1/servers")["servers"]) \
+            and transport["synced"] and len(transport["ingresses"]) == INGRESSES
 
     wait_until(f"gateway {dc} to see its data center", ready, deadline, 0.2)
 

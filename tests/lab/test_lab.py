@@ -60,7 +60,7 @@ def test_complaints(lab, words, complaint):
 def test_nodes_do_not_see_the_host(lab):
     """The switches of one node only, under the default socket of the tools."""
     assert set(lab.exec("wan", "ovs-vsctl", "list-br").split()) == \
-        {"t1", "t2", "t3", "t4", "pe5", "bypass"}
+        {"t1", "t2", "t3", "t4", "pe5"}
 
 
 def test_servers_announce_themselves(lab):
@@ -213,7 +213,8 @@ def edge_flows(inet_mac):
 @pytest.fixture(scope="module")
 def hand_made(bare_lab):
     """bare_lab with V2 and V3 reachable for user1 through pe1, and the migration network open."""
-    for node, bridges in (("dc-a", ("tor-a", "p1", "p2", "p3", "pe3")), ("dc-b", ("pe4",))):
+    for node, bridges in (("dc-a", ("tor-a", "p1", "p2", "p3", "pe3", "pe3-tn")), ("wan", ("t3",)),
+                          ("dc-b", ("pe4", "pe4-tn"))):
         for bridge in bridges:
             bare_lab.exec(node, *FLOWS, "add-flow", bridge, "priority=0,actions=NORMAL")
     inet_mac = bare_lab.exec("inet", "cat", "/sys/class/net/inet-pe1/address").strip()
@@ -279,7 +280,7 @@ def test_guests_reach_each_other_by_way_of_the_tor(hand_made):
 
 def test_virsh_migrates_over_the_transport_network(hand_made):
     def bytes_sent():
-        return int(hand_made.exec("wan", "cat", "/sys/class/net/bypass-pe4/statistics/tx_bytes"))
+        return int(hand_made.exec("wan", "cat", "/sys/class/net/t3-pe4/statistics/tx_bytes"))
 
     before = bytes_sent()
     hand_made.virsh("server-a", "migrate", "--live", "--p2p", "--persistent", "--undefinesource", "V1",

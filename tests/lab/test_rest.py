@@ -316,7 +316,10 @@ def test_clients_that_leave_are_forgotten(quiet):
     def descriptors():
         return len(os.listdir(files))
 
-    before = descriptors()
+    seen = []
+    wait_until("earlier clients to be forgotten",
+               lambda: seen.append(descriptors()) or len(seen) > 5 and len(set(seen[-5:])) == 1)
+    before = seen[-1]
     socks = [quiet.connect(node, (address, REST_PORT)) for _ in range(40)]
     for sock in socks[:20]:
         sock.sendall(b"GET /v1/events HTTP/1.1\r\nHost: a\r\n\r\n")

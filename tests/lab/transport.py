@@ -2,12 +2,13 @@
 """The transport networks as tests see them: what stands on the nodes, what gateways hear, what passes on links."""
 
 import ctypes
+import json
 import re
 import socket
 import struct
 import subprocess
 
-from labtool import FLOWS
+from labtool import FLOWS, wait_until
 
 TN1, TN2 = "0.0.0.1", "0.0.0.2"
 ROUTER_IDS = {"t1": "10.253.0.1", "t2": "10.253.0.2", "t3": "10.253.0.3", "t4": "10.253.0.4", "pe1": "10.253.0.11",
@@ -77,9 +78,68 @@ def every_te_state(lab):
     return {name: te_state(lab, name) for name in EVERY_NODE}
 
 
+# -- circuits
+
+# A machine at pe5 that is in the segment of the guests.
+CE1 = {"name": "ce1", "segment": "web", "access": {"router": ROUTER_IDS["pe5"], "client": 1}, "bandwidth-mbps": 100,
+       "addresses": ["10.100.0.101"], "vms": ["V2", "V3"]}
+
+
 def channels(lab, dc):
-    """The channels that a gateway knows, by name."""
-    return {one["name"]: one for one in lab.ctl(dc, "channel", "list")["channels"]}
+    """The circuits that a gateway knows, by name."""
+    return {one["name"]: one for one in lab.get(dc, "/v1/channels")["channels"]}
+
+
+def users(lab, dc):
+    return {one["name"]: one for one in lab.get(dc, "/v1/users")["users"]}
+
+
+def node_names(channel):
+    """The nodes that a circuit passes, as people call them."""
+    names = {router: name for name, router in ROUTER_IDS.items()}
+    return [names[hop["node"]] for hop in channel["path"]]
+
+
+def wait_up(lab, dc, name, deadline=15, passes=None):
+    """Until the circuit is up, by way of the node `passes` if that is given; the circuit."""
+    def there():
+        found = channels(lab, dc).get(name)
+        return found and found["state"] == "up" and (passes is None or passes in node_names(found)) and found
+
+    return wait_until(f"{name} to be up", there, deadline)
+
+
+def wait_no_channels(lab, deadline=15):
+    wait_until("circuits to be gone", lambda: not channels(lab, "A") and not channels(lab, "B"), deadline)
+
+
+def create_channel(lab, dc="A", peer="B", **keys):
+    """A migration channel that stays; its name, once it is up."""
+    status, _, body = lab.rest(dc, "POST", "/v1/channels", {"peer": peer, **keys})
+    assert status == 202, body
+    name = json.loads(body)["name"]
+    wait_up(lab, dc, name)
+    return name
+
+
+def delete_channel(lab, dc, name):
+    status, _, body = lab.rest(dc, "DELETE", f"/v1/channels/{name}")
+    assert status == 204, body
+    wait_until(f"{name} to be gone", lambda: name not in channels(lab, dc))
+
+
+def put_user(lab, dc="A", user=None):
+    """The user has a circuit, and the PE its flows."""
+    user = user or CE1
+    status, _, body = lab.rest(dc, "PUT", f"/v1/users/{user['name']}", user)
+    assert status == 200, body
+    wait_until(f"{user['name']} to be connected", lambda: users(lab, dc)[user["name"]]["connected"], 15)
+
+
+def delete_user(lab, dc="A", name="ce1"):
+    status, _, body = lab.rest(dc, "DELETE", f"/v1/users/{name}")
+    assert status == 204, body
+    wait_until(f"{name}'s circuit to be gone", lambda: f"{dc}:user:{name}" not in channels(lab, dc), 15)
 
 
 # -- what the ospfd of a gateway heard
