@@ -351,7 +351,7 @@ static void announce_bandwidth(struct gmpls_node *node)
     for (size_t l = 0; l < node->n_links; l++) {
         struct node_action *action;
 
-        if (!node->links[l].bandwidth_changed)
+        if (!node->links[l].bandwidth_changed || !node->links[l].data_told)
             continue;
         node->links[l].bandwidth_changed = false;
         action = queue_add(&node->queue, NODE_BANDWIDTH);

@@ -141,7 +141,7 @@ enum node_action_type {
     NODE_PROBE,     /* a frame with 'nonce' into LSP 'xc' (whose 'in' is a client, 'out' a link), that the egress turns
                      * around; answer with node_probe_seen() when it is back */
     NODE_REPORT,    /* 'report': the taker's, lsp_report_free(). 'cookie' not 0: this is the answer to that request */
-    NODE_BANDWIDTH, /* 'unreserved' of 'link', to be flooded */
+    NODE_BANDWIDTH, /* 'unreserved' of 'link', to be flooded; not before its node_link_data() */
     NODE_SAVE,      /* 'text' (JSON) under 'key', for node_load(); the taker frees it */
     NODE_FORGET,    /* 'key' */
     NODE_LOG        /* 'text': one sentence for an operator, the taker frees it; 'severe': something is wrong */

@@ -211,6 +211,7 @@ void node_link_data(struct gmpls_node *node, int link, bool up, struct mono now)
 
     changed->bandwidth_changed |= changed->data_up != up;
     changed->data_up = up;
+    changed->data_told = true;
     if (!up)
         fail_all(node, changed->ends, refuse_link(RSVP_ERR_NOTIFY, RSVP_NOTIFY_LSP_FAILURE, link), now);
     node_settle(node, now);

@@ -94,6 +94,7 @@ struct node_link {
     struct rsvp_restart_cap restart;  /* that the other end announces */
     struct mono gone_at;              /* silent: its LSPs end then; MONO_NEVER: none of this */
     bool data_up, touched, bandwidth_changed;
+    bool data_told; /* 'data_up' is the switch's word: until then others keep what they were told before our start */
 };
 
 struct node_port {

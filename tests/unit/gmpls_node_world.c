@@ -339,7 +339,12 @@ static void start_node(struct node_world *w)
             fail_msg("record not taken: %s", err.text);
     }
     node_start(w->node, w->now);
-    for (int l = A; l < PEERS; l++) /* as the switch says at once */
+}
+
+/* As the switch says at once. */
+static void links_up(struct node_world *w)
+{
+    for (int l = A; l < PEERS; l++)
         node_link_data(w->node, l, true, w->now);
 }
 
@@ -354,6 +359,7 @@ struct node_world *node_world(void)
     for (int peer = A; peer < PEERS; peer++)
         start_peer(w, (enum peer) peer, 77);
     start_node(w);
+    links_up(w);
     pass_ms(w, 3000);
     for (int l = A; l < PEERS; l++)
         assert_true(node_link_usable(w->node, l));
@@ -382,9 +388,15 @@ void crash(struct node_world *w)
     w->instance++;
 }
 
+void revive_without_links(struct node_world *w)
+{
+    start_node(w);
+}
+
 void revive(struct node_world *w)
 {
     start_node(w);
+    links_up(w);
     carry(w);
 }
 

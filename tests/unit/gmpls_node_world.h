@@ -67,6 +67,7 @@ void to_up(struct node_world *w); /* "lsp1" comes up: its Path, Resv (label 600)
 /* The node crashes and comes back with its records, which it keeps; all neighbours hear it again. */
 void crash(struct node_world *w);
 void revive(struct node_world *w);
+void revive_without_links(struct node_world *w); /* the switch has not connected yet; nothing is carried */
 void peer_restarts(struct node_world *w, enum peer peer);
 void carry(struct node_world *w); /* messages until there are none */
 

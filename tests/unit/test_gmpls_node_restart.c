@@ -250,6 +250,34 @@ static void a_recovery_label_is_kept(void **state)
     node_world_end(w);
 }
 
+/* Nothing, while the switch has not said how its links are: what is flooded then stays for 5 s at least. */
+static void free_bandwidth_is_told_once_it_is_known(void **state)
+{
+    struct node_world *w = node_world();
+    struct node_action action;
+    unsigned told = 0;
+
+    (void) state;
+    transit_stands(w);
+    crash(w);
+    revive_without_links(w);
+    while (node_action(w->node, &action)) {
+        assert_int_not_equal(action.type, NODE_BANDWIDTH);
+        node_action_free(&action);
+    }
+    node_link_data(w->node, B, true, w->now);
+    while (node_action(w->node, &action)) {
+        if (action.type == NODE_BANDWIDTH) {
+            told++;
+            assert_int_equal(action.link, B);
+            assert_int_equal(action.unreserved[7], 90 * MBPS);
+        }
+        node_action_free(&action);
+    }
+    assert_int_equal(told, 1);
+    node_world_end(w);
+}
+
 /* ---- records ---- */
 
 static void load_fails(struct node_world *w, uint64_t key, const char *text, const char *reason)
@@ -398,6 +426,7 @@ int main(void)
         cmocka_unit_test(a_neighbour_that_restarts_and_says_nothing),
         cmocka_unit_test(a_neighbour_that_kept_nothing),
         cmocka_unit_test(a_recovery_label_is_kept),
+        cmocka_unit_test(free_bandwidth_is_told_once_it_is_known),
         cmocka_unit_test(records_that_are_of_no_use_are_named),
         cmocka_unit_test(an_egress_of_another_node_is_none_of_ours),
         cmocka_unit_test(an_infinite_burst_survives_a_restart),
