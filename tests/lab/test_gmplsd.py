@@ -2,6 +2,7 @@
 """gmplsd on real switches: circuits that are asked for by PCEP, signalled by RSVP-TE and programmed by OpenFlow.
 signalling.py has the map."""
 
+import json
 import socket
 import sqlite3
 import struct
@@ -13,7 +14,7 @@ import pytest
 
 from circuits import LINKS, NODES
 from fabric import poll
-from signalling import BUILD, ROUTER_IDS, Signalling, control
+from signalling import BUILD, PCE, PCE_HTTP_PORT, PCEP_PORT, ROUTER_IDS, Daemon, Signalling, control
 
 LONG = ["pe1-tn", "t1", "t2", "pe5"]
 AROUND = ["pe1-tn", "t1", "pe2-tn", "t2", "pe5"]
@@ -229,6 +230,55 @@ def test_circuits_of_a_gateway_that_is_gone_belong_to_the_one_that_is_left(net):
     assert net.pings("c1", net.address("ce"))
     status, report = net.remove("one")
     assert status == 200, report
+
+
+SECOND = "10.99.0.253"
+
+
+@pytest.fixture(name="second")
+def second_gateway(net):
+    """Another PCE of pe1-tn's. Gives what asks it."""
+    config = net.directory / "gmplsd-pe1-tn.yaml"
+    before = config.read_text(encoding="utf-8")
+    gateway = Daemon(net, "switches", net.directory / "second.log", BUILD / "tests" / "pce", SECOND, str(PCEP_PORT),
+                     str(PCE_HTTP_PORT))
+
+    def restart_with(text):
+        net.daemons["pe1-tn"].stop()
+        config.write_text(text, encoding="utf-8")
+        net.daemons["pe1-tn"].start()
+        net.wait_ready()
+
+    net.ip("switches", f"addr add {SECOND}/24 dev mgmt")
+    gateway.start()
+    pces = [{"address": PCE, "port": PCEP_PORT}, {"address": SECOND, "port": PCEP_PORT}]
+    try:
+        restart_with(json.dumps({**json.loads(before), "pces": pces}))
+        yield lambda method, path, body=None: net.http("switches", SECOND, PCE_HTTP_PORT, method, path, body)
+    finally:
+        restart_with(before)
+        gateway.stop()
+        net.ip("switches", f"addr del {SECOND}/24 dev mgmt")
+
+
+def test_two_gateways_hear_of_all_and_each_removes_its_own(net, second):
+    def lsps(ask):
+        return {name: report["state"] for name, report in ask("GET", "/lsps")[1][ROUTER_IDS["pe1-tn"]]["lsps"].items()}
+
+    up(net, "one")
+    poll(lambda: lsps(second) == {"one": "up"}, 5, "the second is told")
+    status, answer = second("DELETE", "/lsps/one")
+    assert status == 409 and "not delegated" in answer["error"]
+    net.daemons["pce"].stop(kill=True)
+    assert second("PUT", "/lsps/two", net.request(("c3", "c4"), ["pe1-tn", "t1", "pe2-tn"]))[0] == 200
+    assert net.pings("c1", net.address("ce")) and net.pings("c3", net.address("c4"))
+    net.daemons["pce"].start()
+    net.wait_ready()
+    assert lsps(net.pce) == lsps(second) == {"one": "up", "two": "up"}
+    status, answer = net.remove("two")
+    assert status == 409 and "not delegated" in answer["error"]
+    assert net.remove("one")[0] == 200 and second("DELETE", "/lsps/two")[0] == 200
+    poll(lambda: lsps(net.pce) == lsps(second) == {}, 5, "both are told")
 
 
 # ---- the bridge ----
