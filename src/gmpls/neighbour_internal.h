@@ -46,7 +46,7 @@ struct received {
     int64_t lifetime_ms;
     uint32_t epoch, id;
     bool has_id;
-    bool gone;                  /* only its id is remembered, against messages that come late */
+    bool gone; /* only its id is remembered, against messages that come late */
     struct received *gone_before, *gone_after;
     struct rsvp_message *plain; /* without id: to know a change from a refresh */
 };

@@ -54,7 +54,8 @@
  * Records: no message of a set-up waits for a disk. The ingress saves before it reports UP and before it begins a
  * removal, and forgets before PathTear. The others save when Resv has gone on and nothing else is left to do. A crash
  * loses what was not saved yet. Of an LSP that stands nowhere else, that is its end: after the restart nobody refreshes
- * it. One that stands elsewhere comes again with its neighbours' refreshes, as a new one with RECOVERY_LABEL.
+ * it. One that stands elsewhere comes again with its neighbours' refreshes, as a new one with RECOVERY_LABEL; if the
+ * switch has not connected by then, which is so as a rule, it is refused, ends everywhere, and is asked for anew.
  */
 #ifndef GMPLS_NODE_H
 #define GMPLS_NODE_H
