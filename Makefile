@@ -22,7 +22,7 @@ help:
 	@echo 'make fuzz [SECONDS=N]    feed each decoder random input for N seconds (default $(SECONDS))'
 	@echo 'make lab-check           the tests on switches, routers and hypervisors in network namespaces (needs root)'
 	@echo 'make lint                formatting, static analysis, house rules'
-	@echo 'make demo                bring the lab up and move a VM; make demo-down takes it down'
+	@echo 'make demo                make the lab and move two VMs in it; make demo-down removes it'
 	@echo 'make bench               all measurements; make bench-ROW makes one row of them'
 	@echo 'make clean               remove what was built'
 
@@ -59,7 +59,8 @@ fuzz:
 lint:
 	@$(PYTHON) tools/lint
 
-demo: build
+demo: deps
+	@$(CHECK) programs
 	@demo/demo up
 
 demo-down:
