@@ -4,7 +4,7 @@
 import re
 from dataclasses import dataclass
 
-from . import rules
+from . import circuits, rules
 from .traffic import user
 
 
@@ -27,7 +27,9 @@ TORS = {"tor-a": "dc-a", "tor-b": "dc-b"}           # and the node whose Open vS
 EDGES = {"pe3": "dc-a", "pe4": "dc-b"}
 NEXT_HOPS = {"192.0.2.2": "A", "192.0.2.6": "B"}
 FORBIDDEN = [f"{vm.address}:22" for vm in VMS]
+CE1_FORBIDDEN = [f"{vm.address}:22" for vm in MOVING]
 HAND_COOKIE, HAND_METER = "0xad", 900               # of policies/v3.flows
+LIMIT_KBPS, MARK = 8000, 26                         # of policies/v2.yaml
 
 
 class Facts:
@@ -35,13 +37,17 @@ class Facts:
         domains = {server: lab.domains(server) for server in SERVERS}
         self.where = {vm.name: {server: found[vm.name] for server, found in domains.items() if vm.name in found}
                       for vm in VMS}
-        self.flows = {tor: lab.flows(node, tor) for tor, node in TORS.items()}
-        self.meters = {tor: lab.meters(node, tor) for tor, node in TORS.items()}
+        switches = read_switches(lab)
+        self.flows = {tor: switches[tor][0] for tor in TORS}
+        self.meters = {tor: switches[tor][1] for tor in TORS}
         self.vlans = {dc: lab.vlan(dc) for dc in SERVERS.values()}
         self.next_hops = lab.host_routes()
+        self.nodes = {name: circuits.NodeState.read(*switches[bridge])
+                      for name, (_, bridge) in circuits.BRIDGES.items()}
+        self.links = circuits.links(lab)
+        self.reserved = {link: taken for link, (_, taken) in self.links.items() if taken}
         # COOKIE_CHANNEL of the gateway
-        self.channel_flows = sum("cookie=0x5c6704" in flow for edge, node in EDGES.items()
-                                 for flow in lab.flows(node, edge))
+        self.channel_flows = sum("cookie=0x5c6704" in flow for edge in EDGES for flow in switches[edge][0])
 
     def place(self, vm):
         """'server-a (running)', or both."""
@@ -61,6 +67,15 @@ class Facts:
     def route(self, vm):
         hop = self.next_hops.get(vm.address)
         return f"to data center {NEXT_HOPS[hop]}" if hop in NEXT_HOPS else hop or "none"
+
+
+def read_switches(lab):
+    """By name of a bridge, its flows and meters."""
+    places = {}
+    transport = ((bridge, place) for place, bridge in circuits.BRIDGES.values())
+    for bridge, place in [*TORS.items(), *EDGES.items(), *transport]:
+        places.setdefault(place, []).append(bridge)
+    return {bridge: found for place, bridges in places.items() for bridge, found in lab.bridges(place, bridges).items()}
 
 
 def measure(lab, vm, amount=2_000_000):

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The lab as the demo begins: up, three VMs on server-a, no policy."""
+"""The lab as the demo begins: up, three VMs on server-a, no policy, no circuit."""
 
 import os
 import time
 
 from .facts import HAND_COOKIE, HAND_METER, SERVERS, VMS
-from .lab import DemoError
+from .lab import DemoError, wait_until
 from .traffic import user
 
 
@@ -17,6 +17,7 @@ def prepare(lab, screen):
         if lab.show("down"):
             raise DemoError("the lab could not be taken down")
         up(lab)
+    clear_circuits(lab)
     clear_policies(lab)
 
 
@@ -33,8 +34,9 @@ def trouble_of(lab):
     for daemon in status["daemons"]:
         if not daemon["alive"]:
             return f"its {daemon['name']} of {daemon['node']} does not run"
-        if daemon["name"] == "scgd" and os.readlink(f"/proc/{daemon['pid']}/exe").endswith(" (deleted)"):
-            return "its gateways are older than the program that was built since"
+        if (daemon["name"] in ("scgd", "gmplsd") and
+                os.readlink(f"/proc/{daemon['pid']}/exe").endswith(" (deleted)")):
+            return f"its {daemon['name']} is older than the program that was built since"
     for vm in VMS:
         if list(status["guests"].get(vm.name, {}).values()).count("running") != 1:
             return f"{vm.name} does not run once"
@@ -63,6 +65,17 @@ def bring_home(lab, screen):
         begin = time.monotonic()
         lab.run(*words, timeout=120)
         screen.line(f"  done in {time.monotonic() - begin:.0f} s")
+
+
+def clear_circuits(lab):
+    """Of users, and channels that somebody had set up to stay."""
+    for dc in SERVERS.values():
+        for one in lab.ctl(dc, "user", "list")["users"]:
+            lab.run("ctl", dc, "user", "delete", one["name"])
+        for one in lab.ctl(dc, "channel", "list")["channels"]:
+            if one["kind"] == "migration":
+                lab.run("ctl", dc, "channel", "delete", one["name"])
+    wait_until("circuits go", lambda: not any(lab.ctl(dc, "channel", "list")["channels"] for dc in SERVERS.values()))
 
 
 def clear_policies(lab):

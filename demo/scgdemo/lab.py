@@ -44,8 +44,8 @@ class Lab:
         return subprocess.run([str(TOOL), *map(str, words)], stdin=subprocess.DEVNULL, check=False).returncode
 
     def popen(self, *words, **options):
-        return subprocess.Popen([str(TOOL), *map(str, words)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                text=True, **options)
+        options = {"stdout": subprocess.PIPE, "text": True, **options}
+        return subprocess.Popen([str(TOOL), *map(str, words)], stdin=subprocess.DEVNULL, **options)
 
     def exec(self, node, *command, **options):
         return self.run("exec", node, *command, **options)
@@ -73,16 +73,12 @@ class Lab:
             found[name] = (state.strip(), number)
         return found
 
-    def flows(self, node, bridge):
-        lines = self.ofctl(node, "dump-flows", bridge).splitlines()
-        counters = re.compile(r"(duration|n_packets|n_bytes)=[^,]*, ?")
-        return [counters.sub("", line).strip() for line in lines if "cookie=" in line]
-
-    def meters(self, node, bridge):
-        """By number: (kbit/s, burst in kbit)."""
-        text = self.ofctl(node, "dump-meters", bridge)
-        found = re.findall(r"meter=(\d+) .*?\n\s*type=drop rate=(\d+)(?: burst_size=(\d+))?", text)
-        return {int(number): (int(rate), int(burst or 0)) for number, rate, burst in found}
+    def bridges(self, node, names):
+        """By name: (flows, meters by number: (kbit/s, burst in kbit))."""
+        script = ('for bridge; do echo "bridge $bridge"; for what in flows meters; do '
+                  'ovs-ofctl -O OpenFlow13 dump-$what $bridge || exit; done; done')
+        parts = re.split(r"^bridge ", self.exec(node, "sh", "-c", script, "sh", *names), flags=re.MULTILINE)[1:]
+        return {part.split(None, 1)[0]: (read_flows(part), read_meters(part)) for part in parts}
 
     def host_routes(self):
         """Of the router `inet`: by address, the next hop."""
@@ -95,6 +91,17 @@ class Lab:
             if one["name"] == segment and one["open"]:
                 return one["vlan"]
         return None
+
+
+def read_flows(text):
+    """Without counters."""
+    counters = re.compile(r"(duration|n_packets|n_bytes)=[^,]*, ?")
+    return [counters.sub("", line).strip() for line in text.splitlines() if "cookie=" in line]
+
+
+def read_meters(text):
+    found = re.findall(r"meter=(\d+) .*?\n\s*type=drop rate=(\d+)(?: burst_size=(\d+))?", text)
+    return {int(number): (int(rate), int(burst or 0)) for number, rate, burst in found}
 
 
 def command_text(words):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The user's programs, which run while VMs move."""
+"""The users' programs, which run while VMs move."""
 
 import json
 import select
@@ -8,21 +8,26 @@ import subprocess
 
 from .lab import ROOT, DemoError
 
-PROBE, USER = ROOT / "lab" / "probe", ROOT / "demo" / "user"
+PROBE, USER, COUNT = ROOT / "lab" / "probe", ROOT / "demo" / "user", ROOT / "demo" / "count"
+PLACES = ("dc-a", "dc-b", "wan")        # nodes of the lab that hold all links of the data centers and between them
+# Packets between the servers' migration cards: as they are, in a VLAN, in a label, in both.
+MEMORY = " or ".join(f"(ether[{place}:2] = 0x0800 and ether[{place + 14}:4] & 0xffffff00 = 0x0afe0000)"
+                     for place in (12, 16, 30, 34))
 
 
 class Program:
-    """A program of user1 that reports as JSON when it is told to end."""
+    """A program in a node that reports as JSON when it is told to end."""
 
-    def __init__(self, lab, *words):
-        self.words = words
-        self.process = lab.popen("exec", "user1", *words, stderr=subprocess.PIPE)
+    def __init__(self, lab, node, *words):
+        self.node, self.words = node, words
+        self.process = lab.popen("exec", node, *words, stderr=subprocess.PIPE)
 
     def wait_answered(self, deadline=20):
         ready = select.select([self.process.stderr], [], [], deadline)[0]
         line = self.process.stderr.readline() if ready else ""
         if "answered" not in line:
-            raise DemoError(f"nothing answers to {self.text()}: {line.strip() or f'silence for {deadline} s'}")
+            raise DemoError(f"nothing answers to {self.text()} of {self.node}: "
+                            f"{line.strip() or f'silence for {deadline} s'}")
 
     def text(self):
         return " ".join([self.words[0].name, *map(str, self.words[1:])])
@@ -43,28 +48,34 @@ class Program:
 
 
 class Traffic:
-    """Everything that the user does at the same time. A context: nothing of it outlives the block."""
+    """Everything that users do at the same time, and counters of what passes. A context: nothing of it outlives the
+    block."""
 
     PING_MS = 10
-    DOWNLOAD_KBYTES = 600               # a second: 8 MiB take longer than one VM's move
+    # KB a second; 8 MiB take longer than one VM's move
+    USER1_DOWNLOAD, CE1_DOWNLOAD = 600, 300
 
-    def __init__(self, lab, addresses, moving, doors):
-        """`addresses` by name of a VM; `moving`: the names of those that get a session."""
-        self.programs = {("icmp", name): Program(lab, PROBE, "icmp", address, "--interval", self.PING_MS)
-                         for name, address in addresses.items()}
-        for name in moving:
-            self.programs["session", name] = Program(lab, PROBE, "session", addresses[name])
-        self.programs["download", moving[0]] = Program(lab, USER, "download", f"http://{addresses[moving[0]]}/big",
-                                                       self.DOWNLOAD_KBYTES)
-        self.programs["knock", ""] = Program(lab, USER, "knock", *doors)
+    def __init__(self, lab):
+        self.lab = lab
+        self.programs = {("memory", place): Program(lab, place, COUNT, MEMORY) for place in PLACES}
+
+    def add_user(self, name, addresses, sessions, download, doors):
+        """`addresses` by name of a VM, all pinged; `sessions`: the names of those that get one. `download`: (name of a
+        VM, KB/s)."""
+        for vm, address in addresses.items():
+            self.programs["icmp", name, vm] = Program(self.lab, name, PROBE, "icmp", address, "--interval",
+                                                      self.PING_MS)
+        for vm in sessions:
+            self.programs["session", name, vm] = Program(self.lab, name, PROBE, "session", addresses[vm])
+        vm, rate = download
+        self.programs["download", name] = Program(self.lab, name, USER, "download", f"http://{addresses[vm]}/big", rate)
+        self.programs["knock", name] = Program(self.lab, name, USER, "knock", *doors)
+
+    def wait_answered(self):
+        for program in self.programs.values():
+            program.wait_answered()
 
     def __enter__(self):
-        try:
-            for program in self.programs.values():
-                program.wait_answered()
-        except BaseException:
-            self.__exit__()
-            raise
         return self
 
     def __exit__(self, *_):
@@ -78,12 +89,13 @@ class Traffic:
                 program.process.kill()
 
     def reports(self):
-        """Ends all and returns the reports, by (kind, VM)."""
+        """Ends all and returns the reports: by ("icmp" or "session", user, VM), ("download" or "knock", user), and
+        ("memory", place)."""
         for program in self.programs.values():
             program.end()
         return {key: program.report() for key, program in self.programs.items()}
 
 
-def user(lab, *words):
+def user(lab, *words, node="user1"):
     """The report of demo/user, which ends by itself."""
-    return json.loads(lab.exec("user1", USER, *words))
+    return json.loads(lab.exec(node, USER, *words))
