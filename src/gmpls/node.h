@@ -105,7 +105,10 @@ struct node_config {
     size_t n_links;
     const struct node_client_config *clients; /* copied */
     size_t n_clients;
-    uint32_t setup_ms;  /* from initiate to the probe's return; then the set-up has failed */
+    uint32_t setup_ms; /* from initiate to the probe's return; then the set-up has failed */
+    /* From our switch's answer to the first probe, 0: at once. The other switches were asked before, but may be slower;
+     * and one that has no flow for a probe yet may remember that for a while. */
+    uint32_t probe_first_ms;
     uint32_t probe_ms;  /* until the first repeat of a probe; doubles up to 16 times that */
     uint32_t delete_ms; /* how long a removal waits for the reflected ADMIN_STATUS */
     uint32_t lsps_max;  /* carried at once, up to NODE_LSPS_MAX; 0: that many */

@@ -242,7 +242,11 @@ void ingress_connected(struct gmpls_node *node, struct gmpls_lsp *lsp, struct mo
 {
     lsp_move(lsp, PHASE_PROBED);
     lsp->ingress->probe_wait_ms = node->config.probe_ms;
-    probe(node, lsp, now);
+    lsp->ingress->probe_at = mono_add(now, node->config.probe_first_ms);
+    if (node->config.probe_first_ms)
+        lsp_timer(node, lsp);
+    else
+        probe(node, lsp, now);
 }
 
 void node_probe_seen(struct gmpls_node *node, uint64_t nonce, struct mono now)

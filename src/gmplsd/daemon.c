@@ -10,9 +10,10 @@
 #include "base/alloc.h"
 #include "base/log.h"
 
-#define PROBE_MS 10    /* until the first repeat of a probe */
-#define DELETE_MS 2000 /* how long a removal waits for the egress's answer */
-#define RECORD_MS 5    /* for which a record may wait */
+#define PROBE_FIRST_MS 3 /* from our switch's answer to the first probe: the other switches have had theirs by then */
+#define PROBE_MS 10      /* until its first repeat */
+#define DELETE_MS 2000   /* how long a removal waits for the egress's answer */
+#define RECORD_MS 5      /* for which a record may wait */
 #define EPOCH_MASK 0xffffffu
 
 /* ---- records ---- */
@@ -208,6 +209,7 @@ static struct gmpls_node *make_node(const struct daemon *daemon, struct err *err
                                .clients = clients,
                                .n_clients = config->clients_count,
                                .setup_ms = timers->setup_ms,
+                               .probe_first_ms = PROBE_FIRST_MS,
                                .probe_ms = PROBE_MS,
                                .delete_ms = DELETE_MS,
                                .notify = true,

@@ -263,6 +263,7 @@ static struct node_config node_config_of(struct net *net, uint32_t n, const stru
                                  .clients = clients,
                                  .n_clients = 2,
                                  .setup_ms = 8000,
+                                 .probe_first_ms = net->seed % 2 ? 3 : 0,
                                  .probe_ms = 20,
                                  .delete_ms = 1000,
                                  .notify = net->seed % 3 == 0,

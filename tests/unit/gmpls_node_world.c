@@ -309,6 +309,7 @@ static void start_node(struct node_world *w)
                                  .clients = clients,
                                  .n_clients = 2,
                                  .setup_ms = 5000,
+                                 .probe_first_ms = 3,
                                  .probe_ms = 20,
                                  .delete_ms = 500,
                                  .lsps_max = w->lsps_max,
@@ -562,6 +563,7 @@ void to_up(struct node_world *w)
     says(w, B, message); /* N <-- B */
     want(w, "xc set client 7 VLAN 100 B 2000/600");
     xc_done(w, 0);
+    pass_ms(w, 3);
     want(w, "probe");
     node_probe_seen(w->node, w->nonce, w->now);
     carry(w);
