@@ -23,7 +23,8 @@ def show_side(label, side, unit):
 def show_ratio(label, ratios, ratio, goal):
     first, third = quartiles(ratios)
     spread = f"  [{first:.2f} .. {third:.2f}]" if len(ratios) > 1 else ""
-    print(f"  {label}  {ratio:.2f}{spread}  goal {goal}  " + ("holds" if goal.holds(ratio) else "DOES NOT HOLD"))
+    verdict = f"goal {goal}  " + ("holds" if goal.holds(ratio) else "DOES NOT HOLD") if goal else "no goal"
+    print(f"  {label}  {ratio:.2f}{spread}  {verdict}")
 
 
 def show(name, row, result):
@@ -53,7 +54,7 @@ def save(path, name, row, result, order):
         "other": result.other.median,
         "unit": result.unit,
         "ratio": result.ratio,
-        "goal": str(row.GOAL),
+        "goal": str(row.GOAL) if row.GOAL else None,
         "holds": result.holds(row.GOAL),
         "checks": [{"what": check.what, "ratio": check.ratio, "goal": str(check.goal), "holds": check.holds}
                    for check in result.checks],

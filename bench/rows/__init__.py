@@ -1,16 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """The registry of rows, in the order in which they are measured: what is measured at rest comes first.
 
-A row is a module, or an object, with TITLE (one line), GOAL (harness.result.Goal) and measure(bench) ->
-harness.result.Result. What it cannot measure it says with LabError.
+A row is a module, or an object, with TITLE (one line), GOAL (harness.result.Goal; None: the ratio is only told) and
+measure(bench) -> harness.result.Result. What it cannot measure it says with LabError.
 """
 
-from . import cspf, idle_rss, idle_wakeups, orchestration
+from . import cspf, idle_rss, idle_wakeups, lsp_rate, lsp_setup, orchestration
 
 ROWS = {
     "cspf-1k": cspf.SMALL,
     "cspf-10k": cspf.MEDIUM,
     "cspf-100k": cspf.LARGE,
+    "lsp-setup": lsp_setup,
+    "lsp-rate": lsp_rate,
     "idle-rss": idle_rss,
     "idle-wakeups": idle_wakeups,
     "orchestration": orchestration,
