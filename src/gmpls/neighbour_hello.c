@@ -42,6 +42,7 @@ static void learn_instance(struct neighbour *n, const struct rsvp_message *messa
             go_down(n);
     }
     n->instance = message->hello.source_instance;
+    n->life++;
     n->restart = (struct rsvp_restart_cap) {0}; /* without the object nothing is kept over a restart: RFC 3473 §9.1 */
     /* An answer to our own request comes at once; the other side's next one, only after its interval. */
     n->request_due = !message->hello.ack;

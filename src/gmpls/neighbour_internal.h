@@ -45,6 +45,7 @@ struct received {
     struct mono expires; /* not before 'timer', which is not moved on each refresh */
     int64_t lifetime_ms;
     uint32_t epoch, id;
+    uint32_t life;              /* of the other side, in which it was heard last; 0: never */
     bool has_id;
     bool gone; /* only its id is remembered, against messages that come late */
     struct received *gone_before, *gone_after;
@@ -70,6 +71,7 @@ struct neighbour {
 
     bool up, was_up;
     uint32_t instance, instance_before; /* of the other side; 0: none yet */
+    uint32_t life;                      /* counts those instances */
     uint32_t reflected;                 /* what we show it as its instance; 0 while we do not hear it */
     bool restarted;                     /* to be told with the next UP */
     struct rsvp_restart_cap restart;

@@ -264,6 +264,7 @@ void received_state(struct neighbour *n, struct rsvp_message *message)
     if (!received)
         received = add(n, &key);
     set_gone(n, received, false);
+    received->life = n->life;
     received->lifetime_ms = lifetime_ms(message);
     live(n, received, received->lifetime_ms);
     set_id(n, received, id);
@@ -324,6 +325,7 @@ void received_srefresh(struct neighbour *n, const struct rsvp_message *message)
         struct received *received = find_id(n, message->srefresh_epoch, message->srefresh[i]);
 
         if (received && !received->gone) {
+            received->life = n->life;
             live(n, received, received->lifetime_ms);
             continue;
         }
@@ -346,7 +348,7 @@ void neighbour_expect_received(struct neighbour *n, const struct neighbour_key *
     struct received *received = find_state(n, key);
 
     n->now = now;
-    if (received && received->gone)
+    if (received && (received->gone || (received->life && received->life == n->life)))
         return;
     if (!received)
         received = add(n, key);

@@ -195,6 +195,42 @@ static void own_restart_expects_what_was_saved(void **state)
     end(w);
 }
 
+/* A restarted neighbour sends what it kept as soon as it hears us, before we know that it hears us. */
+static void what_a_restarted_neighbour_said_at_once_counts(void **state)
+{
+    struct world *w = world_that_met();
+    struct neighbour_key one = key_of(RSVP_RESV, 1), two = key_of(RSVP_RESV, 2);
+
+    (void) state;
+    keep(w, B, RSVP_RESV, 1);
+    pass(w, B, "Resv1 id 101"); /* A <-- B */
+    keep(w, B, RSVP_RESV, 2);
+    pass(w, B, "Resv2 id 102"); /* A <-- B */
+    told(w, A, "Resv1 Resv2");
+    wait_ms(w, 50);
+    kill_side(w, B);
+    w->configs[B].instance = 0xb2;
+    w->configs[B].epoch = 0xbbc;
+    start(w, B);
+    keep(w, B, RSVP_RESV, 1); /* the other one is lost */
+    while (w->n_flight[A])
+        lose(w, A, "Ack ack 101 ack 102"); /* A --x B: of before */
+    pass(w, B, "Hello request b2>0"); /* A <-- B */
+    pass(w, B, "Resv1");              /* A <-- B */
+    told(w, A, "down Resv1");
+    pass(w, A, "Hello ack a1>b2");     /* A --> B */
+    pass(w, A, "Hello request a1>b2"); /* A --> B */
+    while (w->n_flight[B] > 1)
+        pass(w, B, "Resv1 id 101"); /* A <-- B: now it knows that we acknowledge */
+    pass(w, B, "Hello ack b2>a1"); /* A <-- B */
+    told(w, A, "restarted up");
+    neighbour_expect_received(w->neighbours[A], &one, 7000, w->now);
+    neighbour_expect_received(w->neighbours[A], &two, 7000, w->now);
+    wait_ms(w, 7000);
+    told(w, A, "expired Resv2");
+    end(w);
+}
+
 /* ---- a neighbour without refresh reduction ---- */
 
 static void foreign_neighbour_gets_plain_messages(void **state)
@@ -291,6 +327,7 @@ int main(void)
         cmocka_unit_test(late_hello_is_no_restart),
         cmocka_unit_test(restarted_neighbour_gets_everything_again),
         cmocka_unit_test(own_restart_expects_what_was_saved),
+        cmocka_unit_test(what_a_restarted_neighbour_said_at_once_counts),
         cmocka_unit_test(foreign_neighbour_gets_plain_messages),
         cmocka_unit_test(change_without_id_is_seen),
         cmocka_unit_test(state_sent_before_the_first_hello_gets_an_id),
