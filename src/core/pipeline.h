@@ -204,6 +204,9 @@ void pipeline_arp_probe(const struct mac *from, const struct ip *target, uint8_t
  * that 'ip' left behind to the gateway. */
 #define GARP_FRAME_SIZE 46
 size_t pipeline_garp(const struct mac *mac, const struct ip *ip, uint16_t vlan, uint8_t *frame);
+/* The same as a request for 'target', who learns where 'ip' is as well, and answers: 'ip' learns where 'target' is. */
+size_t pipeline_arp_request(const struct mac *mac, const struct ip *ip, const struct ip *target, uint16_t vlan,
+                            uint8_t *frame);
 /* Reads an untagged ARP reply. 0 and the sender's addresses, or ERR_MALFORMED and the outputs left alone. */
 int pipeline_arp_reply(const uint8_t *frame, size_t size, struct mac *sender, struct ip *address);
 

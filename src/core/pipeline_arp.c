@@ -46,6 +46,12 @@ size_t pipeline_garp(const struct mac *mac, const struct ip *ip, uint16_t vlan, 
     return request_encode(mac, ip, ip, vlan, frame);
 }
 
+size_t pipeline_arp_request(const struct mac *mac, const struct ip *ip, const struct ip *target, uint16_t vlan,
+                            uint8_t *frame)
+{
+    return request_encode(mac, ip, target, vlan, frame);
+}
+
 int pipeline_arp_reply(const uint8_t *frame, size_t size, struct mac *sender, struct ip *address)
 {
     struct wire w = wire_reader(frame, size);

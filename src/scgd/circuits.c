@@ -153,6 +153,8 @@ static void installed(struct gateway *gateway, struct join *join)
         join_fail(background, &join->err);
         join_close(gateway, background);
     }
+    if (*circuit->user && !join->err.code) /* not before: answers must find the flows */
+        user_announce_vms(gateway, circuit);
     release(gateway, circuit, join->err.code ? &join->err : NULL);
 }
 
@@ -395,8 +397,10 @@ void circuit_open(struct gateway *gateway, const struct circuit *like, struct jo
         }
         circuit = circuit_add(gateway, like);
     } else if (circuit->state == CIRCUIT_UP) {
-        if (*circuit->user)
+        if (*circuit->user) {
             user_install(gateway, circuit, join);
+            user_announce_vms(gateway, circuit);
+        }
         return;
     }
     wait_for(circuit, join);

@@ -127,6 +127,8 @@ int users_vm_left(struct gateway *gateway, const char *vm, struct err *err);
 int user_plan_circuit(const struct gateway *gateway, const struct user *user, struct circuit *like, struct err *err);
 /* The user's flows on the PE, once its circuit is up. */
 void user_install(struct gateway *gateway, const struct circuit *circuit, struct join *join);
+/* Tells them where the VMs are that run here, and these where they are. Its flows stand. */
+void user_announce_vms(struct gateway *gateway, const struct circuit *circuit);
 void user_uninstall(struct gateway *gateway, const char *user, struct join *join);
 /* Its flows go, and its circuit if it has one. May be repeated. */
 void user_disconnect(struct gateway *gateway, const char *user, struct join *join);

@@ -54,14 +54,23 @@ static bool of_segment(const struct gateway *gateway, const struct circuit *circ
     return user && (!segment || strcmp(user->segment, segment) == 0);
 }
 
+/* The VM's MAC to whatever learns MACs on the circuit, and the VM and each address of the user to each other: while there
+ * was no circuit, the PE answered for the user when the VM asked (it does for all that is elsewhere in the segment). */
 static void tell(struct gateway *gateway, const struct switch_info *pe, const struct circuit *circuit,
                  const struct mac *mac, const struct ip *ip)
 {
+    const struct user *user = user_known(gateway, circuit->user);
+    const struct switch_ops *ops = gateway->south.switches->ops;
+    uint16_t vlan = circuit->want.ingress_client.vlan;
+    uint32_t port = transport_port(gateway, pe);
     uint8_t frame[GARP_FRAME_SIZE];
-    size_t size = pipeline_garp(mac, ip, circuit->want.ingress_client.vlan, frame);
+    size_t size = pipeline_garp(mac, ip, vlan, frame);
 
-    gateway->south.switches->ops->packet_out(gateway->south.switches, pe->name, transport_port(gateway, pe), frame,
-                                             size);
+    ops->packet_out(gateway->south.switches, pe->name, port, frame, size);
+    for (unsigned a = 0; a < user->n_addresses; a++) {
+        size = pipeline_arp_request(mac, ip, &user->addresses[a], vlan, frame);
+        ops->packet_out(gateway->south.switches, pe->name, port, frame, size);
+    }
 }
 
 void user_install(struct gateway *gateway, const struct circuit *circuit, struct join *join)
@@ -76,7 +85,13 @@ void user_install(struct gateway *gateway, const struct circuit *circuit, struct
     }
     if (txn.n_mods)
         network_apply(gateway, pe, &txn, join);
-    for (size_t i = 0; i < gateway->network.n_tenants; i++) {
+}
+
+void user_announce_vms(struct gateway *gateway, const struct circuit *circuit)
+{
+    const struct switch_info *pe = network_edge(gateway, SWITCH_ROLE_PE, NULL);
+
+    for (size_t i = 0; i < gateway->network.n_tenants && pe; i++) {
         const struct tenant *tenant = &gateway->network.tenants[i];
 
         if (tenant->present && of_segment(gateway, circuit, tenant->segment))

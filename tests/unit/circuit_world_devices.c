@@ -81,7 +81,7 @@ static void read_flows(struct switch_driver *driver, uint64_t request, const cha
     }
 }
 
-/* Of a tagged gratuitous ARP the VLAN and the address. */
+/* Of a tagged ARP request the VLAN and the address, and whom it asks; a gratuitous one asks for itself. */
 static void packet_out(struct switch_driver *driver, const char *name, uint32_t port, const void *frame, size_t size)
 {
     struct circuit_world *w = of_switches(driver);
@@ -89,8 +89,11 @@ static void packet_out(struct switch_driver *driver, const char *name, uint32_t 
 
     if (strcmp(name, "pe") == 0 && port == 4) {
         assert_int_equal(size, GARP_FRAME_SIZE);
-        strbuf_printf(&w->told, "VLAN %u %u.%u.%u.%u\n", bytes[14] << 8 | bytes[15], bytes[32], bytes[33], bytes[34],
+        strbuf_printf(&w->told, "VLAN %u %u.%u.%u.%u", bytes[14] << 8 | bytes[15], bytes[32], bytes[33], bytes[34],
                       bytes[35]);
+        if (memcmp(bytes + 32, bytes + 42, 4) != 0)
+            strbuf_printf(&w->told, " asks %u.%u.%u.%u", bytes[42], bytes[43], bytes[44], bytes[45]);
+        strbuf_puts(&w->told, "\n");
     }
 }
 

@@ -49,9 +49,10 @@ static void user_is_connected(void **state)
         "{\"node\":\"10.253.0.15\",\"interface\":\"10.252.15.1\",\"label\":1001,\"upstream-label\":2001}]");
     assert_string_equal(shown(w, "users", "ce1", "circuit"), CE1);
     assert_string_equal(shown(w, "users", "ce1", "connected"), "true");
-    /* gateway -> PE's switch: flows; and to ce1 through the circuit: where the VMs are that run */
+    /* gateway -> PE's switch: flows; and to ce1 through the circuit: where the VMs are that run, whom it answers */
     assert_int_equal(vlan_of_user(w, "ce1"), 200);
-    assert_string_equal(w->told.text, "VLAN 200 10.100.0.11\nVLAN 200 10.100.0.12\n");
+    assert_string_equal(w->told.text, "VLAN 200 10.100.0.11\nVLAN 200 10.100.0.11 asks 10.100.0.101\n"
+                                      "VLAN 200 10.100.0.12\nVLAN 200 10.100.0.12 asks 10.100.0.101\n");
     /* operator -> gateway: no more; gateway -> pe: PCInitiate with R */
     assert_int_equal(w->backend.user_delete(w->gateway, "ce1", &err), 0);
     expect(w, "remove A:user:ce1 at 11\n");

@@ -200,7 +200,7 @@ static void user_comes_with_its_vm(void **state)
     /* It arrives: ce5 is told by gratuitous ARP where it is now */
     strbuf_clear(&w->told);
     vm_arrives(w, "V9");
-    assert_string_equal(w->told.text, "VLAN 200 10.100.0.19\n");
+    assert_string_equal(w->told.text, "VLAN 200 10.100.0.19\nVLAN 200 10.100.0.19 asks 10.100.0.101\n");
     assert_string_equal(shown(w, "users", "ce5", "vms"), "[\"V9\"]");
     assert_string_equal(shown(w, "users", "ce5", "connected"), "true");
     expect(w, "");
