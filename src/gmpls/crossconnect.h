@@ -148,6 +148,18 @@ void xc_clear(struct flow_txn *txn, uint32_t id);
  * port is closed. */
 void xc_bridge(struct flow_txn *txn, uint32_t port, const uint32_t *ids, size_t n);
 
+/* What a switch holds; refers to the flows that it is made of. */
+struct xc_held {
+    const struct flow **flows; /* by cookie */
+    struct flow_meter *meters; /* by id */
+    size_t n_flows, n_meters;
+};
+struct xc_held xc_held_make(const struct flow_list *flows, const struct flow_meter *meters, size_t n_meters);
+void xc_held_free(struct xc_held *held);
+/* Whether the switch holds all that 'txn', of one call of the functions above, adds, and nothing that it removes for
+ * good: it would change nothing, but start counters anew. */
+bool xc_stands(const struct xc_held *held, const struct flow_txn *txn);
+
 /* The source of frames that 'node' sends by 'port': 02:5c, low half of the router id, port. */
 struct mac xc_link_mac(uint32_t node, uint32_t port);
 

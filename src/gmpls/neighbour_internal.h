@@ -45,7 +45,7 @@ struct received {
     struct mono expires; /* not before 'timer', which is not moved on each refresh */
     int64_t lifetime_ms;
     uint32_t epoch, id;
-    uint32_t life;              /* of the other side, in which it was heard last; 0: never */
+    uint32_t life; /* of the other side, in which it was heard last; 0: never */
     bool has_id;
     bool gone; /* only its id is remembered, against messages that come late */
     struct received *gone_before, *gone_after;

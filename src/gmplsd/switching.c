@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the node wants of its switch. While the bridge is connected, each cross-connect is set and cleared as the node
- * says. When it has (re)connected, nothing is known of what it holds: what it has too much is removed, and everything
- * that is to stand is set again, which replaces equal flows by themselves and so disturbs no frame. */
+ * says. When it has (re)connected, nothing is known of what it holds: what it has too much is removed, and what is to
+ * stand and does not, or not so, is set again. */
 #include "base/alloc.h"
 #include "base/log.h"
 #include "gmpls/crossconnect.h"
@@ -212,6 +212,7 @@ void switching_clear(struct switching *s, const struct node_xc *xc)
 
 struct repair {
     struct switching *switching;
+    struct xc_held held;
     struct flow_txn txn;
     unsigned n; /* LSPs in 'txn' */
 };
@@ -235,9 +236,19 @@ static void send_repair(struct repair *repair)
     repair->n = 0;
 }
 
+/* Whether what this does stands; frees it. */
+static bool stands(const struct repair *repair, struct flow_txn *txn)
+{
+    bool answer = xc_stands(&repair->held, txn);
+
+    flow_txn_free(txn);
+    return answer;
+}
+
 static void set_again(void *arg, const struct node_xc *from)
 {
     struct repair *repair = arg;
+    struct flow_txn txn = {0};
     struct err err = {0};
     struct xc xc;
 
@@ -245,9 +256,25 @@ static void set_again(void *arg, const struct node_xc *from)
         log_warn(FAULT_PEER, "bridge", "cross-connect %u cannot be set again: %s", from->id, err.text);
         return;
     }
+    xc_set(&txn, &xc);
+    if (stands(repair, &txn))
+        return;
     xc_set(&repair->txn, &xc);
     if (++repair->n >= LSPS_PER_TXN)
         send_repair(repair);
+}
+
+static void set_bridges_again(struct repair *repair)
+{
+    const struct switching *s = repair->switching;
+
+    for (unsigned i = 0; i < s->daemon->config->clients_count; i++) {
+        struct node_side side = {.link = NODE_LINK_NONE, .client = s->daemon->config->clients[i].id};
+        struct flow_txn txn = {0};
+
+        if (put_bridge(s, &txn, &side, NULL) == 0 && !stands(repair, &txn))
+            put_bridge(s, &repair->txn, &side, NULL);
+    }
 }
 
 struct id_list {
@@ -349,6 +376,7 @@ static void content_read(void *arg, const struct bridge_content *content, const 
 {
     struct switching *s = arg;
     struct repair repair = {.switching = s};
+    struct flow_txn base = {0};
     unsigned strays;
 
     s->repairing = false;
@@ -356,15 +384,17 @@ static void content_read(void *arg, const struct bridge_content *content, const 
         repaired(s, 0, err);
         return;
     }
-    xc_base(&repair.txn);
+    repair.held = xc_held_make(&content->flows, content->meters, content->n_meters);
+    xc_base(&base);
+    if (!stands(&repair, &base))
+        xc_base(&repair.txn);
     strays = clear_strays(&repair, content);
     close_strays(&repair, content);
     send_repair(&repair);
     node_xc_each(s->daemon->node, set_again, &repair);
-    for (unsigned i = 0; i < s->daemon->config->clients_count; i++)
-        put_bridge(s, &repair.txn,
-                   &(struct node_side) {.link = NODE_LINK_NONE, .client = s->daemon->config->clients[i].id}, NULL);
+    set_bridges_again(&repair);
     send_repair(&repair);
+    xc_held_free(&repair.held);
     if (strays)
         log_info("bridge", "%u cross-connects that nobody wants were removed", strays);
 }

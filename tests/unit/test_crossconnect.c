@@ -347,6 +347,61 @@ static void test_what_is_no_probe(void **state)
     }
 }
 
+/* Whether a switch that did 'done' but for flow 'lacks' (-1: none) holds all of what 'wanted' does. */
+static bool stands_after(const struct flow_txn *done, int lacks, const struct flow_txn *wanted)
+{
+    struct flow_list flows = {0};
+    struct xc_held held;
+    bool answer;
+
+    for (size_t i = 0; i < done->n_mods; i++) {
+        if (done->mods[i].command == FLOW_ADD && lacks-- != 0)
+            flow_list_add(&flows, flow_copy(&done->mods[i].flow));
+    }
+    held = xc_held_make(&flows, done->meters_add, done->n_meters_add);
+    answer = xc_stands(&held, wanted);
+    xc_held_free(&held);
+    flow_list_free(&flows);
+    return answer;
+}
+
+static void test_what_stands(void **state)
+{
+    struct flow_txn one = {0}, other = {0}, both = {0}, nothing = {0}, ends = {0};
+    struct xc xc = make(bridge, east), changed = make(bridge, east);
+
+    (void) state;
+    xc_set(&one, &xc);
+    assert_true(stands_after(&one, -1, &one));
+    assert_false(stands_after(&nothing, -1, &one));
+    for (int i = 0; i < 8; i++)
+        assert_false(stands_after(&one, i, &one));
+    changed.out.out_label++;
+    xc_set(&other, &changed);
+    assert_false(stands_after(&one, -1, &other));
+    flow_txn_free(&other);
+    changed = xc;
+    changed.rate_bps *= 2; /* only the meter */
+    xc_set(&other, &changed);
+    assert_false(stands_after(&one, -1, &other));
+    flow_txn_free(&other);
+    changed = xc;
+    changed.id++;
+    xc_base(&both);
+    xc_set(&both, &changed);
+    assert_false(stands_after(&both, -1, &one));
+    xc_set(&both, &xc);
+    assert_true(stands_after(&both, -1, &one));
+    xc_clear(&ends, xc.id); /* there is something to remove */
+    assert_false(stands_after(&one, -1, &ends));
+    xc_bridge(&nothing, bridge.port, NULL, 0);
+    assert_true(stands_after(&one, -1, &nothing));
+    flow_txn_free(&one);
+    flow_txn_free(&both);
+    flow_txn_free(&ends);
+    flow_txn_free(&nothing);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -361,6 +416,7 @@ int main(void)
         cmocka_unit_test(test_what_cannot_be),
         cmocka_unit_test(test_cookies),
         cmocka_unit_test(test_every_flow_goes_by_its_cookie),
+        cmocka_unit_test(test_what_stands),
         cmocka_unit_test(test_probe),
         cmocka_unit_test(test_what_is_no_probe),
     };

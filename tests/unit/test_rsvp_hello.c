@@ -215,14 +215,14 @@ static void what_a_restarted_neighbour_said_at_once_counts(void **state)
     keep(w, B, RSVP_RESV, 1); /* the other one is lost */
     while (w->n_flight[A])
         lose(w, A, "Ack ack 101 ack 102"); /* A --x B: of before */
-    pass(w, B, "Hello request b2>0"); /* A <-- B */
-    pass(w, B, "Resv1");              /* A <-- B */
+    pass(w, B, "Hello request b2>0");      /* A <-- B */
+    pass(w, B, "Resv1");                   /* A <-- B */
     told(w, A, "down Resv1");
     pass(w, A, "Hello ack a1>b2");     /* A --> B */
     pass(w, A, "Hello request a1>b2"); /* A --> B */
     while (w->n_flight[B] > 1)
         pass(w, B, "Resv1 id 101"); /* A <-- B: now it knows that we acknowledge */
-    pass(w, B, "Hello ack b2>a1"); /* A <-- B */
+    pass(w, B, "Hello ack b2>a1");  /* A <-- B */
     told(w, A, "restarted up");
     neighbour_expect_received(w->neighbours[A], &one, 7000, w->now);
     neighbour_expect_received(w->neighbours[A], &two, 7000, w->now);
