@@ -150,9 +150,9 @@ class Story:
                          FORBIDDEN)
         traffic.add_user("ce1", moving, moving, (V3.name, traffic.CE1_DOWNLOAD), CE1_FORBIDDEN)
         traffic.wait_answered()
-        screen.say(f"""From now on user1 pings V1, V2 and V3, and ce1 pings V2 and V3, {1000 // Traffic.PING_MS} times a
-                   second each. Both hold TCP sessions to V2 and V3 in which every byte must come back, download from
-                   one of them, and try port 22 of every VM once a second.""")
+        screen.say(f"""From now on user1 pings V1, V2 and V3, and ce1 pings V2 and V3, {1000 // Traffic.INTERVAL_MS}
+                   times a second each. Both hold TCP sessions to V2 and V3 in which every byte must come back, download
+                   from one of them, and try port 22 of every VM once a second.""")
 
     # -- the move
 

@@ -51,7 +51,10 @@ class Traffic:
     """Everything that users do at the same time, and counters of what passes. A context: nothing of it outlives the
     block."""
 
-    PING_MS = 10
+    # Between pings of a user to a VM, and between messages of a session. A switch that gets no processor for a while
+    # keeps some 270 packets for each port and drops the rest: all of this together must be few packets, or a busy
+    # machine loses some.
+    INTERVAL_MS = 20
     # KB a second; 8 MiB take longer than one VM's move
     USER1_DOWNLOAD, CE1_DOWNLOAD = 600, 300
 
@@ -64,9 +67,10 @@ class Traffic:
         VM, KB/s)."""
         for vm, address in addresses.items():
             self.programs["icmp", name, vm] = Program(self.lab, name, PROBE, "icmp", address, "--interval",
-                                                      self.PING_MS)
+                                                      self.INTERVAL_MS)
         for vm in sessions:
-            self.programs["session", name, vm] = Program(self.lab, name, PROBE, "session", addresses[vm])
+            self.programs["session", name, vm] = Program(self.lab, name, PROBE, "session", addresses[vm], "--interval",
+                                                         self.INTERVAL_MS)
         vm, rate = download
         self.programs["download", name] = Program(self.lab, name, USER, "download", f"http://{addresses[vm]}/big", rate)
         self.programs["knock", name] = Program(self.lab, name, USER, "knock", *doors)
