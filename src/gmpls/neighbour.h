@@ -87,8 +87,9 @@ void neighbour_send(struct neighbour *neighbour, struct rsvp_message *message, s
 void neighbour_receive(struct neighbour *neighbour, struct rsvp_message *message, struct mono now);
 /* The received state is gone (torn or refused by us): no more expiry, and a refresh of it is answered by a NACK. */
 void neighbour_drop_received(struct neighbour *neighbour, const struct neighbour_key *key);
-/* To come again after a restart, of ours or of the other side, or else to expire, in 'ms'. No-op if it has come since the other
- * side showed the instance that it has now: what it says at once may be here before its second Hello, which tells us. */
+/* To come again after a restart, of ours or of the other side, or else to expire, in 'ms'. No-op if it has come since
+ * the other side showed the instance that it has now: what it says at once may be here before its second Hello, which
+ * tells us. */
 void neighbour_expect_received(struct neighbour *neighbour, const struct neighbour_key *key, uint32_t ms,
                                struct mono now);
 

@@ -104,7 +104,7 @@ static void background_done(struct gateway *gateway, struct join *join)
 {
     struct network *network = &gateway->network;
 
-    if (join->err.code == 0)
+    if (join->err.code == 0 || join->err.code == ERR_CANCELLED) /* nobody wants it any more */
         return;
     if (join->err.code == ERR_NOT_FOUND || join->err.code == ERR_UNREACHABLE)
         log_info(NULL, "not yet: %s", join->err.text); /* it comes again with the switch or its neighbours */

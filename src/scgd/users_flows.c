@@ -54,8 +54,8 @@ static bool of_segment(const struct gateway *gateway, const struct circuit *circ
     return user && (!segment || strcmp(user->segment, segment) == 0);
 }
 
-/* The VM's MAC to whatever learns MACs on the circuit, and the VM and each address of the user to each other: while there
- * was no circuit, the PE answered for the user when the VM asked (it does for all that is elsewhere in the segment). */
+/* The VM's MAC to whatever learns MACs on the circuit, and the VM and each address of the user to each other: while
+ * there was no circuit, the PE answered for the user when the VM asked, as for all else in the segment. */
 static void tell(struct gateway *gateway, const struct switch_info *pe, const struct circuit *circuit,
                  const struct mac *mac, const struct ip *ip)
 {
