@@ -23,7 +23,8 @@ FORBIDDEN_TCP, FORBIDDEN_UDP = 22, 9    # a guest echoes on the first, and refus
 # What gateways log, and should, when a test takes something away from them (conftest.py).
 SWITCH_GONE = r"the OpenFlow session has ended|switch is down"
 PCE_GONE = r"no PCEP session: \S+: (closed by the other end|Connection refused)"  # an ingress of a gateway's end
-CIRCUIT_GONE = r"(is not up|has failed): "
+CIRCUIT_GONE = r"(is not up|has failed): |circuit \S+: "
+NODE_GONE = r"the neighbour is silent|no longer sets up LSPs"
 HYPERVISOR_GONE = r"the connection to libvirtd has failed|hypervisor is down"
 
 # Of each guest that moves: what a test may rely on unless it says otherwise.

@@ -2,13 +2,15 @@
 """The transport networks as tests see them: what stands on the nodes, what gateways hear, what passes on links."""
 
 import ctypes
+import http.client
 import json
 import re
 import socket
 import struct
 import subprocess
 
-from labtool import FLOWS, wait_until
+from labtool import wait_until
+from moving import ofctl
 
 TN1, TN2 = "0.0.0.1", "0.0.0.2"
 ROUTER_IDS = {"t1": "10.253.0.1", "t2": "10.253.0.2", "t3": "10.253.0.3", "t4": "10.253.0.4", "pe1": "10.253.0.11",
@@ -19,6 +21,7 @@ LINKS = {TN1: ("t1-t2", "t1-pe1", "t1-pe2", "t1-pe5", "t2-pe1", "t2-pe2", "t2-pe
          TN2: ("t3-t4", "t3-pe3", "t3-pe4", "t4-pe3", "t4-pe4")}
 EVERY_LINK = LINKS[TN1] + LINKS[TN2]
 PRIORITIES = 8
+STATUS_PORT = 8081
 
 SOL_PACKET, PACKET_STATISTICS = 263, 6
 SO_ATTACH_FILTER = 26
@@ -41,23 +44,60 @@ def bridge(name):
 
 def flows(lab, name):
     """The flows of a transport node's bridge, without counters, sorted."""
-    node, switch = bridge(name)
-    return sorted(line.strip() for line in lab.exec(node, *FLOWS, "--no-stats", "dump-flows", switch).splitlines()
+    return sorted(line.strip() for line in ofctl(lab, *swapped(name, "dump-flows"), "--no-stats").splitlines()
                   if "actions=" in line)
+
+
+def flow_counters(lab, name):
+    """Flow of the bridge, without counters -> (packets that it has seen, seconds that it has been there)."""
+    found = {}
+    for line in ofctl(lab, *swapped(name, "dump-flows")).splitlines():
+        if "actions=" in line:
+            seconds, packets = re.search(r"duration=([\d.]+)s", line)[1], re.search(r"n_packets=(\d+)", line)[1]
+            found[re.sub(r" (duration|n_packets|n_bytes|idle_age|hard_age)=[^ ]+", "", line.strip())] = \
+                (int(packets), float(seconds))
+    return found
 
 
 def meters(lab, name):
     """The meters of a transport node's bridge, sorted: their bands on one line each."""
-    node, switch = bridge(name)
-    text = lab.exec(node, *FLOWS, "dump-meters", switch)
+    text = ofctl(lab, *swapped(name, "dump-meters"))
     return sorted(re.sub(r"\s+", " ", one).strip() for one in re.split(r"(?=meter=\d)", text)[1:])
+
+
+def swapped(name, command):
+    node, switch = bridge(name)
+    return node, command, switch
+
+
+def view(lab, name):
+    """All that gmplsd tells of its node; None if it does not answer."""
+    try:
+        with lab.inside(control(name)):
+            client = http.client.HTTPConnection("127.0.0.1", STATUS_PORT, timeout=5)
+            client.request("GET", "/v1/node")
+            return json.loads(client.getresponse().read())
+    except OSError:
+        return None
+
+
+def zebra(lab, name, command):
+    """What the node's zebra answers at its terminal: as vtysh asks, but faster."""
+    with socket.socket(socket.AF_UNIX) as terminal:
+        terminal.settimeout(10)
+        terminal.connect(str(lab.directory / "nodes" / control(name) / "run/frr/zebra.vty"))
+        terminal.sendall(command.encode() + b"\0")
+        answer = b""
+        while not re.search(rb"\0\0\0[\0-\xff]$", answer, re.DOTALL):
+            answer += terminal.recv(1 << 16)
+    return answer[:-4].decode()
 
 
 def unreserved(lab, name):
     """By interface of the control node, the bits per second that each setup priority may still take, as zebra has it:
     what gmplsd wrote last, before OSPF's throttle of 5 s."""
     found, interface = {}, None
-    for line in lab.exec(control(name), "vtysh", "-d", "zebra", "-c", "show interface").splitlines():
+    for line in zebra(lab, name, "show interface").splitlines():
         if line.startswith("Interface "):
             interface = line.split()[1]
         for priority, rate in re.findall(r"\[(\d)\]: (\S+) \(Bytes/sec\)", line):
@@ -70,12 +110,30 @@ def bits(bytes_per_second):
 
 
 def te_state(lab, name):
-    """All that a circuit leaves on a node."""
-    return {"flows": flows(lab, name), "meters": meters(lab, name), "unreserved": unreserved(lab, name)}
+    """All that a circuit leaves on a node: in its switch, in its gmplsd, in what it tells by OSPF."""
+    found = view(lab, name)
+    return {"flows": flows(lab, name), "meters": meters(lab, name), "unreserved": unreserved(lab, name),
+            "usage": found["usage"], "lsps": found["lsps"], "links": [link["unreserved"] for link in found["links"]]}
 
 
 def every_te_state(lab):
     return {name: te_state(lab, name) for name in EVERY_NODE}
+
+
+def wait_same_nodes(lab, before, deadline=25):
+    """Until the transport nodes hold what they held before."""
+    last = None
+
+    def same():
+        nonlocal last
+        last = [f"{name} {what}: {before[name][what]} is now {value}" for name, state in every_te_state(lab).items()
+                for what, value in state.items() if value != before[name][what]]
+        return not last
+
+    try:
+        wait_until("nodes as before", same, deadline, 0.3)
+    except AssertionError:
+        raise AssertionError("transport nodes differ from before:\n" + "\n".join(last)) from None
 
 
 # -- circuits
@@ -140,6 +198,35 @@ def delete_user(lab, dc="A", name="ce1"):
     status, _, body = lab.rest(dc, "DELETE", f"/v1/users/{name}")
     assert status == 204, body
     wait_until(f"{name}'s circuit to be gone", lambda: f"{dc}:user:{name}" not in channels(lab, dc), 15)
+
+
+def answers(lab, node, address):
+    """One echo request is answered within a second."""
+    return subprocess.run(["ip", "netns", "exec", lab.namespace(node), "ping", "-qnc1", "-W1", address],
+                          capture_output=True, check=False).returncode == 0
+
+
+def settled(lab, name):
+    """A node's neighbours are heard, its links up, its bridge as it should be."""
+    found = view(lab, name)
+    return found and found["bridge"]["connected"] and found["bridge"]["settled"] \
+        and all(link["up"] and link["neighbour"] for link in found["links"])
+
+
+def wait_settled(lab, names=EVERY_NODE, deadline=20):
+    for name in names:
+        wait_until(f"{name} to be settled", lambda name=name: settled(lab, name), deadline)
+
+
+def all_free(lab, dc):
+    return all(set(link["unreserved-mbps"]) == {link["bandwidth-mbps"]}
+               for link in lab.get(dc, "/v1/transport")["links"])
+
+
+def wait_all_free(lab, deadline=20):
+    """Until both gateways have heard that nothing is reserved anywhere; nodes flood every 5 s at most."""
+    for dc in ("A", "B"):
+        wait_until(f"{dc} to know that all is free", lambda dc=dc: all_free(lab, dc), deadline, 0.2)
 
 
 # -- what the ospfd of a gateway heard
