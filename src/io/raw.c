@@ -16,6 +16,7 @@
 #define QUEUE_MAX (4 << 20) /* bytes that wait to be sent */
 #define KERNEL_BUFFER (4 << 20)
 #define IP_HEADER_MAX 60
+#define SOURCES_MAX 128
 #define PACKET_SIZE (IP_HEADER_MAX + RAW_PACKET_MAX)
 
 struct waiting {
@@ -26,13 +27,15 @@ struct waiting {
 };
 
 struct raw {
-    int fd;
+    int fd, whole; /* 'whole' sends packets with their IP header, which takes the kernel less */
     uint8_t protocol;
-    struct event *readable, *writable;
+    struct event *readable, *fd_writable, *whole_writable;
     raw_fn *received;
     void *arg;
     struct waiting *first, *last;
-    size_t queued; /* bytes */
+    size_t queued;                 /* bytes */
+    uint32_t sources[SOURCES_MAX]; /* that have been found to be ours */
+    size_t n_sources;
     struct raw_counters counters;
     bool reading, freed; /* raw_free() within 'received' leaves the rest to the reader */
     uint8_t *buffer;
@@ -97,6 +100,8 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 
 /* ---- sending ---- */
 
+static const uint8_t alert[] = {IPOPT_RA, 4, 0, 0};
+
 static size_t put_control(struct msghdr *header, size_t used, int type, const void *value, size_t n)
 {
     struct cmsghdr *c = (struct cmsghdr *) (void *) ((char *) header->msg_control + used);
@@ -108,10 +113,9 @@ static size_t put_control(struct msghdr *header, size_t used, int type, const vo
     return used + CMSG_SPACE(n);
 }
 
-/* 0 or errno. */
-static int send_now(const struct raw *raw, const struct raw_destination *to, const void *bytes, size_t n)
+/* What is longer than the link allows: the kernel makes fragments of it. 0 or errno. */
+static int send_long(const struct raw *raw, const struct raw_destination *to, const void *bytes, size_t n)
 {
-    static const uint8_t alert[] = {IPOPT_RA, 4, 0, 0};
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(to->destination)}};
     struct in_pktinfo info = {.ipi_ifindex = (int) to->interface, .ipi_spec_dst = {htonl(to->source)}};
     struct iovec part = {(void *) (uintptr_t) bytes, n};
@@ -127,6 +131,67 @@ static int send_now(const struct raw *raw, const struct raw_destination *to, con
         used = put_control(&header, used, IP_RETOPTS, alert, sizeof alert);
     header.msg_controllen = used;
     return sendmsg(raw->fd, &header, MSG_DONTWAIT) < 0 ? errno : 0;
+}
+
+/* With its header given, the kernel would send a packet from anybody's address. 0 or errno. */
+static int check_source(struct raw *raw, uint32_t source)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(source)}};
+    int fd, errnum = 0;
+
+    for (size_t i = 0; i < raw->n_sources; i++)
+        if (raw->sources[i] == source)
+            return 0;
+    fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0 || bind(fd, (struct sockaddr *) &address, sizeof address) < 0)
+        errnum = errno;
+    if (fd >= 0)
+        close(fd);
+    if (!errnum && raw->n_sources < SOURCES_MAX)
+        raw->sources[raw->n_sources++] = source;
+    return errnum;
+}
+
+/* 0 or errno; EMSGSIZE: longer than the link allows. The kernel fills in lengths, identification and checksum, and the
+ * source if it is 0. */
+static int send_whole(const struct raw *raw, const struct raw_destination *to, const void *bytes, size_t n)
+{
+    struct iphdr ip = {.version = 4,
+                       .ihl = (sizeof ip + (to->router_alert ? sizeof alert : 0)) / 4,
+                       .ttl = to->ttl,
+                       .protocol = raw->protocol,
+                       .saddr = htonl(to->source),
+                       .daddr = htonl(to->destination)};
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(to->destination)}};
+    struct in_pktinfo info = {.ipi_ifindex = (int) to->interface};
+    struct iovec parts[] = {{&ip, sizeof ip},
+                            {(void *) (uintptr_t) alert, to->router_alert ? sizeof alert : 0},
+                            {(void *) (uintptr_t) bytes, n}};
+    _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof info)] = {0};
+    struct msghdr header = {.msg_name = &address,
+                            .msg_namelen = sizeof address,
+                            .msg_iov = parts,
+                            .msg_iovlen = ARRAY_LEN(parts),
+                            .msg_control = control};
+
+    header.msg_controllen = put_control(&header, 0, IP_PKTINFO, &info, sizeof info);
+    return sendmsg(raw->whole, &header, MSG_DONTWAIT) < 0 ? errno : 0;
+}
+
+/* 0 or errno. 'writable' is the event to wait for if the kernel does not take it now. */
+static int send_now(struct raw *raw, const struct raw_destination *to, const void *bytes, size_t n,
+                    struct event **writable)
+{
+    int errnum = check_source(raw, to->source);
+
+    if (!errnum)
+        errnum = send_whole(raw, to, bytes, n);
+
+    *writable = raw->whole_writable;
+    if (errnum != EMSGSIZE)
+        return errnum;
+    *writable = raw->fd_writable;
+    return send_long(raw, to, bytes, n);
 }
 
 static bool must_wait(int errnum)
@@ -152,17 +217,19 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
     (void) fd;
     (void) what;
     while (raw->first) {
-        int errnum = send_now(raw, &raw->first->to, raw->first->bytes, raw->first->n);
+        struct event *writable;
+        int errnum = send_now(raw, &raw->first->to, raw->first->bytes, raw->first->n, &writable);
 
-        if (must_wait(errnum))
+        if (must_wait(errnum)) {
+            event_add(writable, NULL);
             return;
+        }
         if (errnum)
             raw->counters.dropped++;
         else
             raw->counters.sent++;
         drop_first(raw);
     }
-    event_del(raw->writable);
 }
 
 static void wait_in_queue(struct raw *raw, const struct raw_destination *to, const void *bytes, size_t n)
@@ -178,7 +245,6 @@ static void wait_in_queue(struct raw *raw, const struct raw_destination *to, con
     raw->last = waiting;
     raw->queued += n;
     raw->counters.queued++;
-    event_add(raw->writable, NULL);
 }
 
 static int refuse_to_send(struct raw *raw, const struct raw_destination *to, size_t n, int errnum, struct err *err)
@@ -198,61 +264,79 @@ static int refuse_to_send(struct raw *raw, const struct raw_destination *to, siz
 
 int raw_send(struct raw *raw, const struct raw_destination *to, const void *bytes, size_t n, struct err *err)
 {
+    struct event *writable = NULL;
     int errnum = EAGAIN;
 
     if (n <= RAW_PACKET_MAX && !raw->first) /* nothing overtakes what waits */
-        errnum = send_now(raw, to, bytes, n);
+        errnum = send_now(raw, to, bytes, n, &writable);
     if (errnum && (n > RAW_PACKET_MAX || !must_wait(errnum) || raw->queued + n > QUEUE_MAX))
         return refuse_to_send(raw, to, n, errnum, err);
     if (errnum)
         wait_in_queue(raw, to, bytes, n);
     else
         raw->counters.sent++;
+    if (errnum && writable) /* the first of the queue */
+        event_add(writable, NULL);
     return 0;
 }
 
 /* ---- life ---- */
 
-static int open_socket(uint8_t protocol)
+static void set_buffers(int fd)
 {
-    const int on = 1, size = KERNEL_BUFFER;
-    int fd = socket(AF_INET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
+    const int size = KERNEL_BUFFER;
 
-    if (fd < 0)
-        return -errno;
     /* A burst of set-ups must fit. FORCE needs CAP_NET_ADMIN, without which the system's limit holds. */
     if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size) < 0)
         setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
     if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof size) < 0)
         setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
-    if (setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof on) < 0 ||
-        setsockopt(fd, IPPROTO_IP, IP_ROUTER_ALERT, &on, sizeof on) < 0) {
-        int errnum = errno;
+}
 
-        close(fd);
-        return -errnum;
-    }
-    return fd;
+/* Returns 0 or errno. */
+static int open_sockets(struct raw *raw)
+{
+    const int type = SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, on = 1;
+
+    raw->fd = socket(AF_INET, type, raw->protocol);
+    raw->whole = socket(AF_INET, type, IPPROTO_RAW); /* which sends only */
+    if (raw->fd < 0 || raw->whole < 0 || setsockopt(raw->fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof on) < 0 ||
+        setsockopt(raw->fd, IPPROTO_IP, IP_ROUTER_ALERT, &on, sizeof on) < 0)
+        return errno;
+    set_buffers(raw->fd);
+    set_buffers(raw->whole);
+    return 0;
+}
+
+static void close_sockets(struct raw *raw)
+{
+    if (raw->fd >= 0)
+        close(raw->fd);
+    if (raw->whole >= 0)
+        close(raw->whole);
 }
 
 struct raw *raw_new(struct loop *loop, uint8_t protocol, raw_fn *received, void *arg, struct err *err)
 {
-    struct raw *raw;
-    int fd = open_socket(protocol);
+    struct event_base *base = loop_base(loop);
+    struct raw *raw = xcalloc(1, sizeof *raw);
+    int errnum;
 
-    if (fd < 0) {
-        err_set(err, err_from_errno(-fd), "no raw socket for IP protocol %u: %s; it needs CAP_NET_RAW", protocol,
-                strerror(-fd));
-        return NULL;
-    }
-    raw = xcalloc(1, sizeof *raw);
-    raw->fd = fd;
     raw->protocol = protocol;
     raw->received = received;
     raw->arg = arg;
+    errnum = open_sockets(raw);
+    if (errnum) {
+        err_set(err, err_from_errno(errnum), "no raw socket for IP protocol %u: %s; it needs CAP_NET_RAW", protocol,
+                strerror(errnum));
+        close_sockets(raw);
+        free(raw);
+        return NULL;
+    }
     raw->buffer = xmalloc(PACKET_SIZE);
-    raw->readable = event_new(loop_base(loop), fd, EV_READ | EV_PERSIST, on_readable, raw);
-    raw->writable = event_new(loop_base(loop), fd, EV_WRITE | EV_PERSIST, on_writable, raw);
+    raw->readable = event_new(base, raw->fd, EV_READ | EV_PERSIST, on_readable, raw);
+    raw->fd_writable = event_new(base, raw->fd, EV_WRITE, on_writable, raw);
+    raw->whole_writable = event_new(base, raw->whole, EV_WRITE, on_writable, raw);
     event_add(raw->readable, NULL);
     return raw;
 }
@@ -266,8 +350,9 @@ void raw_free(struct raw *raw)
         return;
     }
     event_free(raw->readable);
-    event_free(raw->writable);
-    close(raw->fd);
+    event_free(raw->fd_writable);
+    event_free(raw->whole_writable);
+    close_sockets(raw);
     while (raw->first)
         drop_first(raw);
     free(raw->buffer);
