@@ -17,7 +17,7 @@ static void usage(FILE *to)
 
 static int run(const struct config *config)
 {
-    struct daemon daemon = {.config = config, .loop = loop_new()};
+    struct daemon daemon = {.config = config, .loop = loop_new_alone()};
     struct err err = {0};
     int status = daemon_start(&daemon, &err);
 

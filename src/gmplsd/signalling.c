@@ -119,8 +119,8 @@ static void received(void *arg, const struct raw_packet *packet)
 
     for (;;) {
         struct rsvp_message message;
-        struct rsvp_refusal refusal = {0};
-        struct err err = {0};
+        struct rsvp_refusal refusal; /* set if the message is refused, and 'err', too */
+        struct err err;
         int status = rsvp_decode(&in, &message, &refusal, &err);
 
         if (status == 0)

@@ -184,14 +184,17 @@ static struct event *signal_event(struct loop *loop, int number)
     return event;
 }
 
-struct loop *loop_new(void)
+static struct loop *make_loop(bool threads)
 {
     struct loop *loop = xcalloc(1, sizeof *loop);
 
     /* Writes to a socket that the other end has closed must fail, not kill. */
     signal(SIGPIPE, SIG_IGN);
-    evthread_use_pthreads();
+    if (threads)
+        evthread_use_pthreads();
     struct event_config *config = event_config_new();
+    if (!threads)
+        event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
     event_config_set_flag(config, EVENT_BASE_FLAG_PRECISE_TIMER);
     loop->base = event_base_new_with_config(config);
     event_config_free(config);
@@ -203,6 +206,16 @@ struct loop *loop_new(void)
     loop->wake = event_new(loop->base, -1, EV_PERSIST, wake_up, loop);
     pthread_mutex_init(&loop->lock, NULL);
     return loop;
+}
+
+struct loop *loop_new(void)
+{
+    return make_loop(true);
+}
+
+struct loop *loop_new_alone(void)
+{
+    return make_loop(false);
 }
 
 void loop_free(struct loop *loop)

@@ -15,6 +15,8 @@
 struct loop;
 
 struct loop *loop_new(void); /* SIGPIPE is ignored from then on */
+/* For a program that has no other thread, nor a worker_pool: takes no locks. */
+struct loop *loop_new_alone(void);
 /* To be freed after all that was made with it. Posts that have not run are dropped. Null is fine. */
 void loop_free(struct loop *loop);
 /* Runs until loop_stop(). */

@@ -276,19 +276,34 @@ static bool object_fits(struct rsvp_reading *r, const struct rsvp_object *row, u
     return false;
 }
 
+/* Objects mostly come in the order in which we send them, so that the place is soon found from the last one's. */
+static bool find_place(struct rsvp_reading *r, const uint16_t *objects, uint8_t class)
+{
+    size_t i = r->place;
+
+    do {
+        if ((uint8_t) objects[i] == class) {
+            r->place = i;
+            return true;
+        }
+        i = i + 1 < OBJECTS_MAX && objects[i + 1] ? i + 1 : 0;
+    } while (i != r->place);
+    return false;
+}
+
 static void object_read(struct rsvp_reading *r, const uint16_t *objects, uint8_t class, uint8_t ctype,
                         struct wire *body)
 {
     const struct rsvp_object *row = rsvp_object_row(class);
-    bool has_place = row->disposition == RSVP_FORWARD;
+    bool used = row->disposition == RSVP_FORWARD;
 
     if (!row->name) {
         object_unknown(r, class, ctype, body);
         return;
     }
-    for (size_t i = 0; i < OBJECTS_MAX && objects[i] && !has_place; i++)
-        has_place = (uint8_t) objects[i] == class;
-    if (row->disposition == RSVP_IGNORE || !has_place || (row->repeats == RSVP_FIRST && seen(r, class)))
+    if (row->disposition == RSVP_USE)
+        used = find_place(r, objects, class);
+    if (!used || (row->repeats == RSVP_FIRST && seen(r, class)))
         return;
     if (row->repeats == RSVP_ONCE && seen(r, class)) {
         rsvp_refuse(r, ERR_MALFORMED, 0, 0, "it is there a second time");
@@ -347,7 +362,7 @@ static void refusal_fill(struct rsvp_refusal *refusal, const struct rsvp_reading
     const uint32_t names_lsp = RSVP_HAS_SESSION | RSVP_HAS_SENDER;
     struct rsvp_message *about = &refusal->about;
 
-    *about = r->message;
+    *refusal = (struct rsvp_refusal) {.about = r->message};
     about->ero = about->rro = (struct lsp_route) {0};
     about->labels = NULL;
     about->acks = NULL;
@@ -373,6 +388,8 @@ static int message_read(const struct header *header, const uint8_t *data, struct
         .err = err,
     };
 
+    if (!objects && refusal)
+        *refusal = (struct rsvp_refusal) {0};
     if (!objects)
         return err_set(err, ERR_UNSUPPORTED, "RSVP messages of type %u are %s", header->type,
                        header->type == RSVP_BUNDLE ? "not for Bundles" : "unknown");
@@ -393,7 +410,7 @@ int rsvp_decode(struct rsvp_packet *packet, struct rsvp_message *message, struct
     int status;
 
     if (refusal)
-        *refusal = (struct rsvp_refusal) {0};
+        refusal->answer = 0;
     if (packet->done)
         return 0;
     status = frame_read(packet->data + packet->pos, packet->size - packet->pos, packet->pos == 0, &header, err);
@@ -410,5 +427,7 @@ int rsvp_decode(struct rsvp_packet *packet, struct rsvp_message *message, struct
     /* Where the next message of a Bundle would begin, a length that is wrong does not tell. */
     packet->pos += header.length;
     packet->done = header.length == 0 || packet->pos == packet->size;
+    if (refusal && status < 0)
+        *refusal = (struct rsvp_refusal) {0};
     return status < 0 ? status : message_read(&header, data, message, refusal, err);
 }

@@ -50,6 +50,7 @@ enum rsvp_class {
 struct rsvp_reading {
     struct rsvp_message message;
     uint64_t seen[4]; /* a bit for each class */
+    size_t place;     /* of the last object that has one, in the table of the type */
     size_t cap_acks, cap_labels, cap_srefresh;
     size_t unknown_bytes; /* in the bodies of what is only forwarded */
     const char *object;   /* the one that is being read */
