@@ -13,6 +13,8 @@
 #define LOCALHOST "127.0.0.1"
 #define TIMEOUT_MS 10000
 #define GRACE_MS 15000
+#define PORT_FIRST 24000
+#define PORT_PAIRS 500
 
 struct te_feed {
     struct loop *loop;
@@ -24,6 +26,7 @@ struct te_feed {
     struct ospf_api *api;
     struct ospf_lsdb *lsdb;
     struct timer *timer;
+    unsigned pair;             /* of ports, that the next attempt takes */
     struct listener *listener; /* for the stream that ospfd opens; null while there is none to come */
     struct stream *sync, *async;
     bool up;
@@ -133,14 +136,30 @@ static void async_accepted(void *arg, struct stream *stream)
     run(feed);
 }
 
-/* Listens on a port that the kernel chooses, and connects from the one below. If that is taken, the next attempt gets
- * another pair. */
+/* Two ports in a row for the two connections, below those that the kernel gives to others' connections by itself: one of
+ * these could be in use at any time, and for a minute after. Another pair each time, since ours may linger likewise. Null
+ * if every pair is taken. */
+static struct listener *listen_above_free_port(struct te_feed *feed, struct err *err)
+{
+    struct listener *listener = NULL;
+
+    for (unsigned i = 0; i < PORT_PAIRS && !listener; i++) {
+        uint16_t port = (uint16_t) (PORT_FIRST + 2 * (feed->pair++ % PORT_PAIRS));
+        struct listener *trial = listener_new(feed->loop, feed->address, port, async_accepted, feed, err);
+
+        if (trial)
+            listener = listener_new(feed->loop, feed->address, (uint16_t) (port + 1), async_accepted, feed, err);
+        listener_free(trial);
+    }
+    return listener;
+}
+
 static void connect_now(struct te_feed *feed)
 {
     static const struct stream_callbacks callbacks = {.up = sync_up, .data = sync_data, .down = sync_down};
     struct err err;
 
-    feed->listener = listener_new(feed->loop, feed->address, 0, async_accepted, feed, &err);
+    feed->listener = listen_above_free_port(feed, &err);
     if (feed->listener)
         feed->sync = stream_connect_from(feed->loop, feed->where, (uint16_t) (listener_port(feed->listener) - 1),
                                          &callbacks, feed, &err);
@@ -257,6 +276,7 @@ struct te_feed *te_feed_new(struct loop *loop, const struct te_feed_config *conf
     listener_free(trial);
     struct te_feed *feed = xcalloc(1, sizeof *feed);
     feed->loop = loop;
+    feed->pair = (unsigned) (loop_now(loop).ms / 100 % PORT_PAIRS); /* another one than before a restart */
     feed->callbacks = *callbacks;
     feed->arg = arg;
     feed->address = xstrdup(address);
