@@ -260,6 +260,8 @@ static int bind_port(int fd, const struct sockaddr_storage *like, socklen_t size
     if (port == 0)
         return 0;
     memcpy(&local, &in, sizeof in);
+    /* A former connection from there, to whomever, may linger: that is no reason not to take the port. */
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int) {1}, sizeof(int));
     return bind(fd, (const struct sockaddr *) &local, size);
 }
 
