@@ -136,9 +136,9 @@ static void async_accepted(void *arg, struct stream *stream)
     run(feed);
 }
 
-/* Two ports in a row for the two connections, below those that the kernel gives to others' connections by itself: one of
- * these could be in use at any time, and for a minute after. Another pair each time, since ours may linger likewise. Null
- * if every pair is taken. */
+/* Two ports in a row for the two connections, below those that the kernel gives to others' connections by itself: one
+ * of these could be in use at any time, and for a minute after. Another pair each time, since ours may linger likewise.
+ * Null if every pair is taken. */
 static struct listener *listen_above_free_port(struct te_feed *feed, struct err *err)
 {
     struct listener *listener = NULL;
