@@ -16,6 +16,14 @@ struct path path_of(const char *list, unsigned index, const char *member)
     return path;
 }
 
+struct path path_in(const char *group, const char *member)
+{
+    struct path path;
+
+    snprintf(path.text, sizeof path.text, "%s.%s", group, member);
+    return path;
+}
+
 void refuse(struct check *c, const char *path, const char *format, ...)
 {
     char text[ERR_TEXT_SIZE];
@@ -47,6 +55,30 @@ struct ip check_ip(struct check *c, const char *path, const char *text)
 void check_port(struct check *c, const char *path, uint32_t port)
 {
     check_range(c, path, port, 1, 65535);
+}
+
+void check_endpoint(struct check *c, const char *path, const struct config_endpoint *endpoint)
+{
+    check_ip(c, path_in(path, "address").text, endpoint->address);
+    check_port(c, path_in(path, "port").text, endpoint->port);
+}
+
+void check_first_last(struct check *c, const char *path, uint32_t first, uint32_t last, uint32_t min, uint32_t max)
+{
+    const char *dot = strrchr(path, '.');
+
+    check_range(c, path_in(path, "first").text, first, min, max);
+    check_range(c, path_in(path, "last").text, last, min, max);
+    if (first > last)
+        refuse(c, path_in(path, "last").text, "%u is less than %s.first, which is %u", last, dot ? dot + 1 : path,
+               first);
+}
+
+void check_unlike(struct check *c, const char *list, unsigned i, unsigned j, const char *member, const char *text,
+                  const char *other)
+{
+    if (strcmp(text, other) == 0)
+        refuse(c, path_of(list, i, member).text, "\"%s\" is the %s of %s[%u] already", text, member, list, j);
 }
 
 void check_file(struct check *c, const char *path, const char *text)

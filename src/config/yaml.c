@@ -363,3 +363,20 @@ void config_yaml_free(const cyaml_schema_value_t *schema, void *data)
     if (data)
         cyaml_free(&config, schema, data, 0);
 }
+
+struct config *config_yaml_load_checked(const char *path, const cyaml_schema_value_t *schema,
+                                        void (*complete)(void *document),
+                                        int (*check)(struct config *config, struct err *err), struct err *err)
+{
+    void *document;
+
+    if (config_yaml_load(path, schema, &document, err) < 0)
+        return NULL;
+    complete(document);
+    if (check(document, err) < 0) {
+        err_prefix(err, "%s", path);
+        config_yaml_free(schema, document);
+        return NULL;
+    }
+    return document;
+}

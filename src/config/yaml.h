@@ -12,4 +12,12 @@
 int config_yaml_load(const char *path, const cyaml_schema_value_t *schema, void **data, struct err *err);
 void config_yaml_free(const cyaml_schema_value_t *schema, void *data);
 
+struct config; /* the daemon's own; first in the document that its schema describes */
+
+/* Loads the document, has 'complete' fill in what was left out, and checks the whole with 'check' (0, or a negative
+ * code and its sentence). The document's configuration, for config_yaml_free(), or null and 'err' with 'path'. */
+struct config *config_yaml_load_checked(const char *path, const cyaml_schema_value_t *schema,
+                                        void (*complete)(void *document),
+                                        int (*check)(struct config *config, struct err *err), struct err *err);
+
 #endif

@@ -9,22 +9,14 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "config/types.h"
 #include "gmpls/node.h"
 
 /* Members that are text and have a number beside them are checked and parsed; addresses are in host byte order. */
 
-struct config_endpoint {
-    char *address;
-    uint16_t port;
-};
-
 struct config_bridge {
     char *datapath_id;
     uint64_t dpid;
-};
-
-struct config_range {
-    uint32_t first, last;
 };
 
 struct config_te_link {

@@ -19,13 +19,6 @@ static uint32_t check_ipv4(struct check *c, const char *path, const char *text)
     return address;
 }
 
-static void check_endpoint(struct check *c, const char *address_path, const char *port_path,
-                           const struct config_endpoint *endpoint)
-{
-    check_ip(c, address_path, endpoint->address);
-    check_port(c, port_path, endpoint->port);
-}
-
 static void check_bridge(struct check *c)
 {
     const char *text = c->config->bridge.datapath_id;
@@ -44,26 +37,15 @@ static void check_pces(struct check *c)
     const struct config_endpoint *pces = c->config->pces;
 
     for (unsigned i = 0; i < c->config->pces_count; i++) {
-        check_endpoint(c, path_of("pces", i, "address").text, path_of("pces", i, "port").text, &pces[i]);
+        check_ip(c, path_of("pces", i, "address").text, pces[i].address);
+        check_port(c, path_of("pces", i, "port").text, pces[i].port);
         for (unsigned j = 0; j < i; j++) /* RFC 5440 §4.2.1 has one session between two addresses */
-            if (strcmp(pces[i].address, pces[j].address) == 0)
-                refuse(c, path_of("pces", i, "address").text, "\"%s\" is the address of pces[%u] already",
-                       pces[i].address, j);
+            check_unlike(c, "pces", i, j, "address", pces[i].address, pces[j].address);
     }
-}
-
-/* That 'text' of list[i].member is not 'other' of list[j].member. */
-static void check_unlike(struct check *c, const char *list, unsigned i, unsigned j, const char *member,
-                         const char *text, const char *other)
-{
-    if (strcmp(text, other) == 0)
-        refuse(c, path_of(list, i, member).text, "\"%s\" is the %s of %s[%u] already", text, member, list, j);
 }
 
 static void check_te_link(struct check *c, unsigned i, struct config_te_link *link)
 {
-    struct path last = path_of("te-links", i, "labels.last");
-
     link->local_address = check_ipv4(c, path_of("te-links", i, "local").text, link->local);
     link->remote_address = check_ipv4(c, path_of("te-links", i, "remote").text, link->remote);
     if (link->remote_router)
@@ -71,10 +53,8 @@ static void check_te_link(struct check *c, unsigned i, struct config_te_link *li
     if (link->local_address == link->remote_address)
         refuse(c, path_of("te-links", i, "remote").text, "\"%s\" is the local address, too", link->remote);
     check_range(c, path_of("te-links", i, "bandwidth-mbps").text, link->bandwidth_mbps, 1, 1000000);
-    check_range(c, path_of("te-links", i, "labels.first").text, link->labels.first, NODE_LABEL_MIN, NODE_LABEL_MAX);
-    check_range(c, last.text, link->labels.last, NODE_LABEL_MIN, NODE_LABEL_MAX);
-    if (link->labels.first > link->labels.last)
-        refuse(c, last.text, "%u is less than labels.first, which is %u", link->labels.last, link->labels.first);
+    check_first_last(c, path_of("te-links", i, "labels").text, link->labels.first, link->labels.last, NODE_LABEL_MIN,
+                     NODE_LABEL_MAX);
 }
 
 static void check_te_links(struct check *c)
@@ -95,7 +75,7 @@ static void check_te_links(struct check *c)
 
 static void check_client(struct check *c, unsigned i, const struct config_client *client)
 {
-    struct path vlans = path_of("clients", i, "vlans"), last = path_of("clients", i, "vlans.last");
+    struct path vlans = path_of("clients", i, "vlans");
 
     if (!client->id)
         refuse(c, path_of("clients", i, "id").text, "0 is no interface id");
@@ -103,12 +83,8 @@ static void check_client(struct check *c, unsigned i, const struct config_client
         refuse(c, vlans.text, "this key is missing, and a client of mode vlan needs it");
     if (client->mode == NODE_CLIENT_BRIDGE && client->vlans)
         refuse(c, vlans.text, "only a client of mode vlan has this key");
-    if (!client->vlans)
-        return;
-    check_range(c, path_of("clients", i, "vlans.first").text, client->vlans->first, 1, VLAN_MAX);
-    check_range(c, last.text, client->vlans->last, 1, VLAN_MAX);
-    if (client->vlans->first > client->vlans->last)
-        refuse(c, last.text, "%u is less than vlans.first, which is %u", client->vlans->last, client->vlans->first);
+    if (client->vlans)
+        check_first_last(c, vlans.text, client->vlans->first, client->vlans->last, 1, VLAN_MAX);
 }
 
 static void check_clients(struct check *c)
@@ -150,13 +126,13 @@ int config_check(struct config *config, struct err *err)
     struct check c = {.config = config, .err = err};
 
     config->router = check_ipv4(&c, "router-id", config->router_id);
-    check_endpoint(&c, "openflow.address", "openflow.port", &config->openflow);
+    check_endpoint(&c, "openflow", &config->openflow);
     check_bridge(&c);
     check_file(&c, "store", config->store);
     if (config->zebra_vty)
         check_socket(&c, "zebra-vty", config->zebra_vty);
     if (config->status)
-        check_endpoint(&c, "status.address", "status.port", config->status);
+        check_endpoint(&c, "status", config->status);
     check_pces(&c);
     check_te_links(&c);
     check_clients(&c);

@@ -1,17 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The schema of scgd.yaml. libcyaml cannot tell a member that is absent from one that is 0, so those with a default are
- * loaded as pointers, beside the configuration that they then go into. */
+/* The schema of scgd.yaml. */
 #include "scgd/config.h"
 
 #include <ctype.h>
-#include <cyaml/cyaml.h>
 
-#include "base/alloc.h"
+#include "config/schema.h"
 #include "model/inventory.h"
 #include "scgd/config_check.h"
-#include "config/yaml.h"
 
-#define TEXT_MAX 1024
 #define LIST_MAX 4096
 
 struct vlan_range {
@@ -35,20 +31,11 @@ struct document {
     struct given_timeouts timeouts;
 };
 
-#define NAME(key, type, member) CYAML_FIELD_STRING_PTR(key, CYAML_FLAG_POINTER, type, member, 1, NAME_SIZE - 1)
-#define TEXT(key, type, member) CYAML_FIELD_STRING_PTR(key, CYAML_FLAG_POINTER, type, member, 1, TEXT_MAX)
-#define NAME_OPTIONAL(key, type, member) \
-    CYAML_FIELD_STRING_PTR(key, CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, type, member, 1, NAME_SIZE - 1)
-#define NUMBER(key, type, member) CYAML_FIELD_UINT(key, CYAML_FLAG_DEFAULT, type, member)
-#define NUMBER_OPTIONAL(key, type, member) CYAML_FIELD_UINT_PTR(key, CYAML_FLAG_OPTIONAL, type, member)
+#define NAME(key, type, member) TEXT_TO(key, type, member, NAME_SIZE - 1)
+#define NAME_OPTIONAL(key, type, member) TEXT_TO_OPTIONAL(key, type, member, NAME_SIZE - 1)
 #define GROUP(key, flags, member, fields) CYAML_FIELD_MAPPING(key, flags, struct document, member, fields)
 #define LIST(key, flags, member, entry, min) \
     CYAML_FIELD_SEQUENCE(key, CYAML_FLAG_POINTER | (flags), struct document, member, &(entry), min, LIST_MAX)
-#define ENTRY(name, type, fields) \
-    static const cyaml_schema_value_t name = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, type, fields)}
-
-static const cyaml_strval_t log_level_words[] = {
-    {"error", LOG_ERROR}, {"warning", LOG_WARNING}, {"info", LOG_INFO}, {"debug", LOG_DEBUG}};
 
 /* libcyaml's own booleans take any word that it does not know for true. */
 static const cyaml_strval_t bool_words[] = {{"false", false}, {"true", true}};
@@ -56,11 +43,6 @@ static const cyaml_strval_t role_words[] = {{"ip", EDGE_IP}, {"inter-dc", EDGE_I
 
 /* A row for each key. */
 /* clang-format off */
-static const cyaml_schema_field_t listen_fields[] = {
-    TEXT("address", struct config_listen, address),
-    NUMBER("port", struct config_listen, port),
-    CYAML_FIELD_END};
-
 static const cyaml_schema_field_t peer_listen_fields[] = {
     TEXT("address", struct config_peer_listen, address),
     NUMBER("port", struct config_peer_listen, port),
@@ -127,8 +109,8 @@ static const cyaml_schema_field_t channel_fields[] = {
 ENTRY(channel_entry, struct config_channel, channel_fields);
 
 static const cyaml_schema_field_t transport_fields[] = {
-    CYAML_FIELD_MAPPING("ospf-api", CYAML_FLAG_DEFAULT, struct config_transport, ospf_api, listen_fields),
-    CYAML_FIELD_MAPPING("pcep", CYAML_FLAG_DEFAULT, struct config_transport, pcep, listen_fields),
+    CYAML_FIELD_MAPPING("ospf-api", CYAML_FLAG_DEFAULT, struct config_transport, ospf_api, config_endpoint_fields),
+    CYAML_FIELD_MAPPING("pcep", CYAML_FLAG_DEFAULT, struct config_transport, pcep, config_endpoint_fields),
     CYAML_FIELD_ENUM("keep-channels", CYAML_FLAG_OPTIONAL | CYAML_FLAG_STRICT, struct config_transport, keep_channels,
                      bool_words, ARRAY_LEN(bool_words)),
     CYAML_FIELD_END};
@@ -150,13 +132,12 @@ static const cyaml_schema_value_t ovsdb_entry = {CYAML_VALUE_STRING(CYAML_FLAG_P
 
 static const cyaml_schema_field_t document_fields[] = {
     NAME("dc", struct document, config.dc),
-    GROUP("rest", CYAML_FLAG_DEFAULT, config.rest, listen_fields),
+    GROUP("rest", CYAML_FLAG_DEFAULT, config.rest, config_endpoint_fields),
     GROUP("peer", CYAML_FLAG_DEFAULT, config.peer, peer_listen_fields),
-    GROUP("openflow", CYAML_FLAG_DEFAULT, config.openflow, listen_fields),
+    GROUP("openflow", CYAML_FLAG_DEFAULT, config.openflow, config_endpoint_fields),
     LIST("ovsdb", CYAML_FLAG_DEFAULT, config.ovsdb, ovsdb_entry, 1),
     TEXT("store", struct document, config.store),
-    CYAML_FIELD_ENUM_PTR("log-level", CYAML_FLAG_OPTIONAL | CYAML_FLAG_STRICT, struct document, log_level,
-                         log_level_words, ARRAY_LEN(log_level_words)),
+    LOG_LEVEL_OPTIONAL("log-level", struct document, log_level),
     LIST("servers", CYAML_FLAG_OPTIONAL, config.servers, server_entry, 0),
     GROUP("routes", CYAML_FLAG_DEFAULT, config.routes, routes_fields),
     LIST("peers", CYAML_FLAG_OPTIONAL, config.peers, peer_entry, 0),
@@ -173,26 +154,22 @@ static const cyaml_schema_field_t document_fields[] = {
 static const cyaml_schema_value_t document_schema = {
     CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct document, document_fields)};
 
-static uint32_t given_or(const uint32_t *given, uint32_t otherwise)
-{
-    return given ? *given : otherwise;
-}
-
 /* The defaults are the values of docs/scgd.example.yaml. */
-static void take_over(struct document *document)
+static void take_over(void *loaded)
 {
+    struct document *document = loaded;
     struct config *config = &document->config;
 
     config->log_level = document->log_level ? *document->log_level : LOG_INFO;
     config->vlan_first = document->vlans.first;
     config->vlan_last = document->vlans.last;
-    config->limits.migrations = given_or(document->limits.migrations, 8);
-    config->limits.vms_per_order = given_or(document->limits.vms_per_order, 16);
-    config->limits.transfers = given_or(document->limits.transfers, 2);
-    config->limits.message_bytes = given_or(document->limits.message_bytes, 1048576);
-    config->timeouts.peer = given_or(document->timeouts.peer, 30);
-    config->timeouts.transfer = given_or(document->timeouts.transfer, 600);
-    config->timeouts.switch_ = given_or(document->timeouts.switch_, 10);
+    config->limits.migrations = config_given_or(document->limits.migrations, 8);
+    config->limits.vms_per_order = config_given_or(document->limits.vms_per_order, 16);
+    config->limits.transfers = config_given_or(document->limits.transfers, 2);
+    config->limits.message_bytes = config_given_or(document->limits.message_bytes, 1048576);
+    config->timeouts.peer = config_given_or(document->timeouts.peer, 30);
+    config->timeouts.transfer = config_given_or(document->timeouts.transfer, 600);
+    config->timeouts.switch_ = config_given_or(document->timeouts.switch_, 10);
     for (unsigned i = 0; i < config->edges_count; i++) {
         if (config->edges[i].role == EDGE_INTER_DC && config->edges[i].migration_mbps == 0)
             config->edges[i].migration_mbps = 1000;
@@ -210,19 +187,7 @@ static void take_over(struct document *document)
 
 struct config *config_load(const char *path, struct err *err)
 {
-    void *data;
-
-    if (config_yaml_load(path, &document_schema, &data, err) < 0)
-        return NULL;
-
-    struct document *document = data;
-    take_over(document);
-    if (config_check(&document->config, err) < 0) {
-        err_prefix(err, "%s", path);
-        config_free(&document->config);
-        return NULL;
-    }
-    return &document->config;
+    return config_yaml_load_checked(path, &document_schema, take_over, config_check, err);
 }
 
 void config_free(struct config *config)

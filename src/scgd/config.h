@@ -10,12 +10,8 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "config/types.h"
 #include "model/addr.h"
-
-struct config_listen {
-    char *address;
-    uint16_t port;
-};
 
 struct config_peer_listen {
     char *address;
@@ -71,16 +67,16 @@ struct config_channel {
 };
 
 struct config_transport {
-    struct config_listen ospf_api; /* of the ospfd beside the gateway */
-    struct config_listen pcep;     /* where ingress nodes connect to */
-    bool keep_channels;            /* what was set up for a migration stays for the next one */
+    struct config_endpoint ospf_api; /* of the ospfd beside the gateway */
+    struct config_endpoint pcep;     /* where ingress nodes connect to */
+    bool keep_channels;              /* what was set up for a migration stays for the next one */
 };
 
 struct config {
     char *dc;
-    struct config_listen rest;
+    struct config_endpoint rest;
     struct config_peer_listen peer;
-    struct config_listen openflow;
+    struct config_endpoint openflow;
     char **ovsdb;
     unsigned ovsdb_count;
     char *store;

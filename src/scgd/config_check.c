@@ -41,26 +41,23 @@ static void check_listeners(struct check *c)
 {
     const struct config *config = c->config;
     const struct {
-        const char *name, *address;
-        uint16_t port;
+        const char *name;
+        struct config_endpoint at;
     } listeners[] = {
-        {"rest", config->rest.address, config->rest.port},
-        {"peer", config->peer.address, config->peer.port},
-        {"openflow", config->openflow.address, config->openflow.port},
-        {"transport.pcep", config->transport ? config->transport->pcep.address : NULL,
-         config->transport ? config->transport->pcep.port : 0},
+        {"rest", config->rest},
+        {"peer", {config->peer.address, config->peer.port}},
+        {"openflow", config->openflow},
+        {"transport.pcep", config->transport ? config->transport->pcep : (struct config_endpoint) {0}},
     };
-    struct path path;
 
-    for (unsigned i = 0; i < ARRAY_LEN(listeners) && listeners[i].address; i++) {
-        snprintf(path.text, sizeof path.text, "%s.address", listeners[i].name);
-        check_ip(c, path.text, listeners[i].address);
-        snprintf(path.text, sizeof path.text, "%s.port", listeners[i].name);
-        check_port(c, path.text, listeners[i].port);
+    for (unsigned i = 0; i < ARRAY_LEN(listeners) && listeners[i].at.address; i++) {
+        const struct config_endpoint *at = &listeners[i].at;
+
+        check_endpoint(c, listeners[i].name, at);
         for (unsigned j = 0; j < i; j++)
-            if (listeners[i].port == listeners[j].port && strcmp(listeners[i].address, listeners[j].address) == 0)
-                refuse(c, path.text, "%u on %s is what %s listens on already", listeners[i].port, listeners[i].address,
-                       listeners[j].name);
+            if (at->port == listeners[j].at.port && strcmp(at->address, listeners[j].at.address) == 0)
+                refuse(c, path_in(listeners[i].name, "port").text, "%u on %s is what %s listens on already", at->port,
+                       at->address, listeners[j].name);
     }
     check_file(c, "peer.ca", config->peer.ca);
     check_file(c, "peer.certificate", config->peer.certificate);
@@ -88,12 +85,8 @@ static void check_servers(struct check *c)
 
     for (unsigned i = 0; i < c->config->servers_count; i++) {
         for (unsigned j = 0; j < i; j++) {
-            if (strcmp(servers[i].name, servers[j].name) == 0)
-                refuse(c, path_of("servers", i, "name").text, "\"%s\" is the name of servers[%u] already",
-                       servers[i].name, j);
-            if (strcmp(servers[i].uri, servers[j].uri) == 0)
-                refuse(c, path_of("servers", i, "uri").text, "\"%s\" is the uri of servers[%u] already", servers[i].uri,
-                       j);
+            check_unlike(c, "servers", i, j, "name", servers[i].name, servers[j].name);
+            check_unlike(c, "servers", i, j, "uri", servers[i].uri, servers[j].uri);
         }
         check_uri(c, path_of("servers", i, "uri").text, servers[i].uri);
         check_uri(c, path_of("servers", i, "migration-uri").text, servers[i].migration_uri);
@@ -123,8 +116,7 @@ static void check_peers(struct check *c)
         if (strcmp(peers[i].dc, c->config->dc) == 0)
             refuse(c, path_of("peers", i, "dc").text, "\"%s\" is this data center itself", peers[i].dc);
         for (unsigned j = 0; j < i; j++) {
-            if (strcmp(peers[i].dc, peers[j].dc) == 0)
-                refuse(c, path_of("peers", i, "dc").text, "\"%s\" is the dc of peers[%u] already", peers[i].dc, j);
+            check_unlike(c, "peers", i, j, "dc", peers[i].dc, peers[j].dc);
             if (strcmp(peers[i].address, peers[j].address) == 0 && peers[i].port == peers[j].port)
                 refuse(c, path_of("peers", i, "address").text, "\"%s\" port %u is that of peers[%u] already",
                        peers[i].address, peers[i].port, j);
@@ -169,9 +161,7 @@ static void check_segments(struct check *c)
             uint8_t shorter = segments[i].length < segments[j].length ? segments[i].length : segments[j].length;
             struct prefix wider = prefix_of(&segments[i].gateway_ip, shorter);
 
-            if (strcmp(segments[i].name, segments[j].name) == 0)
-                refuse(c, path_of("segments", i, "name").text, "\"%s\" is the name of segments[%u] already",
-                       segments[i].name, j);
+            check_unlike(c, "segments", i, j, "name", segments[i].name, segments[j].name);
             if (prefix_contains(&wider, &segments[j].gateway_ip))
                 refuse(c, path_of("segments", i, "gateway").text, "\"%s\" overlaps \"%s\" of segments[%u]",
                        segments[i].gateway, segments[j].gateway, j);
@@ -183,10 +173,7 @@ static void check_vlans(struct check *c)
 {
     const struct config *config = c->config;
 
-    check_range(c, "vlans.first", config->vlan_first, 1, 4094);
-    check_range(c, "vlans.last", config->vlan_last, 1, 4094);
-    if (config->vlan_first > config->vlan_last)
-        refuse(c, "vlans.last", "%u is less than vlans.first, which is %u", config->vlan_last, config->vlan_first);
+    check_first_last(c, "vlans", config->vlan_first, config->vlan_last, 1, 4094);
 }
 
 /* The members that an edge has if and only if it leads to the IP network. */
@@ -255,9 +242,8 @@ static void check_edges(struct check *c)
             if (edges[i].role == edges[j].role)
                 refuse(c, path_of("edges", i, "switch").text, "\"%s\" has this role in edges[%u] already",
                        edges[i].switch_name, j);
-            if (edges[i].uplink_port && edges[j].uplink_port && strcmp(edges[i].uplink_port, edges[j].uplink_port) == 0)
-                refuse(c, path_of("edges", i, "uplink-port").text, "\"%s\" is the uplink-port of edges[%u] already",
-                       edges[i].uplink_port, j);
+            if (edges[i].uplink_port && edges[j].uplink_port)
+                check_unlike(c, "edges", i, j, "uplink-port", edges[i].uplink_port, edges[j].uplink_port);
         }
         check_router(c, i, &edges[i]);
         check_transport_edge(c, i, &edges[i]);
@@ -293,9 +279,7 @@ static void check_channels(struct check *c)
 
     for (unsigned i = 0; i < c->config->channels_count; i++) {
         for (unsigned j = 0; j < i; j++)
-            if (strcmp(channels[i].name, channels[j].name) == 0)
-                refuse(c, path_of("channels", i, "name").text, "\"%s\" is the name of channels[%u] already",
-                       channels[i].name, j);
+            check_unlike(c, "channels", i, j, "name", channels[i].name, channels[j].name);
         if (!has_peer(c->config, channels[i].peer))
             refuse(c, path_of("channels", i, "peer").text, "\"%s\" is not the dc of any of the peers",
                    channels[i].peer);
@@ -313,8 +297,7 @@ static void check_transport(struct check *c)
 
     if (!transport)
         return;
-    check_ip(c, "transport.ospf-api.address", transport->ospf_api.address);
-    check_port(c, "transport.ospf-api.port", transport->ospf_api.port);
+    check_endpoint(c, "transport.ospf-api", &transport->ospf_api);
 }
 
 static void check_limits(struct check *c)
