@@ -26,6 +26,7 @@ struct given_timeouts {
 struct document {
     struct config config;
     enum log_level *log_level;
+    enum config_mode *mode;
     struct vlan_range vlans;
     struct given_limits limits;
     struct given_timeouts timeouts;
@@ -39,6 +40,7 @@ struct document {
 
 /* libcyaml's own booleans take any word that it does not know for true. */
 static const cyaml_strval_t bool_words[] = {{"false", false}, {"true", true}};
+static const cyaml_strval_t mode_words[] = {{"ethernet", MODE_ETHERNET}, {"vpls", MODE_VPLS}};
 static const cyaml_strval_t role_words[] = {{"ip", EDGE_IP}, {"inter-dc", EDGE_INTER_DC}};
 
 /* A row for each key. */
@@ -84,6 +86,19 @@ ENTRY(segment_entry, struct config_segment, segment_fields);
 static const cyaml_schema_field_t vlan_fields[] = {
     NUMBER("first", struct vlan_range, first),
     NUMBER("last", struct vlan_range, last),
+    CYAML_FIELD_END};
+
+static const cyaml_schema_field_t metric_fields[] = {
+    NAME("from", struct config_link_metric, from),
+    NAME("to", struct config_link_metric, to),
+    NUMBER("metric", struct config_link_metric, metric),
+    CYAML_FIELD_END};
+ENTRY(metric_entry, struct config_link_metric, metric_fields);
+
+static const cyaml_schema_field_t vpls_fields[] = {
+    CYAML_FIELD_MAPPING("labels", CYAML_FLAG_DEFAULT, struct config_vpls, labels, config_range_fields),
+    CYAML_FIELD_SEQUENCE("metrics", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct config_vpls, metrics,
+                         &metric_entry, 0, LIST_MAX),
     CYAML_FIELD_END};
 
 static const cyaml_schema_field_t edge_fields[] = {
@@ -142,6 +157,9 @@ static const cyaml_schema_field_t document_fields[] = {
     GROUP("routes", CYAML_FLAG_DEFAULT, config.routes, routes_fields),
     LIST("peers", CYAML_FLAG_OPTIONAL, config.peers, peer_entry, 0),
     LIST("segments", CYAML_FLAG_OPTIONAL, config.segments, segment_entry, 0),
+    CYAML_FIELD_ENUM_PTR("mode", CYAML_FLAG_OPTIONAL | CYAML_FLAG_STRICT, struct document, mode, mode_words,
+                         ARRAY_LEN(mode_words)),
+    CYAML_FIELD_MAPPING_PTR("vpls", CYAML_FLAG_OPTIONAL, struct document, config.vpls, vpls_fields),
     GROUP("vlans", CYAML_FLAG_DEFAULT, vlans, vlan_fields),
     LIST("edges", CYAML_FLAG_OPTIONAL, config.edges, edge_entry, 0),
     LIST("channels", CYAML_FLAG_OPTIONAL, config.channels, channel_entry, 0),
@@ -161,6 +179,7 @@ static void take_over(void *loaded)
     struct config *config = &document->config;
 
     config->log_level = document->log_level ? *document->log_level : LOG_INFO;
+    config->mode = document->mode ? *document->mode : MODE_ETHERNET;
     config->vlan_first = document->vlans.first;
     config->vlan_last = document->vlans.last;
     config->limits.migrations = config_given_or(document->limits.migrations, 8);

@@ -66,6 +66,21 @@ struct config_channel {
     uint32_t bandwidth_mbps;
 };
 
+/* How the fabric carries segments between ToRs and the PE. */
+enum config_mode { MODE_ETHERNET, MODE_VPLS };
+
+/* What a link of the fabric costs, each direction; 1 for those that are not named. */
+struct config_link_metric {
+    char *from, *to; /* switches */
+    uint32_t metric;
+};
+
+struct config_vpls {
+    struct config_range labels; /* that switches may be given */
+    struct config_link_metric *metrics;
+    unsigned metrics_count;
+};
+
 struct config_transport {
     struct config_endpoint ospf_api; /* of the ospfd beside the gateway */
     struct config_endpoint pcep;     /* where ingress nodes connect to */
@@ -89,6 +104,8 @@ struct config {
     struct config_segment *segments;
     unsigned segments_count;
     uint16_t vlan_first, vlan_last;
+    enum config_mode mode;
+    struct config_vpls *vpls; /* null without MODE_VPLS */
     struct config_edge *edges;
     unsigned edges_count;
     struct config_channel *channels;

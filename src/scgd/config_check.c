@@ -176,6 +176,42 @@ static void check_vlans(struct check *c)
     check_first_last(c, "vlans", config->vlan_first, config->vlan_last, 1, 4094);
 }
 
+static void check_metrics(struct check *c)
+{
+    const struct config_link_metric *metrics = c->config->vpls->metrics;
+
+    for (unsigned i = 0; i < c->config->vpls->metrics_count; i++) {
+        check_range(c, path_of("vpls.metrics", i, "metric").text, metrics[i].metric, 1, 65535);
+        if (strcmp(metrics[i].from, metrics[i].to) == 0)
+            refuse(c, path_of("vpls.metrics", i, "to").text, "\"%s\" is the switch at the other end, too",
+                   metrics[i].to);
+        for (unsigned j = 0; j < i; j++)
+            if ((strcmp(metrics[i].from, metrics[j].from) == 0 && strcmp(metrics[i].to, metrics[j].to) == 0) ||
+                (strcmp(metrics[i].from, metrics[j].to) == 0 && strcmp(metrics[i].to, metrics[j].from) == 0))
+                refuse(c, path_of("vpls.metrics", i, "to").text,
+                       "the metric between \"%s\" and \"%s\" is that of vpls.metrics[%u] already", metrics[i].from,
+                       metrics[i].to, j);
+    }
+}
+
+static void check_mode(struct check *c)
+{
+    const struct config_vpls *vpls = c->config->vpls;
+
+    if (c->config->mode == MODE_VPLS && !vpls)
+        refuse(c, "vpls", "this section is missing, and 'mode: vpls' needs it, for the labels");
+    if (c->config->mode != MODE_VPLS && vpls)
+        refuse(c, "vpls", "this section is of no use without 'mode: vpls'");
+    if (c->status || !vpls)
+        return;
+    check_range(c, "vpls.labels.first", vpls->labels.first, 16, 1048575); /* RFC 3032 §2.1 */
+    check_range(c, "vpls.labels.last", vpls->labels.last, 16, 1048575);
+    if (vpls->labels.first > vpls->labels.last)
+        refuse(c, "vpls.labels.last", "%u is less than vpls.labels.first, which is %u", vpls->labels.last,
+               vpls->labels.first);
+    check_metrics(c);
+}
+
 /* The members that an edge has if and only if it leads to the IP network. */
 static void check_router(struct check *c, unsigned index, struct config_edge *edge)
 {
@@ -326,6 +362,7 @@ int config_check(struct config *config, struct err *err)
     check_peers(&c);
     check_segments(&c);
     check_vlans(&c);
+    check_mode(&c);
     check_edges(&c);
     check_channels(&c);
     check_transport(&c);

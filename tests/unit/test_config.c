@@ -125,6 +125,13 @@ static void test_every_member_is_loaded(void **state)
     assert_string_equal(c->transport->pcep.address, "10.255.0.1");
     assert_int_equal(c->transport->pcep.port, 4189);
     assert_true(c->transport->keep_channels);
+    assert_int_equal(c->mode, MODE_VPLS);
+    assert_int_equal(c->vpls->labels.first, 16);
+    assert_int_equal(c->vpls->labels.last, 1015);
+    assert_int_equal(c->vpls->metrics_count, 2);
+    assert_string_equal(c->vpls->metrics[1].from, "p1");
+    assert_string_equal(c->vpls->metrics[1].to, "pe1");
+    assert_int_equal(c->vpls->metrics[1].metric, 2);
     assert_null(c->edges[1].router_port);
     assert_null(c->edges[1].router);
     assert_null(c->edges[1].next_hop);
@@ -165,6 +172,8 @@ static void test_what_is_omitted_gets_a_default(void **state)
     assert_int_equal(c->vlan_first, 1);
     assert_int_equal(c->vlan_last, 4094);
     assert_null(c->transport);
+    assert_int_equal(c->mode, MODE_ETHERNET);
+    assert_null(c->vpls);
     config_free(c);
     config_free(NULL);
 }
@@ -268,7 +277,7 @@ static const struct bad_edit {
     {"log-level: debug", "log-level: 1", "FILE:19:12: log-level: none of the words that are allowed here: 1"},
     {"role: inter-dc", "role: dc", "FILE:62:11: edges[1].role: none of the words that are allowed here: dc"},
     /* syntax */
-    {"dc: A\n", "dc: 'A\n", "FILE:90:1: not YAML: found unexpected end of stream"},
+    {"dc: A\n", "dc: 'A\n", "FILE:102:1: not YAML: found unexpected end of stream"},
     {"dc: A\n", "\tdc: A\n", "FILE:1:1: not YAML: found character that cannot start any token"},
     {"  switch: 8\n", "  switch: 8\n---\ndc: B\n", "FILE: only one document may stand in this file"},
     /* addresses */
@@ -393,6 +402,19 @@ static const struct bad_edit {
     {"transport-router-id: 10.253.0.13\n    transport-client: 2",
      "transport-router-id: 10.253.0.11\n    transport-client: 1",
      "FILE: edges[1].transport-client: 1 at 10.253.0.11 is that of edges[0] already"},
+    /* mode */
+    {"mode: vpls", "mode: mpls", "FILE:90:7: mode: none of the words that are allowed here: mpls"},
+    {"mode: vpls", "mode: ethernet", "FILE: vpls: this section is of no use without 'mode: vpls'"},
+    {"vpls:\n  labels:\n    first: 16\n    last: 1015\n  metrics:\n    - from: p1\n      to: p2\n      metric: 10\n"
+     "    - from: p1\n      to: pe1\n      metric: 2\n",
+     "", "FILE: vpls: this section is missing, and 'mode: vpls' needs it, for the labels"},
+    {"first: 16", "first: 15", "FILE: vpls.labels.first: 15 is not between 16 and 1048575"},
+    {"last: 1015", "last: 1048576", "FILE: vpls.labels.last: 1048576 is not between 16 and 1048575"},
+    {"first: 16", "first: 1016", "FILE: vpls.labels.last: 1015 is less than vpls.labels.first, which is 1016"},
+    {"metric: 2", "metric: 0", "FILE: vpls.metrics[1].metric: 0 is not between 1 and 65535"},
+    {"to: p2", "to: p1", "FILE: vpls.metrics[0].to: \"p1\" is the switch at the other end, too"},
+    {"from: p1\n      to: pe1", "from: p2\n      to: p1",
+     "FILE: vpls.metrics[1].to: the metric between \"p2\" and \"p1\" is that of vpls.metrics[0] already"},
     /* limits, timeouts */
     {"migrations: 3", "migrations: 0", "FILE: limits.migrations: 0 is not between 1 and 1000"},
     {"vms-per-order: 4", "vms-per-order: 1001", "FILE: limits.vms-per-order: 1001 is not between 1 and 1000"},
