@@ -40,6 +40,7 @@ class Lab:
         self.build = ROOT / "build"
         self.guest_cache = self.build / "guest"
         self.old_logs = self.dir.with_name(self.dir.name + "-log")
+        self.topology.set_modes((self.record() or {}).get("modes", {}))
 
     # -- paths
 

@@ -16,6 +16,7 @@ REST_PORT = 8080
 PEER_PORT = 8443
 PCEP_PORT = 4189
 OSPF_API_PORT = 2607
+LABELS = {"first": 100000, "last": 199999}      # of VPLS; a switch has its own
 HOME = "/run/scg"                       # of everything that belongs to a gateway, as the gateway sees it
 
 
@@ -78,6 +79,8 @@ def configuration(lab, dc, log_level):
     address = nodes[dc.gateway].management_address
     return {
         "dc": dc.name,
+        "mode": dc.mode,
+        **({"vpls": {"labels": LABELS}} if dc.mode == "vpls" else {}),
         "rest": {"address": address, "port": REST_PORT},
         "peer": {"address": address, "port": PEER_PORT, "ca": f"{HOME}/ca.pem",
                  "certificate": f"{HOME}/{dc.gateway}.pem", "key": f"{HOME}/{dc.gateway}.key"},

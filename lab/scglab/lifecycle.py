@@ -85,11 +85,13 @@ class Progress:
         print(f" {time.monotonic() - start:.1f} s", flush=True)
 
 
-def up(lab, with_scgd=True, with_guests=True, log_level="info"):
+def up(lab, modes=None, with_scgd=True, with_guests=True, log_level="info"):
+    """`modes`: of the data centers' fabrics, by name; None: as they are, and Ethernet in a lab that is not up."""
     with locked(lab):
         record = lab.record()
         if record:
-            return already_up(lab, record, with_scgd)
+            return already_up(lab, record, modes, with_scgd)
+        lab.topology.set_modes(modes or {})
         taken = wiring.existing(lab)
         if taken:
             lab.dir.rmdir()
@@ -100,7 +102,8 @@ def up(lab, with_scgd=True, with_guests=True, log_level="info"):
             lab.dir.rmdir()
             raise LabError("not built: " + ", ".join(gateway.missing_programs(lab)),
                            fix="`make`, or `lab up --no-scgd` for a lab without gateways")
-        lab.save_record(state="starting", prefix=lab.prefix, scgd=with_scgd, guests=with_guests,
+        lab.save_record(state="starting", prefix=lab.prefix, modes=lab.topology.modes(), scgd=with_scgd,
+                        guests=with_guests,
                         programs=str(gateway.programs(lab)),
                         namespaces=[lab.namespace(name) for name in lab.topology.nodes])
         try:
@@ -146,8 +149,9 @@ def make(lab, with_scgd, with_guests, log_level):
     if with_guests:
         with progress.stage("guests defined and started"):
             servers.start_guests(lab)
-    with progress.stage("spanning trees settled"):
-        switches.wait_settled(lab)
+    if any(link.rstp for link in lab.topology.links):
+        with progress.stage("spanning trees settled"):
+            switches.wait_settled(lab)
     with progress.stage("transport networks known"):
         transport.wait_routed(lab)
     if with_scgd:
@@ -170,11 +174,16 @@ def make(lab, with_scgd, with_guests, log_level):
         routing.wait_established(lab, with_uplinks=with_scgd)
 
 
-def already_up(lab, record, with_scgd):
+def already_up(lab, record, modes, with_scgd):
     if record.get("state") != "up":
         raise LabError("a lab that did not come up entirely is here", where=str(lab.dir), fix="`lab down`, then up")
     if with_scgd and not record.get("scgd"):
         raise LabError("the lab is up, but without gateways", where=str(lab.dir), fix="`lab down`, then up")
+    if modes and modes != lab.topology.modes():
+        raise LabError("the lab is up, but " + ", ".join(f"data center {name} is in {mode} mode"
+                                                         for name, mode in lab.topology.modes().items()
+                                                         if mode != modes[name]),
+                       where=str(lab.dir), fix="`lab down`, then up")
     broken = status.broken(lab)
     if broken:
         raise LabError("the lab is up, but: " + "; ".join(broken), where=str(lab.dir),

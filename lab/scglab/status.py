@@ -14,9 +14,9 @@ def collect(lab):
     if not record:
         return {"state": "down", "directory": str(lab.dir)}
     existing = set(wiring.existing(lab))
-    result = {"state": record.get("state", "broken"), "directory": str(lab.dir), "prefix": lab.prefix, "nodes": {},
-              "daemons": [], "guests": {}, "bgp": {}, "ospf": {}, "switches": {}, "tree": {}, "circuits": {},
-              "lsps": {}}
+    result = {"state": record.get("state", "broken"), "directory": str(lab.dir), "prefix": lab.prefix,
+              "modes": lab.topology.modes(), "nodes": {}, "daemons": [], "guests": {}, "bgp": {}, "ospf": {},
+              "switches": {}, "tree": {}, "circuits": {}, "lsps": {}}
     for node in lab.topology.nodes.values():
         result["nodes"][node.name] = {
             "namespace": lab.namespace(node.name), "exists": lab.namespace(node.name) in existing, "role": node.role,
@@ -99,6 +99,7 @@ def show(lab, as_json=False):
     print(f"lab {facts['state']} in {facts['directory']}")
     if facts["state"] == "down":
         return 3
+    print("fabrics: " + ", ".join(f"{mode} in {name}" for name, mode in facts["modes"].items()))
     running, names = {}, {node.router_id: node.name for node in transport.speakers(lab)}
     for daemon in facts["daemons"]:
         running.setdefault(daemon["node"], []).append(

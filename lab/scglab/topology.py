@@ -8,6 +8,7 @@ import yaml
 
 from .errors import LabError
 
+MODES = ("ethernet", "vpls")
 ROLES = ("management", "user", "router", "gateway", "switches", "server", "transport")
 IFNAMSIZ = 15
 LABELS_PER_LINK = 1000
@@ -108,6 +109,7 @@ class Datacenter:
     servers: list
     route_peer: str
     edges: list
+    mode: str = MODES[0]                # how its fabric carries segments
 
     @property
     def migration_edge(self):
@@ -206,6 +208,30 @@ class Topology:
                     raise LabError(f"{end.interface} is twice in node {end.node}", where=self.path,
                                    fix="give the pair `names`")
                 seen.add((end.node, end.interface))
+
+    def set_modes(self, modes):
+        """Data center -> mode of its fabric. A VPLS fabric has no spanning tree: tunnels use all of its links."""
+        for name, mode in modes.items():
+            dc = self.datacenter(name)
+            dc.mode = mode
+            if mode == "vpls":
+                for bridge in self.bridges_of(dc.switches):
+                    bridge.rstp_priority = None
+                for link in self.links:
+                    link.rstp = link.rstp and link.ends[0].node != dc.switches
+
+    def modes(self):
+        return {dc.name: dc.mode for dc in self.datacenters.values()}
+
+    def read_modes(self, text):
+        """Data center -> mode, from "MODE", or one for each data center: "MODE,MODE"."""
+        words = text.split(",")
+        wrong = [word for word in words if word not in MODES]
+        if wrong or len(words) not in (1, len(self.datacenters)):
+            raise LabError(f"no mode {wrong[0] or '(nothing)'}" if wrong else f"{len(words)} modes in {text}",
+                           fix=f"use one of {', '.join(MODES)}, or one for each data center, "
+                               f"{','.join(self.datacenters)}: {','.join(MODES)}")
+        return dict(zip(self.datacenters, words * len(self.datacenters) if len(words) == 1 else words))
 
     def by_role(self, role):
         return [node for node in self.nodes.values() if node.role == role]
