@@ -10,19 +10,33 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from labtool import GATEWAYS, Capture, LabTool  # noqa: E402
+from labtool import ETHERNET, GATEWAYS, Capture, LabTool    # noqa: E402
 from moving import PCE_GONE, go_home            # noqa: E402
 from transport import EVERY_NODE, control       # noqa: E402
 
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "complaints(*patterns): warnings and errors that daemons may log in this test")
+    config.addinivalue_line("markers", "mode(reason, A=MODE, B=MODE): the modes of the fabrics that the test is about")
 
 
-def pytest_collection_modifyitems(items):
+def pytest_collection_modifyitems(config, items):
+    """SCG_LAB_MODE, which `lab up --mode` is given, chooses tests, too. Those that are about fabrics of another mode are
+    left out. So are, but in Ethernet mode, those that do not use the lab of the session: they are always the same."""
+    modes = LabTool().modes()
+    left_out = [item for item in items if not concerned(item, modes)]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
     if os.geteuid() != 0:
         for item in items:
             item.add_marker(pytest.mark.skip(reason="network namespaces need root"))
+
+
+def concerned(item, modes):
+    wanted = {dc: mode for mark in item.iter_markers("mode") for dc, mode in mark.kwargs.items()}
+    return all(modes[dc] == mode for dc, mode in wanted.items()) and \
+        ("lab" in item.fixturenames or set(modes.values()) == {ETHERNET})
 
 
 class Logs:
@@ -65,7 +79,8 @@ def lab():
     was_up = tool.status()["state"] == "up"
     try:
         tool.logs = Logs(tool, was_up)
-        tool.up(*([] if (tool.build / "scgd").exists() else ["--no-scgd"]))
+        mode = os.environ.get("SCG_LAB_MODE")
+        tool.up(*(["--mode", mode] if mode else []), *([] if (tool.build / "scgd").exists() else ["--no-scgd"]))
         yield tool
     finally:
         if not was_up:

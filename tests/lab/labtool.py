@@ -20,6 +20,7 @@ PROBE = ROOT / "lab" / "probe"
 FLOWS = ("ovs-ofctl", "-O", "OpenFlow13")
 GATEWAYS = {"A": ("scg-a", "10.255.0.1"), "B": ("scg-b", "10.255.0.2")}
 REST_PORT = 8080
+ETHERNET, VPLS = "ethernet", "vpls"     # modes of a fabric
 SERVERS = {"server-a": "10.255.0.11", "server-b": "10.255.0.12"}
 
 CLONE_NEWNET = 0x40000000
@@ -92,6 +93,14 @@ class LabTool:
         self.build = Path(os.environ.get("SCG_BUILD_DIR") or ROOT / "build")
         self.libvirts = {}
         self.daemons = None
+
+    def modes(self):
+        """Data center -> mode of its fabric, in the lab that is up, else in the one that SCG_LAB_MODE asks for."""
+        try:
+            return json.loads((self.directory / "lab.json").read_text(encoding="utf-8"))["modes"]
+        except (OSError, ValueError, KeyError):
+            words = os.environ.get("SCG_LAB_MODE", ETHERNET).split(",")
+            return dict(zip(GATEWAYS, words * len(GATEWAYS)))
 
     def command(self, *words):
         return [str(TOOL), *self.options, *map(str, words)]

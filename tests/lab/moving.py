@@ -14,7 +14,6 @@ from labtool import FLOWS, wait_until
 MACS = {"V1": "52:54:00:00:00:11", "V2": "52:54:00:00:00:12", "V3": "52:54:00:00:00:13"}
 ADDRESSES = {"V1": "10.100.0.11", "V2": "10.100.0.12", "V3": "10.100.0.13"}
 SWITCHES = {"A": ("tor-a", "pe1", "pe3", "p1", "p2", "p3"), "B": ("tor-b", "pe2", "pe4", "p5", "p6")}
-EDGES = {"dc-a": ("tor-a", "pe1", "pe3"), "dc-b": ("tor-b", "pe2", "pe4")}
 SERVERS = {"A": "server-a", "B": "server-b"}
 TORS = {"A": ("dc-a", "tor-a"), "B": ("dc-b", "tor-b")}
 INGRESSES = 4                           # pe1 to pe4 have a session with both gateways
@@ -53,29 +52,11 @@ def ofctl(lab, node, command, bridge, *words):
                           timeout=20).stdout
 
 
-def appctl(lab, node, command, *words):
-    """ovs-appctl of the node's ovs-vswitchd, without a process for each command: JSON-RPC."""
-    file = lab.directory / "nodes" / node / f"run/openvswitch/ovs-vswitchd.{lab.pid('ovs-vswitchd', node)}.ctl"
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
-        sock.settimeout(20)
-        sock.connect(str(file))
-        sock.sendall(json.dumps({"method": command, "params": words, "id": 0}).encode())
-        text = b""
-        while True:
-            text += sock.recv(1 << 16)
-            try:
-                answer = json.loads(text)
-                break
-            except ValueError:
-                continue
-    assert answer["error"] is None, answer["error"]
-    return answer["result"]
-
-
 def switch_state(lab):
-    """Flows and meters of the edges, without what counts packets and time. (P switches have a flow or two for good.)"""
+    """Flows and meters of all switches, without what counts packets and time."""
     found = {}
-    for node, bridges in EDGES.items():
+    for dc, bridges in SWITCHES.items():
+        node, _ = TORS[dc]
         for bridge in bridges:
             text = ofctl(lab, node, "dump-flows", bridge, "--no-stats")
             if bridge.startswith("tor"):
@@ -132,27 +113,6 @@ def of_guest(lines, name, cookie):
 def cookie_of(name):
     """Of a guest's flows: core/pipeline.h."""
     return 0x5c67_03 << 40 | int(MACS[name].replace(":", "")[2:], 16)
-
-
-def verdicts(lab, dc, name, packets):
-    """What the guest's ToR does with each packet, as Open vSwitch tells: "drop", or the DSCP that it passes with.
-
-    A packet is an ovs-ofctl match; those with the guest as destination come from the fabric, others from its server.
-    """
-    node, tor = TORS[dc]
-    port = re.search(r"^ +(\S+) +Root ", appctl(lab, node, "rstp/show", tor), re.MULTILINE)[1]
-    vlan = next(one["vlan"] for one in lab.get(dc, "/v1/segments")["segments"] if one["open"])
-    heads = {True: f"in_port={port},dl_vlan={vlan},dl_dst={MACS[name]}",
-             False: f"in_port={tor}-{SERVERS[dc]},dl_src={MACS[name]},dl_dst=02:5c:67:00:00:01"}
-    found = []
-    for packet in packets:
-        head = heads["nw_dst=" + ADDRESSES[name] in packet]
-        text = appctl(lab, node, "ofproto/trace", tor, f"{head},{packet}")
-        actions = re.search(r"^Datapath actions: (.*)$", text, re.MULTILINE)[1]
-        tos = re.search(r"set\(ipv4\([^)]*tos=(\w+)/", actions)
-        passes = re.search(r"(^|,)\d+$", actions)
-        found.append(f"dscp {int(tos[1], 16) >> 2 if tos else 0}" if passes else "drop")
-    return found
 
 
 # -- guests, policies

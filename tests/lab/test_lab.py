@@ -8,9 +8,11 @@ import subprocess
 import pytest
 import yaml
 import transport
-from labtool import FLOWS, PROBE, ROOT, wait_until
+from labtool import ETHERNET, FLOWS, GATEWAYS, PROBE, ROOT, VPLS, wait_until
+from moving import SWITCHES, TORS
 
-EDGES = {"tor-a", "pe1", "pe3", "tor-b", "pe2", "pe4"}
+EDGES = {"A": ("tor-a", "pe1", "pe3"), "B": ("tor-b", "pe2", "pe4")}
+SPANNING_TREE = "only the fabric of Ethernet mode has a spanning tree"
 
 
 def test_up_twice(lab):
@@ -88,8 +90,10 @@ def shape(value):
 def test_gateway_configuration_is_as_documented(lab):
     with open(ROOT / "docs" / "scgd.example.yaml", encoding="utf-8") as file:
         wanted = yaml.safe_load(file)
-    for node in ("scg-a", "scg-b"):
-        assert shape(yaml.safe_load(lab.exec(node, "cat", "/run/scg/scgd.yaml"))) == shape(wanted)
+    labels = {"labels": {"first": None, "last": None}}      # a comment in the example
+    for dc, (node, _) in GATEWAYS.items():
+        assert shape(yaml.safe_load(lab.exec(node, "cat", "/run/scg/scgd.yaml"))) == \
+            {**shape(wanted), **({"vpls": labels} if lab.modes()[dc] == VPLS else {})}
 
 
 def test_gateway_certificates(lab):
@@ -98,13 +102,43 @@ def test_gateway_certificates(lab):
             lab.exec(node, "openssl", "verify", "-CAfile", "/run/scg/ca.pem", *check, f"/run/scg/{node}.pem")
 
 
-def test_edges_are_leaves(lab):
+@pytest.mark.parametrize("dc", [pytest.param(dc, marks=pytest.mark.mode(SPANNING_TREE, **{dc: ETHERNET}))
+                                for dc in EDGES])
+def test_edges_are_leaves(lab, dc):
     """One root port and no designated port on each edge, and a spare link for each edge that has two."""
     tree = lab.status()["tree"]
-    for edge in EDGES:
+    for edge in EDGES[dc]:
         roles = sorted(port["role"] for name, port in tree.items()
                        if name.startswith(edge + "-") and name.removeprefix(edge + "-").startswith("p"))
         assert roles in (["Root"], ["Alternate", "Root"]), edge
+
+
+@pytest.mark.parametrize("dc", [pytest.param(dc, marks=pytest.mark.mode("tunnels use all links", **{dc: VPLS}))
+                                for dc in EDGES])
+def test_fabric_without_spanning_tree(lab, dc):
+    node, bridges = TORS[dc][0], SWITCHES[dc]
+    assert {lab.exec(node, "ovs-vsctl", "get", "Bridge", bridge, "rstp_enable").strip() for bridge in bridges} == \
+        {"false"}
+    assert not any(name.startswith(tuple(bridge + "-" for bridge in bridges)) for name in lab.status()["tree"])
+
+
+@pytest.mark.parametrize("mode, complaint", [
+    ("mpls", "no mode mpls"), ("ethernet,mpls", "no mode mpls"), ("", "no mode (nothing)"),
+    ("vpls,vpls,vpls", "3 modes in vpls,vpls,vpls"),
+])
+def test_mode_that_there_is_not(spare_lab, mode, complaint):
+    done = spare_lab.run("up", "--mode", mode, check=False)
+    assert done.returncode == 1 and complaint in done.stderr and "one of ethernet, vpls" in done.stderr
+    assert spare_lab.leftovers() == []
+
+
+def test_mode_of_a_lab_that_is_up(lab):
+    modes = lab.modes()
+    assert lab.status()["modes"] == modes
+    assert "fabrics: " + ", ".join(f"{mode} in {dc}" for dc, mode in modes.items()) in lab.run("status").stdout
+    other = VPLS if modes["B"] == ETHERNET else ETHERNET
+    done = lab.run("up", "--mode", f"{modes['A']},{other}", check=False)
+    assert done.returncode == 1 and f"data center B is in {modes['B']} mode" in done.stderr
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,8 @@ import pytest
 from labtool import FLOWS, wait_until
 from moving import (ADDRESSES, FORBIDDEN_TCP, FORBIDDEN_UDP, POLICIES, TORS, Knocker, Order, cookie_of,
                     delete_policy, difference, go_home, inet_route, of_guest, policies_differ, policy_flows,
-                    reachable, runs_at, stored_policies, switch_state, verdicts)
+                    reachable, runs_at, stored_policies, switch_state)
+from packets import verdicts
 
 PE_ROUTER = {"A": "192.0.2.2", "B": "192.0.2.6"}
 
@@ -130,7 +131,7 @@ def double(lab, tmp_path_factory):
 
 
 @pytest.fixture(params=["single", "double"])
-def moved(request):
+def moved(lab, request):
     return request.getfixturevalue(request.param)
 
 
@@ -214,7 +215,7 @@ def test_policy_that_stood_on_the_switch_only_moves(double, lab, tmp_path):
 
 
 def test_switches_treat_packets_alike(moved):
-    """Said by Open vSwitch, not by our own reading of flows."""
+    """Said by what becomes of packets, not by our own reading of flows."""
     for name in moved.names:
         seen = dict(zip(sample_packets(name), moved.before.verdicts[name]))
         assert {"drop", "dscp 0", "dscp 46"} == set(seen.values())

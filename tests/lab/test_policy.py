@@ -8,7 +8,8 @@ import pytest
 import yaml
 from labtool import wait_until
 from moving import (ADDRESSES, POLICIES, SWITCH_GONE, Knocker, delete_policy, difference, policy_flows, put_policy,
-                    stored_policies, switch_state, verdicts, wait_ready, wait_same_switches)
+                    stored_policies, switch_state, wait_ready, wait_same_switches)
+from packets import verdicts
 
 
 def knocked(lab, name):
@@ -52,7 +53,7 @@ def test_what_a_guest_may_send(home):
 
 
 def test_marks_and_edges(home):
-    """Said by Open vSwitch: DSCP, prefix and port range end where the policy says."""
+    """Said by what becomes of packets: DSCP, prefix and port range end where the policy says."""
     to = "nw_dst=" + ADDRESSES["V2"]
     wanted = {f"tcp,nw_src=198.51.100.0,{to},tcp_dst=80": "dscp 46",
               f"tcp,nw_src=198.51.100.255,{to},tcp_dst=80": "dscp 46",
