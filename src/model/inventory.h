@@ -13,6 +13,9 @@
 #define UUID_SIZE 16
 #define UUID_TEXT_SIZE 37
 #define VM_NICS_MAX 8
+#define MTU_ETHERNET 1500 /* bytes; of an interface that says nothing else */
+#define MTU_MIN 68        /* RFC 791 section 3.2 */
+#define MTU_MAX 65535
 
 enum vm_state {
     VM_SHUT_OFF,
@@ -25,6 +28,7 @@ enum vm_state {
 struct vm_nic {
     struct mac mac;
     struct ip ip; /* family IP_NONE: not known */
+    uint32_t mtu; /* bytes of IP packet, MTU_MIN..MTU_MAX */
 };
 
 struct vm {
@@ -53,6 +57,7 @@ struct switch_port {
     bool up;
     bool fabric; /* leads to another switch of the DC: it takes part in the spanning tree (OVSDB Bridge rstp_enable, and
                   * not Port other_config:rstp-enable=false) */
+    uint32_t mtu; /* bytes after the Ethernet header and a VLAN tag; 0: OVSDB has not told it */
 };
 
 struct switch_info {

@@ -80,7 +80,7 @@ static json_t *nics_to_json(const struct migration_vm *vm)
     char mac[MAC_TEXT_SIZE], ip[IP_TEXT_SIZE];
 
     for (unsigned i = 0; i < vm->n_nics; i++) {
-        json_t *nic = json_pack("{s:s}", "mac", mac_format(&vm->nics[i].mac, mac));
+        json_t *nic = json_pack("{s:s, s:i}", "mac", mac_format(&vm->nics[i].mac, mac), "mtu", (int) vm->nics[i].mtu);
 
         if (vm->nics[i].ip.family != IP_NONE)
             json_object_set_new(nic, "address", json_string(ip_format(&vm->nics[i].ip, ip)));
@@ -153,6 +153,7 @@ static void read_nics(struct json_reader *r, struct migration_vm *vm)
         struct json_reader nic = json_reader_init(json_array_get(array, i), path, r->err);
         const char *mac = json_get_string(&nic, "mac"), *ip = json_opt_string(&nic, "address", "");
 
+        vm->nics[i].mtu = (uint32_t) json_opt_int(&nic, "mtu", MTU_MIN, MTU_MAX, MTU_ETHERNET);
         if (!nic.status && mac_parse(mac, &vm->nics[i].mac) < 0)
             json_fail(&nic, "mac", "'%s' is not a MAC address", mac);
         if (!nic.status && *ip && ip_parse(ip, &vm->nics[i].ip) < 0)

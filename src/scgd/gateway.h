@@ -13,6 +13,7 @@
  *   migrations.c  orders and their sagas: notes to the journal, actions to steps
  *   steps.c       apply, confirm and undo of the source's steps
  *   steps_target.c  of the target's
+ *   admission.c   whether this DC can take what an order brings
  *   views.c, views_plan.c, views_transport.c    the gateway as JSON
  *   backend.c, backend_transport.c    north/backend.h on top of all this */
 #ifndef SCGD_GATEWAY_H
@@ -324,6 +325,11 @@ void source_abort_transfer(struct gateway *gateway, struct migration *migration,
 void target_apply(struct gateway *gateway, struct migration *migration, unsigned step, unsigned serial);
 void target_confirm(struct gateway *gateway, struct migration *migration, unsigned step, unsigned serial);
 void target_undo(struct gateway *gateway, struct migration *migration, unsigned step, unsigned serial);
+/* Whether this data center can take the VMs of an order, which 'migration' carries out (null: nobody yet): server,
+ * switches, names and addresses that clash, generations, MTU, memory, users. Changes nothing. 0, or an error that says
+ * what does not fit. */
+int admission_check(const struct gateway *gateway, const struct order *order, const struct migration *migration,
+                    struct err *err);
 /* The VM as the network of this gateway serves it; its policy is borrowed from the order. */
 struct tenant tenant_of_order(const struct order *order, unsigned vm);
 /* The ways between servers that an order needs at this gateway: 'channels' has room for one a VM; returns how many. */

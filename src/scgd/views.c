@@ -18,8 +18,8 @@ static json_t *view_vm(const struct gateway *gateway, const struct vm *vm)
 
     uuid_format(vm->uuid, uuid);
     for (unsigned i = 0; i < vm->n_nics; i++)
-        json_array_append_new(nics, json_pack("{s:s, s:s}", "mac", mac_format(&vm->nics[i].mac, mac), "address",
-                                              ip_format(&vm->nics[i].ip, ip)));
+        json_array_append_new(nics, json_pack("{s:s, s:s, s:i}", "mac", mac_format(&vm->nics[i].mac, mac), "address",
+                                              ip_format(&vm->nics[i].ip, ip), "mtu", (int) vm->nics[i].mtu));
     store_location_get(gateway->store, vm->uuid, &location, NULL);
     json_t *json = json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:o, s:s, s:b, s:I}", "name", vm->name, "uuid", uuid,
                              "server", vm->server, "state", vm_state_name(vm->state), "segment", vm->segment,
@@ -46,6 +46,16 @@ static json_t *view_server(const struct gateway *gateway, const struct server *s
                      (int) server->cpus, "vms", (int) vms, "tor", tor ? tor->name : "");
 }
 
+static json_t *view_port(const struct switch_port *port)
+{
+    json_t *json = json_pack("{s:I, s:s, s:b, s:b}", "number", (json_int_t) port->number, "name", port->name, "up",
+                             port->up, "fabric", port->fabric);
+
+    if (port->mtu)
+        json_object_set_new(json, "mtu", json_integer(port->mtu));
+    return json;
+}
+
 static json_t *view_switch(const struct gateway *gateway, const struct switch_info *sw)
 {
     char dpid[20];
@@ -54,9 +64,7 @@ static json_t *view_switch(const struct gateway *gateway, const struct switch_in
     snprintf(dpid, sizeof dpid, "%016llx", (unsigned long long) sw->dpid);
     for (size_t i = 0; i < sw->n_ports; i++) {
         if (sw->ports[i].number < PORT_MAX)
-            json_array_append_new(ports,
-                                  json_pack("{s:I, s:s, s:b, s:b}", "number", (json_int_t) sw->ports[i].number, "name",
-                                            sw->ports[i].name, "up", sw->ports[i].up, "fabric", sw->ports[i].fabric));
+            json_array_append_new(ports, view_port(&sw->ports[i]));
     }
     return json_pack("{s:s, s:s, s:b, s:s, s:o}", "name", sw->name, "dpid", dpid, "up", sw->up, "role",
                      switch_role_name(network_switch_role(gateway, sw)), "ports", ports);

@@ -92,6 +92,23 @@ static int parse_memory(const xmlNode *domain, struct vm *vm, struct err *err)
     return 0;
 }
 
+/* libvirt writes <mtu> only if somebody chose one. */
+static int parse_mtu(const xmlNode *interface, const char *vm, uint32_t *mtu, struct err *err)
+{
+    AUTO_TEXT xmlChar *text = attribute(child(interface, NULL, "mtu"), "size");
+    char *end;
+
+    *mtu = MTU_ETHERNET;
+    if (!text)
+        return 0;
+    unsigned long value = strtoul((const char *) text, &end, 10);
+    if (*text < '0' || *text > '9' || *end || value < MTU_MIN || value > MTU_MAX)
+        return err_set(err, ERR_MALFORMED, "VM %s: '%.20s' is no MTU; expected %d to %d", vm, (const char *) text,
+                       MTU_MIN, MTU_MAX);
+    *mtu = (uint32_t) value;
+    return 0;
+}
+
 static int parse_nics(const xmlNode *domain, struct vm *vm, struct err *err)
 {
     const xmlNode *devices = child(domain, NULL, "devices");
@@ -105,6 +122,9 @@ static int parse_nics(const xmlNode *domain, struct vm *vm, struct err *err)
             return err_set(err, ERR_TOO_LARGE, "VM %s has more than %d interfaces", vm->name, VM_NICS_MAX);
         if (mac_parse((const char *) mac, &vm->nics[vm->n_nics].mac))
             return err_set(err, ERR_MALFORMED, "VM %s: '%.40s' is no MAC address", vm->name, (const char *) mac);
+        int status = parse_mtu(node, vm->name, &vm->nics[vm->n_nics].mtu, err);
+        if (status)
+            return status;
         vm->n_nics++;
     }
     return 0;

@@ -74,8 +74,8 @@ static bool is_real_port(uint32_t number)
     return number && number < PORT_MAX;
 }
 
-/* What OVSDB knows of a port: its whole name, which OpenFlow may have cut, and whether the spanning tree has it. True
- * if that has changed. */
+/* What OVSDB knows of a port: its whole name, which OpenFlow may have cut, whether the spanning tree has it, and its
+ * MTU. True if that has changed. */
 static bool describe_port(const struct switch_connection *connection, struct switch_port *port)
 {
     if (!connection->server)
@@ -88,9 +88,11 @@ static bool describe_port(const struct switch_connection *connection, struct swi
     if (!interface || strncmp(interface->name, port->name, PORT_NAME_CUT) != 0)
         return false;
     bool fabric = bridge->rstp && row->rstp != 0;
-    bool changed = fabric != port->fabric || strcmp(interface->name, port->name) != 0;
+    uint32_t mtu = interface->mtu > 0 && interface->mtu <= UINT32_MAX ? (uint32_t) interface->mtu : 0;
+    bool changed = fabric != port->fabric || mtu != port->mtu || strcmp(interface->name, port->name) != 0;
     name_copy(port->name, interface->name);
     port->fabric = fabric;
+    port->mtu = mtu;
     return changed;
 }
 
@@ -129,7 +131,8 @@ static void tell_port(struct switch_connection *connection, const struct switch_
 
 static bool port_equal(const struct switch_port *a, const struct switch_port *b)
 {
-    return a->up == b->up && a->fabric == b->fabric && mac_equal(&a->mac, &b->mac) && strcmp(a->name, b->name) == 0;
+    return a->up == b->up && a->fabric == b->fabric && a->mtu == b->mtu && mac_equal(&a->mac, &b->mac) &&
+           strcmp(a->name, b->name) == 0;
 }
 
 /* Takes the new state of a port in and tells the user if it differs. */

@@ -68,6 +68,7 @@ static void cast(struct world *world)
         vm->vm.memory_kib = 131072;
         vm->vm.n_nics = 1;
         vm->vm.nics[0].mac = (struct mac) {{0x52, 0x54, 0, 0, 0, (uint8_t) (0x11 + v)}};
+        vm->vm.nics[0].mtu = MTU_ETHERNET;
         vm->vm.nics[0].ip = (struct ip) {IP_V4, {10, 100, 0, (uint8_t) (11 + v)}};
         vm->at = &world->sites[0];
         vm->running = true;

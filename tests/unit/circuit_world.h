@@ -106,6 +106,8 @@ const char *state_of(struct circuit_world *w, const char *id); /* of the migrati
 void peer_away(struct circuit_world *w);                       /* the answer to the call that waits */
 /* A VM, V9, comes from B with a user; 'user' as in put_user(). The answer is in 'reply_status' and 'reply_body'. */
 void order_from_peer(struct circuit_world *w, const char *user, const char *changes);
+/* OVSDB tells an MTU of the switch's port: tor has 1 to the server, 2 to pe, 3 to gate. */
+void port_mtu(struct circuit_world *w, const char *switch_name, uint32_t port, uint32_t mtu);
 void vm_arrives(struct circuit_world *w, const char *vm);
 
 #endif

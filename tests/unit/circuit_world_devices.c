@@ -127,6 +127,18 @@ static void tell_switch(struct circuit_world *w, size_t i)
     }
 }
 
+void port_mtu(struct circuit_world *w, const char *switch_name, uint32_t port, uint32_t mtu)
+{
+    const struct switch_info *sw = inventory_switch(&w->gateway->inventory, switch_name);
+    struct event *event = world_push(w, EVENT_PORT);
+
+    assert_in_range(port, 1, sw->n_ports);
+    snprintf(event->name, NAME_SIZE, "%s", switch_name);
+    event->port = sw->ports[port - 1];
+    event->port.mtu = mtu;
+    world_run(w);
+}
+
 static void attach(struct circuit_world *w, const char *switch_name, uint32_t port)
 {
     struct event *event = world_push(w, EVENT_ATTACHMENT);
@@ -235,6 +247,7 @@ static void tell_vm(struct circuit_world *w, unsigned n, enum vm_state state)
     vm->memory_kib = 1024;
     vm->n_nics = 1;
     vm->nics[0].mac = (struct mac) {{0x52, 0x54, 0, 0, 0, (uint8_t) (0x10 + n)}};
+    vm->nics[0].mtu = MTU_ETHERNET;
     vm->nics[0].ip = (struct ip) {IP_V4, {10, 100, 0, (uint8_t) (10 + n)}};
 }
 

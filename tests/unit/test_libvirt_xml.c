@@ -75,7 +75,9 @@ static void test_two_interfaces(void **state)
     assert_int_equal(vm.memory_kib, 2 << 20);
     assert_int_equal(vm.n_nics, 2);
     assert_nic(&vm, 0, "52:54:00:aa:00:01", NULL);
+    assert_int_equal(vm.nics[0].mtu, 1500);
     assert_nic(&vm, 1, "52:54:00:aa:00:02", "2001:db8::25");
+    assert_int_equal(vm.nics[1].mtu, 9000);
 }
 
 static void test_no_metadata(void **state)
@@ -96,6 +98,10 @@ static void test_no_metadata(void **state)
 #define NS "xmlns:scg='https://service-control-gateway.org/xmlns/vm/1'"
 #define NIC "<interface><mac address='52:54:00:00:00:11'/></interface>"
 #define SIXTY "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+
+#define MTU(size) \
+    "<domain><name>V1</name>" UUID "<memory>1</memory><devices><interface><mac address='52:54:00:00:00:11'/>" \
+    "<mtu size='" size "'/></interface></devices></domain>"
 
 struct nonsense {
     const char *xml;
@@ -129,6 +135,11 @@ static void test_nonsense(void **state)
         {"<domain><name>V1</name>" UUID "<memory>1</memory><devices><interface><mac address='52:54'/></interface>"
          "</devices></domain>",
          ERR_MALFORMED, "'52:54' is no MAC address"},
+        {MTU("67"), ERR_MALFORMED, "'67' is no MTU; expected 68 to 65535"},
+        {MTU("65536"), ERR_MALFORMED, "'65536' is no MTU"},
+        {MTU("1500x"), ERR_MALFORMED, "'1500x' is no MTU"},
+        {MTU("-1500"), ERR_MALFORMED, "'-1500' is no MTU"},
+        {MTU(""), ERR_MALFORMED, "'' is no MTU"},
         {"<domain><name>V1</name>" UUID "<memory>1</memory><devices>" NIC NIC NIC NIC NIC NIC NIC NIC NIC
          "</devices></domain>",
          ERR_TOO_LARGE, "more than 8 interfaces"},

@@ -213,13 +213,13 @@ static void differences_of_sets_are_toggled_and_single_values_replaced(void **st
 
     update(&db, "{\"Bridge\":{\"" B "\":{\"modify\":{\"datapath_id\":\"00000000000000a2\",\"ports\":[\"set\","
                 "[[\"uuid\",\"" P1 "\"],[\"uuid\",\"" P2 "\"]]]}}},"
-                "\"Interface\":{\"" I2 "\":{\"modify\":{\"ofport\":3}}}}");
+                "\"Interface\":{\"" I2 "\":{\"modify\":{\"ofport\":3,\"mtu\":1400}}}}");
     assert_null(ovsdb_db_bridge_by_dpid(&db, 0xa1));
     bridge = ovsdb_db_bridge_by_dpid(&db, 0xa2);
     assert_non_null(bridge);
     assert_null(ovsdb_db_interface(&db, bridge, 1, NULL));
     assert_null(ovsdb_db_interface(&db, bridge, 2, NULL));
-    assert_non_null(ovsdb_db_interface(&db, bridge, 3, NULL));
+    assert_int_equal(ovsdb_db_interface(&db, bridge, 3, NULL)->mtu, 1400);
     update(&db, "{\"Interface\":{\"" I2 "\":{\"modify\":{\"ofport\":[\"set\",[]]}}}}");
     assert_null(ovsdb_db_interface(&db, bridge, 3, NULL));
 
@@ -266,14 +266,16 @@ static void interfaces_are_found_with_their_port(void **state)
                 "[\"uuid\",\"" I2 "\"]]]}},"
                 "\"" P3 "\":{\"new\":{\"name\":\"far\",\"interfaces\":[\"uuid\",\"" I4 "\"]}}},"
                 "\"Interface\":{\"" I1 "\":{\"new\":{\"name\":\"srv\",\"ofport\":1}},"
-                "\"" I2 "\":{\"new\":{\"name\":\"up1\",\"ofport\":2}},"
+                "\"" I2 "\":{\"new\":{\"name\":\"up1\",\"ofport\":2,\"mtu\":1600}},"
                 "\"" I3 "\":{\"new\":{\"name\":\"up2\",\"ofport\":3}},"
                 "\"" I4 "\":{\"new\":{\"name\":\"far\",\"ofport\":4}}}}");
     const struct ovsdb_bridge *bridge = ovsdb_db_bridge(&db, "tor");
 
     assert_string_equal(ovsdb_db_interface(&db, bridge, 1, &port)->name, "srv");
     assert_string_equal(port->name, "srv");
+    assert_int_equal(ovsdb_db_interface(&db, bridge, 1, NULL)->mtu, OVSDB_UNSET);
     assert_string_equal(ovsdb_db_interface(&db, bridge, 2, &port)->name, "up1");
+    assert_int_equal(ovsdb_db_interface(&db, bridge, 2, NULL)->mtu, 1600);
     assert_string_equal(port->name, "bond");
     assert_string_equal(ovsdb_db_interface(&db, bridge, 1, &port)->name, "srv");
     assert_string_equal(port->name, "srv");

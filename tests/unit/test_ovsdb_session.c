@@ -20,7 +20,7 @@
 #define COLUMNS \
     "{\"Bridge\":[{\"columns\":[\"name\",\"datapath_id\",\"rstp_enable\",\"ports\"]}]," \
     "\"Port\":[{\"columns\":[\"name\",\"other_config\",\"interfaces\"]}]," \
-    "\"Interface\":[{\"columns\":[\"name\",\"ofport\"]}]}"
+    "\"Interface\":[{\"columns\":[\"name\",\"ofport\",\"mtu\"]}]}"
 
 #define SNAPSHOT(kind) \
     "{\"id\":\"scg\",\"error\":null,\"result\":{" \

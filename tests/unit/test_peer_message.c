@@ -19,8 +19,8 @@ static const char order_text[] =
     " \"bandwidth-mbps\": 100, \"target-uri\": \"\", \"target-address\": \"\", \"vms\": ["
     "{\"name\": \"V2\", \"uuid\": \"6a1d3a3e-0000-4000-8000-000000000002\", \"segment\": \"web\","
     " \"server\": \"server-a\", \"source-address\": \"10.254.0.11\", \"memory-kib\": 131072, \"generation\": 3,"
-    " \"interfaces\": [{\"mac\": \"52:54:00:00:00:02\", \"address\": \"10.100.0.12\"}], \"policy-from-switch\": false,"
-    " \"fate\": \"open\","
+    " \"interfaces\": [{\"mac\": \"52:54:00:00:00:02\", \"address\": \"10.100.0.12\", \"mtu\": 9000}],"
+    " \"policy-from-switch\": false, \"fate\": \"open\","
     " \"policy\": {\"policy\": \"V2\", \"rules\": [{\"direction\": \"to-vm\", \"action\": \"allow\"}]}}],"
     " \"users\": [{\"name\": \"ce1\", \"segment\": \"web\", \"access\": {\"router\": \"10.253.0.15\", \"client\": 1,"
     " \"vlan\": 30}, \"bandwidth-mbps\": 100, \"addresses\": [\"10.100.0.101\"], \"vms\": [\"V2\"]}]}";
@@ -77,6 +77,7 @@ static void configure_round_trip(void **state)
     assert_string_equal(order.vms[0].name, "V2");
     assert_int_equal(order.vms[0].generation, 3);
     assert_int_equal(order.vms[0].n_nics, 1);
+    assert_int_equal(order.vms[0].nics[0].mtu, 9000);
     assert_int_equal(order.vms[0].policy.n_rules, 1);
     assert_int_equal(order.channel_vlan[ROLE_SOURCE], 100);
     assert_int_equal(order.channel_vlan[ROLE_TARGET], 104);
@@ -145,6 +146,11 @@ static const struct edit configure_edits[] = {
     {"vms/0/interfaces/0/address", NULL, NULL},
     {"vms/0/interfaces/0/address", "\"10.0.0\"",
      "migration.vms[0].interfaces[0].address: '10.0.0' is not an IP address"},
+    {"vms/0/interfaces/0/mtu", NULL, NULL}, /* of an earlier gateway */
+    {"vms/0/interfaces/0/mtu", "67", "migration.vms[0].interfaces[0].mtu: expected 68..65535, found 67"},
+    {"vms/0/interfaces/0/mtu", "65536", "migration.vms[0].interfaces[0].mtu: expected 68..65535, found 65536"},
+    {"vms/0/interfaces/0/mtu", "\"1500\"",
+     "migration.vms[0].interfaces[0].mtu: expected a whole number, found a string"},
     {"vms/0/policy-from-switch", NULL, NULL},
     {"vms/0/policy-from-switch", "1",
      "migration.vms[0].policy-from-switch: expected true or false, found a whole number"},

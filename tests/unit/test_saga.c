@@ -38,6 +38,7 @@ static struct order make_order(enum migration_role role)
         vm->memory_kib = 131072;
         vm->generation = 1;
         vm->n_nics = 1;
+        vm->nics[0].mtu = MTU_ETHERNET;
         vm->nics[0].ip = (struct ip) {IP_V4, {10, 100, 0, (uint8_t) (11 + v)}};
     }
     return order;

@@ -35,6 +35,7 @@ static const struct column port_columns[] = {
 static const struct column interface_columns[] = {
     {"name", OVSDB_KIND_NAME, offsetof(struct ovsdb_interface, name)},
     {"ofport", OVSDB_KIND_OPTIONAL, offsetof(struct ovsdb_interface, ofport)},
+    {"mtu", OVSDB_KIND_OPTIONAL, offsetof(struct ovsdb_interface, mtu)},
 };
 
 #define COLUMNS(columns) columns, ARRAY_LEN(columns)

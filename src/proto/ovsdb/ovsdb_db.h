@@ -45,6 +45,7 @@ struct ovsdb_interface {
     uint8_t uuid[UUID_SIZE];
     char name[NAME_SIZE]; /* OpenFlow gives only its first 15 bytes */
     int64_t ofport;       /* OpenFlow port, or OVSDB_UNSET */
+    int64_t mtu;          /* bytes, as the switch has found it, or OVSDB_UNSET */
 };
 
 enum ovsdb_table_id { OVSDB_BRIDGE, OVSDB_PORT, OVSDB_INTERFACE, OVSDB_TABLES };
