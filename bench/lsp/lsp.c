@@ -29,10 +29,11 @@
 
 #include "base/alloc.h"
 #include "central.h"
-#include "pce.h"
-#include "wire.h"
+#include "tap.h"
+#include "tools/pce_sessions.h"
 
 #define BANDWIDTH_BPS 1000000 /* of each LSP */
+#define REQUEST 1             /* of each, as only its report counts */
 
 struct wish {
     int64_t asked_ns;
@@ -69,11 +70,8 @@ static void rest(long ms)
 
 /* ---- what nodes say ---- */
 
-static void synced(void *arg, uint32_t router)
+static void synced(struct meter *meter)
 {
-    struct meter *meter = arg;
-
-    (void) router;
     meter->synced++;
     if (meter->wanted && meter->synced == meter->wanted)
         loop_stop(meter->loop);
@@ -86,9 +84,8 @@ static void failed(void *arg, const char *text)
     exit(1);
 }
 
-static void report(void *arg, const struct lsp_report *report)
+static void report(struct meter *meter, const struct lsp_report *report)
 {
-    struct meter *meter = arg;
     size_t n = strtoul(report->name, NULL, 10);
     struct wish *wish = n < meter->n_wishes ? &meter->wishes[n] : NULL;
 
@@ -111,6 +108,26 @@ static void report(void *arg, const struct lsp_report *report)
     }
     if (meter->waiting && meter->n_up >= meter->until_up && meter->n_gone >= meter->until_gone)
         loop_stop(meter->loop);
+}
+
+static void handle(void *arg, struct pcc *pcc, const struct pcep_event *event)
+{
+    (void) pcc;
+    if (event->type == PCEP_EVENT_SYNCED)
+        synced(arg);
+    else if (event->type == PCEP_EVENT_REPORT)
+        report(arg, &event->report);
+    else if (event->err.code)
+        failed(NULL, event->err.text);
+}
+
+static struct pcc *ingress_of(const struct meter *meter, uint32_t router)
+{
+    struct pcc *pcc = pce_find(meter->pce, router);
+
+    if (!pcc || !pcc->synced)
+        failed(NULL, "an ingress has no session");
+    return pcc;
 }
 
 static void run_until(struct meter *meter, size_t up, size_t gone)
@@ -158,8 +175,7 @@ static void ask(struct meter *meter, struct lsp_request *lsp)
     meter->wishes = array_reserve(meter->wishes, meter->n_wishes, &meter->capacity, sizeof *meter->wishes);
     snprintf(lsp->name, sizeof lsp->name, "%zu", meter->n_wishes);
     meter->wishes[meter->n_wishes++] = (struct wish) {.asked_ns = now_ns(), .ingress = lsp->ingress};
-    if (!pce_initiate(meter->pce, lsp))
-        failed(NULL, "an ingress has no session");
+    pce_initiate(ingress_of(meter, lsp->ingress), lsp, REQUEST);
 }
 
 static size_t take_back(struct meter *meter, size_t n)
@@ -169,8 +185,7 @@ static size_t take_back(struct meter *meter, size_t n)
     if (meter->wishes[n].gone)
         return 0;
     snprintf(name, sizeof name, "%zu", n);
-    if (!pce_remove(meter->pce, meter->wishes[n].ingress, name))
-        failed(NULL, "an ingress has no session");
+    pce_remove(ingress_of(meter, meter->wishes[n].ingress), name, REQUEST);
     return 1;
 }
 
@@ -181,13 +196,13 @@ static uint32_t number(const json_t *json, const char *key)
     return (uint32_t) json_integer_value(json_object_get(json, key));
 }
 
-static void open_wire(struct wire *wire, const json_t *json)
+static void open_tap(struct tap *tap, const json_t *json)
 {
-    wire_open(wire, json_string_value(json_object_get(json, "space")),
-              json_string_value(json_object_get(json, "interface")), (uint16_t) number(json, "port"));
+    tap_open(tap, json_string_value(json_object_get(json, "space")),
+             json_string_value(json_object_get(json, "interface")), (uint16_t) number(json, "port"));
 }
 
-static void add_trip(json_t *array, const struct wire_trip *trip)
+static void add_trip(json_t *array, const struct tap_trip *trip)
 {
     if (!trip->out_ns || !trip->back_ns)
         failed(NULL, "the capture has missed a packet");
@@ -208,23 +223,23 @@ static json_t *setup(struct meter *meter, const json_t *order)
     const json_t *to = json_object_get(order, "wire");
     struct lsp_request lsp = request_of(json_object_get(order, "lsp"));
     json_t *lsp_ns = json_array(), *echo_ns = json_array();
-    struct wire_trip trip = {0};
-    struct wire wire;
+    struct tap_trip trip = {0};
+    struct tap tap;
 
-    open_wire(&wire, to);
+    open_tap(&tap, to);
     for (uint32_t i = 0; i <= number(order, "count"); i++) {
         rest(number(order, "rest_ms"));
         if (i) {
-            struct wire_trip echo = wire_echo(&wire, address_of(json_object_get(to, "to")), trip.out_bytes,
-                                              trip.back_bytes);
+            struct tap_trip echo = tap_echo(&tap, address_of(json_object_get(to, "to")), trip.out_bytes,
+                                            trip.back_bytes);
 
             add_trip(echo_ns, &echo);
             rest(number(order, "rest_ms"));
         }
-        wire_clear(&wire);
+        tap_clear(&tap);
         ask(meter, &lsp);
         run_until(meter, meter->n_up + 1, 0);
-        trip = wire_setup(&wire);
+        trip = tap_setup(&tap);
         if (i)
             add_trip(lsp_ns, &trip);
         else
@@ -232,7 +247,7 @@ static json_t *setup(struct meter *meter, const json_t *order)
         take_back(meter, meter->n_wishes - 1);
         run_until(meter, 0, meter->n_gone + 1);
     }
-    wire_close(&wire);
+    tap_close(&tap);
     lsp_request_free(&lsp);
     return json_pack("{s:o, s:o, s:I, s:I}", "lsp", lsp_ns, "echo", echo_ns, "out", (json_int_t) trip.out_bytes, "back",
                      (json_int_t) trip.back_bytes);
@@ -338,16 +353,16 @@ static json_t *echo(const json_t *order)
 {
     const json_t *to = json_object_get(order, "wire");
     json_t *times = json_array();
-    struct wire wire;
+    struct tap tap;
 
-    open_wire(&wire, to);
+    open_tap(&tap, to);
     for (uint32_t i = 0; i < number(order, "count"); i++) {
-        struct wire_trip trip = wire_echo(&wire, address_of(json_object_get(to, "to")), number(order, "out"),
-                                          number(order, "back"));
+        struct tap_trip trip = tap_echo(&tap, address_of(json_object_get(to, "to")), number(order, "out"),
+                                        number(order, "back"));
 
         add_trip(times, &trip);
     }
-    wire_close(&wire);
+    tap_close(&tap);
     return json_pack("{s:o}", "echo", times);
 }
 
@@ -433,7 +448,7 @@ static void serve(struct meter *meter)
 
 int main(int argc, char **argv)
 {
-    static const struct pce_callbacks callbacks = {synced, report, failed};
+    static const struct pce_callbacks callbacks = {.event = handle};
     struct meter meter = {.loop = loop_new()};
     struct err err;
 

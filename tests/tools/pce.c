@@ -16,9 +16,8 @@
 
 #include "base/alloc.h"
 #include "io/http.h"
-#include "proto/pcep/pcep_session.h"
-
-#define TIMEOUT_MS 30000
+#include "model/ted.h"
+#include "pce_sessions.h"
 
 struct waiting {
     struct waiting *next;
@@ -29,19 +28,8 @@ struct waiting {
     bool removal;
 };
 
-struct pcc {
+struct tool {
     struct pce *pce;
-    struct pcc *next;
-    struct stream *stream;
-    struct pcep_session *session;
-    struct timer *timer;
-    char name[64]; /* its router id */
-    json_t *lsps;
-};
-
-struct pce {
-    struct loop *loop;
-    struct pcc *pccs;
     struct waiting *waiting;
     uint64_t last_id;
 };
@@ -74,9 +62,9 @@ static void answer(struct http_request *request, int status, json_t *json)
     json_decref(json);
 }
 
-static void answer_waiting(struct pce *pce, struct waiting *waiting, int status, json_t *json)
+static void answer_waiting(struct tool *tool, struct waiting *waiting, int status, json_t *json)
 {
-    struct waiting **at = &pce->waiting;
+    struct waiting **at = &tool->waiting;
 
     while (*at != waiting)
         at = &(*at)->next;
@@ -85,135 +73,57 @@ static void answer_waiting(struct pce *pce, struct waiting *waiting, int status,
     free(waiting);
 }
 
-static void take_report(struct pcc *pcc, const struct lsp_report *report)
+static void take_report(struct tool *tool, struct pcc *pcc, const struct lsp_report *report)
 {
     if (report->removed)
         json_object_del(pcc->lsps, report->name);
     else
         json_object_set_new(pcc->lsps, report->name, report_json(report));
-    for (struct waiting *w = pcc->pce->waiting, *next; w; w = next) {
+    for (struct waiting *w = tool->waiting, *next; w; w = next) {
         next = w->next;
         if (strcmp(w->name, report->name) != 0)
             continue;
         if (report->removed)
-            answer_waiting(pcc->pce, w, w->removal ? 200 : 409, report_json(report));
+            answer_waiting(tool, w, w->removal ? 200 : 409, report_json(report));
         else if (!w->removal && report->state == LSP_UP)
-            answer_waiting(pcc->pce, w, 200, report_json(report));
+            answer_waiting(tool, w, 200, report_json(report));
     }
 }
 
-static void take_done(struct pcc *pcc, const struct pcep_event *event)
+static void take_done(struct tool *tool, const struct pcep_event *event)
 {
-    for (struct waiting *w = pcc->pce->waiting; w && event->err.code; w = w->next) {
+    for (struct waiting *w = tool->waiting; w && event->err.code; w = w->next) {
         if (w->id != event->request)
             continue;
-        answer_waiting(pcc->pce, w, 409, json_pack("{s:s}", "error", event->err.text));
+        answer_waiting(tool, w, 409, json_pack("{s:s}", "error", event->err.text));
         return;
     }
 }
 
 /* ---- sessions ---- */
 
-static void free_pcc(struct pcc *pcc)
+static void handle_event(void *arg, struct pcc *pcc, const struct pcep_event *event)
 {
-    struct pcc **at = &pcc->pce->pccs;
+    struct tool *tool = arg;
+    char router[16];
 
-    for (struct waiting *w = pcc->pce->waiting, *next; w; w = next) {
+    if (event->type == PCEP_EVENT_REPORT)
+        take_report(tool, pcc, &event->report);
+    if (event->type == PCEP_EVENT_DONE)
+        take_done(tool, event);
+    if (event->type == PCEP_EVENT_ERROR || event->type == PCEP_EVENT_DOWN)
+        fprintf(stderr, "%s: %s\n", ipv4_format(pcc->router, router), event->err.text);
+}
+
+static void session_gone(void *arg, struct pcc *pcc)
+{
+    struct tool *tool = arg;
+
+    for (struct waiting *w = tool->waiting, *next; w; w = next) {
         next = w->next;
         if (w->pcc == pcc)
-            answer_waiting(pcc->pce, w, 409, json_pack("{s:s}", "error", "the session has gone"));
+            answer_waiting(tool, w, 409, json_pack("{s:s}", "error", "the session has gone"));
     }
-
-    while (*at != pcc)
-        at = &(*at)->next;
-    *at = pcc->next;
-    if (pcc->stream)
-        stream_finish(pcc->stream);
-    pcep_session_free(pcc->session);
-    timer_free(pcc->timer);
-    json_decref(pcc->lsps);
-    free(pcc);
-}
-
-static void flush(struct pcc *pcc)
-{
-    size_t n;
-    const uint8_t *bytes = pcep_session_output(pcc->session, &n);
-
-    if (!n || !pcc->stream)
-        return;
-    stream_write(pcc->stream, bytes, n);
-    pcep_session_sent(pcc->session, n, loop_now(pcc->pce->loop));
-}
-
-static void run(struct pcc *pcc)
-{
-    struct pcep_event event;
-
-    flush(pcc);
-    while (pcep_session_event(pcc->session, &event)) {
-        bool last = event.type == PCEP_EVENT_DOWN;
-
-        if (event.type == PCEP_EVENT_UP)
-            snprintf(pcc->name, sizeof pcc->name, "%s", event.peer.speaker);
-        if (event.type == PCEP_EVENT_REPORT)
-            take_report(pcc, &event.report);
-        if (event.type == PCEP_EVENT_DONE)
-            take_done(pcc, &event);
-        if (event.type == PCEP_EVENT_ERROR || last)
-            fprintf(stderr, "%s: %s\n", pcc->name, event.err.text);
-        pcep_event_free(&event);
-        flush(pcc);
-        if (last) {
-            free_pcc(pcc);
-            return;
-        }
-    }
-    timer_set(pcc->timer, pcep_session_deadline(pcc->session));
-}
-
-static void timer_rings(void *arg)
-{
-    struct pcc *pcc = arg;
-
-    pcep_session_tick(pcc->session, loop_now(pcc->pce->loop));
-    run(pcc);
-}
-
-static size_t stream_data(void *arg, const uint8_t *bytes, size_t n)
-{
-    struct pcc *pcc = arg;
-
-    pcep_session_receive(pcc->session, bytes, n, loop_now(pcc->pce->loop));
-    run(pcc);
-    return n;
-}
-
-static void stream_down(void *arg, const struct err *reason)
-{
-    struct pcc *pcc = arg;
-
-    pcc->stream = NULL;
-    pcep_session_closed(pcc->session, reason->code, reason->text);
-    run(pcc);
-}
-
-static void accepted(void *arg, struct stream *stream)
-{
-    static const struct stream_callbacks callbacks = {.data = stream_data, .down = stream_down};
-    struct pce *pce = arg;
-    struct pcc *pcc = xcalloc(1, sizeof *pcc);
-    struct pcep_session_config config = PCEP_SESSION_DEFAULTS(PCEP_PCE);
-
-    pcc->pce = pce;
-    pcc->stream = stream;
-    pcc->session = pcep_session_new(&config, loop_now(pce->loop));
-    pcc->timer = timer_new(pce->loop, timer_rings, pcc);
-    pcc->lsps = json_object();
-    pcc->next = pce->pccs;
-    pce->pccs = pcc;
-    stream_set_callbacks(stream, &callbacks, pcc);
-    run(pcc);
 }
 
 /* ---- what it is told ---- */
@@ -260,121 +170,104 @@ static struct lsp_request request_of(const json_t *body, const char *name)
     return lsp;
 }
 
-static struct pcc *pcc_of(const struct pce *pce, const char *router)
+static struct pcc *pcc_with(const struct tool *tool, const char *lsp)
 {
-    struct pcc *pcc = pce->pccs;
-
-    while (pcc && (!router || strcmp(pcc->name, router) != 0))
-        pcc = pcc->next;
-    return pcc;
-}
-
-static struct pcc *pcc_with(const struct pce *pce, const char *lsp)
-{
-    struct pcc *pcc = pce->pccs;
+    struct pcc *pcc = pce_first(tool->pce);
 
     while (pcc && !json_object_get(pcc->lsps, lsp))
         pcc = pcc->next;
     return pcc;
 }
 
-static struct waiting *wait_for(struct pcc *pcc, struct http_request *request, const char *name, bool removal)
+static struct waiting *wait_for(struct tool *tool, struct pcc *pcc, struct http_request *request, const char *name,
+                                bool removal)
 {
     struct waiting *waiting = xcalloc(1, sizeof *waiting);
-    struct pce *pce = pcc->pce;
 
     *waiting = (struct waiting) {
-        .next = pce->waiting, .request = request, .pcc = pcc, .id = ++pce->last_id, .removal = removal};
+        .next = tool->waiting, .request = request, .pcc = pcc, .id = ++tool->last_id, .removal = removal};
     snprintf(waiting->name, sizeof waiting->name, "%s", name);
-    pce->waiting = waiting;
+    tool->waiting = waiting;
     return waiting;
 }
 
-static void create(struct pce *pce, struct http_request *request, const char *name)
+static void create(struct tool *tool, struct http_request *request, const char *name)
 {
     size_t size;
     const char *text = http_body(request, &size);
     json_t *body = json_loadb(text, size, 0, NULL);
-    struct pcc *pcc = pcc_of(pce, json_string_value(json_object_get(body, "ingress")));
     struct lsp_request lsp = request_of(body, name);
+    struct pcc *pcc = pce_find(tool->pce, lsp.ingress);
 
-    if (pcc) {
-        struct waiting *waiting = wait_for(pcc, request, name, false);
-
-        pcep_session_initiate(pcc->session, &lsp, waiting->id, TIMEOUT_MS, loop_now(pce->loop));
-        run(pcc);
-    } else {
+    if (pcc)
+        pce_initiate(pcc, &lsp, wait_for(tool, pcc, request, name, false)->id);
+    else
         answer(request, 409, json_pack("{s:s}", "error", "the ingress has no session"));
-    }
     lsp_request_free(&lsp);
     json_decref(body);
 }
 
-static void delete (struct pce *pce, struct http_request *request, const char *name)
+static void delete (struct tool *tool, struct http_request *request, const char *name)
 {
-    struct pcc *pcc = pcc_with(pce, name);
+    struct pcc *pcc = pcc_with(tool, name);
 
-    if (pcc) {
-        struct waiting *waiting = wait_for(pcc, request, name, true);
-
-        pcep_session_remove(pcc->session, name, waiting->id, TIMEOUT_MS, loop_now(pce->loop));
-        run(pcc);
-    } else {
+    if (pcc)
+        pce_remove(pcc, name, wait_for(tool, pcc, request, name, true)->id);
+    else
         answer(request, 404, json_pack("{s:s}", "error", "nobody has reported such an LSP"));
-    }
 }
 
-static json_t *view(const struct pce *pce)
+static json_t *view(const struct tool *tool)
 {
+    char router[16];
     json_t *json = json_object();
 
-    for (const struct pcc *pcc = pce->pccs; pcc; pcc = pcc->next)
-        json_object_set_new(json, pcc->name,
-                            json_pack("{s:b, s:O}", "synced", pcep_session_is_synced(pcc->session), "lsps", pcc->lsps));
+    for (const struct pcc *pcc = pce_first(tool->pce); pcc; pcc = pcc->next)
+        json_object_set_new(json, ipv4_format(pcc->router, router),
+                            json_pack("{s:b, s:O}", "synced", pcc->synced, "lsps", pcc->lsps));
     return json;
 }
 
 static void handle(void *arg, struct http_request *request)
 {
     static const char prefix[] = "/lsps/";
-    struct pce *pce = arg;
+    struct tool *tool = arg;
     AUTO_FREE char *path = xstrdup(http_path(request));
     const char *name = strncmp(path, prefix, sizeof prefix - 1) == 0 ? path + sizeof prefix - 1 : NULL;
 
     if (name && strcmp(http_method(request), "PUT") == 0)
-        create(pce, request, name);
+        create(tool, request, name);
     else if (name && strcmp(http_method(request), "DELETE") == 0)
-        delete (pce, request, name);
+        delete (tool, request, name);
     else
-        answer(request, 200, view(pce));
+        answer(request, 200, view(tool));
 }
 
 int main(int argc, char **argv)
 {
-    struct pce pce = {.loop = loop_new()};
+    static const struct pce_callbacks callbacks = {.event = handle_event, .gone = session_gone};
+    struct tool tool = {0};
     struct err err;
 
     if (argc != 4) {
         fprintf(stderr, "usage: pce ADDRESS PCEP-PORT HTTP-PORT\n");
         return 2;
     }
-    loop_handle_signals(pce.loop);
 
-    struct listener *listener = listener_new(pce.loop, argv[1], (uint16_t) atoi(argv[2]), accepted, &pce, &err);
-    struct http_server *server = listener ? http_server_new(pce.loop, argv[1], (uint16_t) atoi(argv[3]), NULL, 65536,
-                                                            handle, &pce, &err) :
-                                            NULL;
+    struct loop *loop = loop_new();
+    struct http_server *server = NULL;
+
+    loop_handle_signals(loop);
+    tool.pce = pce_new(loop, argv[1], (uint16_t) atoi(argv[2]), &callbacks, &tool, &err);
+    if (tool.pce)
+        server = http_server_new(loop, argv[1], (uint16_t) atoi(argv[3]), NULL, 65536, handle, &tool, &err);
     if (!server) {
         fprintf(stderr, "pce: %s\n", err.text);
         return 1;
     }
-    loop_run(pce.loop);
-    while (pce.pccs)
-        free_pcc(pce.pccs);
-    while (pce.waiting)
-        answer_waiting(&pce, pce.waiting, 503, json_object());
+    loop_run(loop);
+    pce_free(tool.pce);
     http_server_free(server);
-    listener_free(listener);
-    loop_free(pce.loop);
+    loop_free(loop);
     return 0;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "wire.h"
+#include "tap.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -71,23 +71,23 @@ static int open_echo(uint16_t port)
     return fd;
 }
 
-void wire_open(struct wire *wire, const char *space, const char *interface, uint16_t port)
+void tap_open(struct tap *tap, const char *space, const char *interface, uint16_t port)
 {
     int own = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
 
     enter(space);
-    wire->port = port;
-    wire->capture = open_capture(interface);
-    wire->echo = open_echo(port);
+    tap->port = port;
+    tap->capture = open_capture(interface);
+    tap->echo = open_echo(port);
     if (own < 0 || setns(own, CLONE_NEWNET) < 0)
         give_up("/proc/self/ns/net");
     close(own);
 }
 
-void wire_close(struct wire *wire)
+void tap_close(struct tap *tap)
 {
-    close(wire->capture);
-    close(wire->echo);
+    close(tap->capture);
+    close(tap->echo);
 }
 
 static int64_t timestamp(struct msghdr *header)
@@ -101,7 +101,7 @@ static int64_t timestamp(struct msghdr *header)
 }
 
 /* The next packet; false if there is none. */
-static bool next(const struct wire *wire, struct seen *seen)
+static bool next(const struct tap *tap, struct seen *seen)
 {
     uint8_t bytes[128];
     char control[CMSG_SPACE(sizeof(struct timespec))];
@@ -113,7 +113,7 @@ static bool next(const struct wire *wire, struct seen *seen)
                             .msg_iovlen = 1,
                             .msg_control = control,
                             .msg_controllen = sizeof control};
-    ssize_t n = recvmsg(wire->capture, &header, MSG_DONTWAIT | MSG_TRUNC);
+    ssize_t n = recvmsg(tap->capture, &header, MSG_DONTWAIT | MSG_TRUNC);
 
     if (n < 0)
         return false;
@@ -128,11 +128,11 @@ static bool next(const struct wire *wire, struct seen *seen)
     return true;
 }
 
-void wire_clear(struct wire *wire)
+void tap_clear(struct tap *tap)
 {
     struct seen seen;
 
-    while (next(wire, &seen))
+    while (next(tap, &seen))
         continue;
 }
 
@@ -144,12 +144,12 @@ static void note(int64_t *at, uint32_t *bytes, const struct seen *seen)
     *bytes = seen->bytes;
 }
 
-struct wire_trip wire_setup(struct wire *wire)
+struct tap_trip tap_setup(struct tap *tap)
 {
-    struct wire_trip trip = {0};
+    struct tap_trip trip = {0};
     struct seen seen;
 
-    while (next(wire, &seen)) {
+    while (next(tap, &seen)) {
         if (seen.protocol == PROTOCOL_RSVP && seen.out && seen.type == RSVP_PATH)
             note(&trip.out_ns, &trip.out_bytes, &seen);
         if (seen.protocol == PROTOCOL_RSVP && !seen.out && seen.type == RSVP_RESV)
@@ -158,23 +158,23 @@ struct wire_trip wire_setup(struct wire *wire)
     return trip;
 }
 
-struct wire_trip wire_echo(struct wire *wire, uint32_t address, uint32_t out, uint32_t back)
+struct tap_trip tap_echo(struct tap *tap, uint32_t address, uint32_t out, uint32_t back)
 {
     struct sockaddr_in to = {
-        .sin_family = AF_INET, .sin_port = htons(wire->port), .sin_addr = {.s_addr = htonl(address)}};
+        .sin_family = AF_INET, .sin_port = htons(tap->port), .sin_addr = {.s_addr = htonl(address)}};
     uint8_t bytes[2048] = {(uint8_t) ((back - UDP_HEADERS) >> 8), (uint8_t) (back - UDP_HEADERS)};
-    struct wire_trip trip = {0};
+    struct tap_trip trip = {0};
     struct seen seen;
 
-    wire_clear(wire);
+    tap_clear(tap);
     if (out < UDP_HEADERS + 2 || out > sizeof bytes ||
-        sendto(wire->echo, bytes, out - UDP_HEADERS, 0, (struct sockaddr *) &to, sizeof to) < 0 ||
-        recv(wire->echo, bytes, sizeof bytes, 0) < 0)
+        sendto(tap->echo, bytes, out - UDP_HEADERS, 0, (struct sockaddr *) &to, sizeof to) < 0 ||
+        recv(tap->echo, bytes, sizeof bytes, 0) < 0)
         give_up("echo");
-    while (next(wire, &seen)) {
-        if (seen.protocol == IPPROTO_UDP && seen.port == wire->port && seen.out)
+    while (next(tap, &seen)) {
+        if (seen.protocol == IPPROTO_UDP && seen.port == tap->port && seen.out)
             note(&trip.out_ns, &trip.out_bytes, &seen);
-        if (seen.protocol == IPPROTO_UDP && seen.port == wire->port && !seen.out)
+        if (seen.protocol == IPPROTO_UDP && seen.port == tap->port && !seen.out)
             note(&trip.back_ns, &trip.back_bytes, &seen);
     }
     return trip;

@@ -1,20 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "pce.h"
+#include "pce_sessions.h"
 
 #include "base/alloc.h"
 #include "model/ted.h"
-#include "proto/pcep/pcep_session.h"
 
 #define TIMEOUT_MS 30000
-
-struct pcc {
-    struct pce *pce;
-    struct pcc *next;
-    struct stream *stream;
-    struct pcep_session *session;
-    struct timer *timer;
-    uint32_t router;
-};
 
 struct pce {
     struct loop *loop;
@@ -31,10 +21,13 @@ static void free_pcc(struct pcc *pcc)
     while (*at != pcc)
         at = &(*at)->next;
     *at = pcc->next;
+    if (pcc->pce->callbacks->gone)
+        pcc->pce->callbacks->gone(pcc->pce->arg, pcc);
     if (pcc->stream)
         stream_finish(pcc->stream);
     pcep_session_free(pcc->session);
     timer_free(pcc->timer);
+    json_decref(pcc->lsps);
     free(pcc);
 }
 
@@ -49,26 +42,6 @@ static void flush(struct pcc *pcc)
     pcep_session_sent(pcc->session, n, loop_now(pcc->pce->loop));
 }
 
-static void handle(struct pcc *pcc, const struct pcep_event *event)
-{
-    const struct pce *pce = pcc->pce;
-
-    switch (event->type) {
-    case PCEP_EVENT_UP:
-        ipv4_parse(event->peer.speaker, &pcc->router);
-        break;
-    case PCEP_EVENT_SYNCED:
-        pce->callbacks->synced(pce->arg, pcc->router);
-        break;
-    case PCEP_EVENT_REPORT:
-        pce->callbacks->report(pce->arg, &event->report);
-        break;
-    default:
-        if (event->err.code)
-            pce->callbacks->failed(pce->arg, event->err.text);
-    }
-}
-
 static void run(struct pcc *pcc)
 {
     struct pcep_event event;
@@ -77,7 +50,11 @@ static void run(struct pcc *pcc)
     while (pcep_session_event(pcc->session, &event)) {
         bool last = event.type == PCEP_EVENT_DOWN;
 
-        handle(pcc, &event);
+        if (event.type == PCEP_EVENT_UP)
+            ipv4_parse(event.peer.speaker, &pcc->router);
+        if (event.type == PCEP_EVENT_SYNCED)
+            pcc->synced = true;
+        pcc->pce->callbacks->event(pcc->pce->arg, pcc, &event);
         pcep_event_free(&event);
         flush(pcc);
         if (last) {
@@ -125,41 +102,37 @@ static void accepted(void *arg, struct stream *stream)
     pcc->stream = stream;
     pcc->session = pcep_session_new(&config, loop_now(pce->loop));
     pcc->timer = timer_new(pce->loop, timer_rings, pcc);
+    pcc->lsps = json_object();
     pcc->next = pce->pccs;
     pce->pccs = pcc;
     stream_set_callbacks(stream, &callbacks, pcc);
     run(pcc);
 }
 
-static struct pcc *pcc_of(const struct pce *pce, uint32_t router)
+struct pcc *pce_first(const struct pce *pce)
+{
+    return pce->pccs;
+}
+
+struct pcc *pce_find(const struct pce *pce, uint32_t router)
 {
     struct pcc *pcc = pce->pccs;
 
-    while (pcc && !(pcc->router == router && pcep_session_is_synced(pcc->session)))
+    while (pcc && pcc->router != router)
         pcc = pcc->next;
     return pcc;
 }
 
-bool pce_initiate(struct pce *pce, const struct lsp_request *lsp)
+void pce_initiate(struct pcc *pcc, const struct lsp_request *lsp, uint64_t request)
 {
-    struct pcc *pcc = pcc_of(pce, lsp->ingress);
-
-    if (!pcc)
-        return false;
-    pcep_session_initiate(pcc->session, lsp, 1, TIMEOUT_MS, loop_now(pce->loop));
-    flush(pcc); /* events come with the answer, not from within */
-    return true;
+    pcep_session_initiate(pcc->session, lsp, request, TIMEOUT_MS, loop_now(pcc->pce->loop));
+    run(pcc);
 }
 
-bool pce_remove(struct pce *pce, uint32_t ingress, const char *name)
+void pce_remove(struct pcc *pcc, const char *name, uint64_t request)
 {
-    struct pcc *pcc = pcc_of(pce, ingress);
-
-    if (!pcc)
-        return false;
-    pcep_session_remove(pcc->session, name, 1, TIMEOUT_MS, loop_now(pce->loop));
-    flush(pcc);
-    return true;
+    pcep_session_remove(pcc->session, name, request, TIMEOUT_MS, loop_now(pcc->pce->loop));
+    run(pcc);
 }
 
 struct pce *pce_new(struct loop *loop, const char *address, uint16_t port, const struct pce_callbacks *callbacks,
