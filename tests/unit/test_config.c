@@ -1,63 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* scgd's configuration: what loads and how, and for each edit that spoils tests/data/config/full.yaml the exact
  * sentence that an operator gets. */
-#include <stdarg.h>
-#include <setjmp.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
-#include "base/alloc.h"
-#include "base/strbuf.h"
 #include "scgd/config.h"
 
-static void read_data(const char *name, struct strbuf *text)
-{
-    AUTO_FREE char *path = xasprintf("%s/config/%s", TEST_DATA, name);
-    FILE *file = fopen(path, "r");
-    int c;
-
-    assert_non_null(file);
-    while ((c = fgetc(file)) != EOF)
-        strbuf_printf(text, "%c", c);
-    fclose(file);
-}
-
-/* Loads 'text' as a file; '*err' names it FILE. */
-static struct config *load_text(const char *text, struct err *err)
-{
-    char path[] = "/tmp/test_config.XXXXXX";
-    int fd = mkstemp(path);
-
-    assert_true(fd >= 0);
-    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
-    close(fd);
-    *err = (struct err) {0};
-    struct config *config = config_load(path, err);
-    unlink(path);
-    if (!config) {
-        assert_memory_equal(err->text, path, strlen(path));
-        memmove(err->text + 4, err->text + strlen(path), strlen(err->text + strlen(path)) + 1);
-        memcpy(err->text, "FILE", 4);
-    }
-    return config;
-}
+#include "config_edits.h"
 
 static struct config *load(const char *name)
 {
-    AUTO_STRBUF struct strbuf text = {0};
-    struct err err;
+    AUTO_FREE char *path = xasprintf("%s/config/%s", TEST_DATA, name);
 
-    read_data(name, &text);
-    struct config *config = load_text(text.text, &err);
-    if (!config)
-        fail_msg("%s", err.text);
-    return config;
+    return config_load_file(path);
 }
 
 static void test_every_member_is_loaded(void **state)
@@ -178,15 +130,6 @@ static void test_what_is_omitted_gets_a_default(void **state)
     config_free(NULL);
 }
 
-static char *edit(const char *text, const char *from, const char *to)
-{
-    const char *at = strstr(text, from);
-
-    if (!at)
-        fail_msg("full.yaml does not contain: %s", from);
-    return xasprintf("%.*s%s%s", (int) (at - text), text, to, at + strlen(from));
-}
-
 /* What of the transport networks may be left out. */
 static void test_less_transport(void **state)
 {
@@ -201,15 +144,15 @@ static void test_less_transport(void **state)
     struct err err;
 
     (void) state;
-    read_data("full.yaml", &full);
+    config_read_data("full.yaml", &full);
     AUTO_FREE char *text = xstrdup(full.text);
     for (size_t i = 0; i < ARRAY_LEN(edits); i++) {
-        char *edited = edit(text, edits[i][0], edits[i][1]);
+        char *edited = config_edited(text, edits[i][0], edits[i][1]);
 
         free(text);
         text = edited;
     }
-    struct config *c = load_text(text, &err);
+    struct config *c = config_load_text(text, &err);
     if (!c)
         fail_msg("%s", err.text);
     assert_null(c->edges[1].uplink_port);
@@ -222,12 +165,9 @@ static void test_less_transport(void **state)
 
 static void test_example_loads_and_shows_the_defaults(void **state)
 {
-    struct err err = {0};
-    struct config *c = config_load(TEST_DATA "/../../docs/scgd.example.yaml", &err);
+    struct config *c = config_load_file(TEST_DATA "/../../docs/scgd.example.yaml");
 
     (void) state;
-    if (!c)
-        fail_msg("%s", err.text);
     assert_default_numbers(c);
     assert_int_equal(c->servers_count, 1);
     assert_int_equal(c->peers_count, 1);
@@ -239,10 +179,8 @@ static void test_example_loads_and_shows_the_defaults(void **state)
     config_free(c);
 }
 
-/* Each case replaces the first 'from' in full.yaml by 'to'. 'sentence' null: that is fine. */
-static const struct bad_edit {
-    const char *from, *to, *sentence;
-} bad_edits[] = {
+/* Of full.yaml. */
+static const struct config_edit bad_edits[] = {
     /* keys */
     {"log-level: debug", "log-levle: debug", "FILE:19:1: log-levle: unknown key"},
     {"  port: 8080", "  prot: 8080", "FILE:4:3: rest.prot: unknown key"},
@@ -427,27 +365,8 @@ static const struct bad_edit {
 
 static void test_bad_edits(void **state)
 {
-    AUTO_STRBUF struct strbuf text = {0};
-    unsigned failed = 0;
-
     (void) state;
-    read_data("full.yaml", &text);
-    for (size_t i = 0; i < ARRAY_LEN(bad_edits); i++) {
-        AUTO_FREE char *edited = edit(text.text, bad_edits[i].from, bad_edits[i].to);
-        struct err err;
-        struct config *config = load_text(edited, &err);
-
-        if (!bad_edits[i].sentence && !config)
-            fail_msg("%s", err.text);
-        if (bad_edits[i].sentence &&
-            (config || err.code != ERR_INVALID || strcmp(err.text, bad_edits[i].sentence) != 0)) {
-            print_error("\"%s\" for \"%s\":\n  expected %s\n  got      %s\n", bad_edits[i].to, bad_edits[i].from,
-                        bad_edits[i].sentence, config ? "a configuration" : err.text);
-            failed++;
-        }
-        config_free(config);
-    }
-    assert_int_equal(failed, 0);
+    config_assert_edits("full.yaml", bad_edits, ARRAY_LEN(bad_edits));
 }
 
 static void assert_unreadable(const char *path, int code, const char *sentence)
@@ -468,15 +387,15 @@ static void test_files_that_are_none(void **state)
     assert_unreadable("/nonexistent.yaml", ERR_NOT_FOUND,
                       "/nonexistent.yaml: cannot be read: No such file or directory");
     assert_unreadable("/tmp", ERR_IO, "/tmp: cannot be read: Is a directory");
-    assert_null(load_text("", &err));
+    assert_null(config_load_text("", &err));
     assert_string_equal(err.text, "FILE: the file is empty");
-    assert_null(load_text("# nothing\n", &err));
+    assert_null(config_load_text("# nothing\n", &err));
     assert_string_equal(err.text, "FILE: the file is empty");
-    assert_null(load_text("- dc\n", &err));
+    assert_null(config_load_text("- dc\n", &err));
     assert_string_equal(err.text, "FILE:1:1: keys with values are expected here, not a list");
     while (large.length <= 1024 * 1024)
         strbuf_puts(&large, "# a comment of some length, again and again\n");
-    assert_null(load_text(large.text, &err));
+    assert_null(config_load_text(large.text, &err));
     assert_string_equal(err.text, "FILE: larger than 1048576 bytes; this is no configuration file");
 }
 

@@ -1,54 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* gmplsd's configuration: what loads and how, and for each edit that spoils tests/data/config/gmplsd.yaml the exact
  * sentence that an operator gets. What libcyaml's complaints become is held in test_config.c. */
-#include <stdarg.h>
-#include <setjmp.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
-#include "base/alloc.h"
-#include "base/strbuf.h"
 #include "gmplsd/config.h"
 
-/* Loads 'text' as a file; '*err' names it FILE. */
-static struct config *load_text(const char *text, struct err *err)
-{
-    char path[] = "/tmp/test_gmplsd_config.XXXXXX";
-    int fd = mkstemp(path);
-
-    assert_true(fd >= 0);
-    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
-    close(fd);
-    *err = (struct err) {0};
-    struct config *config = config_load(path, err);
-    unlink(path);
-    if (!config) {
-        assert_memory_equal(err->text, path, strlen(path));
-        memmove(err->text + 4, err->text + strlen(path), strlen(err->text + strlen(path)) + 1);
-        memcpy(err->text, "FILE", 4);
-    }
-    return config;
-}
-
-static struct config *load(const char *path)
-{
-    struct err err = {0};
-    struct config *config = config_load(path, &err);
-
-    if (!config)
-        fail_msg("%s", err.text);
-    return config;
-}
+#include "config_edits.h"
 
 static void test_every_member_is_loaded(void **state)
 {
-    struct config *c = load(TEST_DATA "/config/gmplsd.yaml");
+    struct config *c = config_load_file(TEST_DATA "/config/gmplsd.yaml");
 
     (void) state;
     assert_string_equal(c->node, "t1");
@@ -110,9 +69,9 @@ static void assert_defaults(const struct config *c)
 static void test_what_is_omitted_gets_a_default(void **state)
 {
     struct err err;
-    struct config *c = load_text("node: t1\nrouter-id: 10.253.0.1\nopenflow: {address: 127.0.0.1, port: 6653}\n"
-                                 "bridge: {datapath-id: 00005c670000c001}\nstore: /x\nte-links: []\n",
-                                 &err);
+    struct config *c = config_load_text("node: t1\nrouter-id: 10.253.0.1\nopenflow: {address: 127.0.0.1, port: 6653}\n"
+                                        "bridge: {datapath-id: 00005c670000c001}\nstore: /x\nte-links: []\n",
+                                        &err);
 
     (void) state;
     if (!c)
@@ -127,7 +86,7 @@ static void test_what_is_omitted_gets_a_default(void **state)
 
 static void test_example_loads_and_shows_the_defaults(void **state)
 {
-    struct config *c = load(TEST_DATA "/../../docs/gmplsd.example.yaml");
+    struct config *c = config_load_file(TEST_DATA "/../../docs/gmplsd.example.yaml");
 
     (void) state;
     assert_defaults(c);
@@ -137,10 +96,8 @@ static void test_example_loads_and_shows_the_defaults(void **state)
     config_free(c);
 }
 
-/* Each case replaces the first 'from' in gmplsd.yaml by 'to'. */
-static const struct bad_edit {
-    const char *from, *to, *sentence;
-} bad_edits[] = {
+/* Of gmplsd.yaml. */
+static const struct config_edit bad_edits[] = {
     /* keys and types */
     {"log-level: debug", "log-levle: debug", "FILE:9:1: log-levle: unknown key"},
     {"node: t1\n", "", "FILE:1:1: node: this key is missing"},
@@ -217,46 +174,10 @@ static const struct bad_edit {
     {"setup-ms: 16000", "setup-ms: 99", "FILE: timers.setup-ms: 99 is not between 100 and 600000"},
 };
 
-static void read_data(struct strbuf *text)
-{
-    FILE *file = fopen(TEST_DATA "/config/gmplsd.yaml", "r");
-    int c;
-
-    assert_non_null(file);
-    while ((c = fgetc(file)) != EOF)
-        strbuf_printf(text, "%c", c);
-    fclose(file);
-}
-
-static char *edit(const char *text, const struct bad_edit *bad)
-{
-    const char *at = strstr(text, bad->from);
-
-    if (!at)
-        fail_msg("gmplsd.yaml does not contain: %s", bad->from);
-    return xasprintf("%.*s%s%s", (int) (at - text), text, bad->to, at + strlen(bad->from));
-}
-
 static void test_bad_edits(void **state)
 {
-    AUTO_STRBUF struct strbuf text = {0};
-    unsigned failed = 0;
-
     (void) state;
-    read_data(&text);
-    for (size_t i = 0; i < ARRAY_LEN(bad_edits); i++) {
-        AUTO_FREE char *edited = edit(text.text, &bad_edits[i]);
-        struct err err;
-        struct config *config = load_text(edited, &err);
-
-        if (config || err.code != ERR_INVALID || strcmp(err.text, bad_edits[i].sentence) != 0) {
-            print_error("\"%s\" for \"%s\":\n  expected %s\n  got      %s\n", bad_edits[i].to, bad_edits[i].from,
-                        bad_edits[i].sentence, config ? "a configuration" : err.text);
-            failed++;
-        }
-        config_free(config);
-    }
-    assert_int_equal(failed, 0);
+    config_assert_edits("gmplsd.yaml", bad_edits, ARRAY_LEN(bad_edits));
 }
 
 int main(void)

@@ -12,19 +12,16 @@
 #include <string.h>
 
 #include "base/wire.h"
+#include "loop_until.h"
 #include "ospf_vectors.h"
 #include "proto/ospf/ospf_api.h"
 #include "south/transport_ospf.h"
 
 #define MBIT UINT64_C(1000000)
-#define PATIENCE_MS 20000
 #define GRACE_MS 300
 
 struct world {
     struct loop *loop;
-    struct timer *poll;
-    struct mono deadline;
-    bool (*until)(struct world *world);
     /* ospfd */
     struct listener *listener;
     struct stream *sync, *async;
@@ -168,25 +165,6 @@ static void on_down(void *arg, const struct err *reason)
     world->downs++;
 }
 
-static void poll_until(void *arg)
-{
-    struct world *world = arg;
-
-    if (world->until(world) || mono_reached(world->deadline, loop_now(world->loop)))
-        loop_stop(world->loop);
-    else
-        timer_set(world->poll, mono_add(loop_now(world->loop), 5));
-}
-
-static void wait_until(struct world *world, bool (*until)(struct world *world))
-{
-    world->until = until;
-    world->deadline = mono_add(loop_now(world->loop), PATIENCE_MS);
-    timer_set(world->poll, loop_now(world->loop));
-    loop_run(world->loop);
-    assert_true(until(world));
-}
-
 static bool is_up(struct world *world)
 {
     return te_feed_is_up(world->feed);
@@ -230,7 +208,6 @@ static int make_world(void **state)
     struct err err;
 
     world->loop = loop_new();
-    world->poll = timer_new(world->loop, poll_until, world);
     world->listener = listener_new(world->loop, "127.0.0.1", 0, ospfd_accepted, world, &err);
     assert_non_null(world->listener);
     const struct te_feed_config config = {
@@ -251,7 +228,6 @@ static int free_world(void **state)
     te_feed_free(world->feed);
     ospfd_hang_up(world);
     listener_free(world->listener);
-    timer_free(world->poll);
     loop_free(world->loop);
     free(world);
     return 0;
@@ -265,17 +241,17 @@ static void test_feed(void **state)
     struct world *world = *state;
     struct ospf_te_lsa changed = te_lsa(1, 1, 2, 900 * MBIT);
 
-    wait_until(world, is_up);
+    loop_until(world->loop, is_up, world);
     assert_int_equal(world->links, 2);
     assert_int_equal(te_feed_ted(world->feed)->n_links, 2);
     changed.header.sequence++;
     send_lsa(world, OSPF_API_LSA_DELETE, &world->lsas[0]);
     send_lsa(world, OSPF_API_LSA_UPDATE, &changed);
-    wait_until(world, has_three);
+    loop_until(world->loop, has_three, world);
     assert_int_equal(te_feed_ted(world->feed)->links[0].max_bps, 900 * MBIT);
     assert_int_equal(world->gone, 0);
     send_lsa(world, OSPF_API_LSA_DELETE, &changed);
-    wait_until(world, has_lost_one);
+    loop_until(world->loop, has_lost_one, world);
     assert_int_equal(te_feed_ted(world->feed)->n_links, 1);
     assert_int_equal(world->ups, 1);
     assert_int_equal(world->downs, 0);
@@ -286,15 +262,15 @@ static void test_ospfd_starts_again(void **state)
 {
     struct world *world = *state;
 
-    wait_until(world, is_up);
+    loop_until(world->loop, is_up, world);
     world->n_lsas = 0;
     ospfd_hang_up(world);
-    wait_until(world, is_up_again);
+    loop_until(world->loop, is_up_again, world);
     assert_int_equal(world->downs, 1);
     assert_int_equal(world->gone, 0);
     assert_int_equal(te_feed_ted(world->feed)->n_links, 2);
     send_lsa(world, OSPF_API_LSA_UPDATE, &world->lsas[0]);
-    wait_until(world, has_lost_one);
+    loop_until(world->loop, has_lost_one, world);
     assert_int_equal(world->links, 2);
     assert_int_equal(te_feed_ted(world->feed)->n_links, 1);
     assert_int_equal(te_feed_ted(world->feed)->links[0].key.from, 0x0afd0001);
@@ -306,10 +282,10 @@ static void test_no_way_back(void **state)
     struct world *world = *state;
 
     world->deaf = true;
-    wait_until(world, is_called);
+    loop_until(world->loop, is_called, world);
     assert_false(te_feed_is_up(world->feed));
     world->deaf = false;
-    wait_until(world, is_up);
+    loop_until(world->loop, is_up, world);
     assert_int_equal(world->downs, 0);
     assert_int_equal(world->links, 2);
 }
@@ -319,9 +295,9 @@ static void test_nonsense(void **state)
 {
     struct world *world = *state;
 
-    wait_until(world, is_up);
+    loop_until(world->loop, is_up, world);
     stream_write(world->async, "HTTP/1.1 400 Bad Request\r\n\r\n", 28);
-    wait_until(world, is_up_again);
+    loop_until(world->loop, is_up_again, world);
     assert_int_equal(world->downs, 1);
     assert_int_equal(world->why.code, ERR_UNSUPPORTED);
     assert_int_equal(world->links, 2);
@@ -333,7 +309,7 @@ static void test_silence(void **state)
 {
     struct world *world = *state;
 
-    wait_until(world, is_probed);
+    loop_until(world->loop, is_probed, world);
     assert_int_equal(world->ups, 1);
     assert_int_equal(world->downs, 0);
 }
@@ -343,7 +319,7 @@ static void test_malformed(void **state)
 {
     struct world *world = *state;
 
-    wait_until(world, is_up);
+    loop_until(world->loop, is_up, world);
     world->lsas[0].header.sequence++;
     world->lsas[0].links[0].metric = 9;
     world->lsas[0].links[0].present |= OSPF_TE_METRIC;
@@ -351,11 +327,11 @@ static void test_malformed(void **state)
     bad.links[0].present &= ~(uint32_t) OSPF_TE_ID;
     send_lsa(world, OSPF_API_LSA_UPDATE, &bad);
     send_lsa(world, OSPF_API_LSA_UPDATE, &world->lsas[0]);
-    wait_until(world, has_three);
+    loop_until(world->loop, has_three, world);
     assert_int_equal(world->downs, 0);
     send_lsa(world, OSPF_API_LSA_DELETE, &world->lsas[0]);
     send_lsa(world, OSPF_API_LSA_DELETE, &world->lsas[1]);
-    wait_until(world, has_lost_two);
+    loop_until(world->loop, has_lost_two, world);
     assert_int_equal(te_feed_ted(world->feed)->n_links, 0);
 }
 

@@ -17,10 +17,10 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "loop_until.h"
 #include "south/zebra_vty.h"
 
 #define MBIT UINT64_C(1000000)
-#define PATIENCE_MS 20000
 
 struct zebra {
     char path[64];
@@ -35,9 +35,6 @@ struct zebra {
 
 struct world {
     struct loop *loop;
-    struct timer *poll;
-    struct mono deadline;
-    bool (*until)(struct world *world);
     struct zebra zebra;
     struct zebra_vty *client;
     unsigned done, refused;
@@ -134,25 +131,6 @@ static void zebra_stop(struct zebra *zebra)
 
 /* ---- The test's loop ---- */
 
-static void poll_until(void *arg)
-{
-    struct world *world = arg;
-
-    if (world->until(world) || mono_reached(world->deadline, loop_now(world->loop)))
-        loop_stop(world->loop);
-    else
-        timer_set(world->poll, mono_add(loop_now(world->loop), 5));
-}
-
-static void wait_until(struct world *world, bool (*until)(struct world *world))
-{
-    world->until = until;
-    world->deadline = mono_add(loop_now(world->loop), PATIENCE_MS);
-    timer_set(world->poll, loop_now(world->loop));
-    loop_run(world->loop);
-    assert_true(until(world));
-}
-
 static bool is_settled(struct world *world)
 {
     return zebra_vty_settled(world->client);
@@ -229,7 +207,6 @@ static int make_world(void **state)
     unlink(world->zebra.path);
     pthread_mutex_init(&world->zebra.lock, NULL);
     world->loop = loop_new();
-    world->poll = timer_new(world->loop, poll_until, world);
     world->client = zebra_vty_new(world->loop, world->zebra.path, on_done, world, &err);
     assert_non_null(world->client);
     *state = world;
@@ -241,7 +218,6 @@ static int free_world(void **state)
     struct world *world = *state;
 
     zebra_vty_free(world->client);
-    timer_free(world->poll);
     loop_free(world->loop);
     strbuf_free(&world->zebra.log);
     free(world);
@@ -259,7 +235,7 @@ static void test_newest_value(void **state)
     set(world, "t1-pe1", 800 * MBIT);
     set(world, "t1-pe2", 700 * MBIT);
     zebra_start(&world->zebra);
-    wait_until(world, is_settled);
+    loop_until(world->loop, is_settled, world);
     assert_int_equal(times_told(world, "interface t1-pe1"), 1);
     assert_int_equal(times_told(world, "unrsv-bw 7 100000000"), 1);
     assert_int_equal(times_told(world, "unrsv-bw 7 112500000"), 0);
@@ -272,7 +248,7 @@ static void test_newest_value(void **state)
     for (uint64_t i = 0; i < 10; i++)
         set(world, "t1-pe1", (600 - i) * MBIT);
     set(world, "t1-pe2", 700 * MBIT);
-    wait_until(world, is_settled);
+    loop_until(world->loop, is_settled, world);
     assert_int_equal(times_told(world, "unrsv-bw 7 73875000"), 1);
     assert_int_equal(times_told(world, "interface t1-pe1"), 1);
     assert_int_equal(times_told(world, "interface t1-pe2"), 0);
@@ -288,14 +264,14 @@ static void test_zebra_starts_again(void **state)
 
     zebra_start(&world->zebra);
     set(world, "t1-pe1", 900 * MBIT);
-    wait_until(world, is_settled);
+    loop_until(world->loop, is_settled, world);
     zebra_stop(&world->zebra);
-    wait_until(world, is_lost);
+    loop_until(world->loop, is_lost, world);
     set(world, "t1-pe2", 800 * MBIT);
     forget_log(world);
     /* It has forgotten everything, and is told everything */
     zebra_start(&world->zebra);
-    wait_until(world, is_settled);
+    loop_until(world->loop, is_settled, world);
     assert_int_equal(times_told(world, "unrsv-bw 0 125000000"), 2);
     assert_int_equal(times_told(world, "unrsv-bw 7 112500000"), 1);
     assert_int_equal(times_told(world, "unrsv-bw 7 100000000"), 1);
@@ -303,7 +279,7 @@ static void test_zebra_starts_again(void **state)
     /* In the middle of a dialogue */
     script(world, NULL, true);
     set(world, "t1-pe1", 700 * MBIT);
-    wait_until(world, is_settled);
+    loop_until(world->loop, is_settled, world);
     assert_int_equal(times_told(world, "unrsv-bw 7 87500000"), 1);
     zebra_stop(&world->zebra);
 }
@@ -316,11 +292,11 @@ static void test_refusal(void **state)
     zebra_start(&world->zebra);
     script(world, "unrsv-bw 2", false);
     set(world, "t1-pe1", 900 * MBIT);
-    wait_until(world, has_refused);
+    loop_until(world->loop, has_refused, world);
     assert_int_equal(world->refusal.code, ERR_REFUSED);
     assert_string_equal(world->refusal.text,
                         "interface t1-pe1: zebra refuses \"unrsv-bw 2 125000000\" with status 13: no such thing");
-    wait_until(world, is_settled);
+    loop_until(world->loop, is_settled, world);
     /* The rest was left out, but for what leaves the mode */
     assert_int_equal(times_told(world, "unrsv-bw 3 125000000"), 0);
     assert_int_equal(times_told(world, "end"), 1);
@@ -329,7 +305,7 @@ static void test_refusal(void **state)
     script(world, NULL, false);
     forget_log(world);
     set(world, "t1-pe1", 800 * MBIT);
-    wait_until(world, is_settled);
+    loop_until(world->loop, is_settled, world);
     assert_int_equal(times_told(world, "unrsv-bw 0 125000000"), 1);
     assert_int_equal(times_told(world, "unrsv-bw 7 100000000"), 1);
     assert_int_equal(world->refused, 1);
