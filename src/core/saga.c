@@ -1,13 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The engine of core/saga.h. saga_step() lets one event change the steps it concerns (take_event), then advances until
- * nothing moves: fates are settled, undoing and forward steps are started, the state follows from the steps. The state
- * is derived; what persists is the steps and the fates. */
-#include "core/saga.h"
-
-#include <stdio.h>
-#include <string.h>
-
-#include "base/alloc.h"
+ * nothing moves: fates are settled, undoing and forward steps are started. The state then follows from the steps
+ * (saga_state.c). It is derived; what persists is the steps and the fates. */
+#include "core/saga_internal.h"
 
 #define BACKOFF_FIRST_MS 200
 #define BACKOFF_LAST_MS 5000
@@ -15,69 +10,7 @@
 
 #define RETRIES_NOTED 8
 
-#define ROLL SM_TO(SAGA_ROLLING_BACK)
-
-const struct sm_state saga_states[SAGA_STATES] = {
-    [SAGA_ACCEPTED] = {"accepted", SM_TO(SAGA_CHANNEL_READY) | ROLL, false},
-    [SAGA_CHANNEL_READY] = {"channel_ready", SM_TO(SAGA_POLICY_COLLECTED) | ROLL, false},
-    [SAGA_POLICY_COLLECTED] = {"policy_collected", SM_TO(SAGA_TARGET_CONFIGURED) | ROLL, false},
-    [SAGA_TARGET_CONFIGURED] = {"target_configured", SM_TO(SAGA_TRANSFERRING) | ROLL, false},
-    [SAGA_TRANSFERRING] = {"transferring", SM_TO(SAGA_SWITCHED) | ROLL, false},
-    [SAGA_SWITCHED] = {"switched", SM_TO(SAGA_REHOMED), false},
-    [SAGA_REHOMED] = {"rehomed", SM_TO(SAGA_RELEASED), false},
-    [SAGA_RELEASED] = {"released", SM_TO(SAGA_DONE), false},
-    [SAGA_DONE] = {"done", 0, true},
-    [SAGA_RECEIVED] = {"received", SM_TO(SAGA_ADMITTED) | ROLL, false},
-    [SAGA_ADMITTED] = {"admitted", SM_TO(SAGA_POLICY_INSTALLED) | ROLL, false},
-    [SAGA_POLICY_INSTALLED] = {"policy_installed", SM_TO(SAGA_INTERNAL_CHANNEL) | ROLL, false},
-    [SAGA_INTERNAL_CHANNEL] = {"internal_channel", SM_TO(SAGA_EXTERNAL_CHANNEL) | ROLL, false},
-    [SAGA_EXTERNAL_CHANNEL] = {"external_channel", SM_TO(SAGA_VERIFIED) | ROLL, false},
-    [SAGA_VERIFIED] = {"verified", SM_TO(SAGA_CONFIGURED) | ROLL, false},
-    [SAGA_CONFIGURED] = {"configured", SM_TO(SAGA_ACTIVATED) | ROLL, false},
-    [SAGA_ACTIVATED] = {"activated", SM_TO(SAGA_COMMITTED), false},
-    [SAGA_COMMITTED] = {"committed", 0, true},
-    [SAGA_ROLLING_BACK] = {"rolling_back", SM_TO(SAGA_ROLLED_BACK), false},
-    [SAGA_ROLLED_BACK] = {"rolled_back", 0, true},
-};
-
 /* ---- small questions ---- */
-
-static const struct step_info *info_of(const struct saga *saga, unsigned i)
-{
-    return &step_infos[saga->steps[i].kind];
-}
-
-static bool step_ended(const struct saga *saga, unsigned i)
-{
-    switch (saga->steps[i].state) {
-    case STEP_DONE:
-    case STEP_UNDONE:
-    case STEP_SKIPPED:
-        return true;
-    case STEP_FAILED:
-        return info_of(saga, i)->nature == STEP_PIVOT;
-    default:
-        return false;
-    }
-}
-
-static bool every_vm_has(const struct saga *saga, enum vm_fate fate)
-{
-    for (unsigned v = 0; v < saga->order.n_vms; v++) {
-        if (saga->order.vms[v].fate != fate)
-            return false;
-    }
-    return true;
-}
-
-static bool any_vm_has(const struct saga *saga, enum vm_fate fate)
-{
-    for (unsigned v = 0; v < saga->order.n_vms; v++) {
-        if (saga->order.vms[v].fate == fate)
-            return true;
-    }
-    return false;
-}
 
 static bool related(const struct saga *saga, unsigned a, unsigned b)
 {
@@ -93,13 +26,13 @@ static bool step_unwanted(const struct saga *saga, unsigned i)
 
     if (vm != STEP_SHARED)
         return saga->order.vms[vm].fate == FATE_STAYED;
-    return every_vm_has(saga, FATE_STAYED);
+    return saga_every_vm_has(saga, FATE_STAYED);
 }
 
 static int pivot_of(const struct saga *saga, int vm)
 {
     for (unsigned i = 0; i < saga->n_steps; i++) {
-        if (saga->steps[i].vm == vm && info_of(saga, i)->nature == STEP_PIVOT)
+        if (saga->steps[i].vm == vm && saga_step_info(saga, i)->nature == STEP_PIVOT)
             return (int) i;
     }
     return -1;
@@ -112,27 +45,11 @@ static bool passive(enum step_kind kind)
 
 /* ---- changes ---- */
 
-static void note(struct saga *saga, unsigned step, const char *what, const char *detail)
-{
-    saga->notes = array_reserve(saga->notes, saga->n_notes, &saga->cap_notes, sizeof *saga->notes);
-
-    struct saga_note *n = &saga->notes[saga->n_notes++];
-    n->step = step;
-    n->what = what;
-    snprintf(n->detail, sizeof n->detail, "%s", detail ? detail : "");
-}
-
 /* An outage of days must not fill the journal: the first tries of a state are noted. */
 static void note_retry(struct saga *saga, unsigned step, const char *what, const char *detail)
 {
     if (saga->clocks[step].retries < RETRIES_NOTED)
-        note(saga, step, what, detail);
-}
-
-static void act(struct saga *saga, enum saga_action_type type, unsigned step)
-{
-    saga->actions = array_reserve(saga->actions, saga->n_actions, &saga->cap_actions, sizeof *saga->actions);
-    saga->actions[saga->n_actions++] = (struct saga_action) {type, step};
+        saga_note_add(saga, step, what, detail);
 }
 
 static void set_state(struct saga *saga, unsigned i, enum step_state state, struct mono now, const char *detail)
@@ -145,7 +62,7 @@ static void set_state(struct saga *saga, unsigned i, enum step_state state, stru
     clock->began = now;
     clock->retries = 0;
     clock->retry_at = MONO_NEVER;
-    note(saga, i, words[state], detail);
+    saga_note_add(saga, i, words[state], detail);
 }
 
 static void retry_later(struct saga *saga, unsigned i, struct mono now)
@@ -164,7 +81,7 @@ static void launch(struct saga *saga, unsigned i, enum saga_action_type type)
         saga->steps[i].attempts++;
         saga->clocks[i].abort_sent = false;
     }
-    act(saga, type, i);
+    saga_act(saga, type, i);
 }
 
 static void cross(struct saga *saga, int vm)
@@ -209,7 +126,7 @@ static void fail_step(struct saga *saga, unsigned i, const struct err *why, stru
 static void finish_step(struct saga *saga, unsigned i, struct mono now)
 {
     set_state(saga, i, STEP_DONE, now, NULL);
-    if (info_of(saga, i)->nature == STEP_PIVOT)
+    if (saga_step_info(saga, i)->nature == STEP_PIVOT)
         cross(saga, saga->steps[i].vm);
 }
 
@@ -230,7 +147,7 @@ static bool definite(const struct err *err)
 static void step_failed(struct saga *saga, unsigned i, const struct err *err, struct mono now)
 {
     saga->clocks[i].error = *err;
-    switch (info_of(saga, i)->nature) {
+    switch (saga_step_info(saga, i)->nature) {
     case STEP_PIVOT:
         /* The hypervisors decide where the VM is, whatever the call said. */
         confirm_step(saga, i, now, err->text);
@@ -261,12 +178,12 @@ static void step_absent(struct saga *saga, unsigned i, const struct err *err, st
             set_state(saga, i, STEP_APPLYING, now, "not here yet");
         return;
     }
-    if (info_of(saga, i)->nature != STEP_FORWARD) {
+    if (saga_step_info(saga, i)->nature != STEP_FORWARD) {
         /* Whatever an aborted call says, it failed because it was aborted. */
         if (saga->failing && (!definite(&why) || saga->reason.code == ERR_CANCELLED))
             why = saga->reason;
         if (!definite(&why) && saga->steps[i].attempts >= ATTEMPTS_MAX)
-            err_set(&why, ERR_REFUSED, "step %s was tried %u times without effect", info_of(saga, i)->name,
+            err_set(&why, ERR_REFUSED, "step %s was tried %u times without effect", saga_step_info(saga, i)->name,
                     saga->steps[i].attempts);
         if (definite(&why)) {
             fail_step(saga, i, &why, now);
@@ -369,7 +286,7 @@ static void cancel(struct saga *saga)
     for (unsigned i = 0; i < saga->n_steps; i++) {
         if (transfer_abortable(saga, i)) {
             saga->clocks[i].abort_sent = true;
-            act(saga, SAGA_DO_ABORT_TRANSFER, i);
+            saga_act(saga, SAGA_DO_ABORT_TRANSFER, i);
         }
     }
 }
@@ -393,7 +310,7 @@ static void take_event(struct saga *saga, const struct saga_event *event, struct
         saga->settling = true;
         if (event->type == SAGA_COMMIT)
             saga->committed = true;
-        else if (!any_vm_has(saga, FATE_CROSSED))
+        else if (!saga_any_vm_has(saga, FATE_CROSSED))
             fail_order(saga, &why);
         break;
     }
@@ -412,10 +329,11 @@ static void take_event(struct saga *saga, const struct saga_event *event, struct
  * for every VM of the order, lest one VM cross while another is still being refused. */
 static bool ready(const struct saga *saga, unsigned i)
 {
-    bool pivot = info_of(saga, i)->nature == STEP_PIVOT;
+    bool pivot = saga_step_info(saga, i)->nature == STEP_PIVOT;
 
     for (unsigned j = 0; j < saga->n_steps; j++) {
-        if (info_of(saga, j)->stage < info_of(saga, i)->stage && (pivot || related(saga, i, j)) && !step_ended(saga, j))
+        if (saga_step_info(saga, j)->stage < saga_step_info(saga, i)->stage && (pivot || related(saga, i, j)) &&
+            !saga_step_ended(saga, j))
             return false;
     }
     return true;
@@ -425,9 +343,10 @@ static bool ready(const struct saga *saga, unsigned i)
 static bool undo_ready(const struct saga *saga, unsigned i)
 {
     for (unsigned j = 0; j < saga->n_steps; j++) {
-        if (info_of(saga, j)->stage > info_of(saga, i)->stage && related(saga, i, j) && step_unwanted(saga, j) &&
+        if (saga_step_info(saga, j)->stage > saga_step_info(saga, i)->stage && related(saga, i, j) &&
+            step_unwanted(saga, j) &&
             !(saga->steps[j].state == STEP_UNDONE || saga->steps[j].state == STEP_SKIPPED ||
-              (saga->steps[j].state == STEP_FAILED && info_of(saga, j)->nature == STEP_PIVOT)))
+              (saga->steps[j].state == STEP_FAILED && saga_step_info(saga, j)->nature == STEP_PIVOT)))
             return false;
     }
     return true;
@@ -459,7 +378,7 @@ static bool advance_unwanted(struct saga *saga, unsigned i, struct mono now)
     case STEP_DONE:
         break;
     case STEP_FAILED:
-        if (info_of(saga, i)->nature == STEP_PIVOT)
+        if (saga_step_info(saga, i)->nature == STEP_PIVOT)
             return false;
         break;
     default:
@@ -493,14 +412,14 @@ static bool advance_waiting(struct saga *saga, unsigned i, struct mono now)
     struct step *step = &saga->steps[i];
 
     if (step->kind == STEP_AWAIT_COMMIT) {
-        if (!saga->committed || any_vm_has(saga, FATE_OPEN))
+        if (!saga->committed || saga_any_vm_has(saga, FATE_OPEN))
             return false;
         finish_step(saga, i, now);
         return true;
     }
     if (transfer_abortable(saga, i) && mono_reached(mono_add(clock->began, saga->limits.transfer_ms), now)) {
         clock->abort_sent = true;
-        act(saga, SAGA_DO_ABORT_TRANSFER, i);
+        saga_act(saga, SAGA_DO_ABORT_TRANSFER, i);
     }
     if (clock->in_flight)
         return false;
@@ -510,12 +429,12 @@ static bool advance_waiting(struct saga *saga, unsigned i, struct mono now)
         confirm_step(saga, i, now, "the source asks for an end");
         return true;
     }
-    if (step->state == STEP_CONFIRMING && info_of(saga, i)->nature == STEP_REVERSIBLE &&
+    if (step->state == STEP_CONFIRMING && saga_step_info(saga, i)->nature == STEP_REVERSIBLE &&
         mono_reached(mono_add(clock->began, saga->limits.confirm_ms), now)) {
         struct err why = clock->error;
 
         if (why.code == 0)
-            err_set(&why, ERR_TIMEOUT, "step %s: its outcome could not be found out", info_of(saga, i)->name);
+            err_set(&why, ERR_TIMEOUT, "step %s: its outcome could not be found out", saga_step_info(saga, i)->name);
         fail_step(saga, i, &why, now);
         return true;
     }
@@ -531,7 +450,7 @@ static bool advance_waiting(struct saga *saga, unsigned i, struct mono now)
 static bool advance_step(struct saga *saga, unsigned i, struct mono now)
 {
     /* A VM's pivot is settled by the hypervisors even if its order has failed. */
-    bool open_pivot = info_of(saga, i)->nature == STEP_PIVOT && saga->steps[i].state != STEP_PENDING &&
+    bool open_pivot = saga_step_info(saga, i)->nature == STEP_PIVOT && saga->steps[i].state != STEP_PENDING &&
                       saga->order.vms[saga->steps[i].vm].fate == FATE_OPEN;
 
     if (!open_pivot && step_unwanted(saga, i) && saga->steps[i].state != STEP_UNDOING)
@@ -545,94 +464,6 @@ static bool advance_step(struct saga *saga, unsigned i, struct mono now)
         return advance_waiting(saga, i, now);
     default:
         return false;
-    }
-}
-
-/* ---- the state that follows from the steps ---- */
-
-static bool kinds_ended(const struct saga *saga, enum step_kind kind)
-{
-    for (unsigned i = 0; i < saga->n_steps; i++) {
-        if (saga->steps[i].kind == kind && !step_ended(saga, i))
-            return false;
-    }
-    return true;
-}
-
-static bool transfer_begun(const struct saga *saga)
-{
-    for (unsigned i = 0; i < saga->n_steps; i++) {
-        if (saga->steps[i].kind == STEP_TRANSFER && saga->steps[i].state != STEP_PENDING &&
-            saga->steps[i].state != STEP_SKIPPED)
-            return true;
-    }
-    return false;
-}
-
-static bool reached(const struct saga *saga, enum saga_state state)
-{
-    bool crossed = any_vm_has(saga, FATE_CROSSED) && !any_vm_has(saga, FATE_OPEN);
-
-    switch (state) {
-    case SAGA_CHANNEL_READY:
-        return kinds_ended(saga, STEP_CHANNEL_RESERVE);
-    case SAGA_POLICY_COLLECTED:
-        return kinds_ended(saga, STEP_POLICY_COLLECT);
-    case SAGA_TARGET_CONFIGURED:
-        return kinds_ended(saga, STEP_TARGET_CONFIGURE);
-    case SAGA_TRANSFERRING:
-        return transfer_begun(saga);
-    case SAGA_SWITCHED:
-        return crossed && kinds_ended(saga, STEP_TRANSFER);
-    case SAGA_REHOMED:
-        return kinds_ended(saga, STEP_TARGET_ACTIVATE);
-    case SAGA_RELEASED:
-        return kinds_ended(saga, STEP_VM_REMOVE) && kinds_ended(saga, STEP_SEGMENT_CLOSE) &&
-               kinds_ended(saga, STEP_CIRCUIT_CLOSE) && kinds_ended(saga, STEP_CHANNEL_CLOSE);
-    case SAGA_DONE:
-        return kinds_ended(saga, STEP_TARGET_COMMIT) && kinds_ended(saga, STEP_POLICY_COLLECT);
-    case SAGA_ADMITTED:
-        return kinds_ended(saga, STEP_ADMIT);
-    case SAGA_POLICY_INSTALLED:
-        return kinds_ended(saga, STEP_POLICY_INSTALL);
-    case SAGA_INTERNAL_CHANNEL:
-        return kinds_ended(saga, STEP_SEGMENT_OPEN) && kinds_ended(saga, STEP_TARGET_CHANNEL_OPEN);
-    case SAGA_EXTERNAL_CHANNEL:
-        return kinds_ended(saga, STEP_CIRCUIT_OPEN);
-    case SAGA_VERIFIED:
-    case SAGA_CONFIGURED:
-        return kinds_ended(saga, STEP_VERIFY);
-    case SAGA_ACTIVATED:
-        return crossed && kinds_ended(saga, STEP_ACTIVATE);
-    case SAGA_COMMITTED:
-        return kinds_ended(saga, STEP_TARGET_CHANNEL_CLOSE) && kinds_ended(saga, STEP_POLICY_INSTALL);
-    default:
-        return false;
-    }
-}
-
-static void follow_steps(struct saga *saga)
-{
-    while (!sm_final(&saga->sm)) {
-        unsigned now = saga->sm.current, next = now + 1;
-
-        if (now == SAGA_ROLLING_BACK) {
-            for (unsigned i = 0; i < saga->n_steps; i++) {
-                if (!step_ended(saga, i))
-                    return;
-            }
-            next = SAGA_ROLLED_BACK;
-        } else if (every_vm_has(saga, FATE_STAYED)) {
-            next = SAGA_ROLLING_BACK;
-        } else if (!reached(saga, (enum saga_state) next)) {
-            return;
-        }
-        sm_move(&saga->sm, next);
-        note(saga, SAGA_NOTE_SAGA, saga_states[next].name, next == SAGA_ROLLING_BACK ? saga->reason.text : NULL);
-        if (next == SAGA_CONFIGURED)
-            act(saga, SAGA_DO_REPORT_CONFIGURED, 0);
-        if (sm_final(&saga->sm))
-            act(saga, SAGA_DO_END, 0);
     }
 }
 
@@ -650,7 +481,7 @@ void saga_step(struct saga *saga, const struct saga_event *event, struct mono no
         for (unsigned i = 0; i < saga->n_steps; i++)
             moved |= advance_step(saga, i, now);
     }
-    follow_steps(saga);
+    saga_follow_steps(saga);
 }
 
 struct mono saga_deadline(const struct saga *saga)
@@ -667,24 +498,4 @@ struct mono saga_deadline(const struct saga *saga)
             deadline = mono_min(deadline, mono_add(clock->began, saga->limits.transfer_ms));
     }
     return deadline;
-}
-
-bool saga_ended(const struct saga *saga)
-{
-    return sm_final(&saga->sm);
-}
-
-bool saga_open(const struct saga *saga)
-{
-    return any_vm_has(saga, FATE_OPEN);
-}
-
-const char *saga_state_name(const struct saga *saga)
-{
-    return sm_name(&saga->sm);
-}
-
-bool saga_partial(const struct saga *saga)
-{
-    return any_vm_has(saga, FATE_CROSSED) && any_vm_has(saga, FATE_STAYED);
 }
