@@ -12,6 +12,7 @@
 #include "base/alloc.h"
 #include "base/wire.h"
 #include "capture.h"
+#include "fields.h"
 #include "proto/ospf/ospf_te.h"
 
 #define IPPROTO_OSPF_NUMBER 89
@@ -22,52 +23,29 @@
 
 /* Fields */
 
-static void add(json_t *fields, const char *name, json_t *value)
-{
-    json_t *values = json_object_get(fields, name);
-
-    if (!values) {
-        values = json_array();
-        json_object_set_new(fields, name, values);
-    }
-    json_array_append_new(values, value);
-}
-
-static void add_number(json_t *fields, const char *name, uint32_t value)
-{
-    add(fields, name, json_integer(value));
-}
-
-static void add_address(json_t *fields, const char *name, uint32_t address)
-{
-    char text[IPV4_TEXT_SIZE];
-
-    add(fields, name, json_string(ipv4_format(address, text)));
-}
-
 static void add_float(json_t *fields, const char *name, uint32_t bits)
 {
     float value;
 
     memcpy(&value, &bits, sizeof value);
-    add(fields, name, json_real((double) value));
+    fields_add(fields, name, json_real((double) value));
 }
 
 static void add_header(json_t *fields, const struct ospf_lsa_header *header)
 {
-    add_number(fields, "ospf.lsa.age", header->age & 0x7fff); /* beside it: DoNotAge, RFC 1793 */
-    add_number(fields, "ospf.v2.options", header->options);
-    add_number(fields, "ospf.lsa", header->type);
+    fields_add_number(fields, "ospf.lsa.age", header->age & 0x7fff); /* beside it: DoNotAge, RFC 1793 */
+    fields_add_number(fields, "ospf.v2.options", header->options);
+    fields_add_number(fields, "ospf.lsa", header->type);
     if (ospf_lsa_is_te(header)) {
-        add_number(fields, "ospf.lsid_opaque_type", header->id >> 24);
-        add_number(fields, "ospf.lsid_te_lsa.instance", header->id & 0xffff);
+        fields_add_number(fields, "ospf.lsid_opaque_type", header->id >> 24);
+        fields_add_number(fields, "ospf.lsid_te_lsa.instance", header->id & 0xffff);
     } else {
-        add_address(fields, "ospf.lsa.id", header->id);
+        fields_add_address(fields, "ospf.lsa.id", header->id);
     }
-    add_address(fields, "ospf.advrouter", header->advertising_router);
-    add_number(fields, "ospf.lsa.seqnum", header->sequence);
-    add_number(fields, "ospf.lsa.chksum", header->checksum);
-    add_number(fields, "ospf.lsa.length", header->length);
+    fields_add_address(fields, "ospf.advrouter", header->advertising_router);
+    fields_add_number(fields, "ospf.lsa.seqnum", header->sequence);
+    fields_add_number(fields, "ospf.lsa.chksum", header->checksum);
+    fields_add_number(fields, "ospf.lsa.length", header->length);
 }
 
 static void add_link(json_t *fields, const struct ospf_te_link *link)
@@ -77,17 +55,17 @@ static void add_link(json_t *fields, const struct ospf_te_link *link)
         void (*add)(json_t *fields, const char *name, uint32_t value);
         const char *name;
     } rows[] = {
-        {OSPF_TE_TYPE, link->type, add_number, "ospf.mpls.linktype"},
-        {OSPF_TE_ID, link->id, add_address, "ospf.mpls.linkid"},
-        {OSPF_TE_LOCAL_IP, link->local_ip, add_address, "ospf.mpls.local_addr"},
-        {OSPF_TE_REMOTE_IP, link->remote_ip, add_address, "ospf.mpls.remote_addr"},
-        {OSPF_TE_METRIC, link->metric, add_number, "ospf.mpls.te_metric"},
+        {OSPF_TE_TYPE, link->type, fields_add_number, "ospf.mpls.linktype"},
+        {OSPF_TE_ID, link->id, fields_add_address, "ospf.mpls.linkid"},
+        {OSPF_TE_LOCAL_IP, link->local_ip, fields_add_address, "ospf.mpls.local_addr"},
+        {OSPF_TE_REMOTE_IP, link->remote_ip, fields_add_address, "ospf.mpls.remote_addr"},
+        {OSPF_TE_METRIC, link->metric, fields_add_number, "ospf.mpls.te_metric"},
         {OSPF_TE_MAX, link->max_bandwidth, add_float, "ospf.mpls.link_max_bw"},
         {OSPF_TE_RESERVABLE, link->reservable_bandwidth, add_float, "ospf.mpls.link_max_bw"},
-        {OSPF_TE_ADMIN_GROUP, link->admin_group, add_number, "ospf.mpls.linkcolor"},
-        {OSPF_TE_INTERFACE_IDS, link->local_id, add_number, "ospf.mpls.local_id"},
-        {OSPF_TE_INTERFACE_IDS, link->remote_id, add_number, "ospf.mpls.remote_id"},
-        {OSPF_TE_PROTECTION, link->protection, add_number, "ospf.mpls.protection_capability"},
+        {OSPF_TE_ADMIN_GROUP, link->admin_group, fields_add_number, "ospf.mpls.linkcolor"},
+        {OSPF_TE_INTERFACE_IDS, link->local_id, fields_add_number, "ospf.mpls.local_id"},
+        {OSPF_TE_INTERFACE_IDS, link->remote_id, fields_add_number, "ospf.mpls.remote_id"},
+        {OSPF_TE_PROTECTION, link->protection, fields_add_number, "ospf.mpls.protection_capability"},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -97,13 +75,13 @@ static void add_link(json_t *fields, const struct ospf_te_link *link)
     for (size_t p = 0; p < TE_PRIORITIES && link->present & OSPF_TE_UNRESERVED; p++)
         add_float(fields, "ospf.mpls.pri", link->unreserved_bandwidth[p]);
     for (size_t i = 0; i < link->n_iscds; i++) {
-        add_number(fields, "ospf.mpls.switching_type", link->iscds[i].capability);
-        add_number(fields, "ospf.mpls.encoding", link->iscds[i].encoding);
+        fields_add_number(fields, "ospf.mpls.switching_type", link->iscds[i].capability);
+        fields_add_number(fields, "ospf.mpls.encoding", link->iscds[i].encoding);
         for (size_t p = 0; p < TE_PRIORITIES; p++)
             add_float(fields, "ospf.mpls.pri", link->iscds[i].max_lsp_bandwidth[p]);
     }
     for (size_t i = 0; i < link->n_srlgs; i++)
-        add_number(fields, "ospf.mpls.shared_risk_link_group", link->srlgs[i]);
+        fields_add_number(fields, "ospf.mpls.shared_risk_link_group", link->srlgs[i]);
 }
 
 static int add_lsa(json_t *fields, const uint8_t *bytes, size_t size, struct err *err)
@@ -117,7 +95,7 @@ static int add_lsa(json_t *fields, const uint8_t *bytes, size_t size, struct err
         if (ospf_te_lsa_decode(bytes, size, &lsa, err) < 0)
             return err->code;
         if (lsa.router_address)
-            add_address(fields, "ospf.mpls.routerid", lsa.router_address);
+            fields_add_address(fields, "ospf.mpls.routerid", lsa.router_address);
         for (size_t i = 0; i < lsa.n_links; i++)
             add_link(fields, &lsa.links[i]);
     }

@@ -14,6 +14,7 @@
 #include "../unit/pcep_samples.h"
 #include "base/strbuf.h"
 #include "capture.h"
+#include "fields.h"
 #include "proto/pcep/pcep.h"
 
 #define IPPROTO_TCP_NUMBER 6
@@ -25,46 +26,24 @@
 
 /* Fields */
 
-static void add(json_t *fields, const char *name, json_t *value)
-{
-    json_t *values = json_object_get(fields, name);
-
-    if (!values) {
-        values = json_array();
-        json_object_set_new(fields, name, values);
-    }
-    json_array_append_new(values, value);
-}
-
-static void add_number(json_t *fields, const char *name, uint32_t value)
-{
-    add(fields, name, json_integer(value));
-}
-
-static void add_address(json_t *fields, const char *name, uint32_t address)
-{
-    char text[16];
-
-    add(fields, name, json_string(ipv4_format(address, text)));
-}
-
 static void add_open(json_t *fields, const struct pcep_open *open)
 {
-    add_number(fields, "pcep.obj.open.pcep_version", open->version);
-    add_number(fields, "pcep.obj.open.keepalive", open->keepalive_s);
-    add_number(fields, "pcep.obj.open.deadtime", open->dead_s);
-    add_number(fields, "pcep.obj.open.sid", open->sid);
+    fields_add_number(fields, "pcep.obj.open.pcep_version", open->version);
+    fields_add_number(fields, "pcep.obj.open.keepalive", open->keepalive_s);
+    fields_add_number(fields, "pcep.obj.open.deadtime", open->dead_s);
+    fields_add_number(fields, "pcep.obj.open.sid", open->sid);
     if (open->stateful) {
-        add_number(fields, "pcep.stateful-pce-capability.flags", open->stateful_flags);
-        add(fields, "pcep.stateful-pce-capability.lsp-update", json_boolean(open->stateful_flags & PCEP_LSP_UPDATE));
-        add(fields, "pcep.stateful-pce-capability.lsp-instantiation",
-            json_boolean(open->stateful_flags & PCEP_LSP_INITIATE));
+        fields_add_number(fields, "pcep.stateful-pce-capability.flags", open->stateful_flags);
+        fields_add(fields, "pcep.stateful-pce-capability.lsp-update",
+                   json_boolean(open->stateful_flags & PCEP_LSP_UPDATE));
+        fields_add(fields, "pcep.stateful-pce-capability.lsp-instantiation",
+                   json_boolean(open->stateful_flags & PCEP_LSP_INITIATE));
     }
     for (unsigned i = 0; i < 32; i++)
         if (open->setups >> i & 1)
-            add_number(fields, "pcep.pst_capability.pst", i);
+            fields_add_number(fields, "pcep.pst_capability.pst", i);
     if (open->sr)
-        add_number(fields, "pcep.sub-tlv.sr-pce-capability.msd", open->sr_depth);
+        fields_add_number(fields, "pcep.sub-tlv.sr-pce-capability.msd", open->sr_depth);
 }
 
 static void add_lsp(json_t *fields, const struct pcep_item *item)
@@ -78,21 +57,21 @@ static void add_lsp(json_t *fields, const struct pcep_item *item)
                  {PCEP_ADMIN_UP, "pcep.obj.lsp.flags.administrative"},
                  {PCEP_CREATE, "pcep.obj.lsp.flags.create"}};
 
-    add_number(fields, "pcep.obj.lsp.plsp-id", item->plsp_id);
-    add_number(fields, "pcep.obj.lsp.flags.operational", item->state);
+    fields_add_number(fields, "pcep.obj.lsp.plsp-id", item->plsp_id);
+    fields_add_number(fields, "pcep.obj.lsp.flags.operational", item->state);
     for (size_t i = 0; i < ARRAY_LEN(flags); i++)
-        add(fields, flags[i].name, json_boolean(item->flags & flags[i].flag));
+        fields_add(fields, flags[i].name, json_boolean(item->flags & flags[i].flag));
     if (item->has & PCEP_HAS_NAME)
-        add(fields, "pcep.tlv.symbolic-path-name", json_string(item->name));
+        fields_add(fields, "pcep.tlv.symbolic-path-name", json_string(item->name));
     if (item->has & PCEP_HAS_IDENTIFIERS) {
-        add_address(fields, "pcep.tlv.ipv4-lsp-id.tunnel-sender-addr", item->identifiers.sender);
-        add_number(fields, "pcep.tlv.ipv4-lsp-id.lsp-id", item->identifiers.lsp_id);
-        add_number(fields, "pcep.tlv.ipv4-lsp-id.tunnel-id", item->identifiers.tunnel_id);
-        add_number(fields, "pcep.tlv.ipv4-lsp-id.extended-tunnel-id", item->identifiers.extended_tunnel_id);
-        add_address(fields, "pcep.tlv.ipv4-lsp-id.tunnel-endpoint-addr", item->identifiers.endpoint);
+        fields_add_address(fields, "pcep.tlv.ipv4-lsp-id.tunnel-sender-addr", item->identifiers.sender);
+        fields_add_number(fields, "pcep.tlv.ipv4-lsp-id.lsp-id", item->identifiers.lsp_id);
+        fields_add_number(fields, "pcep.tlv.ipv4-lsp-id.tunnel-id", item->identifiers.tunnel_id);
+        fields_add_number(fields, "pcep.tlv.ipv4-lsp-id.extended-tunnel-id", item->identifiers.extended_tunnel_id);
+        fields_add_address(fields, "pcep.tlv.ipv4-lsp-id.tunnel-endpoint-addr", item->identifiers.endpoint);
     }
     if (item->has & PCEP_HAS_LSP_ERROR)
-        add_number(fields, "pcep.tlv.lsp-error-code", item->lsp_error);
+        fields_add_number(fields, "pcep.tlv.lsp-error-code", item->lsp_error);
 }
 
 /* To tshark a string of bytes, as generalized labels may be longer. */
@@ -101,7 +80,7 @@ static void add_label(json_t *fields, uint32_t label)
     char text[9];
 
     snprintf(text, sizeof text, "%08x", label);
-    add(fields, "pcep.subobj.label_control.label", json_string(text));
+    fields_add(fields, "pcep.subobj.label_control.label", json_string(text));
 }
 
 static void add_route(json_t *fields, const struct lsp_route *route)
@@ -111,15 +90,15 @@ static void add_route(json_t *fields, const struct lsp_route *route)
 
         switch (hop->type) {
         case HOP_IPV4:
-            add_address(fields, "pcep.subobj.ipv4.ipv4", hop->address);
-            add_number(fields, "pcep.subobj.ipv4.prefix_length", hop->length);
+            fields_add_address(fields, "pcep.subobj.ipv4.ipv4", hop->address);
+            fields_add_number(fields, "pcep.subobj.ipv4.prefix_length", hop->length);
             break;
         case HOP_UNNUMBERED:
-            add_address(fields, "pcep.subobj.unnumb_interfaceID.router_id", hop->address);
-            add_number(fields, "pcep.subobj.unnumb_interfaceID.interface_id", hop->interface);
+            fields_add_address(fields, "pcep.subobj.unnumb_interfaceID.router_id", hop->address);
+            fields_add_number(fields, "pcep.subobj.unnumb_interfaceID.interface_id", hop->interface);
             break;
         default:
-            add(fields, "pcep.subobj.label_control.u", json_boolean(hop->upstream));
+            fields_add(fields, "pcep.subobj.label_control.u", json_boolean(hop->upstream));
             add_label(fields, hop->label);
         }
     }
@@ -130,19 +109,19 @@ static void add_segments(json_t *fields, const struct pcep_item *item)
     for (size_t i = 0; i < item->n_segments; i++) {
         const struct pcep_segment *segment = &item->segments[i];
 
-        add(fields, "pcep.subobj.sr.l", json_boolean(segment->loose));
-        add_number(fields, "pcep.subobj.sr.st", segment->nai_type);
-        add(fields, "pcep.subobj.sr.flags.m", json_boolean(segment->mpls));
-        add(fields, "pcep.subobj.sr.flags.c", json_boolean(segment->complete));
-        add(fields, "pcep.subobj.sr.flags.s", json_boolean(!segment->has_sid));
-        add(fields, "pcep.subobj.sr.flags.f", json_boolean(!segment->nai_type));
+        fields_add(fields, "pcep.subobj.sr.l", json_boolean(segment->loose));
+        fields_add_number(fields, "pcep.subobj.sr.st", segment->nai_type);
+        fields_add(fields, "pcep.subobj.sr.flags.m", json_boolean(segment->mpls));
+        fields_add(fields, "pcep.subobj.sr.flags.c", json_boolean(segment->complete));
+        fields_add(fields, "pcep.subobj.sr.flags.s", json_boolean(!segment->has_sid));
+        fields_add(fields, "pcep.subobj.sr.flags.f", json_boolean(!segment->nai_type));
         if (segment->has_sid)
-            add_number(fields, "pcep.subobj.sr.sid", segment->sid);
+            fields_add_number(fields, "pcep.subobj.sr.sid", segment->sid);
         if (segment->nai_type == 1)
-            add_address(fields, "pcep.subobj.sr.nai.ipv4node", segment->nai[0]);
+            fields_add_address(fields, "pcep.subobj.sr.nai.ipv4node", segment->nai[0]);
         if (segment->nai_type == 3) {
-            add_address(fields, "pcep.subobj.sr.nai.localipv4addr", segment->nai[0]);
-            add_address(fields, "pcep.subobj.sr.nai.remoteipv4addr", segment->nai[1]);
+            fields_add_address(fields, "pcep.subobj.sr.nai.localipv4addr", segment->nai[0]);
+            fields_add_address(fields, "pcep.subobj.sr.nai.remoteipv4addr", segment->nai[1]);
         }
     }
 }
@@ -150,50 +129,50 @@ static void add_segments(json_t *fields, const struct pcep_item *item)
 static void add_attributes(json_t *fields, const struct pcep_item *item)
 {
     if (item->has & PCEP_HAS_LSPA) {
-        add_number(fields, "pcep.obj.lspa.exclude_any", item->exclude_any);
-        add_number(fields, "pcep.obj.lspa.include_any", item->include_any);
-        add_number(fields, "pcep.obj.lspa.include_all", item->include_all);
-        add_number(fields, "pcep.obj.lspa.setup_priority", item->setup_priority);
-        add_number(fields, "pcep.obj.lspa.holding_priority", item->holding_priority);
-        add(fields, "pcep.lspa.flags.l", json_boolean(item->local_protection));
+        fields_add_number(fields, "pcep.obj.lspa.exclude_any", item->exclude_any);
+        fields_add_number(fields, "pcep.obj.lspa.include_any", item->include_any);
+        fields_add_number(fields, "pcep.obj.lspa.include_all", item->include_all);
+        fields_add_number(fields, "pcep.obj.lspa.setup_priority", item->setup_priority);
+        fields_add_number(fields, "pcep.obj.lspa.holding_priority", item->holding_priority);
+        fields_add(fields, "pcep.lspa.flags.l", json_boolean(item->local_protection));
     }
     if (item->has & PCEP_HAS_BANDWIDTH) /* on the wire these are bytes, not bits */
-        add(fields, "pcep.bandwidth", json_real((double) item->bandwidth_bps / 8));
+        fields_add(fields, "pcep.bandwidth", json_real((double) item->bandwidth_bps / 8));
     for (unsigned i = 0; i < item->n_metrics; i++) {
-        add_number(fields, "pcep.obj.metric.type", 1); /* the object's type has the same name */
-        add_number(fields, "pcep.obj.metric.type", item->metrics[i].type);
-        add(fields, "pcep.metric.flags.b", json_boolean(item->metrics[i].bound));
-        add(fields, "pcep.metric.flags.c", json_boolean(item->metrics[i].computed));
-        add(fields, "pcep.obj.metric.metric_value", json_real((double) item->metrics[i].value));
+        fields_add_number(fields, "pcep.obj.metric.type", 1); /* the object's type has the same name */
+        fields_add_number(fields, "pcep.obj.metric.type", item->metrics[i].type);
+        fields_add(fields, "pcep.metric.flags.b", json_boolean(item->metrics[i].bound));
+        fields_add(fields, "pcep.metric.flags.c", json_boolean(item->metrics[i].computed));
+        fields_add(fields, "pcep.obj.metric.metric_value", json_real((double) item->metrics[i].value));
     }
 }
 
 static void add_item(json_t *fields, const struct pcep_item *item)
 {
     if (item->has & PCEP_HAS_SRP) {
-        add_number(fields, "pcep.obj.srp.id-number", item->id);
-        add(fields, "pcep.obj.srp.flags.remove", json_boolean(item->remove));
+        fields_add_number(fields, "pcep.obj.srp.id-number", item->id);
+        fields_add(fields, "pcep.obj.srp.flags.remove", json_boolean(item->remove));
     }
     if (item->has & PCEP_HAS_RP) {
-        add_number(fields, "pcep.obj.rp.requested_id_number", item->id);
-        add_number(fields, "pcep.obj.rp.flags", item->rp_flags);
+        fields_add_number(fields, "pcep.obj.rp.requested_id_number", item->id);
+        fields_add_number(fields, "pcep.obj.rp.flags", item->rp_flags);
     }
     if (item->has & PCEP_HAS_SETUP)
-        add_number(fields, "pcep.pst", item->setup);
+        fields_add_number(fields, "pcep.pst", item->setup);
     if (item->has & PCEP_HAS_NO_PATH) {
-        add_number(fields, "pcep.obj.no_path.nature_of_issue", item->no_path);
+        fields_add_number(fields, "pcep.obj.no_path.nature_of_issue", item->no_path);
         if (item->no_path_vector)
-            add(fields, "pcep.no_path_tlvs.pce", json_boolean(item->no_path_vector & 1));
+            fields_add(fields, "pcep.no_path_tlvs.pce", json_boolean(item->no_path_vector & 1));
     }
     if (item->has & PCEP_HAS_ERROR) {
-        add_number(fields, "pcep.error.type", item->error_type);
-        add_number(fields, "pcep.error.value", item->error_value);
+        fields_add_number(fields, "pcep.error.type", item->error_type);
+        fields_add_number(fields, "pcep.error.value", item->error_value);
     }
     if (item->has & PCEP_HAS_LSP)
         add_lsp(fields, item);
     if (item->has & PCEP_HAS_ENDPOINTS) {
-        add_address(fields, "pcep.obj.end_point.source_ipv4_address", item->endpoints.source);
-        add_address(fields, "pcep.obj.end_point.destination_ipv4_address", item->endpoints.destination);
+        fields_add_address(fields, "pcep.obj.end_point.source_ipv4_address", item->endpoints.source);
+        fields_add_address(fields, "pcep.obj.end_point.destination_ipv4_address", item->endpoints.destination);
     }
     add_route(fields, &item->ero);
     add_segments(fields, item);
@@ -213,15 +192,15 @@ static void print_message(unsigned frame, const uint8_t *bytes, size_t size)
         json_object_set_new(line, "refused", json_string(err.text));
         json_decref(fields);
     } else {
-        add_number(fields, "pcep.msg", message.type);
+        fields_add_number(fields, "pcep.msg", message.type);
         if (message.has_open)
             add_open(fields, &message.open);
         for (size_t i = 0; i < message.n_items; i++)
             add_item(fields, &message.items[i]);
         if (message.type == PCEP_CLOSE)
-            add_number(fields, "pcep.obj.close.reason", message.close_reason);
+            fields_add_number(fields, "pcep.obj.close.reason", message.close_reason);
         if (message.type == PCEP_NOTIFICATION)
-            add_number(fields, "pcep.obj.notification.value", message.notification_value);
+            fields_add_number(fields, "pcep.obj.notification.value", message.notification_value);
         json_object_set_new(line, "fields", fields);
         pcep_message_free(&message);
     }

@@ -15,42 +15,20 @@
 #include "base/strbuf.h"
 #include "base/wire.h"
 #include "capture.h"
+#include "fields.h"
 #include "proto/rsvp/rsvp.h"
-
-static void add(json_t *fields, const char *name, json_t *value)
-{
-    json_t *values = json_object_get(fields, name);
-
-    if (!values) {
-        values = json_array();
-        json_object_set_new(fields, name, values);
-    }
-    json_array_append_new(values, value);
-}
-
-static void add_number(json_t *fields, const char *name, uint32_t value)
-{
-    add(fields, name, json_integer(value));
-}
-
-static void add_address(json_t *fields, const char *name, uint32_t address)
-{
-    char text[16];
-
-    add(fields, name, json_string(ipv4_format(address, text)));
-}
 
 /* On the wire these are bytes, not bits. */
 static void add_rate(json_t *fields, const char *name, uint64_t bits)
 {
-    add(fields, name, json_real((double) bits / 8));
+    fields_add(fields, name, json_real((double) bits / 8));
 }
 
 static void add_interface(json_t *fields, uint32_t address, uint32_t id)
 {
-    add_address(fields, "rsvp.ifid_tlv.ipv4_address", address);
+    fields_add_address(fields, "rsvp.ifid_tlv.ipv4_address", address);
     if (id)
-        add_number(fields, "rsvp.ifid_tlv.interface_id", id);
+        fields_add_number(fields, "rsvp.ifid_tlv.interface_id", id);
 }
 
 static void add_route(json_t *fields, const struct lsp_route *route, bool is_ero)
@@ -59,15 +37,15 @@ static void add_route(json_t *fields, const struct lsp_route *route, bool is_ero
         const struct lsp_hop *hop = &route->hops[i];
 
         if (is_ero)
-            add(fields, "rsvp.loose_hop", json_boolean(hop->loose));
+            fields_add(fields, "rsvp.loose_hop", json_boolean(hop->loose));
         if (hop->type == HOP_IPV4) {
-            add_address(fields, "rsvp.ero_rro_subobjects.ipv4_hop", hop->address);
-            add_number(fields, "rsvp.ero_rro_subobjects.prefix_length", hop->length);
+            fields_add_address(fields, "rsvp.ero_rro_subobjects.ipv4_hop", hop->address);
+            fields_add_number(fields, "rsvp.ero_rro_subobjects.prefix_length", hop->length);
         } else if (hop->type == HOP_UNNUMBERED) {
-            add_address(fields, "rsvp.ero_rro_subobjects.router_id", hop->address);
-            add_number(fields, "rsvp.ero_rro_subobjects.interface_id", hop->interface);
+            fields_add_address(fields, "rsvp.ero_rro_subobjects.router_id", hop->address);
+            fields_add_number(fields, "rsvp.ero_rro_subobjects.interface_id", hop->interface);
         } else {
-            add_number(fields, "rsvp.ero_rro_subobjects.label", hop->label);
+            fields_add_number(fields, "rsvp.ero_rro_subobjects.label", hop->label);
         }
     }
 }
@@ -75,7 +53,7 @@ static void add_route(json_t *fields, const struct lsp_route *route, bool is_ero
 static void add_tspec(json_t *fields, const struct rsvp_tspec *tspec, bool is_flowspec)
 {
     if (tspec->kind == RSVP_TSPEC_ETHERNET) {
-        add_number(fields, is_flowspec ? "rsvp.flowspec.mtu" : "rsvp.tspec.mtu", tspec->mtu);
+        fields_add_number(fields, is_flowspec ? "rsvp.flowspec.mtu" : "rsvp.tspec.mtu", tspec->mtu);
         add_rate(fields, "rsvp.eth_tspec.cir", tspec->rate_bps);
         add_rate(fields, "rsvp.eth_tspec.cbs", tspec->burst_bits);
     } else {
@@ -83,48 +61,48 @@ static void add_tspec(json_t *fields, const struct rsvp_tspec *tspec, bool is_fl
                  tspec->rate_bps);
         add_rate(fields, is_flowspec ? "rsvp.flowspec.token_bucket_size" : "rsvp.tspec.token_bucket_size",
                  tspec->burst_bits);
-        add_number(fields, "rsvp.maximum_packet_size", tspec->mtu);
+        fields_add_number(fields, "rsvp.maximum_packet_size", tspec->mtu);
     }
 }
 
 static void add_attribute(json_t *fields, const struct rsvp_attribute *attribute)
 {
     if (attribute->has_affinity) {
-        add_number(fields, "rsvp.session_attribute.exclude_any", attribute->exclude_any);
-        add_number(fields, "rsvp.session_attribute.include_any", attribute->include_any);
-        add_number(fields, "rsvp.session_attribute.include_all", attribute->include_all);
+        fields_add_number(fields, "rsvp.session_attribute.exclude_any", attribute->exclude_any);
+        fields_add_number(fields, "rsvp.session_attribute.include_any", attribute->include_any);
+        fields_add_number(fields, "rsvp.session_attribute.include_all", attribute->include_all);
     }
-    add_number(fields, "rsvp.session_attribute.setup_priority", attribute->setup_priority);
-    add_number(fields, "rsvp.session_attribute.hold_priority", attribute->holding_priority);
-    add_number(fields, "rsvp.session_attribute.flags", attribute->flags);
-    add(fields, "rsvp.session_attribute.name", json_string(attribute->name));
+    fields_add_number(fields, "rsvp.session_attribute.setup_priority", attribute->setup_priority);
+    fields_add_number(fields, "rsvp.session_attribute.hold_priority", attribute->holding_priority);
+    fields_add_number(fields, "rsvp.session_attribute.flags", attribute->flags);
+    fields_add(fields, "rsvp.session_attribute.name", json_string(attribute->name));
 }
 
 /* What is between neighbours. */
 static void add_neighbour(json_t *fields, const struct rsvp_message *m)
 {
     for (size_t i = 0; i < m->n_acks; i++) {
-        add_number(fields, "rsvp.ctype.message_id_ack", m->acks[i].nack ? 2 : 1);
-        add_number(fields, "rsvp.message_id_ack.epoch", m->acks[i].epoch);
-        add_number(fields, "rsvp.message_id_ack.message_id", m->acks[i].id);
+        fields_add_number(fields, "rsvp.ctype.message_id_ack", m->acks[i].nack ? 2 : 1);
+        fields_add_number(fields, "rsvp.message_id_ack.epoch", m->acks[i].epoch);
+        fields_add_number(fields, "rsvp.message_id_ack.message_id", m->acks[i].id);
     }
     if (m->has & RSVP_HAS_MESSAGE_ID) {
-        add_number(fields, "rsvp.message_id.flags", m->message_id.flags);
-        add_number(fields, "rsvp.message_id.epoch", m->message_id.epoch);
-        add_number(fields, "rsvp.message_id.message_id", m->message_id.id);
+        fields_add_number(fields, "rsvp.message_id.flags", m->message_id.flags);
+        fields_add_number(fields, "rsvp.message_id.epoch", m->message_id.epoch);
+        fields_add_number(fields, "rsvp.message_id.message_id", m->message_id.id);
     }
     if (m->n_srefresh)
-        add_number(fields, "rsvp.message_id_list.epoch", m->srefresh_epoch);
+        fields_add_number(fields, "rsvp.message_id_list.epoch", m->srefresh_epoch);
     for (size_t i = 0; i < m->n_srefresh; i++)
-        add_number(fields, "rsvp.message_id_list.message_id", m->srefresh[i]);
+        fields_add_number(fields, "rsvp.message_id_list.message_id", m->srefresh[i]);
     if (m->has & RSVP_HAS_HELLO) {
-        add_number(fields, "rsvp.ctype.hello", m->hello.ack ? 2 : 1);
-        add_number(fields, "rsvp.hello.source_instance", m->hello.source_instance);
-        add_number(fields, "rsvp.hello.destination_instance", m->hello.destination_instance);
+        fields_add_number(fields, "rsvp.ctype.hello", m->hello.ack ? 2 : 1);
+        fields_add_number(fields, "rsvp.hello.source_instance", m->hello.source_instance);
+        fields_add_number(fields, "rsvp.hello.destination_instance", m->hello.destination_instance);
     }
     if (m->has & RSVP_HAS_RESTART_CAP) {
-        add_number(fields, "rsvp.restart_cap.restart_time", m->restart_cap.restart_ms);
-        add_number(fields, "rsvp.restart_cap.recovery_time", m->restart_cap.recovery_ms);
+        fields_add_number(fields, "rsvp.restart_cap.restart_time", m->restart_cap.restart_ms);
+        fields_add_number(fields, "rsvp.restart_cap.recovery_time", m->restart_cap.recovery_ms);
     }
 }
 
@@ -132,33 +110,33 @@ static void add_neighbour(json_t *fields, const struct rsvp_message *m)
 static void add_state(json_t *fields, const struct rsvp_message *m)
 {
     if (m->has & RSVP_HAS_SESSION) {
-        add_address(fields, "rsvp.session.ip", m->session.destination);
-        add_number(fields, "rsvp.session.tunnel_id", m->session.tunnel_id);
-        add_number(fields, "rsvp.session.ext_tunnel_id", m->session.extended_tunnel_id);
+        fields_add_address(fields, "rsvp.session.ip", m->session.destination);
+        fields_add_number(fields, "rsvp.session.tunnel_id", m->session.tunnel_id);
+        fields_add_number(fields, "rsvp.session.ext_tunnel_id", m->session.extended_tunnel_id);
     }
     if (m->has & RSVP_HAS_HOP) {
-        add_address(fields, "rsvp.hop.neighbor_address_ipv4", m->hop.address);
-        add_number(fields, "rsvp.hop.logical_interface", m->hop.lih);
+        fields_add_address(fields, "rsvp.hop.neighbor_address_ipv4", m->hop.address);
+        fields_add_number(fields, "rsvp.hop.logical_interface", m->hop.lih);
         if (m->hop.if_type != RSVP_IF_NONE)
             add_interface(fields, m->hop.if_address, m->hop.if_id);
     }
     if (m->has & RSVP_HAS_TIME_VALUES)
-        add_number(fields, "rsvp.refresh_interval", m->refresh_ms);
+        fields_add_number(fields, "rsvp.refresh_interval", m->refresh_ms);
     if (m->has & RSVP_HAS_ERROR) {
-        add_address(fields, "rsvp.error.error_node_ipv4", m->error.node);
-        add(fields, "rsvp.error_flags.path_state_removed", json_boolean(m->error.path_state_removed));
-        add_number(fields, "rsvp.error.error_code", m->error.code);
-        add_number(fields, "rsvp.error_value", m->error.value);
+        fields_add_address(fields, "rsvp.error.error_node_ipv4", m->error.node);
+        fields_add(fields, "rsvp.error_flags.path_state_removed", json_boolean(m->error.path_state_removed));
+        fields_add_number(fields, "rsvp.error.error_code", m->error.code);
+        fields_add_number(fields, "rsvp.error_value", m->error.value);
         if (m->error.interface_ip || m->error.interface_id)
             add_interface(fields, m->error.interface_ip, m->error.interface_id);
     }
     if (m->has & RSVP_HAS_STYLE)
-        add_number(fields, "rsvp.style.style", m->style);
+        fields_add_number(fields, "rsvp.style.style", m->style);
     if (m->has & RSVP_HAS_RESV_CONFIRM)
-        add_address(fields, "rsvp.confirm.receiver_address_ipv4", m->resv_confirm);
+        fields_add_address(fields, "rsvp.confirm.receiver_address_ipv4", m->resv_confirm);
     if (m->has & RSVP_HAS_SENDER) {
-        add_address(fields, "rsvp.sender.ip", m->sender.source);
-        add_number(fields, "rsvp.sender.lsp_id", m->sender.lsp_id);
+        fields_add_address(fields, "rsvp.sender.ip", m->sender.source);
+        fields_add_number(fields, "rsvp.sender.lsp_id", m->sender.lsp_id);
     }
 }
 
@@ -168,23 +146,23 @@ static void add_labels(json_t *fields, const struct rsvp_message *m)
 
     if (m->has & RSVP_HAS_LABEL_REQUEST) {
         if (m->label_request.encoding) {
-            add_number(fields, "rsvp.label_request.lsp_encoding_type", m->label_request.encoding);
-            add_number(fields, "rsvp.label_request.switching_type", m->label_request.switching);
-            add_number(fields, "rsvp.label_request.g_pid", m->label_request.gpid);
+            fields_add_number(fields, "rsvp.label_request.lsp_encoding_type", m->label_request.encoding);
+            fields_add_number(fields, "rsvp.label_request.switching_type", m->label_request.switching);
+            fields_add_number(fields, "rsvp.label_request.g_pid", m->label_request.gpid);
         } else {
-            add_number(fields, "rsvp.label_request.l3pid", m->label_request.gpid);
+            fields_add_number(fields, "rsvp.label_request.l3pid", m->label_request.gpid);
         }
     }
     for (size_t i = 0; i < m->n_labels && m->has & RSVP_HAS_LABEL_SET; i++)
-        add_number(fields, "rsvp.label_set.subchannel", m->labels[i]);
+        fields_add_number(fields, "rsvp.label_set.subchannel", m->labels[i]);
     if (m->has & RSVP_HAS_LABEL)
-        add_number(fields, label, m->label);
+        fields_add_number(fields, label, m->label);
     if (m->has & RSVP_HAS_SUGGESTED_LABEL)
-        add_number(fields, label, m->suggested_label);
+        fields_add_number(fields, label, m->suggested_label);
     if (m->has & RSVP_HAS_RECOVERY_LABEL)
-        add_number(fields, label, m->recovery_label);
+        fields_add_number(fields, label, m->recovery_label);
     if (m->has & RSVP_HAS_UPSTREAM_LABEL)
-        add_number(fields, label, m->upstream_label);
+        fields_add_number(fields, label, m->upstream_label);
 }
 
 static void add_bytes(json_t *fields, const uint8_t *bytes, size_t size)
@@ -193,7 +171,7 @@ static void add_bytes(json_t *fields, const uint8_t *bytes, size_t size)
 
     for (size_t i = 0; i < size; i++)
         strbuf_printf(&text, "%02x", bytes[i]);
-    add(fields, "rsvp.unknown.data", json_string(text.text));
+    fields_add(fields, "rsvp.unknown.data", json_string(text.text));
 }
 
 /* Objects into which tshark does not look: ACCEPTABLE_LABEL_SET, and those that we do not know either. */
@@ -216,9 +194,9 @@ static json_t *fields_of(const struct rsvp_message *m)
     json_t *fields = json_object();
     bool upstream = m->type == RSVP_RESV || m->type == RSVP_RESV_ERR || m->type == RSVP_RESV_TEAR;
 
-    add_number(fields, "rsvp.msg", m->type);
-    add_number(fields, "rsvp.flags", m->refresh_reduction);
-    add_number(fields, "rsvp.sending_ttl", m->ttl);
+    fields_add_number(fields, "rsvp.msg", m->type);
+    fields_add_number(fields, "rsvp.flags", m->refresh_reduction);
+    fields_add_number(fields, "rsvp.sending_ttl", m->ttl);
     add_neighbour(fields, m);
     add_state(fields, m);
     add_labels(fields, m);
@@ -230,9 +208,9 @@ static json_t *fields_of(const struct rsvp_message *m)
     if (m->has & RSVP_HAS_ATTRIBUTE)
         add_attribute(fields, &m->attribute);
     if (m->has & RSVP_HAS_NOTIFY_REQUEST)
-        add_address(fields, "rsvp.notify_request.notify_node_address_ipv4", m->notify_node);
+        fields_add_address(fields, "rsvp.notify_request.notify_node_address_ipv4", m->notify_node);
     if (m->has & RSVP_HAS_ADMIN_STATUS)
-        add_number(fields, "rsvp.admin_status.bits", m->admin_status);
+        fields_add_number(fields, "rsvp.admin_status.bits", m->admin_status);
     return fields;
 }
 

@@ -13,10 +13,7 @@
 
 #include "base/alloc.h"
 #include "gmpls/crossconnect.h"
-
-#ifndef TEST_DATA
-#define TEST_DATA "tests/data"
-#endif
+#include "golden.h"
 
 #define NODE 0x0afd0005u /* 10.253.0.5 */
 
@@ -30,29 +27,6 @@ static struct xc make(struct xc_side in, struct xc_side out)
     return (struct xc) {.id = 7, .node = NODE, .in = in, .out = out, .rate_bps = 10000001};
 }
 
-static void golden(const char *name, struct flow_txn *txn)
-{
-    AUTO_FREE char *path = xasprintf("%s/crossconnect/%s.txt", TEST_DATA, name);
-    AUTO_FREE char *text = flow_txn_format(txn);
-    AUTO_FREE char *expected = xcalloc(1, 65536);
-    const char *mode = getenv("SCG_GOLDEN");
-    FILE *file;
-
-    if (mode && strcmp(mode, "write") == 0) {
-        file = fopen(path, "w");
-        assert_non_null(file);
-        fputs(text, file);
-        assert_int_equal(fclose(file), 0);
-    }
-    file = fopen(path, "r");
-    if (!file)
-        fail_msg("no %s: SCG_GOLDEN=write makes it", path);
-    expected[fread(expected, 1, 65535, file)] = '\0';
-    fclose(file);
-    assert_string_equal(text, expected);
-    flow_txn_free(txn);
-}
-
 static void golden_set(const char *name, struct xc_side in, struct xc_side out)
 {
     struct flow_txn txn = {0};
@@ -60,7 +34,7 @@ static void golden_set(const char *name, struct xc_side in, struct xc_side out)
 
     assert_int_equal(xc_check(&xc, NULL), 0);
     xc_set(&txn, &xc);
-    golden(name, &txn);
+    golden_txn("crossconnect", name, &txn);
 }
 
 static void test_base(void **state)
@@ -69,7 +43,7 @@ static void test_base(void **state)
     struct flow_txn txn = {0};
 
     xc_base(&txn);
-    golden("base", &txn);
+    golden_txn("crossconnect", "base", &txn);
 }
 
 static void test_lsps(void **state)
@@ -88,7 +62,7 @@ static void test_clear(void **state)
     struct flow_txn txn = {0};
 
     xc_clear(&txn, 7);
-    golden("clear", &txn);
+    golden_txn("crossconnect", "clear", &txn);
 }
 
 static void test_bridge(void **state)
@@ -97,9 +71,9 @@ static void test_bridge(void **state)
     struct flow_txn txn = {0};
 
     xc_bridge(&txn, 4, (const uint32_t[]) {7, 8}, 2);
-    golden("bridge", &txn);
+    golden_txn("crossconnect", "bridge", &txn);
     xc_bridge(&txn, 4, NULL, 0);
-    golden("bridge-empty", &txn);
+    golden_txn("crossconnect", "bridge-empty", &txn);
 }
 
 static void test_as_many_lsps_as_a_client_may_have(void **state)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* OpenFlow messages: golden bytes of what we send, golden text of what switches sent (tests/data/openflow/README.md
  * says which), every message cut at every length, and random flows there and back. */
+#include "golden.h"
 #include "test_openflow_vectors.h"
 
 #include "test_openflow_random.h"
@@ -161,7 +162,7 @@ static void test_what_we_send(void **state)
     assert_int_equal(of_flow_mod_encode(&w, 21, &mod, NULL), 0);
     put_vector(&s, "flow mod add of a circuit", &w);
     flow_free(&mod.flow);
-    golden("sent.hex", s.text);
+    golden_text("openflow/sent.hex", s.text);
     strbuf_free(&s);
 }
 
@@ -174,7 +175,7 @@ static void described(const char *hex, const char *txt)
         strbuf_printf(&s, "# %s\n", vectors.list[i].name);
         describe(&s, vectors.list[i].bytes, vectors.list[i].size);
     }
-    golden(txt, s.text);
+    golden_text(txt, s.text);
     strbuf_free(&s);
     vectors_free(&vectors);
 }
@@ -182,13 +183,13 @@ static void described(const char *hex, const char *txt)
 static void test_what_open_vswitch_sends(void **state)
 {
     (void) state;
-    described("ovs.hex", "ovs.txt");
+    described("ovs.hex", "openflow/ovs.txt");
 }
 
 static void test_what_an_ericsson_switch_and_its_controller_send(void **state)
 {
     (void) state;
-    described("ericsson.hex", "ericsson.txt");
+    described("ericsson.hex", "openflow/ericsson.txt");
 }
 
 /* Each message cut short, in memory of exactly that size, so that a read beyond it is caught. */

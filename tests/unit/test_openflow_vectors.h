@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Messages in tests/data/openflow/NAME.hex ("# name", then hex digits over some lines), messages as text, and golden
- * files. SCG_GOLDEN=write writes the golden files anew. */
+/* Messages in tests/data/openflow/NAME.hex ("# name", then hex digits over some lines), and messages as text. */
 #ifndef TESTS_UNIT_TEST_OPENFLOW_VECTORS_H
 #define TESTS_UNIT_TEST_OPENFLOW_VECTORS_H
 
@@ -72,32 +71,6 @@ static inline void vectors_free(struct vectors *vectors)
     for (size_t i = 0; i < vectors->n; i++)
         free(vectors->list[i].bytes);
     free(vectors->list);
-}
-
-/* Holds 'text' against tests/data/openflow/'name'. */
-static inline void golden(const char *name, const char *text)
-{
-    AUTO_FREE char *path = xasprintf("%s/openflow/%s", TEST_DATA, name);
-    const char *mode = getenv("SCG_GOLDEN");
-    struct strbuf expected = {0};
-    char block[4096];
-    size_t n;
-
-    if (mode && strcmp(mode, "write") == 0) {
-        FILE *out = fopen(path, "w");
-
-        assert_non_null(out);
-        fputs(text, out);
-        assert_int_equal(fclose(out), 0);
-    }
-    FILE *file = fopen(path, "r");
-
-    assert_non_null(file);
-    while ((n = fread(block, 1, sizeof block, file)) > 0)
-        strbuf_add(&expected, block, n);
-    fclose(file);
-    assert_string_equal(text, expected.text);
-    strbuf_free(&expected);
 }
 
 static inline void describe_hex(struct strbuf *s, const uint8_t *bytes, size_t size)

@@ -12,6 +12,7 @@
 
 #include "base/alloc.h"
 #include "base/strbuf.h"
+#include "golden.h"
 #include "pcep_random.h"
 #include "pcep_samples.h"
 
@@ -53,32 +54,6 @@ static size_t vectors_read(const char *file, struct vector *vectors)
     fclose(in);
     assert_true(n > 0);
     return n;
-}
-
-/* Holds 'text' against tests/data/pcep/'name'. */
-static void golden(const char *name, const char *text)
-{
-    AUTO_FREE char *path = xasprintf("%s/pcep/%s", TEST_DATA, name);
-    const char *mode = getenv("SCG_GOLDEN");
-    struct strbuf expected = {0};
-    char block[4096];
-    size_t n;
-
-    if (mode && strcmp(mode, "write") == 0) {
-        FILE *out = fopen(path, "w");
-
-        assert_non_null(out);
-        fputs(text, out);
-        assert_int_equal(fclose(out), 0);
-    }
-    FILE *in = fopen(path, "r");
-
-    assert_non_null(in);
-    while ((n = fread(block, 1, sizeof block, in)) > 0)
-        strbuf_add(&expected, block, n);
-    fclose(in);
-    assert_string_equal(text, expected.text);
-    strbuf_free(&expected);
 }
 
 /* What a message says, or why it is refused and how; returns the code. */
@@ -132,8 +107,8 @@ static void test_what_we_send(void **state)
         strbuf_printf(&text, "# %s\n", name);
         assert_int_equal(describe(&text, bytes, w.pos), 0);
     }
-    golden("sent.hex", hex.text);
-    golden("sent.txt", text.text);
+    golden_text("pcep/sent.hex", hex.text);
+    golden_text("pcep/sent.txt", text.text);
     strbuf_free(&hex);
     strbuf_free(&text);
 }
@@ -148,20 +123,20 @@ static void described(const char *hex, const char *txt)
         strbuf_printf(&s, "# %s\n", vectors[i].name);
         describe(&s, vectors[i].bytes, vectors[i].size);
     }
-    golden(txt, s.text);
+    golden_text(txt, s.text);
     strbuf_free(&s);
 }
 
 static void test_what_opendaylight_has(void **state)
 {
     (void) state;
-    described("opendaylight.hex", "opendaylight.txt");
+    described("opendaylight.hex", "pcep/opendaylight.txt");
 }
 
 static void test_what_pathd_and_its_pce_sent(void **state)
 {
     (void) state;
-    described("pathd.hex", "pathd.txt");
+    described("pathd.hex", "pcep/pathd.txt");
 }
 
 /* Each message cut short, in memory of exactly that size, so that a read beyond it is caught. */

@@ -14,10 +14,7 @@
 #include "base/alloc.h"
 #include "base/err.h"
 #include "core/pipeline.h"
-
-#ifndef TEST_DATA
-#define TEST_DATA "tests/data"
-#endif
+#include "golden.h"
 
 static const uint32_t fabric_ports[] = {1, 2}, server_ports[] = {3, 4};
 
@@ -44,40 +41,9 @@ static const struct pipeline_uplink uplink = {
     .next_hop = {IP_V4, {192, 0, 2, 1}},
 };
 
-static char *read_file(const char *path)
-{
-    char *text = xcalloc(1, 65536);
-    FILE *file = fopen(path, "r");
-
-    if (!file)
-        fail_msg("no %s: SCG_GOLDEN=write makes it", path);
-    text[fread(text, 1, 65535, file)] = '\0';
-    fclose(file);
-    return text;
-}
-
-static void write_file(const char *path, const char *text)
-{
-    FILE *file = fopen(path, "w");
-
-    assert_non_null(file);
-    fputs(text, file);
-    assert_int_equal(fclose(file), 0);
-}
-
-/* Compares, and frees the transaction. */
 static void golden(const char *name, struct flow_txn *txn)
 {
-    AUTO_FREE char *path = xasprintf("%s/pipeline/%s.txt", TEST_DATA, name);
-    AUTO_FREE char *text = flow_txn_format(txn);
-    AUTO_FREE char *expected = NULL;
-    const char *mode = getenv("SCG_GOLDEN");
-
-    if (mode && strcmp(mode, "write") == 0)
-        write_file(path, text);
-    expected = read_file(path);
-    assert_string_equal(text, expected);
-    flow_txn_free(txn);
+    golden_txn("pipeline", name, txn);
 }
 
 static void test_p(void **state)

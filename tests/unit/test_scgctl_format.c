@@ -12,6 +12,7 @@
 
 #include "base/alloc.h"
 #include "dummy_backend.h"
+#include "golden.h"
 #include "scgctl/format.h"
 #include "scgctl/progress.h"
 
@@ -33,24 +34,12 @@ static int tear_down(void **state)
     return 0;
 }
 
-/* Compares, and empties the text. SCG_GOLDEN=write makes the files anew. */
+/* Compares, and empties the text. */
 static void golden(const char *name, struct strbuf *text)
 {
-    AUTO_FREE char *path = xasprintf("%s/scgctl/%s.txt", TEST_DATA, name);
-    AUTO_FREE char *expected = xcalloc(1, 65536);
-    const char *mode = getenv("SCG_GOLDEN");
-    bool write = mode && strcmp(mode, "write") == 0;
-    FILE *file = fopen(path, write ? "w+" : "r");
+    AUTO_FREE char *file = xasprintf("scgctl/%s.txt", name);
 
-    if (!file)
-        fail_msg("no %s: SCG_GOLDEN=write makes it", path);
-    if (write) {
-        fputs(text->text, file);
-        rewind(file);
-    }
-    expected[fread(expected, 1, 65535, file)] = '\0';
-    fclose(file);
-    assert_string_equal(text->text, expected);
+    golden_text(file, text->text);
     strbuf_clear(text);
 }
 
