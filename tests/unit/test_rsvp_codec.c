@@ -10,16 +10,12 @@
 #include <cmocka.h>
 
 #include "proto/rsvp/rsvp.h"
+#include "rsvp_hex.h"
 #include "rsvp_samples.h"
 
-/* Of sample_of_lsp(): the objects that the messages of an LSP share. */
-#define MESSAGE_ID "000c1701 01abcdef 01020304 "
-#define SESSION "00100107 0afd0005 00000007 0afd0001 "
+/* More objects that the messages of sample_of_lsp() share. */
 #define HOP_INDEX "00180303 0afc0001 0000000c 0003000c 0afd0001 0000000c "
 #define ERROR_INDEX "00180603 0afd0002 04010002 0003000c 0afd0002 00000005 "
-#define TIME_VALUES "00080501 00007530 "
-#define TEMPLATE "000c0b07 0afd0001 00000003 "
-#define FILTER "000c0a07 0afd0001 00000003 "
 #define ETHERNET "000205dc 00020018 00000000 49989680 461c4000 00000000 00000000 " /* 1.25e6 and 1e4 bytes */
 #define BUCKET "7f000005 49989680 461c4000 49989680 00000040 000005dc "
 #define ACKS "000c1801 00123456 00000007 000c1802 00123456 00000008 "
@@ -56,20 +52,6 @@ static const struct {
     {RSVP_HELLO, "11144638 3f000020 000c1602 11223344 55667788 000c8301 0000ea60 0001d4c0"},
     {RSVP_NOTIFY, "1115b37f 3f000050 " MESSAGE_ID ERROR_INDEX SESSION "0008c401 00000001 " TEMPLATE},
 };
-
-static size_t from_hex(const char *hex, uint8_t *bytes)
-{
-    size_t n = 0;
-    unsigned byte;
-
-    for (; *hex; hex++) {
-        if (*hex == ' ')
-            continue;
-        assert_int_equal(sscanf(hex++, "%2x", &byte), 1);
-        bytes[n++] = (uint8_t) byte;
-    }
-    return n;
-}
 
 static struct rsvp_message decode_one(const uint8_t *bytes, size_t size)
 {
@@ -379,6 +361,92 @@ static void random_messages_come_back_the_same(void **state)
     }
 }
 
+static void assert_not_encoded(const struct rsvp_message *m, int status, const char *reason)
+{
+    static uint8_t bytes[65536];
+    struct err err = {0};
+    int got = rsvp_encode(m, bytes, sizeof bytes, &err);
+
+    if (got != status || !strstr(err.text, reason))
+        fail_msg("%d, \"%s\" instead of %d, \"%s\"", got, err.text, status, reason);
+}
+
+static void what_cannot_be_sent_is_not_written(void **state)
+{
+    (void) state;
+    uint8_t bytes[64];
+    struct err err = {0};
+    struct rsvp_message m = rsvp_sample(RSVP_PATH);
+
+    assert_int_equal(rsvp_encode(&m, bytes, sizeof bytes, &err), ERR_SHORT);
+    assert_non_null(strstr(err.text, "does not fit into 64 bytes"));
+    m.has &= ~(uint32_t) RSVP_HAS_SENDER;
+    assert_not_encoded(&m, ERR_INVALID, "an RSVP Path cannot be sent without SENDER_TEMPLATE");
+    m.has |= RSVP_HAS_SENDER;
+
+#define WITH(field, value, reason) \
+    do { \
+        struct rsvp_message bad = m; \
+        bad.field = value; \
+        assert_not_encoded(&bad, ERR_INVALID, reason); \
+    } while (0)
+    WITH(type, RSVP_BUNDLE, "no RSVP message of type 12");
+    WITH(type, 8, "no RSVP message of type 8");
+    WITH(type, 200, "no RSVP message of type 200");
+    WITH(hop.if_type, 2, "RSVP_HOP");
+    WITH(refresh_ms, 0, "TIME_VALUES");
+    WITH(tspec.kind, 4, "SENDER_TSPEC");
+    WITH(attribute.setup_priority, 8, "SESSION_ATTRIBUTE");
+    WITH(message_id.epoch, 0x1000000, "MESSAGE_ID");
+    WITH(acks[1].epoch, 0x1000000, "MESSAGE_ID_ACK");
+    m.acks[1].epoch = 1;
+    WITH(ero.hops[0].length, 33, "EXPLICIT_ROUTE");
+    m.ero.hops[0].length = 32;
+    WITH(ero.hops[0].type, 3, "EXPLICIT_ROUTE");
+    m.ero.hops[0].type = HOP_IPV4;
+    WITH(unknown[0].size, 3, "unknown objects");
+    m.n_labels = RSVP_LABELS_MAX + 1;
+    assert_not_encoded(&m, ERR_TOO_LARGE, "LABEL_SET");
+    m.n_labels = 3;
+    m.n_acks = RSVP_ACKS_MAX + 1;
+    assert_not_encoded(&m, ERR_TOO_LARGE, "MESSAGE_ID_ACK");
+    m.n_acks = 2;
+    while (m.ero.n <= LSP_HOPS_MAX)
+        sample_address(&m.ero, 1, false);
+    assert_not_encoded(&m, ERR_TOO_LARGE, "EXPLICIT_ROUTE");
+    rsvp_message_free(&m);
+
+    m = rsvp_sample(RSVP_SREFRESH);
+    WITH(srefresh_epoch, 0x1000000, "MESSAGE_ID_LIST");
+    m.n_srefresh = RSVP_SREFRESH_MAX + 1;
+    assert_not_encoded(&m, ERR_TOO_LARGE, "MESSAGE_ID_LIST");
+    rsvp_message_free(&m);
+
+    m = rsvp_sample(RSVP_RESV);
+    WITH(style, 0x11, "STYLE");
+    rsvp_message_free(&m);
+}
+
+/* As of a Path that is turned into a PathTear: the rest of 'has' does no harm. */
+static void objects_without_a_place_are_left_out(void **state)
+{
+    (void) state;
+    uint8_t bytes[1024];
+    struct err err = {0};
+    struct rsvp_message m = rsvp_sample(RSVP_PATH), back;
+
+    m.type = RSVP_PATH_TEAR;
+    int n = rsvp_encode(&m, bytes, sizeof bytes, &err);
+    struct rsvp_packet packet = {.data = bytes, .size = (size_t) n};
+
+    assert_true(n > 0);
+    assert_int_equal(rsvp_decode(&packet, &back, NULL, &err), 1);
+    assert_false(back.has & (RSVP_HAS_ERO | RSVP_HAS_LABEL_REQUEST | RSVP_HAS_UPSTREAM_LABEL | RSVP_HAS_TIME_VALUES));
+    assert_int_equal(back.ero.n, 0);
+    rsvp_message_free(&m);
+    rsvp_message_free(&back);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -391,6 +459,8 @@ int main(void)
         cmocka_unit_test(an_infinite_rate_becomes_the_greatest_that_is_sent),
         cmocka_unit_test(a_bundle_hands_out_its_messages),
         cmocka_unit_test(random_messages_come_back_the_same),
+        cmocka_unit_test(what_cannot_be_sent_is_not_written),
+        cmocka_unit_test(objects_without_a_place_are_left_out),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

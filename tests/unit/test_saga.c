@@ -11,67 +11,23 @@
 
 #include "base/alloc.h"
 #include "base/strbuf.h"
-#include "core/plan.h"
 #include "core/saga.h"
+#include "order_samples.h"
 
 static const struct saga_limits limits = {.transfers = 1, .confirm_ms = 30000, .transfer_ms = 60000};
 
-static struct order make_order(enum migration_role role)
-{
-    struct order order = {.id = "5f1d2c3b-0000-4000-8000-000000000001",
-                          .role = role,
-                          .source_dc = "A",
-                          .target_dc = "B",
-                          .target_server = "server-b",
-                          .channel = "wan",
-                          .n_vms = 2};
-
-    order.vms = xcalloc(2, sizeof *order.vms);
-    for (unsigned v = 0; v < 2; v++) {
-        struct migration_vm *vm = &order.vms[v];
-
-        snprintf(vm->name, sizeof vm->name, "V%u", v + 1);
-        snprintf(vm->segment, sizeof vm->segment, "web");
-        snprintf(vm->server, sizeof vm->server, "server-a");
-        snprintf(vm->source_address, sizeof vm->source_address, "10.254.0.11");
-        vm->uuid[15] = (uint8_t) (v + 1);
-        vm->memory_kib = 131072;
-        vm->generation = 1;
-        vm->n_nics = 1;
-        vm->nics[0].mtu = MTU_ETHERNET;
-        vm->nics[0].ip = (struct ip) {IP_V4, {10, 100, 0, (uint8_t) (11 + v)}};
-    }
-    return order;
-}
-
-/* A user on a transport network comes along. */
-static void add_user(struct order *order)
-{
-    order->users = xcalloc(1, sizeof *order->users);
-    order->n_users = 1;
-    snprintf(order->users[0].name, sizeof order->users[0].name, "ce1");
-    snprintf(order->users[0].segment, sizeof order->users[0].segment, "web");
-    order->users[0].access_router = 0x0afd000f;
-    order->users[0].access = (struct lsp_client) {1, CLIENT_VLAN_NONE};
-    order->users[0].bandwidth_mbps = 100;
-    order->users[0].n_addresses = 1;
-    order->users[0].addresses[0] = (struct ip) {IP_V4, {10, 100, 0, 101}};
-    user_add_vm(&order->users[0], "V1");
-    user_add_vm(&order->users[0], "V2");
-}
-
 static struct saga *make_saga(enum migration_role role)
 {
-    struct order order = make_order(role);
+    struct order order = sample_order(role);
 
     return saga_new(&order, &limits);
 }
 
 static struct saga *make_saga_with_user(enum migration_role role)
 {
-    struct order order = make_order(role);
+    struct order order = sample_order(role);
 
-    add_user(&order);
+    sample_user(&order);
     return saga_new(&order, &limits);
 }
 
@@ -472,93 +428,7 @@ static void no_arrival_before_every_vm_is_verified(void **state)
     saga_free(saga);
 }
 
-/* ---- plan and journal ---- */
-
-static void plan_is_printed(void **state)
-{
-    struct order order = make_order(ROLE_SOURCE);
-    AUTO_FREE char *text = plan_format(&order, &(struct plan_channel) {.exists = true, .mbps = 1000});
-
-    (void) state;
-    assert_string_equal(text, "channel wan, which exists, 1000 Mbit/s\n"
-                              "\n"
-                              "stage 0  channel-reserve                  undo: give the bandwidth back\n"
-                              "stage 0  policy-collect V1                undo: nothing, it only reads\n"
-                              "stage 0  policy-collect V2                undo: nothing, it only reads\n"
-                              "stage 1  target-configure                 undo: have the target undo everything\n"
-                              "stage 2  channel-open                     undo: close the channel\n"
-                              "stage 3  transfer V1                      undo: none, it decides where the VM runs\n"
-                              "stage 3  transfer V2                      undo: none, it decides where the VM runs\n"
-                              "stage 4  target-activate V1               undo: none, only forward\n"
-                              "stage 4  target-activate V2               undo: none, only forward\n"
-                              "stage 5  vm-remove V1                     undo: none, only forward\n"
-                              "stage 5  vm-remove V2                     undo: none, only forward\n"
-                              "stage 6  segment-close                    undo: none, only forward\n"
-                              "stage 6  channel-close                    undo: none, only forward\n"
-                              "stage 7  target-commit                    undo: none, only forward\n");
-    order_free(&order);
-}
-
-static void assert_begins(const char *text, const char *begin)
-{
-    AUTO_FREE char *same = xstrndup(text, strlen(begin));
-
-    assert_string_equal(same, begin);
-}
-
-static void plan_with_users_is_printed(void **state)
-{
-    static const uint32_t nodes[] = {0x0afd000d, 0x0afd0003, 0x0afd000e};
-    struct order source = make_order(ROLE_SOURCE), target = make_order(ROLE_TARGET);
-
-    (void) state;
-    add_user(&source);
-    add_user(&target);
-    AUTO_FREE char *text = plan_format(&source, &(struct plan_channel) {false, 5000, nodes, 3});
-    AUTO_FREE char *existing = plan_format(&source, &(struct plan_channel) {true, 5000, nodes, 3});
-    AUTO_FREE char *at_target = plan_format(&target, NULL);
-    assert_begins(text,
-                  "channel wan, to be set up: 10.253.0.13 10.253.0.3 10.253.0.14, 5000 Mbit/s\n"
-                  "user ce1 (V1, V2): a circuit from data center B\n"
-                  "\n"
-                  "stage 0  channel-reserve                  undo: give the bandwidth back; take the channel down\n");
-    assert_non_null(strstr(text, "\nstage 6  circuit-close                    undo: none, only forward\n"));
-    assert_begins(existing, "channel wan, which exists: 10.253.0.13 10.253.0.3 10.253.0.14, 5000 Mbit/s\n");
-    assert_non_null(strstr(existing, "undo: give the bandwidth back\n"));
-    assert_non_null(strstr(at_target, "\nstage 2  circuit-open                     "
-                                      "undo: take down the circuits that no VM here needs\n"));
-    order_free(&source);
-    order_free(&target);
-}
-
-static void orders_are_checked(void **state)
-{
-    struct order order = make_order(ROLE_SOURCE);
-    struct err err = {0};
-
-    (void) state;
-    assert_int_equal(plan_check(&order, &err), 0);
-    snprintf(order.vms[1].name, NAME_SIZE, "V1");
-    assert_int_equal(plan_check(&order, &err), ERR_INVALID);
-    assert_string_equal(err.text, "VM V1 is named twice in the order; name it once");
-    snprintf(order.vms[1].name, NAME_SIZE, "V2");
-    order.vms[1].segment[0] = '\0';
-    assert_int_equal(plan_check(&order, &err), ERR_INVALID);
-    assert_string_equal(err.text, "VM V2 belongs to no segment; put <scg:vm segment='...'> into its domain's metadata");
-    snprintf(order.vms[1].segment, NAME_SIZE, "web");
-    order.vms[1].nics[0].ip.family = IP_NONE;
-    assert_int_equal(plan_check(&order, &err), ERR_INVALID);
-    order.vms[1].nics[0].ip.family = IP_V6;
-    assert_int_equal(plan_check(&order, &err), ERR_UNSUPPORTED);
-    order.vms[1].nics[0].ip.family = IP_V4;
-    order.vms[1].n_nics = 2;
-    assert_int_equal(plan_check(&order, &err), ERR_UNSUPPORTED);
-    assert_string_equal(err.text, "VM V2 has 2 interfaces; VMs with one can be migrated");
-    snprintf(order.target_dc, NAME_SIZE, "A");
-    assert_int_equal(plan_check(&order, &err), ERR_INVALID);
-    assert_string_equal(err.text, "source and target are the same data center, A");
-    order_free(&order);
-}
+/* ---- journal ---- */
 
 /* Every state that an edge leads to can be written and read; a journal of another shape is refused. */
 static void journal_of_another_shape_is_refused(void **state)
@@ -598,9 +468,6 @@ int main(void)
         cmocka_unit_test(target_opens_circuits),
         cmocka_unit_test(target_without_a_path_for_the_user),
         cmocka_unit_test(no_arrival_before_every_vm_is_verified),
-        cmocka_unit_test(plan_is_printed),
-        cmocka_unit_test(plan_with_users_is_printed),
-        cmocka_unit_test(orders_are_checked),
         cmocka_unit_test(journal_of_another_shape_is_refused),
     };
 

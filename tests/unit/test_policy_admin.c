@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Policies that are read from flows which an administrator wrote. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "policy_site.h"
+
+struct admin {
+    struct flow_list list;
+    struct policy_site site;
+    struct flow_meter meters[2];
+    bool miss_allows;
+    struct policy policy;
+    struct err err;
+};
+
+static struct admin admin_start(void)
+{
+    return (struct admin) {.site = site_of("10.0.0.1"), .meters = {{FROM_METER, 1000, 100}, {TO_METER, 2000, 0}}};
+}
+
+/* A flow of table TOR_POLICY_TO to 'destination' (null: any address); goto the next table if 'allow'. */
+static struct flow *admin_add(struct admin *admin, uint16_t priority, const char *destination, bool allow)
+{
+    struct flow flow = flow_make(TOR_POLICY_TO, priority, 0);
+
+    if (destination) {
+        struct prefix prefix;
+
+        assert_int_equal(prefix_parse(destination, &prefix), 0);
+        match_prefix(&flow.match, FIELD_IPV4_DST, FIELD_IPV6_DST, &prefix);
+    }
+    if (allow)
+        flow.goto_table = TOR_FORWARD;
+    flow_list_add(&admin->list, flow);
+    return &admin->list.flows[admin->list.n - 1];
+}
+
+static void match_tcp(struct flow *flow, uint16_t port, uint16_t mask)
+{
+    match_u(&flow->match, FIELD_ETH_TYPE, 0x0800);
+    match_u(&flow->match, FIELD_IP_PROTO, 6);
+    match_u_masked(&flow->match, FIELD_TCP_DST, port, mask);
+}
+
+static int admin_read(struct admin *admin)
+{
+    return policy_from_flows(admin->list.flows, admin->list.n, admin->meters, 2, &admin->site, admin->miss_allows, "V1",
+                             &admin->policy, &admin->err);
+}
+
+static void admin_end(struct admin *admin)
+{
+    flow_list_free(&admin->list);
+    policy_free(&admin->policy);
+}
+
+/* Reads the flows and compares rule texts, in order, and the default of TO_VM; ends the case. */
+static void expect_rules(struct admin *admin, enum policy_verdict verdict, const char *const *texts)
+{
+    size_t n = 0;
+
+    if (admin_read(admin) < 0)
+        fail_msg("%s", admin->err.text);
+    for (; texts[n]; n++) {
+        assert_true(n < admin->policy.n_rules);
+        char *text = policy_rule_format(&admin->policy.rules[n]);
+        assert_string_equal(text, texts[n]);
+        free(text);
+    }
+    assert_int_equal(admin->policy.n_rules, n);
+    assert_int_equal(admin->policy.default_verdict[POLICY_TO_VM], verdict);
+    assert_string_equal(admin->policy.name, "V1");
+    admin_end(admin);
+}
+
+/* Expects a refusal that says 'why' and names 'flow' (a piece of its text). */
+static void expect_refusal(struct admin *admin, const char *why, const char *flow)
+{
+    admin->policy.n_rules = 12345;
+    assert_int_equal(admin_read(admin), ERR_UNSUPPORTED);
+    assert_int_equal(admin->policy.n_rules, 12345); /* left alone */
+    admin->policy.n_rules = 0;
+    if (!strstr(admin->err.text, why) || !strstr(admin->err.text, flow))
+        fail_msg("expected \"%s\" and \"%s\" in: %s", why, flow, admin->err.text);
+    admin_end(admin);
+}
+
+static void reads_prefixes_wildcards_and_foreign_priorities(void **state)
+{
+    struct admin a = admin_start();
+
+    (void) state;
+    match_tcp(admin_add(&a, 500, "10.0.0.0/24", true), 22, 0xffff);
+    match_tcp(admin_add(&a, 900, NULL, false), 23, 0xffff);
+    admin_add(&a, 700, "10.0.1.0/24", true);            /* of other VMs */
+    struct flow *flow = admin_add(&a, 600, NULL, true); /* no packet of an IPv4 address */
+    match_u(&flow->match, FIELD_ETH_TYPE, 0x86dd);
+    flow = admin_add(&a, 32768, NULL, true); /* our own base flow */
+    flow->cookie = cookie_make(COOKIE_BASE, 0);
+    flow = admin_add(&a, 100, "10.0.0.1", false);
+    flow_add_action(flow, ACTION_RESUBMIT)->table = TOR_FORWARD;
+    match_u_masked(&flow->match, FIELD_IPV4_SRC, 0xc6336400, 0xffffff00);
+    expect_rules(&a, POLICY_DENY,
+                 (const char *const[]) {"to-vm deny tcp destination-port 23", "to-vm allow tcp destination-port 22",
+                                        "to-vm allow any remote 198.51.100.0/24", NULL});
+}
+
+static void reads_default_dscp_meter_and_miss(void **state)
+{
+    struct admin a = admin_start();
+
+    (void) state;
+    flow_set_u(admin_add(&a, 10, "10.0.0.1", true), FIELD_IP_DSCP, 46);
+    a.list.flows[0].meter = TO_METER;
+    admin_add(&a, 5, "10.0.0.1", false); /* never met */
+    assert_int_equal(admin_read(&a), 0);
+    assert_int_equal(a.policy.rate[POLICY_TO_VM].kbps, 2000);
+    assert_int_equal(a.policy.rate[POLICY_FROM_VM].kbps, 0);
+    policy_free(&a.policy);
+    expect_rules(&a, POLICY_ALLOW, (const char *const[]) {"to-vm allow any set-dscp 46", NULL});
+
+    a = admin_start();
+    a.miss_allows = true;
+    match_tcp(admin_add(&a, 10, "10.0.0.1", false), 22, 0xffff);
+    expect_rules(&a, POLICY_ALLOW, (const char *const[]) {"to-vm deny tcp destination-port 22", NULL});
+}
+
+static void joins_masks_of_one_priority(void **state)
+{
+    struct admin a = admin_start();
+
+    (void) state;
+    match_tcp(admin_add(&a, 10, "10.0.0.1", true), 1000, 0xfff8);
+    match_tcp(admin_add(&a, 10, "10.0.0.1", true), 1008, 0xfff0);
+    match_tcp(admin_add(&a, 10, "10.0.0.1", true), 1024, 0xffff);
+    match_tcp(admin_add(&a, 11, "10.0.0.1", true), 1025, 0xffff);
+    match_tcp(admin_add(&a, 10, "10.0.0.1", true), 1026, 0xffff);
+    expect_rules(&a, POLICY_DENY,
+                 (const char *const[]) {"to-vm allow tcp destination-port 1025",
+                                        "to-vm allow tcp destination-port 1000-1024",
+                                        "to-vm allow tcp destination-port 1026", NULL});
+}
+
+/* in_port, MAC and registers are the VM's own where another flow says so. */
+static void accepts_the_vms_own_mac_and_port(void **state)
+{
+    struct admin a = admin_start();
+    struct flow *flow = admin_add(&a, 10, "10.0.0.1", true);
+    struct flow spoof = flow_make(TOR_SPOOF, 100, 0);
+
+    (void) state;
+    match_u(&flow->match, FIELD_REG0, 3);
+    match_tcp(flow, 22, 0xffff);
+    flow = admin_add(&a, 9, NULL, true);
+    match_u(&flow->match, FIELD_REG0, 3);
+    match_u(&flow->match, FIELD_ETH_DST, 0x525400000001);
+    match_tcp(flow, 23, 0xffff);
+    flow = admin_add(&a, 8, NULL, true); /* somebody else's MAC */
+    match_u(&flow->match, FIELD_ETH_DST, 0x525400000002);
+    match_tcp(flow, 24, 0xffff);
+    match_u(&spoof.match, FIELD_IN_PORT, 4);
+    match_u(&spoof.match, FIELD_ETH_SRC, 0x525400000001);
+    match_u(&spoof.match, FIELD_ETH_TYPE, 0x0800);
+    match_u(&spoof.match, FIELD_IPV4_SRC, 0x0a000001);
+    flow_list_add(&a.list, spoof);
+    expect_rules(
+        &a, POLICY_DENY,
+        (const char *const[]) {"to-vm allow tcp destination-port 22", "to-vm allow tcp destination-port 23", NULL});
+
+    a = admin_start();
+    flow = admin_add(&a, 9, NULL, true);
+    match_u(&flow->match, FIELD_ETH_DST, 0x525400000001);
+    expect_refusal(&a, "no other flow tells", "priority=9");
+
+    a = admin_start();
+    match_u(&admin_add(&a, 9, "10.0.0.1", true)->match, FIELD_REG0, 1);
+    match_u(&admin_add(&a, 8, "10.0.0.1", true)->match, FIELD_REG0, 2);
+    expect_refusal(&a, "disagree", "priority=8");
+
+    a = admin_start();
+    match_u(&admin_add(&a, 9, "10.0.0.1", true)->match, FIELD_IN_PORT, 1); /* where a packet to the VM came from */
+    expect_refusal(&a, "no word for", "in_port=1");
+}
+
+static void refuses_what_a_policy_cannot_say(void **state)
+{
+    static const struct {
+        enum flow_field_id field;
+        uint64_t value, mask;
+        const char *why;
+    } cases[] = {
+        {FIELD_TCP_FLAGS, 2, 0xfff, "no word for"},
+        {FIELD_IP_DSCP, 46, 0x3f, "no word for"},
+        {FIELD_IP_ECN, 1, 3, "no word for"},
+        {FIELD_METADATA, 1, 1, "no word for"},
+        {FIELD_VLAN_VID, 0x1005, 0x1fff, "no word for"},
+        {FIELD_TCP_DST, 1, 1, "no range"},
+        {FIELD_TCP_SRC, 0x50, 0xf0ff, "no range"},
+        {FIELD_IPV4_SRC, 1, 0xff0000ff, "no prefix"},
+        {FIELD_UDP_DST, 1, 0xffff, "without their protocol"},
+        {FIELD_ICMPV4_TYPE, 8, 0xff, "without its protocol"},
+        {FIELD_REG2, 1, 0xffffffff, "no word for"},
+        {FIELD_IP_PROTO, 4, 0xfc, "masks a protocol"},
+    };
+
+    (void) state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct admin a = admin_start();
+        struct flow *flow = admin_add(&a, 10, "10.0.0.1", true);
+
+        match_u(&flow->match, FIELD_IP_PROTO, 6);
+        match_u_masked(&flow->match, cases[i].field, cases[i].value, cases[i].mask);
+        admin_add(&a, 9, "10.0.0.1", true);
+        expect_refusal(&a, cases[i].why, "priority=10");
+    }
+}
+
+static void refuses_other_instructions(void **state)
+{
+    (void) state;
+    for (unsigned i = 0; i < 9; i++) {
+        struct admin a = admin_start();
+        struct flow *flow = admin_add(&a, 10, "10.0.0.1", i != 1 && i != 2);
+        static const char *const why[] = {"something else", "something else", "another table",
+                                          "another table",  "metadata",       "expires",
+                                          "expires",        "not understood", "something else"};
+
+        switch (i) {
+        case 0:
+            flow_set_u(flow, FIELD_ETH_DST, 1);
+            break;
+        case 1:
+            flow_output(flow, 3);
+            break;
+        case 2:
+            flow_add_action(flow, ACTION_RESUBMIT)->table = 77;
+            break;
+        case 3:
+            flow->goto_table = 77;
+            break;
+        case 4:
+            flow->metadata_mask = 1;
+            break;
+        case 5:
+            flow->idle_timeout = 1;
+            break;
+        case 6:
+            flow->hard_timeout = 1;
+            break;
+        case 7:
+            flow->has_unknown = true;
+            break;
+        case 8: /* passed on twice */
+            flow_add_action(flow, ACTION_RESUBMIT)->table = TOR_FORWARD;
+            break;
+        }
+        expect_refusal(&a, why[i], "priority=10");
+    }
+}
+
+static void refuses_ambiguous_overlaps(void **state)
+{
+    struct admin a = admin_start();
+
+    (void) state;
+    match_tcp(admin_add(&a, 10, "10.0.0.1", true), 80, 0xfff0);
+    match_u_masked(&admin_add(&a, 10, "10.0.0.1", false)->match, FIELD_IPV4_SRC, 0x0a000000, 0xff000000);
+    expect_refusal(&a, "overlap", "actions=drop and cookie");
+
+    /* Apart, alike or at another priority they are fine. */
+    a = admin_start();
+    match_tcp(admin_add(&a, 10, "10.0.0.1", true), 80, 0xffff);
+    match_tcp(admin_add(&a, 10, "10.0.0.1", false), 81, 0xffff);
+    match_tcp(admin_add(&a, 10, "10.0.0.0/24", true), 80, 0xfffe);
+    a.list.flows[2].priority = 9;
+    match_tcp(admin_add(&a, 8, "10.0.0.1", false), 80, 0xfffe);
+    match_u_masked(&admin_add(&a, 8, "10.0.0.1", false)->match, FIELD_IPV4_SRC, 0x0a000000, 0xff000000);
+    assert_int_equal(admin_read(&a), 0);
+    assert_int_equal(a.policy.n_rules, 5);
+    admin_end(&a);
+}
+
+static void refuses_meters_that_differ_or_are_unknown(void **state)
+{
+    struct admin a = admin_start();
+
+    (void) state;
+    match_tcp(admin_add(&a, 10, "10.0.0.1", true), 80, 0xffff);
+    a.list.flows[0].meter = TO_METER;
+    match_tcp(admin_add(&a, 9, "10.0.0.1", true), 81, 0xffff);
+    expect_refusal(&a, "different meters", "priority=9");
+
+    a = admin_start();
+    admin_add(&a, 10, "10.0.0.1", true)->meter = 99;
+    expect_refusal(&a, "did not show its meter", "priority=10");
+
+    a = admin_start();
+    a.miss_allows = true;
+    match_tcp(admin_add(&a, 10, "10.0.0.1", true), 80, 0xffff);
+    a.list.flows[0].meter = TO_METER;
+    expect_refusal(&a, "miss every flow", "priority=10");
+}
+
+static void finds_nothing_for_another_vm(void **state)
+{
+    struct admin a = admin_start();
+
+    (void) state;
+    admin_add(&a, 10, "10.0.0.2", true);
+    admin_add(&a, 10, "10.0.0.1", true)->table = TOR_FORWARD;
+    assert_int_equal(admin_read(&a), ERR_NOT_FOUND);
+    assert_string_equal(a.err.text, "policy V1: no flow of the policy tables concerns the VM's address");
+    admin_end(&a);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(reads_prefixes_wildcards_and_foreign_priorities),
+        cmocka_unit_test(reads_default_dscp_meter_and_miss),
+        cmocka_unit_test(joins_masks_of_one_priority),
+        cmocka_unit_test(accepts_the_vms_own_mac_and_port),
+        cmocka_unit_test(refuses_what_a_policy_cannot_say),
+        cmocka_unit_test(refuses_other_instructions),
+        cmocka_unit_test(refuses_ambiguous_overlaps),
+        cmocka_unit_test(refuses_meters_that_differ_or_are_unknown),
+        cmocka_unit_test(finds_nothing_for_another_vm),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
