@@ -144,8 +144,9 @@ static int explain_cause(struct path_graph *graph, const struct path_query *quer
                        "path between %s: loosen them, or see to the colours of the links",
                        query->exclude_any, query->include_any, query->include_all, ends);
     case PATH_WITH_EXCLUSIONS:
-        return err_set(err, ERR_CONFLICT, "the exclusions (%zu nodes, %zu links) bar every path between %s",
-                       query->n_excluded_nodes, query->n_excluded_links, ends);
+        return err_set(err, ERR_CONFLICT, "the exclusions (%zu node%s, %zu link%s) bar every path between %s",
+                       query->n_excluded_nodes, query->n_excluded_nodes == 1 ? "" : "s", query->n_excluded_links,
+                       query->n_excluded_links == 1 ? "" : "s", ends);
     default:
         return err_set(err, ERR_CONFLICT,
                        "every path between %s takes links that flood no delay, so none can be promised: "

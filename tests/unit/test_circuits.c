@@ -83,7 +83,7 @@ static void crankback(void **state)
     assert_string_equal(
         shown(w, "channels", CE1, "error"),
         "A:user:ce1: requested bandwidth unavailable (1/2) at 10.253.0.2; no other path: the exclusions "
-        "(1 nodes, 2 links) bar every path between 10.253.0.11 and 10.253.0.15");
+        "(1 node, 2 links) bar every path between 10.253.0.11 and 10.253.0.15");
     /* A second later everything may be otherwise */
     pass_ms(w, 999);
     expect(w, "");
