@@ -143,3 +143,19 @@ struct prefix prefix_of(const struct ip *ip, uint8_t length)
     }
     return prefix;
 }
+
+enum prefix_place prefix_place(const struct prefix *prefix, const struct ip *ip)
+{
+    unsigned bits = ip_bits(ip->family);
+    bool last = ip->family == IP_V4;
+
+    if (!prefix_contains(prefix, ip))
+        return PREFIX_OUTSIDE;
+    if (prefix->length + 2u > bits)
+        return PREFIX_HOST;
+    if (ip_equal(ip, &prefix->ip))
+        return PREFIX_NETWORK;
+    for (unsigned bit = prefix->length; bit < bits && last; bit++)
+        last = ip->bytes[bit / 8] & 0x80 >> bit % 8;
+    return last ? PREFIX_BROADCAST : PREFIX_HOST;
+}

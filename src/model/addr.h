@@ -46,6 +46,15 @@ bool prefix_equal(const struct prefix *a, const struct prefix *b);
 
 unsigned ip_bits(uint8_t family); /* 32, 128, or 0 */
 bool prefix_contains(const struct prefix *prefix, const struct ip *ip);
+/* What an address is in the subnet of a prefix. Those of 31 bits and more (of IPv6, 127) have hosts only (RFC 3021,
+ * RFC 6164). */
+enum prefix_place {
+    PREFIX_OUTSIDE,
+    PREFIX_HOST,
+    PREFIX_NETWORK, /* the first: of the subnet itself; of IPv6, the anycast address of its routers, RFC 4291 §2.6.1 */
+    PREFIX_BROADCAST /* the last, of IPv4 only: RFC 919 §7 */
+};
+enum prefix_place prefix_place(const struct prefix *prefix, const struct ip *ip);
 struct prefix prefix_of(const struct ip *ip, uint8_t length); /* masks the host bits */
 
 #endif

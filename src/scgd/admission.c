@@ -93,17 +93,13 @@ static int check_promised(const struct gateway *gateway, const struct migration_
 static int check_address(const struct gateway *gateway, const struct migration_vm *vm, struct err *err)
 {
     const struct segment_state *segment = network_segment(gateway, vm->segment);
-    struct prefix subnet;
-    char text[IP_TEXT_SIZE];
+    char text[MAC_TEXT_SIZE];
 
     if (!segment)
         return err_set(err, ERR_NOT_FOUND, "segment %s of VM %s is not known in data center %s", vm->segment, vm->name,
                        gateway->config->dc);
-    subnet = prefix_of(&segment->flows.gateway, segment->flows.length);
-    if (!prefix_contains(&subnet, &vm->nics[0].ip) || ip_equal(&vm->nics[0].ip, &segment->flows.gateway) ||
-        ip_equal(&vm->nics[0].ip, &subnet.ip))
-        return err_set(err, ERR_CONFLICT, "address %s of VM %s is not a host's in segment %s, %s",
-                       ip_format(&vm->nics[0].ip, text), vm->name, vm->segment, segment->config->gateway);
+    if (network_check_vm(segment, vm->name, &vm->nics[0].ip, err) < 0)
+        return err->code;
     if (vm->nics[0].mac.bytes[0] & 1)
         return err_set(err, ERR_INVALID, "MAC address %s of VM %s is a group's", mac_format(&vm->nics[0].mac, text),
                        vm->name);

@@ -166,6 +166,10 @@ static int fill_vm(struct gateway *gateway, const char *name, struct migration_v
     uint32_t port;
     if (!network_tor(gateway, vm->server, &port, err))
         return err_prefix(err, "VM %s", name);
+    const struct segment_state *segment = network_segment(gateway, vm->segment);
+    if (segment && vm->n_nics && vm->nics[0].ip.family == IP_V4 &&
+        network_check_vm(segment, vm->name, &vm->nics[0].ip, err) < 0)
+        return err->code;
     store_location_get(gateway->store, vm->uuid, &location, NULL);
     memcpy(out->name, vm->name, NAME_SIZE);
     memcpy(out->uuid, vm->uuid, UUID_SIZE);

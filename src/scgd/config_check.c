@@ -145,6 +145,9 @@ static void parse_segment(struct check *c, unsigned index, struct config_segment
     if (ip_equal(&network.ip, &segment->gateway_ip))
         refuse(c, gateway.text, "\"%s\" is the address of the network itself, not of a gateway in it",
                segment->gateway);
+    if (prefix_place(&network, &segment->gateway_ip) == PREFIX_BROADCAST)
+        refuse(c, gateway.text, "\"%s\" is the broadcast address of the network, not of a gateway in it",
+               segment->gateway);
     if (mac_parse(segment->gateway_mac, &segment->mac) < 0)
         refuse(c, mac.text, "\"%s\" is not a MAC address such as 02:00:00:00:00:01", segment->gateway_mac);
     if ((segment->mac.bytes[0] & 1) || mac_equal(&segment->mac, &zero))

@@ -182,6 +182,32 @@ struct segment_state *network_segment(const struct gateway *gateway, const char 
     return NULL;
 }
 
+int network_check_host(const struct segment_state *segment, const struct ip *ip, const char *whose, const char *fix,
+                       struct err *err)
+{
+    static const char *const places[] = {[PREFIX_OUTSIDE] = "not in",
+                                         [PREFIX_HOST] = "that of the gateway of",
+                                         [PREFIX_NETWORK] = "the network address of",
+                                         [PREFIX_BROADCAST] = "the broadcast address of"};
+    struct prefix subnet = prefix_of(&segment->flows.gateway, segment->flows.length);
+    enum prefix_place place = prefix_place(&subnet, ip);
+    char text[IP_TEXT_SIZE];
+
+    if (place == PREFIX_HOST && !ip_equal(ip, &segment->flows.gateway))
+        return 0;
+    return err_set(err, ERR_CONFLICT, "%s: address %s is %s segment %s, %s; %s", whose, ip_format(ip, text),
+                   places[place], segment->config->name, segment->config->gateway, fix);
+}
+
+int network_check_vm(const struct segment_state *segment, const char *vm, const struct ip *ip, struct err *err)
+{
+    char whose[NAME_SIZE + sizeof "VM "];
+
+    snprintf(whose, sizeof whose, "VM %s", vm);
+    return network_check_host(segment, ip, whose,
+                              "put a host's into its domain's metadata, <scg:interface address='...'>", err);
+}
+
 bool network_segment_open(const struct segment_state *segment)
 {
     return segment->flows.vlan && !segment->closing;

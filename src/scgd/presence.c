@@ -378,11 +378,15 @@ static void adopt_running(struct gateway *gateway, const struct vm *vm)
     if (known && known->present && !moved && mac_equal(&known->mac, &vm->nics[0].mac) &&
         ip_equal(&known->ip, &vm->nics[0].ip) && strcmp(known->segment, vm->segment) == 0)
         return;
+    struct err err = {0};
+    if (network_check_vm(network_segment(gateway, vm->segment), vm->name, &vm->nics[0].ip, &err) < 0) {
+        log_warn(FAULT_OPERATOR, vm->name, "gets no network: %s", err.text);
+        return;
+    }
     if (!claimed_here(gateway, vm))
         return;
 
     struct tenant like;
-    struct err err = {0};
     if (tenant_of_vm(gateway, vm, &like, &err) < 0) {
         log_error(FAULT_OURS, vm->name, "%s", err.text);
         return;

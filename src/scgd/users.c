@@ -152,15 +152,15 @@ static int check_settled(const struct gateway *gateway, const struct user *user,
 static int check_addresses(const struct gateway *gateway, const struct user *user, struct err *err)
 {
     const struct segment_state *segment = network_segment(gateway, user->segment);
-    struct prefix subnet = prefix_of(&segment->flows.gateway, segment->flows.length);
-    char text[IP_TEXT_SIZE];
+    char text[IP_TEXT_SIZE], whose[USER_NAME_SIZE + sizeof "user "];
+
+    snprintf(whose, sizeof whose, "user %s", user->name);
 
     for (unsigned a = 0; a < user->n_addresses; a++) {
         const struct ip *ip = &user->addresses[a];
 
-        if (!prefix_contains(&subnet, ip) || ip_equal(ip, &segment->flows.gateway) || ip_equal(ip, &subnet.ip))
-            return err_set(err, ERR_CONFLICT, "user %s: address %s is not a host's in segment %s, %s", user->name,
-                           ip_format(ip, text), user->segment, segment->config->gateway);
+        if (network_check_host(segment, ip, whose, "name a host's under 'addresses'", err) < 0)
+            return err->code;
         for (size_t i = 0; i < gateway->network.n_tenants; i++) {
             if (ip_equal(&gateway->network.tenants[i].ip, ip))
                 return err_set(err, ERR_CONFLICT, "user %s: address %s is that of VM %s", user->name,

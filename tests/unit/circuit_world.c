@@ -282,8 +282,8 @@ void order_from_peer(struct circuit_world *w, const char *user, const char *chan
         "{s:i, s:s, s:s, s:s, s:s, s:s, s:[{s:s, s:s, s:s, s:s, s:i, s:i, s:[{s:s, s:s}], s:{s:s}}]}", "version", 1,
         "id", id, "source-dc", "B", "target-dc", "A", "target-server", "server-a", "channel", "B:channel:A:1", "vms",
         "name", "V9", "uuid", "00000000-0000-0000-0000-000000000009", "segment", "web", "source-address", "10.254.0.12",
-        "memory-kib", 1024, "generation", 1, "interfaces", "mac", "52:54:00:00:00:19", "address", "10.100.0.19",
-        "policy", "policy", "V9");
+        "memory-kib", 1024, "generation", 1, "interfaces", "mac", "52:54:00:00:00:19", "address",
+        w->peer_vm_address ? w->peer_vm_address : "10.100.0.19", "policy", "policy", "V9");
 
     assert_non_null(body);
     json_object_set_new(one, "vms", json_pack("[s]", "V9"));

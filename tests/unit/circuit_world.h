@@ -51,6 +51,7 @@ struct circuit_world {
     struct peer_reply reply; /* that the peer of B waits for, see order_from_peer() */
     int reply_status;        /* 0: none yet */
     json_t *reply_body;
+    const char *peer_vm_address;     /* of V9, see order_from_peer(); null: 10.100.0.19 */
     unsigned orders;                 /* that were given, here or by the peer */
     char peer_order[UUID_TEXT_SIZE]; /* id of the last one by the peer */
 };
@@ -108,6 +109,7 @@ void peer_away(struct circuit_world *w);                       /* the answer to 
 void order_from_peer(struct circuit_world *w, const char *user, const char *changes);
 /* OVSDB tells an MTU of the switch's port: tor has 1 to the server, 2 to pe, 3 to gate. */
 void port_mtu(struct circuit_world *w, const char *switch_name, uint32_t port, uint32_t mtu);
+/* The hypervisor tells that Vn runs; its address is 10.100.0.(10 + n). */
 void vm_arrives(struct circuit_world *w, const char *vm);
 
 #endif

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
 
@@ -253,7 +254,7 @@ static void tell_vm(struct circuit_world *w, unsigned n, enum vm_state state)
 
 void vm_arrives(struct circuit_world *w, const char *vm)
 {
-    tell_vm(w, (unsigned) (vm[1] - '0'), VM_RUNNING);
+    tell_vm(w, (unsigned) strtoul(vm + 1, NULL, 10), VM_RUNNING);
     world_run(w);
 }
 

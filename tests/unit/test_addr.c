@@ -156,6 +156,42 @@ static void masks_and_containment(void **state)
     assert_int_equal(ip_bits(IP_NONE), 0);
 }
 
+static void places_in_a_prefix(void **state)
+{
+    static const struct {
+        const char *prefix, *ip;
+        enum prefix_place place;
+    } rows[] = {
+        {"10.100.0.0/24", "10.100.0.0", PREFIX_NETWORK},
+        {"10.100.0.0/24", "10.100.0.1", PREFIX_HOST},
+        {"10.100.0.0/24", "10.100.0.254", PREFIX_HOST},
+        {"10.100.0.0/24", "10.100.0.255", PREFIX_BROADCAST},
+        {"10.100.0.0/24", "10.100.1.0", PREFIX_OUTSIDE},
+        {"10.100.0.0/22", "10.100.0.255", PREFIX_HOST},
+        {"10.100.0.0/22", "10.100.3.255", PREFIX_BROADCAST},
+        {"10.100.0.4/30", "10.100.0.6", PREFIX_HOST},
+        {"10.100.0.4/30", "10.100.0.7", PREFIX_BROADCAST},
+        {"10.100.0.4/31", "10.100.0.4", PREFIX_HOST},
+        {"10.100.0.4/31", "10.100.0.5", PREFIX_HOST},
+        {"10.100.0.4/32", "10.100.0.4", PREFIX_HOST},
+        {"0.0.0.0/0", "255.255.255.255", PREFIX_BROADCAST},
+        {"2001:db8::/64", "2001:db8::", PREFIX_NETWORK},
+        {"2001:db8::/64", "2001:db8::ffff:ffff:ffff:ffff", PREFIX_HOST},
+        {"2001:db8::/127", "2001:db8::", PREFIX_HOST},
+        {"2001:db8::/64", "10.100.0.1", PREFIX_OUTSIDE},
+    };
+    struct prefix prefix;
+    struct ip ip;
+
+    (void) state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        assert_int_equal(prefix_parse(rows[i].prefix, &prefix), 0);
+        assert_int_equal(ip_parse(rows[i].ip, &ip), 0);
+        if (prefix_place(&prefix, &ip) != rows[i].place)
+            fail_msg("%s in %s: %d", rows[i].ip, rows[i].prefix, prefix_place(&prefix, &ip));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -164,6 +200,7 @@ int main(void)
         cmocka_unit_test(prefixes),
         cmocka_unit_test(interface_addresses_keep_host_bits),
         cmocka_unit_test(masks_and_containment),
+        cmocka_unit_test(places_in_a_prefix),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

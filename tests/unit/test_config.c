@@ -260,6 +260,8 @@ static const struct config_edit bad_edits[] = {
      "FILE: segments[0].gateway: \"10.100.0.1/33\" is not ADDRESS/LENGTH such as 10.100.0.1/24"},
     {"gateway: 10.100.0.1/24", "gateway: 10.100.0.0/24",
      "FILE: segments[0].gateway: \"10.100.0.0/24\" is the address of the network itself, not of a gateway in it"},
+    {"gateway: 10.100.0.1/24", "gateway: 10.100.0.255/24",
+     "FILE: segments[0].gateway: \"10.100.0.255/24\" is the broadcast address of the network, not of a gateway in it"},
     {"gateway: 10.100.0.1/24", "gateway: 10.100.0.1/31",
      "FILE: segments[0].gateway: \"10.100.0.1/31\" is no prefix that a segment of VMs could have"},
     {"02:5c:67:00:00:01", "02:5c:67:00:01",

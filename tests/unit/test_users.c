@@ -31,11 +31,14 @@ static void refusals_of_put(void **state)
         {"{\"vms\": [\"V1\", \"V8\"]}", ERR_NOT_FOUND, "user ce1: there is no VM 'V8' in data center A"},
         {"{\"segment\": \"db\"}", ERR_CONFLICT, "user ce1: VM V1 is in segment 'web', not in db"},
         {"{\"addresses\": [\"10.101.0.7\"]}", ERR_CONFLICT,
-         "user ce1: address 10.101.0.7 is not a host's in segment web, 10.100.0.1/24"},
+         "user ce1: address 10.101.0.7 is not in segment web, 10.100.0.1/24; name a host's under 'addresses'"},
         {"{\"addresses\": [\"10.100.0.1\"]}", ERR_CONFLICT,
-         "user ce1: address 10.100.0.1 is not a host's in segment web, 10.100.0.1/24"},
+         "user ce1: address 10.100.0.1 is that of the gateway of segment web, 10.100.0.1/24; name a host's under 'addresses'"},
         {"{\"addresses\": [\"10.100.0.0\"]}", ERR_CONFLICT,
-         "user ce1: address 10.100.0.0 is not a host's in segment web, 10.100.0.1/24"},
+         "user ce1: address 10.100.0.0 is the network address of segment web, 10.100.0.1/24; name a host's under 'addresses'"},
+        {"{\"addresses\": [\"10.100.0.255\"]}", ERR_CONFLICT,
+         "user ce1: address 10.100.0.255 is the broadcast address of segment web, 10.100.0.1/24; name a host's under "
+         "'addresses'"},
         {"{\"addresses\": [\"10.100.0.12\"]}", ERR_CONFLICT, "user ce1: address 10.100.0.12 is that of VM V2"},
         {"{\"addresses\": [\"10.100.0.102\"]}", ERR_CONFLICT, "user ce1: address 10.100.0.102 is that of user ce2"},
     };
@@ -234,9 +237,12 @@ static void users_that_are_not_admitted(void **state)
         {"ce1", "{\"bandwidth-mbps\": 50}",
          "user ce1 is known in data center A, with another segment, access or bandwidth"},
         {"ce5", NULL, "user ce5: address 10.100.0.101 is that of user ce1"},
+        {"ce5", "{\"addresses\": [\"10.100.0.255\"]}",
+         "user ce5: address 10.100.0.255 is the broadcast address of segment web, 10.100.0.1/24; name a host's under "
+         "'addresses'"},
         {"ce5", "{\"addresses\": [\"10.100.0.11\"]}", "user ce5: address 10.100.0.11 is that of VM V1"},
         {"ce5", "{\"addresses\": [\"10.100.1.11\"]}",
-         "user ce5: address 10.100.1.11 is not a host's in segment web, 10.100.0.1/24"},
+         "user ce5: address 10.100.1.11 is not in segment web, 10.100.0.1/24; name a host's under 'addresses'"},
     };
 
     assert_int_equal(put_user(w, "ce1", NULL, &err), 0);
@@ -258,6 +264,27 @@ static void vm_with_the_address_of_a_user(void **state)
                         "address 10.100.0.19 of VM V9 is that of user ce1");
 }
 
+/* From a peer; and here, as soon as it runs. */
+static void vm_with_an_address_that_no_host_can_have(void **state)
+{
+    struct circuit_world *w = *state;
+    size_t tenants = w->gateway->network.n_tenants;
+    struct err err;
+
+    w->peer_vm_address = "10.100.0.255";
+    order_from_peer(w, "ce5", NULL);
+    assert_string_equal(json_string_value(json_object_get(w->reply_body, "reason")),
+                        "VM V9: address 10.100.0.255 is the broadcast address of segment web, 10.100.0.1/24; put a "
+                        "host's into its domain's metadata, <scg:interface address='...'>");
+    vm_arrives(w, "V245");
+    assert_int_equal(w->gateway->network.n_tenants, tenants);
+    assert_null(order(w, "V245", 10, &err));
+    assert_int_equal(err.code, ERR_CONFLICT);
+    assert_string_equal(err.text, "VM V245: address 10.100.0.255 is the broadcast address of segment web, "
+                                  "10.100.0.1/24; put a host's into its domain's metadata, "
+                                  "<scg:interface address='...'>");
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, circuit_world_setup, circuit_world_teardown)
 
 int main(void)
@@ -273,6 +300,7 @@ int main(void)
         TEST(no_path_for_the_user),
         TEST(users_that_are_not_admitted),
         TEST(vm_with_the_address_of_a_user),
+        TEST(vm_with_an_address_that_no_host_can_have),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
