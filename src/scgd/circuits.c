@@ -440,6 +440,7 @@ static void removed(struct gateway *gateway, struct join *join, const struct eve
     (void) join;
     if (!circuit)
         return;
+    circuit->removal_asked = false;
     if (err.code == 0 && circuit_unstore(gateway, circuit, &err) == 0) {
         forget(gateway, circuit);
         return;
@@ -452,6 +453,9 @@ static void removed(struct gateway *gateway, struct join *join, const struct eve
 void circuit_take_down(struct gateway *gateway, struct circuit *circuit)
 {
     circuit->retry_at = MONO_NEVER;
+    if (circuit->removal_asked)
+        return;
+    circuit->removal_asked = true;
     remove_lsp(gateway, circuit, removed);
 }
 

@@ -47,11 +47,12 @@ struct circuit {
     bool keep;                 /* a migration channel that stays without orders */
     struct lsp_request want;   /* its route is that of the last try */
     enum circuit_state state;
-    bool signalled;   /* something of it may stand; else no ingress was ever asked for it */
-    bool stands;      /* as far as is known: since the gateway was started, its ingress has not said otherwise */
-    bool reported;    /* while it is up: its ingress has said so since its session came up */
-    uint32_t attempt; /* answers to earlier ones do not count */
-    bool cleared;     /* in this round of tries another LSP of its name was removed */
+    bool signalled;     /* something of it may stand; else no ingress was ever asked for it */
+    bool stands;        /* as far as is known: since the gateway was started, its ingress has not said otherwise */
+    bool reported;      /* while it is up: its ingress has said so since its session came up */
+    uint32_t attempt;   /* answers to earlier ones do not count */
+    bool removal_asked; /* and not answered yet */
+    bool cleared;       /* in this round of tries another LSP of its name was removed */
     struct lsp_error avoid[CIRCUIT_TRIES_MAX]; /* what refused, or failed, in this round of tries */
     unsigned n_avoid;
     unsigned rounds; /* that failed, for the backoff */

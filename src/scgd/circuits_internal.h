@@ -21,7 +21,7 @@ void circuit_is_up(struct gateway *gateway, struct circuit *circuit, const struc
 void circuit_failed(struct gateway *gateway, struct circuit *circuit, const struct lsp_error *error, const char *why);
 /* Nothing of it stands any more, by what its ingress says: its user's flows go. */
 void circuit_fell(struct gateway *gateway, struct circuit *circuit);
-/* Has the ingress take down one that is being removed. */
+/* Has the ingress take down one that is being removed; once, until it has answered. */
 void circuit_take_down(struct gateway *gateway, struct circuit *circuit);
 /* Those that wait. 'all': something has changed for the better; else those whose time has come. */
 void circuits_retry(struct gateway *gateway, bool all);

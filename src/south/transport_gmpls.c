@@ -71,7 +71,7 @@ static void end_requests(struct ingress *ingress, int code, const char *text)
         end_request(ingress, ingress->n_requests - 1, code, text, NULL);
 }
 
-/* Null and -1 if there is none. */
+/* -1 if there is none. */
 static int find_request(const struct ingress *ingress, const char *name, bool remove)
 {
     for (size_t i = 0; i < ingress->n_requests; i++) {
@@ -89,7 +89,7 @@ static bool is_gone(const struct lsp_report *report)
 /* An LSP's report ends what waits for it: an LSP that is up, or that failed, or that is gone. */
 static void settle_requests(struct ingress *ingress, const struct lsp_report *report)
 {
-    int create = find_request(ingress, report->name, false), remove;
+    int create = find_request(ingress, report->name, false);
 
     if (create >= 0 && is_gone(report)) {
         AUTO_FREE char *why = lsp_error_format(&report->error);
@@ -98,8 +98,7 @@ static void settle_requests(struct ingress *ingress, const struct lsp_report *re
     } else if (create >= 0 && (report->state == LSP_UP || report->state == LSP_ACTIVE)) {
         end_request(ingress, (size_t) create, 0, NULL, report);
     }
-    remove = find_request(ingress, report->name, true);
-    if (remove >= 0 && report->removed)
+    for (int remove; report->removed && (remove = find_request(ingress, report->name, true)) >= 0;)
         end_request(ingress, (size_t) remove, 0, NULL, NULL);
 }
 

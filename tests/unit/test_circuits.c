@@ -272,6 +272,21 @@ static void topology_is_shown(void **state)
     assert_memory_equal(topology(w, "links"), first, strlen(first));
 }
 
+/* Whoever else wants it gone while that is being done waits with the first. */
+static void removal_is_asked_for_once(void **state)
+{
+    struct circuit_world *w = *state;
+    struct err err;
+
+    connect_ce1(w);
+    assert_int_equal(w->backend.user_delete(w->gateway, "ce1", &err), 0);
+    expect(w, "remove A:user:ce1 at 11\n");
+    network_tidy(w->gateway);
+    expect(w, "");
+    answer_removed(w, CE1);
+    assert_string_equal(shown(w, "channels", CE1, "state"), "gone");
+}
+
 /* ---- restarts ---- */
 
 static void adopted_after_a_restart(void **state)
@@ -386,6 +401,7 @@ int main(void)
         TEST(failure_after_set_up),
         TEST(flows_that_are_refused),
         TEST(topology_is_shown),
+        TEST(removal_is_asked_for_once),
         TEST(adopted_after_a_restart),
         TEST(gone_during_a_restart),
         TEST(gone_while_the_session_was_down),

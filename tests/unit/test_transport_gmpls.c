@@ -355,6 +355,21 @@ static void a_removal_ends_when_the_lsp_is_gone(void **state)
     expect_done(w, 3, 0);
 }
 
+/* > Initiate (remove) x 2    < Report (going down), Report (removed), PCErr: there is no such LSP */
+static void removals_of_one_lsp_end_together(void **state)
+{
+    struct world *w = *state;
+
+    with_ingress(w)->initiate = comes_up;
+    create(w, 1, "A:user:ce1");
+    expect_done(w, 1, 0);
+    w->driver->ops->remove(w->driver, 2, ROUTER, "A:user:ce1");
+    w->driver->ops->remove(w->driver, 3, ROUTER, "A:user:ce1");
+    event_discard(expect(w, EVENT_LSP));
+    expect_done(w, 2, 0);
+    expect_done(w, 3, 0);
+}
+
 /* < Report (removed, error), unasked */
 static void a_failure_is_told(void **state)
 {
@@ -436,6 +451,7 @@ int main(void)
         TEST(a_set_up_ends_when_the_lsp_is_up),
         TEST(a_refusal_says_what_to_avoid),
         TEST(a_removal_ends_when_the_lsp_is_gone),
+        TEST(removals_of_one_lsp_end_together),
         TEST(a_failure_is_told),
         TEST(without_an_ingress_nothing_is_asked),
         TEST(a_session_that_goes_leaves_it_open),
