@@ -213,6 +213,10 @@ static int fill_users(const struct gateway *gateway, struct order *order, struct
             user_free(&user);
             continue;
         }
+        if (user_check_access(gateway, &transport->users[u], err) < 0) {
+            user_free(&user);
+            return err->code;
+        }
         if (order->n_users == MIGRATION_USERS_MAX) {
             user_free(&user);
             return err_set(err, ERR_TOO_LARGE,

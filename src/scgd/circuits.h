@@ -118,6 +118,9 @@ int circuit_path(struct gateway *gateway, const struct circuit *circuit, struct 
 /* It has VMs here, or is to have by an open order: its circuit is wanted. */
 bool user_is_served(const struct gateway *gateway, const char *name);
 struct user *user_find(const struct gateway *gateway, const char *name);
+/* 0, or ERR_CONFLICT: a user of the list, 'user', has its access where one before it in the list has, so it is not
+ * served. Only a store from elsewhere, or of an older gateway, has such. */
+int user_check_access(const struct gateway *gateway, const struct user *user, struct err *err);
 /* Checks it against the data center, stores it and has its circuit made. */
 int user_set(struct gateway *gateway, const struct user *user, struct err *err);
 int user_delete(struct gateway *gateway, const char *name, struct err *err);

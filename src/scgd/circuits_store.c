@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/log.h"
 #include "model/json.h"
 #include "scgd/circuits_internal.h"
 
@@ -89,6 +90,22 @@ static bool load_user(void *arg, const char *name, const char *text)
     return loading->err.code == 0;
 }
 
+/* Users that could have been stored, but cannot be served: nothing is set up for them. */
+static void check_users(struct gateway *gateway)
+{
+    for (size_t i = 0; i < gateway->transport.n_users; i++) {
+        const struct user *user = &gateway->transport.users[i];
+        struct circuit *circuit = circuit_of_user(gateway, user->name);
+        struct err err;
+
+        if (user_check_access(gateway, user, &err) == 0)
+            continue;
+        log_warn(FAULT_OPERATOR, user->name, "is in the store, and gets no circuit: %s", err.text);
+        if (circuit)
+            circuit->state = CIRCUIT_REMOVING;
+    }
+}
+
 int transport_load(struct gateway *gateway, struct err *err)
 {
     struct loading loading = {.gateway = gateway};
@@ -102,6 +119,7 @@ int transport_load(struct gateway *gateway, struct err *err)
         *err = loading.err;
         status = err->code;
     }
+    check_users(gateway);
     return status;
 }
 

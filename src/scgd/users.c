@@ -18,25 +18,38 @@ struct user *user_find(const struct gateway *gateway, const char *name)
     return NULL;
 }
 
+/* The order brings VMs here, and has not given that up. */
+static bool is_coming(const struct saga *saga)
+{
+    bool coming = !saga_ended(saga) && saga->order.role == ROLE_TARGET;
+
+    for (unsigned s = 0; s < saga->n_steps && coming; s++) {
+        if (saga->steps[s].kind == STEP_CIRCUIT_OPEN)
+            coming = saga->steps[s].state != STEP_UNDOING && saga->steps[s].state != STEP_UNDONE;
+    }
+    return coming;
+}
+
+/* One of its VMs may still come. */
+static bool is_expected(const struct order *order, const struct user *user)
+{
+    for (unsigned v = 0; v < user->n_vms; v++) {
+        if (order->vms[order_find_vm(order, user->vms[v])].fate != FATE_STAYED)
+            return true;
+    }
+    return false;
+}
+
 const struct user *user_expected(const struct gateway *gateway, const char *name)
 {
     for (size_t i = 0; i < gateway->n_migrations; i++) {
         const struct saga *saga = gateway->migrations[i]->saga;
-        bool coming = !saga_ended(saga) && saga->order.role == ROLE_TARGET;
 
-        for (unsigned s = 0; s < saga->n_steps && coming; s++) {
-            if (saga->steps[s].kind == STEP_CIRCUIT_OPEN)
-                coming = saga->steps[s].state != STEP_UNDOING && saga->steps[s].state != STEP_UNDONE;
-        }
-        for (unsigned u = 0; u < saga->order.n_users && coming; u++) {
+        for (unsigned u = 0; u < saga->order.n_users && is_coming(saga); u++) {
             const struct user *user = &saga->order.users[u];
 
-            if (strcmp(user->name, name) != 0)
-                continue;
-            for (unsigned v = 0; v < user->n_vms; v++) {
-                if (saga->order.vms[order_find_vm(&saga->order, user->vms[v])].fate != FATE_STAYED)
-                    return user;
-            }
+            if (strcmp(user->name, name) == 0 && is_expected(&saga->order, user))
+                return user;
         }
     }
     return NULL;
@@ -53,7 +66,7 @@ bool user_is_served(const struct gateway *gateway, const char *name)
 {
     const struct user *user = user_find(gateway, name);
 
-    return (user && user->n_vms) || user_expected(gateway, name);
+    return (user && user->n_vms && user_check_access(gateway, user, NULL) == 0) || user_expected(gateway, name);
 }
 
 /* ---- its circuit ---- */
@@ -149,13 +162,69 @@ static int check_settled(const struct gateway *gateway, const struct user *user,
     return 0;
 }
 
+/* The PE where users have their access learns the VMs' MACs by port, from whichever circuit announced them last: of two
+ * users of a segment at one port, one would get the other's frames. */
+static int check_access(const struct user *user, const struct user *other, struct err *err)
+{
+    char router[IPV4_TEXT_SIZE], where[sizeof "VLAN 65535 of "] = "";
+
+    if (strcmp(other->segment, user->segment) != 0 || other->access_router != user->access_router ||
+        other->access.interface != user->access.interface)
+        return 0;
+    if (other->access.vlan != user->access.vlan && other->access.vlan != CLIENT_VLAN_NONE &&
+        user->access.vlan != CLIENT_VLAN_NONE)
+        return 0;
+    if (other->access.vlan != CLIENT_VLAN_NONE)
+        snprintf(where, sizeof where, "VLAN %u of ", other->access.vlan);
+    return err_set(err, ERR_CONFLICT,
+                   "user %s: user %s, of segment %s too, has its access at %sclient port %u of %s, and the PE there "
+                   "cannot tell two users of a segment apart at one port; give each a client port, or a VLAN of it, of "
+                   "its own, or make them one user with the addresses of both",
+                   user->name, other->name, user->segment, where, user->access.interface,
+                   ipv4_format(user->access_router, router));
+}
+
+/* Two users that are served, or are to be, by the same data center. */
+static int check_against(const struct user *user, const struct user *other, struct err *err)
+{
+    char text[IP_TEXT_SIZE];
+
+    if (strcmp(other->name, user->name) == 0)
+        return 0;
+    for (unsigned a = 0; a < user->n_addresses; a++) {
+        for (unsigned o = 0; o < other->n_addresses; o++) {
+            if (ip_equal(&other->addresses[o], &user->addresses[a]))
+                return err_set(err, ERR_CONFLICT, "user %s: address %s is that of user %s", user->name,
+                               ip_format(&user->addresses[a], text), other->name);
+        }
+    }
+    return check_access(user, other, err);
+}
+
+/* Those that the data center knows, and those that come with VMs of open orders. */
+static int check_others(const struct gateway *gateway, const struct user *user, struct err *err)
+{
+    for (size_t i = 0; i < gateway->transport.n_users; i++) {
+        if (check_against(user, &gateway->transport.users[i], err) < 0)
+            return err->code;
+    }
+    for (size_t i = 0; i < gateway->n_migrations; i++) {
+        const struct saga *saga = gateway->migrations[i]->saga;
+
+        for (unsigned u = 0; u < saga->order.n_users && is_coming(saga); u++) {
+            if (is_expected(&saga->order, &saga->order.users[u]) && check_against(user, &saga->order.users[u], err) < 0)
+                return err->code;
+        }
+    }
+    return 0;
+}
+
 static int check_addresses(const struct gateway *gateway, const struct user *user, struct err *err)
 {
     const struct segment_state *segment = network_segment(gateway, user->segment);
     char text[IP_TEXT_SIZE], whose[USER_NAME_SIZE + sizeof "user "];
 
     snprintf(whose, sizeof whose, "user %s", user->name);
-
     for (unsigned a = 0; a < user->n_addresses; a++) {
         const struct ip *ip = &user->addresses[a];
 
@@ -166,15 +235,17 @@ static int check_addresses(const struct gateway *gateway, const struct user *use
                 return err_set(err, ERR_CONFLICT, "user %s: address %s is that of VM %s", user->name,
                                ip_format(ip, text), gateway->network.tenants[i].name);
         }
-        for (size_t i = 0; i < gateway->transport.n_users; i++) {
-            const struct user *other = &gateway->transport.users[i];
+    }
+    return check_others(gateway, user, err);
+}
 
-            for (unsigned o = 0; o < other->n_addresses && strcmp(other->name, user->name) != 0; o++) {
-                if (ip_equal(&other->addresses[o], ip))
-                    return err_set(err, ERR_CONFLICT, "user %s: address %s is that of user %s", user->name,
-                                   ip_format(ip, text), other->name);
-            }
-        }
+int user_check_access(const struct gateway *gateway, const struct user *user, struct err *err)
+{
+    for (const struct user *earlier = gateway->transport.users; earlier < user; earlier++) {
+        int status = check_access(user, earlier, err);
+
+        if (status)
+            return status;
     }
     return 0;
 }
@@ -253,7 +324,7 @@ void users_connect(struct gateway *gateway)
         struct circuit like;
         struct err err = {0};
 
-        if (user->n_vms == 0 || circuit_of_user(gateway, user->name))
+        if (!user_is_served(gateway, user->name) || circuit_of_user(gateway, user->name))
             continue;
         if (user_plan_circuit(gateway, user, &like, &err) < 0) {
             log_warn(FAULT_OPERATOR, user->name, "%s", err.text);

@@ -90,7 +90,10 @@ void view_users(const struct gateway *gateway, json_t *array)
         const struct user *user = &gateway->transport.users[i];
         const struct circuit *circuit = circuit_of_user(gateway, user->name);
         json_t *json = user_to_json(user);
+        struct err err;
 
+        if (user_check_access(gateway, user, &err) < 0)
+            json_object_set_new(json, "error", json_string(err.text));
         if (circuit)
             json_object_set_new(json, "circuit", json_string(circuit->name));
         json_object_set_new(json, "connected", json_boolean(circuit && circuit->state == CIRCUIT_UP));

@@ -12,6 +12,8 @@
 #include "circuit_world.h"
 
 #define CE1 "A:user:ce1"
+#define PORT2 "\"access\": {\"router\": \"10.253.0.15\", \"client\": 2}"
+#define CE2 "{\"addresses\": [\"10.100.0.102\"], " PORT2 "}"
 
 /* ---- setting and deleting ---- */
 
@@ -44,14 +46,14 @@ static void refusals_of_put(void **state)
     };
     struct err err;
 
-    assert_int_equal(put_user(w, "ce2", "{\"addresses\": [\"10.100.0.102\"]}", &err), 0);
+    assert_int_equal(put_user(w, "ce2", CE2, &err), 0);
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         assert_int_equal(put_user(w, "ce1", rows[i].changes, &err), rows[i].code);
         assert_string_equal(err.text, rows[i].text);
         assert_string_equal(shown(w, "users", "ce1", "name"), "gone");
     }
     /* One that there is keeps its own address */
-    assert_int_equal(put_user(w, "ce2", "{\"addresses\": [\"10.100.0.102\", \"10.100.0.103\"]}", &err), 0);
+    assert_int_equal(put_user(w, "ce2", "{\"addresses\": [\"10.100.0.102\", \"10.100.0.103\"], " PORT2 "}", &err), 0);
 
     w->edges[0].transport_port = NULL;
     assert_int_equal(put_user(w, "ce1", NULL, &err), ERR_NOT_FOUND);
@@ -63,6 +65,106 @@ static void refusals_of_put(void **state)
     assert_string_equal(err.text,
                         "user ce1 needs a circuit, but the configuration of data center A has no section 'transport'");
 }
+
+/* ---- two of one segment at one port ---- */
+
+#define AT_PORT1(vlan) \
+    "{\"addresses\": [\"10.100.0.102\"], \"access\": {\"router\": \"10.253.0.15\", \"client\": 1" vlan "}}"
+#define CLASH(user, other, where) \
+    "user " user ": user " other ", of segment web too, has its access at " where \
+    "client port 1 of 10.253.0.15, and the " \
+    "PE there cannot tell two users of a segment apart at one port; give each a client port, or a VLAN of it, of its " \
+    "own, or make them one user with the addresses of both"
+
+static void two_users_at_one_port(void **state)
+{
+    struct circuit_world *w = *state;
+    struct err err;
+
+    assert_int_equal(put_user(w, "ce1", NULL, &err), 0);
+    assert_int_equal(put_user(w, "ce2", AT_PORT1(""), &err), ERR_CONFLICT);
+    assert_string_equal(err.text, CLASH("ce2", "ce1", ""));
+    assert_int_equal(put_user(w, "ce2", AT_PORT1(", \"vlan\": 7"), &err), ERR_CONFLICT); /* ce1 has all of it */
+    assert_string_equal(err.text, CLASH("ce2", "ce1", ""));
+    assert_string_equal(shown(w, "users", "ce2", "name"), "gone");
+    assert_int_equal(put_user(w, "ce2", CE2, &err), 0);
+    assert_int_equal(w->backend.user_delete(w->gateway, "ce1", &err), 0);
+    assert_int_equal(w->backend.user_delete(w->gateway, "ce2", &err), 0);
+    /* VLANs of the port are ports of their own */
+    assert_int_equal(put_user(w, "ce2", AT_PORT1(", \"vlan\": 7"), &err), 0);
+    assert_int_equal(put_user(w, "ce1", NULL, &err), ERR_CONFLICT);
+    assert_string_equal(err.text, CLASH("ce1", "ce2", "VLAN 7 of "));
+    static const char at_vlan_7[] = "{\"access\": {\"router\": \"10.253.0.15\", \"client\": 1, \"vlan\": 7}}";
+    assert_int_equal(put_user(w, "ce1", at_vlan_7, &err), ERR_CONFLICT);
+    static const char at_vlan_8[] = "{\"access\": {\"router\": \"10.253.0.15\", \"client\": 1, \"vlan\": 8}}";
+    assert_int_equal(put_user(w, "ce1", at_vlan_8, &err), 0);
+    static const char elsewhere[] = "{\"addresses\": [\"10.100.0.103\"], "
+                                    "\"access\": {\"router\": \"10.253.0.14\", \"client\": 1}}";
+    assert_int_equal(put_user(w, "ce3", elsewhere, &err), 0);
+}
+
+static void second_user_at_a_port_comes_by_an_order(void **state)
+{
+    struct circuit_world *w = *state;
+    struct err err;
+
+    assert_int_equal(put_user(w, "ce1", NULL, &err), 0);
+    order_from_peer(w, "ce2", AT_PORT1(""));
+    assert_string_equal(state_of(w, w->peer_order), "rolled_back");
+    assert_string_equal(json_string_value(json_object_get(w->reply_body, "reason")), CLASH("ce2", "ce1", ""));
+    assert_int_equal(w->backend.user_delete(w->gateway, "ce1", &err), 0);
+    /* The first comes by an order, and has not arrived yet */
+    order_from_peer(w, "ce2", AT_PORT1(""));
+    assert_string_equal(state_of(w, w->peer_order), "internal_channel");
+    assert_int_equal(put_user(w, "ce1", NULL, &err), ERR_CONFLICT);
+    assert_string_equal(err.text, CLASH("ce1", "ce2", ""));
+    assert_int_equal(put_user(w, "ce1", "{\"addresses\": [\"10.100.0.102\"], " PORT2 "}", &err), ERR_CONFLICT);
+    assert_string_equal(err.text, "user ce1: address 10.100.0.102 is that of user ce2");
+}
+
+static void second_user_at_a_port_is_in_the_store(void **state)
+{
+    struct circuit_world *w = *state;
+    struct err err;
+
+    assert_int_equal(put_user(w, "ce1", "{\"vms\": [\"V1\"]}", &err), 0);
+    store_document_put(
+        w->store, "user", "ce2",
+        "{\"name\": \"ce2\", \"segment\": \"web\", \"access\": {\"router\": \"10.253.0.15\", \"client\": 1},"
+        " \"bandwidth-mbps\": 100, \"addresses\": [\"10.100.0.102\"], \"vms\": [\"V2\"]}",
+        NULL);
+    store_document_put(w->store, "channel", "A:user:ce2",
+                       "{\"user\": \"ce2\", \"ingress\": 184352779, \"egress\": 184352783, \"ingress-client\": 1,"
+                       " \"ingress-vlan\": 201, \"egress-client\": 1, \"egress-vlan\": 65535, \"bandwidth-bps\":"
+                       " 100000000, \"setup-priority\": 3, \"holding-priority\": 3}",
+                       NULL);
+    restart(w);
+    topology_up(w);
+    report(w, PE, "A:user:ce2", LSP_UP, 201, CLIENT_VLAN_NONE);
+    ingress_up(w, PE);
+    ingress_up(w, GATE);
+    pass_ms(w, 0);
+    /* ce1 is connected, and ce2 is not: what stands of its circuit goes */
+    expect(w, "remove A:user:ce2 at 11\ncreate A:user:ce1: 11 1 15, 100 Mbit/s, VLAN any/none\n");
+    answer_removed(w, "A:user:ce2");
+    answer_up(w, CE1, 200, CLIENT_VLAN_NONE);
+    assert_string_equal(shown(w, "channels", "A:user:ce2", "state"), "gone");
+    assert_int_equal(vlan_of_user(w, "ce1"), 200);
+    assert_int_equal(vlan_of_user(w, "ce2"), 0);
+    assert_string_equal(shown(w, "users", "ce1", "error"), "");
+    assert_string_equal(shown(w, "users", "ce2", "error"), CLASH("ce2", "ce1", ""));
+    assert_string_equal(shown(w, "users", "ce2", "connected"), "false");
+    /* Its VM is not moved to where it would be served */
+    assert_null(order(w, "V2", 10, &err));
+    assert_string_equal(err.text, CLASH("ce2", "ce1", ""));
+    /* When ce1 makes room, it is */
+    assert_int_equal(w->backend.user_delete(w->gateway, "ce1", &err), 0);
+    expect(w, "remove A:user:ce1 at 11\ncreate A:user:ce2: 11 1 15, 100 Mbit/s, VLAN any/none\n");
+    answer_up(w, "A:user:ce2", 201, CLIENT_VLAN_NONE);
+    assert_int_equal(vlan_of_user(w, "ce2"), 201);
+}
+
+/* ---- changing ---- */
 
 static void changes(void **state)
 {
@@ -118,12 +220,11 @@ static void refusals_during_a_migration(void **state)
     assert_string_equal(shown(w, "migrations", id, "users"), "[\"ce1\"]");
     assert_int_equal(put_user(w, "ce1", "{\"vms\": [\"V2\"]}", &err), ERR_CONFLICT); /* V1 would lose it */
     assert_string_equal(err.text, change);
-    assert_int_equal(put_user(w, "ce2", "{\"addresses\": [\"10.100.0.102\"]}", &err),
-                     ERR_CONFLICT); /* V1 would get it */
+    assert_int_equal(put_user(w, "ce2", CE2, &err), ERR_CONFLICT); /* V1 would get it */
     assert_string_equal(err.text, other);
     assert_int_equal(w->backend.user_delete(w->gateway, "ce1", &err), ERR_CONFLICT);
     assert_string_equal(err.text, delete);
-    assert_int_equal(put_user(w, "ce2", "{\"addresses\": [\"10.100.0.102\"], \"vms\": [\"V2\"]}", &err), 0);
+    assert_int_equal(put_user(w, "ce2", "{\"addresses\": [\"10.100.0.102\"], " PORT2 ", \"vms\": [\"V2\"]}", &err), 0);
 }
 
 static void segment_that_was_taken_out_of_the_configuration(void **state)
@@ -291,6 +392,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(refusals_of_put),
+        TEST(two_users_at_one_port),
+        TEST(second_user_at_a_port_comes_by_an_order),
+        TEST(second_user_at_a_port_is_in_the_store),
         TEST(changes),
         TEST(refusals_during_a_migration),
         TEST(segment_that_was_taken_out_of_the_configuration),
