@@ -154,8 +154,8 @@ void network_tidy(struct gateway *gateway);
 /* 0 or ERR_EXHAUSTED, ERR_NOT_FOUND: the segment has a VLAN in this DC. */
 int network_allocate(struct gateway *gateway, const char *segment, struct err *err);
 struct segment_state *network_segment(const struct gateway *gateway, const char *name);
-/* 0, or ERR_CONFLICT: the address is not one that a host of the segment can have. 'whose' begins the sentence ("VM V1"),
- * 'fix' ends it. */
+/* 0, or ERR_CONFLICT: the address is not one that a host of the segment can have. 'whose' begins the sentence
+ * ("VM V1"), 'fix' ends it. */
 int network_check_host(const struct segment_state *segment, const struct ip *ip, const char *whose, const char *fix,
                        struct err *err);
 /* The same for a VM of it. */

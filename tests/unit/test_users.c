@@ -35,9 +35,11 @@ static void refusals_of_put(void **state)
         {"{\"addresses\": [\"10.101.0.7\"]}", ERR_CONFLICT,
          "user ce1: address 10.101.0.7 is not in segment web, 10.100.0.1/24; name a host's under 'addresses'"},
         {"{\"addresses\": [\"10.100.0.1\"]}", ERR_CONFLICT,
-         "user ce1: address 10.100.0.1 is that of the gateway of segment web, 10.100.0.1/24; name a host's under 'addresses'"},
+         "user ce1: address 10.100.0.1 is that of the gateway of segment web, 10.100.0.1/24; name a host's under "
+         "'addresses'"},
         {"{\"addresses\": [\"10.100.0.0\"]}", ERR_CONFLICT,
-         "user ce1: address 10.100.0.0 is the network address of segment web, 10.100.0.1/24; name a host's under 'addresses'"},
+         "user ce1: address 10.100.0.0 is the network address of segment web, 10.100.0.1/24; name a host's under "
+         "'addresses'"},
         {"{\"addresses\": [\"10.100.0.255\"]}", ERR_CONFLICT,
          "user ce1: address 10.100.0.255 is the broadcast address of segment web, 10.100.0.1/24; name a host's under "
          "'addresses'"},
