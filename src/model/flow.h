@@ -22,6 +22,8 @@
     X(REG1, "reg1", 4, 32) \
     X(REG2, "reg2", 4, 32) \
     X(REG3, "reg3", 4, 32) \
+    X(REG4, "reg4", 4, 32) \
+    X(REG5, "reg5", 4, 32) \
     X(ETH_DST, "eth_dst", 6, 48) \
     X(ETH_SRC, "eth_src", 6, 48) \
     X(ETH_TYPE, "eth_type", 2, 16) \
@@ -33,6 +35,7 @@
     X(MPLS_TTL, "mpls_ttl", 1, 8) \
     X(IP_DSCP, "ip_dscp", 1, 6) \
     X(IP_ECN, "ip_ecn", 1, 2) \
+    X(IP_TTL, "nw_ttl", 1, 8) \
     X(IP_PROTO, "ip_proto", 1, 8) \
     X(IPV4_SRC, "ip_src", 4, 32) \
     X(IPV4_DST, "ip_dst", 4, 32) \
@@ -51,6 +54,9 @@
     X(IPV6_DST, "ipv6_dst", 16, 128) \
     X(ICMPV6_TYPE, "icmpv6_type", 1, 8) \
     X(ICMPV6_CODE, "icmpv6_code", 1, 8) \
+    X(ND_TARGET, "nd_target", 16, 128) \
+    X(ND_SLL, "nd_sll", 6, 48) \
+    X(ND_TLL, "nd_tll", 6, 48) \
     X(TCP_FLAGS, "tcp_flags", 2, 12)
 
 enum flow_field_id {
@@ -136,6 +142,7 @@ struct flow_learn {
 };
 
 #define PORT_IN_PORT 0xfffffff8u
+#define PORT_TABLE 0xfffffff9u /* of a packet-out: what the flow tables say */
 #define PORT_NORMAL 0xfffffffau
 #define PORT_FLOOD 0xfffffffbu
 #define PORT_ALL 0xfffffffcu

@@ -44,6 +44,8 @@ static void format_bytes(struct strbuf *s, const struct flow_field *field, const
     case FIELD_ETH_SRC:
     case FIELD_ARP_SHA:
     case FIELD_ARP_THA:
+    case FIELD_ND_SLL:
+    case FIELD_ND_TLL:
         strbuf_printf(s, "%02x:%02x:%02x:%02x:%02x:%02x", bytes[0], bytes[1], bytes[2], bytes[3], bytes[4], bytes[5]);
         return;
     case FIELD_IPV4_SRC:
@@ -52,6 +54,7 @@ static void format_bytes(struct strbuf *s, const struct flow_field *field, const
     case FIELD_ARP_TPA:
     case FIELD_IPV6_SRC:
     case FIELD_IPV6_DST:
+    case FIELD_ND_TARGET:
         memcpy(ip.bytes, bytes, size);
         strbuf_puts(s, ip_format(&ip, text));
         return;
@@ -69,6 +72,8 @@ static void format_bytes(struct strbuf *s, const struct flow_field *field, const
     case FIELD_REG1:
     case FIELD_REG2:
     case FIELD_REG3:
+    case FIELD_REG4:
+    case FIELD_REG5:
     case FIELD_VLAN_VID:
     case FIELD_TCP_FLAGS:
         strbuf_printf(s, "0x%" PRIx64, number_of(bytes, size));

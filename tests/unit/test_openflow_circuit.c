@@ -18,7 +18,8 @@ static void test_circuits_that_cannot_be_sent(void **state)
     struct flow flow = flow_make(1, 1, 1);
 
     match_u(&flow.match, FIELD_MPLS_LABEL, 16);
-    cannot_be_sent(&flow, "a match on mpls_label lacks the eth_type, ip_proto or VLAN tag that mpls_label needs");
+    cannot_be_sent(&flow,
+                   "a match on mpls_label lacks the eth_type, ip_proto, icmpv6_type or VLAN tag that mpls_label needs");
     match_u(&flow.match, FIELD_ETH_TYPE, 0x8847);
     flow_add_action(&flow, ACTION_PUSH_MPLS)->ethertype = 0x8100;
     cannot_be_sent(&flow, "push_mpls of 0x8100, which is not MPLS");

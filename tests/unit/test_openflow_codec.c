@@ -84,6 +84,26 @@ static struct flow circuit_flow(void)
     return flow;
 }
 
+/* Neighbour discovery, and the registers and port of a pseudowire. */
+static struct flow solicitation_flow(void)
+{
+    static const uint8_t target[16] = {0xfe, 0x80, [8] = 0x50, 0x54, 0, 0xff, 0xfe, 0, 0, 0x11};
+    const struct mac mac = {{0x52, 0x54, 0, 0, 0, 0x11}};
+    struct flow flow = flow_make(2, 100, UINT64_C(0x5c67030000000001));
+
+    match_u(&flow.match, FIELD_ETH_TYPE, 0x86dd);
+    match_u(&flow.match, FIELD_IP_PROTO, 58);
+    match_u(&flow.match, FIELD_IP_TTL, 255);
+    match_u(&flow.match, FIELD_ICMPV6_TYPE, 135);
+    match_u(&flow.match, FIELD_ICMPV6_CODE, 0);
+    match_bytes(&flow.match, FIELD_ND_TARGET, target, NULL);
+    match_mac(&flow.match, FIELD_ND_SLL, &mac);
+    match_u(&flow.match, FIELD_REG5, 1);
+    flow_set_u(&flow, FIELD_REG4, 3);
+    flow_set_u(&flow, FIELD_IN_PORT, PORT_NONE);
+    return flow;
+}
+
 static void put_vector(struct strbuf *s, const char *name, struct wire *w)
 {
     assert_true(wire_ok(w));
@@ -161,6 +181,10 @@ static void test_what_we_send(void **state)
     mod = (struct flow_mod) {.command = FLOW_ADD, .flow = circuit_flow()};
     assert_int_equal(of_flow_mod_encode(&w, 21, &mod, NULL), 0);
     put_vector(&s, "flow mod add of a circuit", &w);
+    flow_free(&mod.flow);
+    mod = (struct flow_mod) {.command = FLOW_ADD, .flow = solicitation_flow()};
+    assert_int_equal(of_flow_mod_encode(&w, 22, &mod, NULL), 0);
+    put_vector(&s, "flow mod add of a solicitation", &w);
     flow_free(&mod.flow);
     golden_text("openflow/sent.hex", s.text);
     strbuf_free(&s);
@@ -303,7 +327,19 @@ static void test_flows_that_cannot_be_sent(void **state)
 
     match_u(&mod.flow.match, FIELD_TCP_DST, 80);
     assert_int_equal(encode_one(&mod, &err), ERR_INVALID);
-    assert_string_equal(err.text, "a match on tcp_dst lacks the eth_type, ip_proto or VLAN tag that tcp_dst needs");
+    assert_string_equal(err.text,
+                        "a match on tcp_dst lacks the eth_type, ip_proto, icmpv6_type or VLAN tag that tcp_dst needs");
+    mod.flow.match.n = 0;
+    /* RFC 4861 §4.4: an advertisement has the target's address, not the source's. */
+    match_u(&mod.flow.match, FIELD_ETH_TYPE, 0x86dd);
+    match_u(&mod.flow.match, FIELD_IP_PROTO, 58);
+    match_u(&mod.flow.match, FIELD_ICMPV6_TYPE, 136);
+    match_u(&mod.flow.match, FIELD_ND_TLL, 1);
+    assert_int_equal(encode_one(&mod, &err), 0);
+    match_u(&mod.flow.match, FIELD_ND_SLL, 1);
+    assert_int_equal(encode_one(&mod, &err), ERR_INVALID);
+    assert_string_equal(err.text,
+                        "a match on nd_sll lacks the eth_type, ip_proto, icmpv6_type or VLAN tag that nd_sll needs");
     mod.flow.match.n = 0;
     mod.flow.has_unknown = true;
     assert_int_equal(encode_one(&mod, &err), ERR_UNSUPPORTED);

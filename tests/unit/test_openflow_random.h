@@ -50,9 +50,20 @@ static inline void maybe_field(struct rng *rng, struct flow_match *match, enum f
         random_field(rng, match, id);
 }
 
+/* A solicitation or an advertisement. */
+static inline void random_neighbour_discovery(struct rng *rng, struct flow_match *match)
+{
+    bool solicits = rng_below(rng, 2);
+
+    match_u(match, FIELD_IP_PROTO, 58);
+    match_u(match, FIELD_ICMPV6_TYPE, solicits ? 135 : 136);
+    maybe_field(rng, match, FIELD_ND_TARGET);
+    maybe_field(rng, match, solicits ? FIELD_ND_SLL : FIELD_ND_TLL);
+}
+
 static inline void random_l4(struct rng *rng, struct flow_match *match, bool v4)
 {
-    switch (rng_below(rng, 4)) {
+    switch (rng_below(rng, 5)) {
     case 0:
         match_u(match, FIELD_IP_PROTO, 6);
         maybe_field(rng, match, FIELD_TCP_SRC);
@@ -69,6 +80,10 @@ static inline void random_l4(struct rng *rng, struct flow_match *match, bool v4)
         maybe_field(rng, match, v4 ? FIELD_ICMPV4_TYPE : FIELD_ICMPV6_TYPE);
         maybe_field(rng, match, v4 ? FIELD_ICMPV4_CODE : FIELD_ICMPV6_CODE);
         break;
+    case 3:
+        if (!v4)
+            random_neighbour_discovery(rng, match);
+        break;
     default:
         break;
     }
@@ -79,7 +94,7 @@ static inline void random_match(struct rng *rng, struct flow_match *match)
     if (rng_below(rng, 2))
         match_u(match, FIELD_IN_PORT, rng_below(rng, 4) ? rng_below(rng, PORT_MAX) : PORT_LOCAL);
     maybe_field(rng, match, FIELD_METADATA);
-    maybe_field(rng, match, (enum flow_field_id)(FIELD_REG0 + rng_below(rng, 4)));
+    maybe_field(rng, match, (enum flow_field_id)(FIELD_REG0 + rng_below(rng, 6)));
     maybe_field(rng, match, FIELD_ETH_DST);
     maybe_field(rng, match, FIELD_ETH_SRC);
     switch (rng_below(rng, 4)) {
@@ -112,6 +127,7 @@ static inline void random_match(struct rng *rng, struct flow_match *match)
 
         match_u(match, FIELD_ETH_TYPE, v4 ? 0x0800 : 0x86dd);
         maybe_field(rng, match, FIELD_IP_DSCP);
+        maybe_field(rng, match, FIELD_IP_TTL);
         maybe_field(rng, match, v4 ? FIELD_IPV4_SRC : FIELD_IPV6_SRC);
         maybe_field(rng, match, v4 ? FIELD_IPV4_DST : FIELD_IPV6_DST);
         random_l4(rng, match, v4);

@@ -291,8 +291,10 @@ static void test_what_cannot_be_encoded(void **state)
     ask(&peer, txn, 1);
     /* Nothing is sent, not even its meter. */
     assert_sent(&peer, "");
-    assert_events(&peer, "DONE 1 ERR_INVALID: a match on udp_dst lacks the eth_type, ip_proto or VLAN tag that udp_dst "
-                         "needs, in flow cookie=0x2,table=0,priority=1,udp_dst=53,actions=drop\n");
+    assert_events(
+        &peer,
+        "DONE 1 ERR_INVALID: a match on udp_dst lacks the eth_type, ip_proto, icmpv6_type or VLAN tag that udp_dst "
+        "needs, in flow cookie=0x2,table=0,priority=1,udp_dst=53,actions=drop\n");
     of_session_free(peer.session);
 }
 

@@ -10,7 +10,7 @@
 enum { CLASS_NXM_0 = 0x0000, CLASS_NXM_1 = 0x0001, CLASS_BASIC = 0x8000, CLASS_EXPERIMENTER = 0xffff };
 
 /* What a match must also say before it may say this (§7.2.3.8). */
-enum needs { NOTHING, TAG, MPLS, IP, IPV4, IPV6, ARP, TCP, UDP, ICMPV4, ICMPV6 };
+enum needs { NOTHING, TAG, MPLS, IP, IPV4, IPV6, ARP, TCP, UDP, ICMPV4, ICMPV6, ND, SOLICITATION, ADVERTISEMENT };
 
 /* The first row of a field is what we write; all of them are read. Class experimenter is always ONF's. */
 static const struct of_field rows[] = {
@@ -22,6 +22,8 @@ static const struct of_field rows[] = {
     {FIELD_REG1, CLASS_NXM_1, 1, 4, NOTHING},
     {FIELD_REG2, CLASS_NXM_1, 2, 4, NOTHING},
     {FIELD_REG3, CLASS_NXM_1, 3, 4, NOTHING},
+    {FIELD_REG4, CLASS_NXM_1, 4, 4, NOTHING},
+    {FIELD_REG5, CLASS_NXM_1, 5, 4, NOTHING},
     {FIELD_ETH_DST, CLASS_BASIC, 3, 6, NOTHING},
     {FIELD_ETH_DST, CLASS_NXM_0, 1, 6, NOTHING},
     {FIELD_ETH_SRC, CLASS_BASIC, 4, 6, NOTHING},
@@ -37,6 +39,7 @@ static const struct of_field rows[] = {
     {FIELD_IP_DSCP, CLASS_BASIC, 8, 1, IP},
     {FIELD_IP_ECN, CLASS_BASIC, 9, 1, IP},
     {FIELD_IP_ECN, CLASS_NXM_1, 28, 1, IP},
+    {FIELD_IP_TTL, CLASS_NXM_1, 29, 1, IP},
     {FIELD_IP_PROTO, CLASS_BASIC, 10, 1, IP},
     {FIELD_IP_PROTO, CLASS_NXM_0, 6, 1, IP},
     {FIELD_IPV4_SRC, CLASS_BASIC, 11, 4, IPV4},
@@ -73,6 +76,12 @@ static const struct of_field rows[] = {
     {FIELD_ICMPV6_TYPE, CLASS_NXM_1, 21, 1, ICMPV6},
     {FIELD_ICMPV6_CODE, CLASS_BASIC, 30, 1, ICMPV6},
     {FIELD_ICMPV6_CODE, CLASS_NXM_1, 22, 1, ICMPV6},
+    {FIELD_ND_TARGET, CLASS_BASIC, 31, 16, ND},
+    {FIELD_ND_TARGET, CLASS_NXM_1, 23, 16, ND},
+    {FIELD_ND_SLL, CLASS_BASIC, 32, 6, SOLICITATION},
+    {FIELD_ND_SLL, CLASS_NXM_1, 24, 6, SOLICITATION},
+    {FIELD_ND_TLL, CLASS_BASIC, 33, 6, ADVERTISEMENT},
+    {FIELD_ND_TLL, CLASS_NXM_1, 25, 6, ADVERTISEMENT},
     {FIELD_TCP_FLAGS, CLASS_EXPERIMENTER, 42, 2, TCP},
     {FIELD_TCP_FLAGS, CLASS_NXM_1, 34, 2, TCP},
 };
@@ -231,6 +240,12 @@ static bool prerequisite_met(const struct flow_match *match, enum needs needs)
         return v4 && matches_u(match, FIELD_IP_PROTO, 1);
     case ICMPV6:
         return v6 && matches_u(match, FIELD_IP_PROTO, 58);
+    case ND:
+        return prerequisite_met(match, SOLICITATION) || prerequisite_met(match, ADVERTISEMENT);
+    case SOLICITATION:
+        return prerequisite_met(match, ICMPV6) && matches_u(match, FIELD_ICMPV6_TYPE, 135);
+    case ADVERTISEMENT:
+        return prerequisite_met(match, ICMPV6) && matches_u(match, FIELD_ICMPV6_TYPE, 136);
     }
     return false;
 }
@@ -245,7 +260,8 @@ int of_match_encode(struct wire *w, const struct flow_match *match, struct err *
         const struct flow_field *field = &match->fields[i];
 
         if (!prerequisite_met(match, of_field_row(field->id)->needs))
-            return err_set(err, ERR_INVALID, "a match on %s lacks the eth_type, ip_proto or VLAN tag that %s needs",
+            return err_set(err, ERR_INVALID,
+                           "a match on %s lacks the eth_type, ip_proto, icmpv6_type or VLAN tag that %s needs",
                            flow_field_name(field->id), flow_field_name(field->id));
         of_oxm_put(w, field);
     }
