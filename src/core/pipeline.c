@@ -78,44 +78,59 @@ void pipeline_base_begin(struct flow_txn *txn)
     flow_txn_add(txn, lldp);
 }
 
-void pipeline_from_fabric(struct flow_txn *txn, uint8_t from, uint8_t to, uint32_t origin, const uint32_t *fabric_ports,
-                          size_t n)
+static void from_fabric(struct flow_txn *txn, const struct pipeline_fabric *fabric, uint8_t vlan, uint32_t origin)
 {
-    for (size_t i = 0; i < n; i++) {
-        struct flow flow = flow_make(from, 100, pipeline_base_cookie());
+    for (size_t i = 0; i < fabric->n; i++) {
+        struct flow flow = flow_make(0, 100, pipeline_base_cookie());
 
-        match_u(&flow.match, FIELD_IN_PORT, fabric_ports[i]);
+        match_u(&flow.match, FIELD_IN_PORT, fabric->ports[i]);
         match_u_masked(&flow.match, FIELD_VLAN_VID, VLAN_PRESENT, VLAN_PRESENT);
         if (origin)
             flow_set_u(&flow, FIELD_REG1, origin);
-        flow_goto(&flow, to);
+        flow_goto(&flow, vlan);
         flow_txn_add(txn, flow);
     }
 }
 
-void pipeline_to_fabric(struct flow_txn *txn, uint8_t fabric, const uint32_t *fabric_ports, size_t n)
+/* Out of all fabric ports but the packet's own. */
+static void to_fabric(struct flow_txn *txn, uint8_t table, const struct pipeline_fabric *fabric)
 {
-    struct flow flow = flow_make(fabric, 0, pipeline_base_cookie());
+    struct flow flow = flow_make(table, 0, pipeline_base_cookie());
 
-    if (n > PIPELINE_PORTS_MAX)
+    if (fabric->n > PIPELINE_PORTS_MAX)
         abort();
-    for (size_t i = 0; i < n; i++)
-        flow_output(&flow, fabric_ports[i]);
+    for (size_t i = 0; i < fabric->n; i++)
+        flow_output(&flow, fabric->ports[i]);
     flow_txn_add(txn, flow);
 }
 
-void pipeline_return_to_fabric(struct flow_txn *txn, uint8_t turn, uint8_t fabric, const uint32_t *fabric_ports,
-                               size_t n)
+/* As what follows in table 'next', and by the packet's own port. */
+static void return_to_fabric(struct flow_txn *txn, uint8_t turn, uint8_t next, const struct pipeline_fabric *fabric)
 {
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < fabric->n; i++) {
         struct flow flow = flow_make(turn, 100, pipeline_base_cookie());
 
-        match_u(&flow.match, FIELD_IN_PORT, fabric_ports[i]);
+        match_u(&flow.match, FIELD_IN_PORT, fabric->ports[i]);
         flow_output(&flow, PORT_IN_PORT);
-        flow_goto(&flow, fabric);
+        flow_goto(&flow, next);
         flow_txn_add(txn, flow);
     }
-    pipeline_miss(txn, turn, fabric);
+    pipeline_miss(txn, turn, next);
+}
+
+void pipeline_base_fabric(struct flow_txn *txn, const struct pipeline_fabric *fabric, uint8_t vlan, uint32_t origin,
+                          uint8_t turn, uint8_t next)
+{
+    if (fabric->vpls) {
+        vpls_base(txn, fabric, origin);
+        if (turn != FLOW_NO_GOTO)
+            vpls_base_edge(txn, turn, next);
+        return;
+    }
+    from_fabric(txn, fabric, vlan, origin);
+    if (turn != FLOW_NO_GOTO)
+        return_to_fabric(txn, turn, next, fabric);
+    to_fabric(txn, next, fabric);
 }
 
 void pipeline_miss(struct flow_txn *txn, uint8_t table, uint8_t next)
@@ -126,20 +141,23 @@ void pipeline_miss(struct flow_txn *txn, uint8_t table, uint8_t next)
     flow_txn_add(txn, flow);
 }
 
-void pipeline_base_p(struct flow_txn *txn)
+void pipeline_base_p(struct flow_txn *txn, bool vpls)
 {
     struct flow normal = flow_make(0, 0, pipeline_base_cookie());
 
     pipeline_base_begin(txn);
+    if (vpls) {
+        vpls_base_p(txn);
+        return;
+    }
     flow_output(&normal, PORT_NORMAL);
     flow_txn_add(txn, normal);
 }
 
-void pipeline_base_inter_dc(struct flow_txn *txn, const uint32_t *fabric_ports, size_t n_fabric_ports)
+void pipeline_base_inter_dc(struct flow_txn *txn, const struct pipeline_fabric *fabric)
 {
     pipeline_base_begin(txn);
-    pipeline_from_fabric(txn, INTER_DC_CLASSIFY, INTER_DC_FABRIC, 0, fabric_ports, n_fabric_ports);
-    pipeline_to_fabric(txn, INTER_DC_FABRIC, fabric_ports, n_fabric_ports);
+    pipeline_base_fabric(txn, fabric, INTER_DC_FABRIC, 0, FLOW_NO_GOTO, INTER_DC_FABRIC);
 }
 
 static const enum flow_field_id ends_fields[2][2] = {{FIELD_IPV4_SRC, FIELD_IPV4_DST}, {FIELD_ARP_SPA, FIELD_ARP_TPA}};

@@ -118,7 +118,8 @@ enum cookie_kind {
     COOKIE_VM = 3,
     COOKIE_CHANNEL = 4,
     COOKIE_NEIGHBOUR = 5,
-    COOKIE_CIRCUIT = 6
+    COOKIE_CIRCUIT = 6,
+    COOKIE_TUNNEL = 7 /* of VPLS mode: core/vpls.h */
 };
 uint64_t cookie_make(enum cookie_kind kind, uint64_t id);         /* the low 40 bits of 'id' */
 uint64_t cookie_of_vm(const uint8_t uuid[16]);                    /* from the last five bytes of the VM's UUID */
@@ -137,6 +138,7 @@ struct pipeline_segment {
     struct mac gateway_mac;
     struct ip gateway; /* IPv4 */
     uint8_t length;    /* of the subnet's prefix */
+    bool vpls;         /* the DC's mode is VPLS: vpls_segment() belongs in the same transaction, at each of its ends */
 };
 
 /* A VM's interface as the pipeline sees it. A VM has one. */
@@ -154,14 +156,20 @@ struct pipeline_uplink {
     struct ip next_hop;
 };
 
-/* Base flows of a switch, complete. They carry COOKIE_BASE. 'server_ports': that servers hang off; 'fabric_ports': that
- * lead to switches of the DC. */
-void pipeline_base_p(struct flow_txn *txn);
+/* What connects a switch to the others of its DC. */
+struct pipeline_fabric {
+    const uint32_t *ports; /* that lead to switches of the DC; borrowed */
+    size_t n;
+    bool vpls; /* the DC's mode is VPLS, not Ethernet */
+};
+
+/* Base flows of a switch, complete; those of the other mode go. They carry COOKIE_BASE. 'server_ports': that servers
+ * hang off. */
+void pipeline_base_p(struct flow_txn *txn, bool vpls);
 void pipeline_base_tor(struct flow_txn *txn, const uint32_t *server_ports, size_t n_server_ports,
-                       const uint32_t *fabric_ports, size_t n_fabric_ports);
-void pipeline_base_pe(struct flow_txn *txn, const struct pipeline_uplink *uplink, const uint32_t *fabric_ports,
-                      size_t n_fabric_ports);
-void pipeline_base_inter_dc(struct flow_txn *txn, const uint32_t *fabric_ports, size_t n_fabric_ports);
+                       const struct pipeline_fabric *fabric);
+void pipeline_base_pe(struct flow_txn *txn, const struct pipeline_uplink *uplink, const struct pipeline_fabric *fabric);
+void pipeline_base_inter_dc(struct flow_txn *txn, const struct pipeline_fabric *fabric);
 
 /* A segment on a ToR: classification of its VLAN and its broadcast flows towards 'server_ports' (those with a VM of the
  * segment; may be none). */

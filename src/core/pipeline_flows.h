@@ -8,6 +8,9 @@
 #define ETH_TYPE_IP 0x0800
 #define ETH_TYPE_ARP 0x0806
 #define ETH_TYPE_LLDP 0x88cc
+#define ETH_TYPE_MPLS 0x8847
+#define ETH_TYPE_MPLS_MULTICAST 0x8848
+#define ETH_TYPE_IPV6 0x86dd
 #define ARP_REQUEST 1
 #define ARP_REPLY 2
 
@@ -24,14 +27,18 @@ void flow_push_vlan(struct flow *flow, uint16_t vlan);
 
 /* Begins a switch's base flows: deletes the old ones; LLDP goes to the controller. */
 void pipeline_base_begin(struct flow_txn *txn);
-/* Table 'from': tagged traffic of each fabric port goes to table 'to'. 'origin': for reg1, or 0. */
-void pipeline_from_fabric(struct flow_txn *txn, uint8_t from, uint8_t to, uint32_t origin, const uint32_t *fabric_ports,
-                          size_t n);
-/* The flow of table 'fabric': out of all fabric ports but the packet's own. */
-void pipeline_to_fabric(struct flow_txn *txn, uint8_t fabric, const uint32_t *fabric_ports, size_t n);
-/* The flows of table 'turn': as 'fabric', which follows it, and the packet's own port. */
-void pipeline_return_to_fabric(struct flow_txn *txn, uint8_t turn, uint8_t fabric, const uint32_t *fabric_ports,
-                               size_t n);
+/* Of an edge, in either mode. Table 0: what each fabric port brings; what is tagged goes to 'vlan', a table, in
+ * Ethernet mode. 'origin': for reg1, or 0. Tables 'turn' and 'next': into the fabric, also by the packet's own port and
+ * otherwise. 'turn' is FLOW_NO_GOTO where nothing turns round. */
+void pipeline_base_fabric(struct flow_txn *txn, const struct pipeline_fabric *fabric, uint8_t vlan, uint32_t origin,
+                          uint8_t turn, uint8_t next);
+/* Of VPLS mode. Every switch: tunnel labels of what comes by the fabric's ports (of a P: by any port). 'origin': for
+ * reg1, or 0. */
+void vpls_base(struct flow_txn *txn, const struct pipeline_fabric *fabric, uint32_t origin);
+void vpls_base_p(struct flow_txn *txn);
+/* An edge: what the gateway sends, the flow of table 'turn', and what table 'fabric' lets into no pseudowire. */
+void vpls_base_edge(struct flow_txn *txn, uint8_t turn, uint8_t fabric);
+
 /* A flow at priority 0 that takes what is left in 'table' to 'next'. */
 void pipeline_miss(struct flow_txn *txn, uint8_t table, uint8_t next);
 

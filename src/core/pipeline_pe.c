@@ -41,8 +41,7 @@ static void from_uplink(struct flow_txn *txn, const struct pipeline_uplink *upli
     flow_txn_add(txn, ip);
 }
 
-void pipeline_base_pe(struct flow_txn *txn, const struct pipeline_uplink *uplink, const uint32_t *fabric_ports,
-                      size_t n_fabric_ports)
+void pipeline_base_pe(struct flow_txn *txn, const struct pipeline_uplink *uplink, const struct pipeline_fabric *fabric)
 {
     struct flow from_router = flow_make(PE_CLASSIFY, 100, pipeline_base_cookie());
 
@@ -51,10 +50,8 @@ void pipeline_base_pe(struct flow_txn *txn, const struct pipeline_uplink *uplink
     match_u(&from_router.match, FIELD_IN_PORT, uplink->router_port);
     flow_output(&from_router, uplink->uplink_port);
     flow_txn_add(txn, from_router);
-    pipeline_from_fabric(txn, PE_CLASSIFY, PE_VLAN, 0, fabric_ports, n_fabric_ports);
     pipeline_miss(txn, PE_VLAN, PE_FABRIC);
-    pipeline_return_to_fabric(txn, PE_RETURN, PE_FABRIC, fabric_ports, n_fabric_ports);
-    pipeline_to_fabric(txn, PE_FABRIC, fabric_ports, n_fabric_ports);
+    pipeline_base_fabric(txn, fabric, PE_VLAN, 0, PE_RETURN, PE_FABRIC);
 }
 
 static struct flow vlan_flow(const struct pipeline_segment *segment, uint16_t priority, uint64_t cookie)
@@ -75,6 +72,15 @@ static struct flow arp_request_flow(const struct pipeline_segment *segment, uint
     return flow;
 }
 
+/* To where the packet came from; in VPLS mode by the pseudowire to its new destination. */
+static void send_back(struct flow *flow, const struct pipeline_segment *segment)
+{
+    if (segment->vpls)
+        flow_goto(flow, PE_RETURN);
+    else
+        flow_output(flow, PORT_IN_PORT);
+}
+
 /* Turns an ARP request for 'target' into the reply that it is at the gateway's MAC, and sends it back. */
 static void answer_arp(struct flow_txn *txn, const struct pipeline_segment *segment, uint16_t priority,
                        const struct prefix *target)
@@ -89,7 +95,7 @@ static void answer_arp(struct flow_txn *txn, const struct pipeline_segment *segm
     flow_move(&flow, FIELD_ARP_TPA, FIELD_REG2);
     flow_move(&flow, FIELD_ARP_SPA, FIELD_ARP_TPA);
     flow_move(&flow, FIELD_REG2, FIELD_ARP_SPA);
-    flow_output(&flow, PORT_IN_PORT);
+    send_back(&flow, segment);
     flow_txn_add(txn, flow);
 }
 
@@ -116,7 +122,7 @@ static void gateway_address(struct flow_txn *txn, const struct pipeline_segment 
     flow_move(&ping, FIELD_IPV4_SRC, FIELD_IPV4_DST);
     flow_move(&ping, FIELD_REG2, FIELD_IPV4_SRC);
     flow_set_u(&ping, FIELD_ICMPV4_TYPE, ICMP_ECHO_REPLY);
-    flow_output(&ping, PORT_IN_PORT);
+    send_back(&ping, segment);
     flow_txn_add(txn, ping);
 
     match_ip(&other.match, FIELD_IPV4_DST, &segment->gateway);

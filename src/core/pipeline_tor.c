@@ -7,7 +7,7 @@
 #include "core/policy.h"
 
 void pipeline_base_tor(struct flow_txn *txn, const uint32_t *server_ports, size_t n_server_ports,
-                       const uint32_t *fabric_ports, size_t n_fabric_ports)
+                       const struct pipeline_fabric *fabric)
 {
     pipeline_base_begin(txn);
     for (size_t i = 0; i < n_server_ports; i++) {
@@ -19,12 +19,10 @@ void pipeline_base_tor(struct flow_txn *txn, const uint32_t *server_ports, size_
         flow_goto(&flow, TOR_SPOOF);
         flow_txn_add(txn, flow);
     }
-    pipeline_from_fabric(txn, TOR_CLASSIFY, TOR_VLAN, PIPELINE_FROM_FABRIC, fabric_ports, n_fabric_ports);
+    pipeline_base_fabric(txn, fabric, TOR_VLAN, PIPELINE_FROM_FABRIC, TOR_RETURN, TOR_FABRIC);
     pipeline_miss(txn, TOR_VLAN, TOR_FABRIC);
     pipeline_miss(txn, TOR_POLICY_FROM, TOR_POLICY_TO);
     pipeline_miss(txn, TOR_POLICY_TO, TOR_FORWARD);
-    pipeline_return_to_fabric(txn, TOR_RETURN, TOR_FABRIC, fabric_ports, n_fabric_ports);
-    pipeline_to_fabric(txn, TOR_FABRIC, fabric_ports, n_fabric_ports);
 }
 
 static struct flow forward_flow(const struct pipeline_segment *segment, uint16_t priority, uint64_t cookie)

@@ -116,10 +116,11 @@ static void delete_closed_segments(struct flow_txn *txn)
 
 static void fill_tor(struct gateway *gateway, const struct switch_info *sw, struct flow_txn *txn, struct err *err)
 {
-    uint32_t fabric[PIPELINE_PORTS_MAX], servers[PIPELINE_PORTS_MAX];
+    uint32_t ports[PIPELINE_PORTS_MAX], servers[PIPELINE_PORTS_MAX];
+    struct pipeline_fabric fabric = {ports, network_ports_of(sw, true, ports), false};
 
     /* Every port that is not the fabric's may be a server's: only what SPOOF knows gets further. */
-    pipeline_base_tor(txn, servers, network_ports_of(sw, false, servers), fabric, network_ports_of(sw, true, fabric));
+    pipeline_base_tor(txn, servers, network_ports_of(sw, false, servers), &fabric);
     if (!gateway->ready)
         return; /* what it holds of segments is right until the servers have been seen */
     delete_closed_segments(txn);
@@ -140,12 +141,13 @@ static void fill_tor(struct gateway *gateway, const struct switch_info *sw, stru
 static void fill_pe(struct gateway *gateway, const struct switch_info *sw, struct flow_txn *txn, struct err *err)
 {
     const struct config_edge *edge = network_edge_config(gateway, EDGE_IP);
-    uint32_t fabric[PIPELINE_PORTS_MAX];
+    uint32_t ports[PIPELINE_PORTS_MAX];
+    struct pipeline_fabric fabric = {ports, network_ports_of(sw, true, ports), false};
     struct pipeline_uplink uplink;
 
     if (presence_uplink(gateway, sw, &uplink, err) < 0)
         return;
-    pipeline_base_pe(txn, &uplink, fabric, network_ports_of(sw, true, fabric));
+    pipeline_base_pe(txn, &uplink, &fabric);
     delete_closed_segments(txn);
     pipeline_neighbour_pe(txn, &uplink, gateway->network.next_hop_known ? &gateway->network.next_hop_mac : NULL);
     for (unsigned i = 0; i < gateway->config->segments_count; i++) {
@@ -170,10 +172,11 @@ static void fill_pe(struct gateway *gateway, const struct switch_info *sw, struc
 static void fill_inter_dc(struct gateway *gateway, const struct switch_info *sw, struct flow_txn *txn, struct err *err)
 {
     struct flow_txn channels = {0};
-    uint32_t fabric[PIPELINE_PORTS_MAX];
+    uint32_t ports[PIPELINE_PORTS_MAX];
+    struct pipeline_fabric fabric = {ports, network_ports_of(sw, true, ports), false};
     bool all = gateway->ready;
 
-    pipeline_base_inter_dc(txn, fabric, network_ports_of(sw, true, fabric));
+    pipeline_base_inter_dc(txn, &fabric);
     for (size_t i = 0; i < gateway->network.n_channels && all; i++)
         all = add_channel(gateway, &gateway->network.channels[i], sw, &channels, err) == 0;
     if (all)
@@ -312,10 +315,10 @@ void network_switch_changed(struct gateway *gateway, const char *switch_name)
         fill_inter_dc(gateway, sw, &txn, &err);
         break;
     case SWITCH_ROLE_P:
-        pipeline_base_p(&txn);
+        pipeline_base_p(&txn, false);
         break;
     case SWITCH_ROLE_UNKNOWN:
-        pipeline_base_tor(&txn, NULL, 0, NULL, 0);
+        pipeline_base_tor(&txn, NULL, 0, &(struct pipeline_fabric) {0});
         break;
     }
     if (err.code)

@@ -6,9 +6,14 @@
  *   segment-tor SEGMENT SERVER-PORTS | segment-pe SEGMENT | segment-remove SEGMENT | neighbour UPLINK MAC|-
  *   vm-tor SEGMENT VM POLICY-FILE|- FIRST-METER | vm-pe SEGMENT VM | vm-remove VM
  *   channel-open NAME SERVER-PORT UPLINK-PORT LOCAL REMOTE | channel-close NAME
+ *   circuit-pe SEGMENT NAME PORT VLAN ADDRESS
+ *   vpls (what follows is of VPLS mode)
+ *   head TUNNEL END LABEL PORT | transit TUNNEL IN-LABEL OUT-LABEL PORT | tail TUNNEL LABEL | tunnel-remove TUNNEL
+ *   pseudowires tor|pe SEGMENT LABEL PEERS KNOWN
  *
  * where ...-PORTS are numbers joined by commas, or "-"; SEGMENT is NUMBER VLAN GATEWAY-MAC GATEWAY/LENGTH; UPLINK is
- * UPLINK-PORT ROUTER-PORT ROUTER NEXT-HOP; VM is NAME MAC ADDRESS SERVER-PORT. */
+ * UPLINK-PORT ROUTER-PORT ROUTER NEXT-HOP; VM is NAME MAC ADDRESS SERVER-PORT; TUNNEL is a name; PEERS are END=LABEL,
+ * KNOWN are MAC=END, each joined by commas, or "-". */
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,9 +21,11 @@
 
 #include "base/alloc.h"
 #include "core/pipeline.h"
+#include "core/vpls.h"
 
 struct arguments {
     char **next;
+    bool vpls;
 };
 
 struct ports {
@@ -92,7 +99,7 @@ static struct ports take_ports(struct arguments *a)
 
 static struct pipeline_segment take_segment(struct arguments *a)
 {
-    struct pipeline_segment segment = {.number = take_number(a)};
+    struct pipeline_segment segment = {.number = take_number(a), .vpls = a->vpls};
     char name[32];
     const char *gateway;
 
@@ -127,30 +134,29 @@ static struct pipeline_vm take_vm(struct arguments *a)
 
 static void add_p(struct flow_txn *txn, struct arguments *a)
 {
-    (void) a;
-    pipeline_base_p(txn);
+    pipeline_base_p(txn, a->vpls);
 }
 
 static void add_tor(struct flow_txn *txn, struct arguments *a)
 {
-    struct ports servers = take_ports(a), fabric = take_ports(a);
+    struct ports servers = take_ports(a), ports = take_ports(a);
 
-    pipeline_base_tor(txn, servers.numbers, servers.n, fabric.numbers, fabric.n);
+    pipeline_base_tor(txn, servers.numbers, servers.n, &(struct pipeline_fabric) {ports.numbers, ports.n, a->vpls});
 }
 
 static void add_pe(struct flow_txn *txn, struct arguments *a)
 {
     struct pipeline_uplink uplink = take_uplink(a);
-    struct ports fabric = take_ports(a);
+    struct ports ports = take_ports(a);
 
-    pipeline_base_pe(txn, &uplink, fabric.numbers, fabric.n);
+    pipeline_base_pe(txn, &uplink, &(struct pipeline_fabric) {ports.numbers, ports.n, a->vpls});
 }
 
 static void add_inter_dc(struct flow_txn *txn, struct arguments *a)
 {
-    struct ports fabric = take_ports(a);
+    struct ports ports = take_ports(a);
 
-    pipeline_base_inter_dc(txn, fabric.numbers, fabric.n);
+    pipeline_base_inter_dc(txn, &(struct pipeline_fabric) {ports.numbers, ports.n, a->vpls});
 }
 
 static void add_segment_tor(struct flow_txn *txn, struct arguments *a)
@@ -258,6 +264,106 @@ static void add_channel_close(struct flow_txn *txn, struct arguments *a)
     pipeline_channel_close(txn, cookie_of_name(COOKIE_CHANNEL, take(a)));
 }
 
+static void add_circuit_pe(struct flow_txn *txn, struct arguments *a)
+{
+    struct pipeline_segment segment = take_segment(a);
+    struct pipeline_circuit circuit = {.cookie = cookie_of_name(COOKIE_CIRCUIT, take(a)), .n_addresses = 1};
+    struct ip address;
+
+    circuit.transport_port = take_number(a);
+    circuit.vlan = (uint16_t) take_number(a);
+    address = take_ip(a);
+    circuit.addresses = &address;
+    pipeline_circuit_pe(txn, &segment, &circuit);
+}
+
+static void set_vpls(struct flow_txn *txn, struct arguments *a)
+{
+    (void) txn;
+    a->vpls = true;
+}
+
+static void add_head(struct flow_txn *txn, struct arguments *a)
+{
+    uint64_t cookie = cookie_of_name(COOKIE_TUNNEL, take(a));
+    uint32_t end = take_number(a), label = take_number(a);
+
+    vpls_tunnel_head(txn, cookie, end, label, take_number(a));
+}
+
+static void add_transit(struct flow_txn *txn, struct arguments *a)
+{
+    uint64_t cookie = cookie_of_name(COOKIE_TUNNEL, take(a));
+    uint32_t in_label = take_number(a), out_label = take_number(a);
+
+    vpls_tunnel_transit(txn, cookie, in_label, out_label, take_number(a));
+}
+
+static void add_tail(struct flow_txn *txn, struct arguments *a)
+{
+    uint64_t cookie = cookie_of_name(COOKIE_TUNNEL, take(a));
+
+    vpls_tunnel_tail(txn, cookie, take_number(a));
+}
+
+static void add_tunnel_remove(struct flow_txn *txn, struct arguments *a)
+{
+    vpls_tunnel_remove(txn, cookie_of_name(COOKIE_TUNNEL, take(a)));
+}
+
+#define KNOWN_MAX 64
+
+static size_t take_peers(struct arguments *a, struct vpls_peer peers[VPLS_PEERS_MAX])
+{
+    const char *text = take(a);
+    size_t n = 0;
+
+    for (const char *p = text; strcmp(text, "-") != 0; p++) {
+        int length = 0;
+
+        check(n == VPLS_PEERS_MAX || sscanf(p, "%u=%u%n", &peers[n].end, &peers[n].label, &length) != 2, text);
+        n++;
+        p += length;
+        if (!*p)
+            break;
+    }
+    return n;
+}
+
+static size_t take_known(struct arguments *a, struct vpls_known known[KNOWN_MAX])
+{
+    const char *text = take(a);
+    size_t n = 0;
+
+    for (const char *p = text; strcmp(text, "-") != 0; p++) {
+        char mac[MAC_TEXT_SIZE];
+        int length = 0;
+
+        check(n == KNOWN_MAX || sscanf(p, "%17[0-9a-f:]=%u%n", mac, &known[n].end, &length) != 2, text);
+        check(mac_parse(mac, &known[n].mac), text);
+        n++;
+        p += length;
+        if (!*p)
+            break;
+    }
+    return n;
+}
+
+static void add_pseudowires(struct flow_txn *txn, struct arguments *a)
+{
+    struct vpls_peer peers[VPLS_PEERS_MAX];
+    struct vpls_known known[KNOWN_MAX];
+    struct vpls_instance instance = {.edge = strcmp(take(a), "pe") == 0 ? VPLS_PE : VPLS_TOR};
+    struct pipeline_segment segment = take_segment(a);
+
+    instance.label = take_number(a);
+    instance.n_peers = take_peers(a, peers);
+    instance.n_known = take_known(a, known);
+    instance.peers = peers;
+    instance.known = known;
+    vpls_segment(txn, &segment, &instance);
+}
+
 static const struct {
     const char *name;
     void (*add)(struct flow_txn *txn, struct arguments *a);
@@ -275,6 +381,13 @@ static const struct {
     {"vm-remove", add_vm_remove},
     {"channel-open", add_channel_open},
     {"channel-close", add_channel_close},
+    {"circuit-pe", add_circuit_pe},
+    {"vpls", set_vpls},
+    {"head", add_head},
+    {"transit", add_transit},
+    {"tail", add_tail},
+    {"tunnel-remove", add_tunnel_remove},
+    {"pseudowires", add_pseudowires},
 };
 
 static void add_request(struct flow_txn *txn, struct arguments *a)
@@ -292,7 +405,7 @@ static void add_request(struct flow_txn *txn, struct arguments *a)
 
 int main(int argc, char **argv)
 {
-    struct arguments a = {argv + 1};
+    struct arguments a = {.next = argv + 1};
     struct flow_txn txn = {0};
     char *text;
 

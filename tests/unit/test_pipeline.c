@@ -17,6 +17,7 @@
 #include "golden.h"
 
 static const uint32_t fabric_ports[] = {1, 2}, server_ports[] = {3, 4};
+static const struct pipeline_fabric fabric = {fabric_ports, 2, false};
 
 static const struct pipeline_segment segment = {
     .number = 1,
@@ -51,7 +52,7 @@ static void test_p(void **state)
     (void) state;
     struct flow_txn txn = {0};
 
-    pipeline_base_p(&txn);
+    pipeline_base_p(&txn, false);
     golden("base-p", &txn);
 }
 
@@ -60,7 +61,7 @@ static void test_base_tor(void **state)
     (void) state;
     struct flow_txn txn = {0};
 
-    pipeline_base_tor(&txn, server_ports, 2, fabric_ports, 2);
+    pipeline_base_tor(&txn, server_ports, 2, &fabric);
     golden("base-tor", &txn);
 }
 
@@ -69,7 +70,7 @@ static void test_base_tor_before_any_port_is_known(void **state)
     (void) state;
     struct flow_txn txn = {0};
 
-    pipeline_base_tor(&txn, NULL, 0, NULL, 0);
+    pipeline_base_tor(&txn, NULL, 0, &(struct pipeline_fabric) {0});
     golden("base-tor-empty", &txn);
 }
 
@@ -78,7 +79,7 @@ static void test_base_pe(void **state)
     (void) state;
     struct flow_txn txn = {0};
 
-    pipeline_base_pe(&txn, &uplink, fabric_ports, 2);
+    pipeline_base_pe(&txn, &uplink, &fabric);
     golden("base-pe", &txn);
 }
 
@@ -87,7 +88,7 @@ static void test_base_inter_dc(void **state)
     (void) state;
     struct flow_txn txn = {0};
 
-    pipeline_base_inter_dc(&txn, fabric_ports, 2);
+    pipeline_base_inter_dc(&txn, &fabric);
     golden("base-inter-dc", &txn);
 }
 
@@ -278,7 +279,7 @@ static void test_no_flow_is_there_twice(void **state)
     other.cookie++;
     other.mac.bytes[5]++;
     other.ip.bytes[3]++;
-    pipeline_base_tor(&txn, server_ports, 2, fabric_ports, 2);
+    pipeline_base_tor(&txn, server_ports, 2, &fabric);
     pipeline_segment_tor(&txn, &segment, server_ports, 2);
     pipeline_vm_tor(&txn, &segment, &vm, NULL, meters);
     pipeline_vm_tor(&txn, &segment, &other, NULL, meters);
@@ -292,7 +293,7 @@ static void test_no_flow_is_there_twice(void **state)
     second.n_addresses = 1;
     struct pipeline_vm at_pe = vm;
     other.transport_port = at_pe.transport_port = 5;
-    pipeline_base_pe(&txn, &uplink, fabric_ports, 2);
+    pipeline_base_pe(&txn, &uplink, &fabric);
     pipeline_segment_pe(&txn, &segment);
     pipeline_vm_pe(&txn, &segment, &at_pe);
     pipeline_vm_pe(&txn, &segment, &other);
@@ -308,10 +309,10 @@ static void test_goto_only_leads_on(void **state)
     const uint32_t meters[2] = {0, 0};
     struct flow_txn txn = {0};
 
-    pipeline_base_tor(&txn, server_ports, 2, fabric_ports, 2);
+    pipeline_base_tor(&txn, server_ports, 2, &fabric);
     pipeline_segment_tor(&txn, &segment, server_ports, 2);
     pipeline_vm_tor(&txn, &segment, &vm, NULL, meters);
-    pipeline_base_pe(&txn, &uplink, fabric_ports, 2);
+    pipeline_base_pe(&txn, &uplink, &fabric);
     pipeline_segment_pe(&txn, &segment);
     pipeline_vm_pe(&txn, &segment, &vm);
     pipeline_circuit_pe(&txn, &segment, &circuit);
@@ -328,11 +329,12 @@ static void test_most_ports_fit_a_flow(void **state)
 {
     (void) state;
     uint32_t ports[PIPELINE_PORTS_MAX];
+    const struct pipeline_fabric most = {ports, PIPELINE_PORTS_MAX, false};
     struct flow_txn txn = {0};
 
     for (uint32_t i = 0; i < PIPELINE_PORTS_MAX; i++)
         ports[i] = i + 1;
-    pipeline_base_tor(&txn, ports, PIPELINE_PORTS_MAX, ports, PIPELINE_PORTS_MAX);
+    pipeline_base_tor(&txn, ports, PIPELINE_PORTS_MAX, &most);
     pipeline_segment_tor(&txn, &segment, ports, PIPELINE_PORTS_MAX);
     for (size_t i = 0; i < txn.n_mods; i++)
         assert_in_range(txn.mods[i].flow.n_actions, 0, FLOW_ACTIONS_MAX);
