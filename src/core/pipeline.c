@@ -67,15 +67,20 @@ void flow_push_vlan(struct flow *flow, uint16_t vlan)
     flow_set_u(flow, FIELD_VLAN_VID, VLAN_PRESENT | vlan);
 }
 
-void pipeline_base_begin(struct flow_txn *txn)
+void pipeline_lldp(struct flow_txn *txn)
 {
     struct flow lldp = flow_make(0, 200, pipeline_base_cookie());
 
-    flow_txn_delete_cookie(txn, FLOW_TABLE_ALL, pipeline_base_cookie(), COOKIE_EXACT);
     match_u(&lldp.match, FIELD_ETH_TYPE, ETH_TYPE_LLDP);
     match_mac(&lldp.match, FIELD_ETH_DST, &mac_lldp);
     flow_to_controller(&lldp);
     flow_txn_add(txn, lldp);
+}
+
+void pipeline_base_begin(struct flow_txn *txn)
+{
+    flow_txn_delete_cookie(txn, FLOW_TABLE_ALL, pipeline_base_cookie(), COOKIE_EXACT);
+    pipeline_lldp(txn);
 }
 
 static void from_fabric(struct flow_txn *txn, const struct pipeline_fabric *fabric, uint8_t vlan, uint32_t origin)

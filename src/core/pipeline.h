@@ -163,6 +163,8 @@ struct pipeline_fabric {
     bool vpls; /* the DC's mode is VPLS, not Ethernet */
 };
 
+/* The one base flow that brings LLDP to the controller, beside whatever the switch holds. */
+void pipeline_lldp(struct flow_txn *txn);
 /* Base flows of a switch, complete; those of the other mode go. They carry COOKIE_BASE. 'server_ports': that servers
  * hang off. */
 void pipeline_base_p(struct flow_txn *txn, bool vpls);

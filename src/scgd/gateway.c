@@ -217,7 +217,7 @@ static bool dc_seen(const struct gateway *gateway)
             return false;
     }
     return gateway_servers_heard(gateway) && network_edge(gateway, SWITCH_ROLE_PE, NULL) && gate &&
-           transport_seen(gateway);
+           transport_seen(gateway) && tunnels_seen(gateway);
 }
 
 static void become_ready(struct gateway *gateway)
@@ -248,9 +248,12 @@ static void switch_up(struct gateway *gateway, const struct event *event)
 
     sw.ports = xmemdup(event->sw.ports, event->sw.n_ports * sizeof *event->sw.ports);
     sw.up = true;
+    tunnels_judge_ports(gateway, event->name, sw.ports, sw.n_ports);
     inventory_set_switch(&gateway->inventory, sw);
     log_info(event->name, "switch is up, datapath %016llx, %zu ports", (unsigned long long) sw.dpid, sw.n_ports);
+    tunnels_plan(gateway);
     network_switch_changed(gateway, event->name);
+    tunnels_update(gateway);
     if (gateway->ready)
         network_tidy(gateway);
 }
@@ -258,20 +261,44 @@ static void switch_up(struct gateway *gateway, const struct event *event)
 static void port_changed(struct gateway *gateway, const struct event *event)
 {
     struct switch_info *sw = inventory_switch(&gateway->inventory, event->name);
+    struct switch_port port = event->port;
     size_t i = 0;
 
     if (!sw)
         return;
-    while (i < sw->n_ports && sw->ports[i].number != event->port.number)
+    while (i < sw->n_ports && sw->ports[i].number != port.number)
         i++;
-    bool structure = i == sw->n_ports || sw->ports[i].fabric != event->port.fabric;
+    enum switch_role role = network_switch_role(gateway, sw);
+    tunnels_judge_ports(gateway, event->name, &port, 1);
+    bool structure = i == sw->n_ports || sw->ports[i].fabric != port.fabric;
     if (i == sw->n_ports)
         sw->ports = xrealloc(sw->ports, ++sw->n_ports, sizeof *sw->ports);
-    sw->ports[i] = event->port;
-    if (!event->port.up)
-        inventory_remove_links(&gateway->inventory, event->name, event->port.number);
-    if (structure)
+    sw->ports[i] = port;
+    if (!port.up)
+        inventory_remove_links(&gateway->inventory, event->name, port.number);
+    tunnels_update(gateway);
+    if (structure || network_switch_role(gateway, sw) != role)
         network_switch_changed(gateway, event->name);
+}
+
+static void link_seen(struct gateway *gateway, const struct link *link)
+{
+    inventory_set_link(&gateway->inventory, link);
+    if (tunnels_link_seen(gateway, link->from_switch, link->from_port))
+        network_switch_changed(gateway, link->from_switch);
+    if (tunnels_link_seen(gateway, link->to_switch, link->to_port))
+        network_switch_changed(gateway, link->to_switch);
+    tunnels_update(gateway);
+}
+
+static void server_seen(struct gateway *gateway, const struct attachment *at)
+{
+    log_info(at->switch_name, "server %s (%s) hangs off port %u", at->server, at->server_port, at->port);
+    inventory_set_attachment(&gateway->inventory, at);
+    tunnels_server_seen(gateway, at->switch_name, at->port);
+    tunnels_plan(gateway);
+    network_switch_changed(gateway, at->switch_name);
+    tunnels_update(gateway);
 }
 
 static void handle(struct gateway *gateway, const struct event *event)
@@ -290,18 +317,16 @@ static void handle(struct gateway *gateway, const struct event *event)
         sw = inventory_switch(&gateway->inventory, event->name);
         if (sw)
             sw->up = false;
+        tunnels_update(gateway);
         break;
     case EVENT_PORT:
         port_changed(gateway, event);
         break;
     case EVENT_LINK:
-        inventory_set_link(&gateway->inventory, &event->link);
+        link_seen(gateway, &event->link);
         break;
     case EVENT_ATTACHMENT:
-        log_info(event->attachment.switch_name, "server %s (%s) hangs off port %u", event->attachment.server,
-                 event->attachment.server_port, event->attachment.port);
-        inventory_set_attachment(&gateway->inventory, &event->attachment);
-        network_switch_changed(gateway, event->attachment.switch_name);
+        server_seen(gateway, &event->attachment);
         break;
     case EVENT_PACKET:
         network_packet(gateway, event);
@@ -368,7 +393,7 @@ struct gateway *gateway_new(const struct config *config, struct store *store, st
             inventory_set_server(&gateway->inventory, &server);
     }
     network_init(gateway);
-    if (transport_load(gateway, err) < 0 || migrations_load(gateway, err) < 0) {
+    if (tunnels_load(gateway, err) < 0 || transport_load(gateway, err) < 0 || migrations_load(gateway, err) < 0) {
         gateway_free(gateway);
         return NULL;
     }
@@ -395,6 +420,7 @@ void gateway_free(struct gateway *gateway)
         join_drop(gateway->requests[i].join);
     }
     free(gateway->requests);
+    tunnels_free(gateway);
     network_free(gateway);
     transport_free(gateway);
     inventory_free(&gateway->inventory);

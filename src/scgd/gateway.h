@@ -9,6 +9,7 @@
  *   switches.c    a whole switch brought to what it shall hold; channels
  *   presence.c    users' ways to VMs: PE, host routes; VMs that are just there
  *   circuits.c    transport networks: see circuits.h
+ *   tunnels.c     internal channels in VPLS mode: see tunnels.h
  *   channels.c    which migration channel an order takes
  *   migrations.c  orders and their sagas: notes to the journal, actions to steps
  *   steps.c       apply, confirm and undo of the source's steps
@@ -28,6 +29,7 @@
 #include "north/backend.h"
 #include "scgd/circuits.h"
 #include "scgd/config.h"
+#include "scgd/tunnels.h"
 #include "south/hypervisor.h"
 #include "south/peer.h"
 #include "south/routes.h"
@@ -136,6 +138,8 @@ struct tenant *network_tenant(const struct gateway *gateway, const uint8_t uuid[
 /* The ToR of a server and the port that the server hangs off; null and 'err' naming what is missing or down. */
 const struct switch_info *network_tor(const struct gateway *gateway, const char *server, uint32_t *port,
                                       struct err *err);
+/* The same, whether or not it is connected; 'port' may be null. Null: none has been seen. */
+const struct switch_info *network_tor_seen(const struct gateway *gateway, const char *server, uint32_t *port);
 
 /* The tenant with that uuid, made or changed to what 'like' says (its policy is copied). */
 struct tenant *network_set_tenant(struct gateway *gateway, const struct tenant *like);
@@ -222,6 +226,7 @@ struct gateway {
     struct inventory inventory;
     struct network network;
     struct transport transport;
+    struct tunnels tunnels;
     struct mono now;
     /* Asked at the start of each request from the north for the time; gateway_deadline() may have changed afterwards.
      */

@@ -26,6 +26,17 @@ const struct config_edge *network_edge_config(const struct gateway *gateway, enu
     return NULL;
 }
 
+static bool is_attached(const struct gateway *gateway, const struct switch_info *sw, uint32_t port)
+{
+    for (size_t i = 0; i < gateway->inventory.n_attachments; i++) {
+        const struct attachment *a = &gateway->inventory.attachments[i];
+
+        if (a->port == port && strcmp(a->switch_name, sw->name) == 0)
+            return true;
+    }
+    return false;
+}
+
 enum switch_role network_switch_role(const struct gateway *gateway, const struct switch_info *sw)
 {
     size_t fabric = 0, other = 0;
@@ -35,12 +46,14 @@ enum switch_role network_switch_role(const struct gateway *gateway, const struct
             return gateway->config->edges[i].role == EDGE_IP ? SWITCH_ROLE_PE : SWITCH_ROLE_INTER_DC;
     }
     for (size_t i = 0; i < sw->n_ports; i++) {
-        if (sw->ports[i].number >= PORT_MAX)
+        const struct switch_port *port = &sw->ports[i];
+
+        if (port->number >= PORT_MAX)
             continue;
-        if (sw->ports[i].fabric)
+        if (port->fabric)
             fabric++;
-        else
-            other++;
+        else if (port->up || !tunnels_used(gateway) || is_attached(gateway, sw, port->number))
+            other++; /* in VPLS mode a port that is down has not shown yet what it leads to */
     }
     return other ? SWITCH_ROLE_TOR : fabric ? SWITCH_ROLE_P : SWITCH_ROLE_UNKNOWN;
 }
@@ -63,8 +76,7 @@ const struct switch_info *network_edge(const struct gateway *gateway, enum switc
     return sw;
 }
 
-const struct switch_info *network_tor(const struct gateway *gateway, const char *server, uint32_t *port,
-                                      struct err *err)
+const struct switch_info *network_tor_seen(const struct gateway *gateway, const char *server, uint32_t *port)
 {
     for (size_t i = 0; i < gateway->inventory.n_attachments; i++) {
         const struct attachment *a = &gateway->inventory.attachments[i];
@@ -72,15 +84,29 @@ const struct switch_info *network_tor(const struct gateway *gateway, const char 
 
         if (strcmp(a->server, server) != 0 || !sw || network_switch_role(gateway, sw) != SWITCH_ROLE_TOR)
             continue;
-        if (!sw->up) {
-            err_set(err, ERR_UNREACHABLE, "ToR %s of server %s is not connected to this gateway", sw->name, server);
-            return NULL;
-        }
-        *port = a->port;
+        if (port)
+            *port = a->port;
         return sw;
     }
-    err_set(err, ERR_NOT_FOUND, "no ToR is known that server %s hangs off; does lldpd run on the server?", server);
     return NULL;
+}
+
+const struct switch_info *network_tor(const struct gateway *gateway, const char *server, uint32_t *port,
+                                      struct err *err)
+{
+    uint32_t number;
+    const struct switch_info *sw = network_tor_seen(gateway, server, &number);
+
+    if (!sw) {
+        err_set(err, ERR_NOT_FOUND, "no ToR is known that server %s hangs off; does lldpd run on the server?", server);
+        return NULL;
+    }
+    if (!sw->up) {
+        err_set(err, ERR_UNREACHABLE, "ToR %s of server %s is not connected to this gateway", sw->name, server);
+        return NULL;
+    }
+    *port = number;
+    return sw;
 }
 
 size_t network_ports_of(const struct switch_info *sw, bool fabric, uint32_t ports[PIPELINE_PORTS_MAX])
@@ -148,6 +174,7 @@ void network_init(struct gateway *gateway)
         state->flows.gateway_mac = segment->mac;
         state->flows.gateway = segment->gateway_ip;
         state->flows.length = segment->length;
+        state->flows.vpls = tunnels_used(gateway);
         if (store_number_get(gateway->store, "segment", segment->name, &number, NULL) == 0)
             state->flows.number = number;
         if (store_number_get(gateway->store, "vlan", segment->name, &number, NULL) == 0)
@@ -281,10 +308,19 @@ void network_add_segment_tor(struct gateway *gateway, const struct switch_info *
     uint32_t ports[PIPELINE_PORTS_MAX];
     size_t n = segment_ports(gateway, tor, segment->config->name, ports);
 
-    if (n)
-        pipeline_segment_tor(txn, &segment->flows, ports, n);
-    else
+    if (n == 0) {
         pipeline_segment_remove(txn, &segment->flows);
+        return;
+    }
+    pipeline_segment_tor(txn, &segment->flows, ports, n);
+    tunnels_add_segment(gateway, tor, segment, txn);
+}
+
+void network_add_segment_pe(struct gateway *gateway, const struct switch_info *pe, const struct segment_state *segment,
+                            struct flow_txn *txn)
+{
+    pipeline_segment_pe(txn, &segment->flows);
+    tunnels_add_segment(gateway, pe, segment, txn);
 }
 
 void network_open_segment(struct gateway *gateway, const char *segment, struct join *join)
@@ -297,9 +333,11 @@ void network_open_segment(struct gateway *gateway, const char *segment, struct j
         join_fail(join, &err);
         return;
     }
-    pipeline_segment_pe(&txn, &network_segment(gateway, segment)->flows);
+    tunnels_update(gateway);
+    network_add_segment_pe(gateway, pe, network_segment(gateway, segment), &txn);
     users_fill_segment(gateway, pe, segment, &txn);
     network_apply(gateway, pe, &txn, join);
+    tunnels_await_segment(gateway, segment, join);
 }
 
 struct closing {
@@ -331,6 +369,8 @@ static void segment_closed(struct gateway *gateway, struct join *join)
         else
             segment->flows.vlan = 0;
         segment->closing = false;
+        if (segment->flows.vlan == 0)
+            tunnels_segment_closed(gateway, segment);
     }
     join_close(gateway, closing->outer);
     free(closing);
@@ -370,6 +410,8 @@ void network_close_segments(struct gateway *gateway, struct join *join)
         }
         join_close(gateway, inner);
     }
+    tunnels_update(gateway);
+    tunnels_await_removal(gateway, join);
 }
 
 void network_tidy(struct gateway *gateway)

@@ -12,6 +12,9 @@ bool network_segment_open(const struct segment_state *segment);
 /* The segment's flows on a ToR, or their removal where no server of the ToR has a VM of it. */
 void network_add_segment_tor(struct gateway *gateway, const struct switch_info *tor,
                              const struct segment_state *segment, struct flow_txn *txn);
+/* The segment's flows on the PE. */
+void network_add_segment_pe(struct gateway *gateway, const struct switch_info *pe, const struct segment_state *segment,
+                            struct flow_txn *txn);
 /* The tenant's flows and meters on its ToR. 0, or what the store says. */
 int network_add_tenant_tor(struct gateway *gateway, const struct tenant *tenant, const struct switch_info *tor,
                            uint32_t port, struct flow_txn *txn, struct err *err);

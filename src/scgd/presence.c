@@ -174,19 +174,26 @@ static void want_routes(struct gateway *gateway, struct join *join)
 
 /* ---- presence ---- */
 
-/* Out of every port that is up: of the fabric with the segment's tag, of the others without one. */
+/* Out of every port that is up: of the fabric with the segment's tag, of the others without one. In VPLS mode the
+ * switch's own tables take it to the other ends of the segment. */
 static void send_garp(struct gateway *gateway, const struct switch_info *sw, const struct mac *mac, const struct ip *ip,
                       uint16_t vlan, bool servers)
 {
+    const struct switch_ops *ops = gateway->south.switches->ops;
     uint8_t frame[GARP_FRAME_SIZE];
+    size_t size;
 
     for (size_t i = 0; i < sw->n_ports; i++) {
         const struct switch_port *port = &sw->ports[i];
 
-        if (!port->up || (!port->fabric && !servers))
+        if (!port->up || (port->fabric ? tunnels_used(gateway) : !servers))
             continue;
-        size_t size = pipeline_garp(mac, ip, port->fabric ? vlan : 0, frame);
-        gateway->south.switches->ops->packet_out(gateway->south.switches, sw->name, port->number, frame, size);
+        size = pipeline_garp(mac, ip, port->fabric ? vlan : 0, frame);
+        ops->packet_out(gateway->south.switches, sw->name, port->number, frame, size);
+    }
+    if (tunnels_used(gateway)) {
+        size = pipeline_garp(mac, ip, vlan, frame);
+        ops->packet_out(gateway->south.switches, sw->name, PORT_TABLE, frame, size);
     }
 }
 

@@ -108,6 +108,12 @@ void network_close_channels(struct gateway *gateway, const struct open_channel *
 
 /* ---- a switch that comes, or changes ---- */
 
+static struct pipeline_fabric fabric_of(const struct gateway *gateway, const struct switch_info *sw,
+                                        uint32_t ports[PIPELINE_PORTS_MAX])
+{
+    return (struct pipeline_fabric) {ports, network_ports_of(sw, true, ports), tunnels_used(gateway)};
+}
+
 /* Segments that were closed while the switch was away. Those that are open follow in the same bundle. */
 static void delete_closed_segments(struct flow_txn *txn)
 {
@@ -117,7 +123,7 @@ static void delete_closed_segments(struct flow_txn *txn)
 static void fill_tor(struct gateway *gateway, const struct switch_info *sw, struct flow_txn *txn, struct err *err)
 {
     uint32_t ports[PIPELINE_PORTS_MAX], servers[PIPELINE_PORTS_MAX];
-    struct pipeline_fabric fabric = {ports, network_ports_of(sw, true, ports), false};
+    struct pipeline_fabric fabric = fabric_of(gateway, sw, ports);
 
     /* Every port that is not the fabric's may be a server's: only what SPOOF knows gets further. */
     pipeline_base_tor(txn, servers, network_ports_of(sw, false, servers), &fabric);
@@ -142,7 +148,7 @@ static void fill_pe(struct gateway *gateway, const struct switch_info *sw, struc
 {
     const struct config_edge *edge = network_edge_config(gateway, EDGE_IP);
     uint32_t ports[PIPELINE_PORTS_MAX];
-    struct pipeline_fabric fabric = {ports, network_ports_of(sw, true, ports), false};
+    struct pipeline_fabric fabric = fabric_of(gateway, sw, ports);
     struct pipeline_uplink uplink;
 
     if (presence_uplink(gateway, sw, &uplink, err) < 0)
@@ -152,7 +158,7 @@ static void fill_pe(struct gateway *gateway, const struct switch_info *sw, struc
     pipeline_neighbour_pe(txn, &uplink, gateway->network.next_hop_known ? &gateway->network.next_hop_mac : NULL);
     for (unsigned i = 0; i < gateway->config->segments_count; i++) {
         if (network_segment_open(&gateway->network.segments[i]))
-            pipeline_segment_pe(txn, &gateway->network.segments[i].flows);
+            network_add_segment_pe(gateway, sw, &gateway->network.segments[i], txn);
     }
     for (size_t i = 0; i < gateway->network.n_tenants; i++) {
         const struct tenant *tenant = &gateway->network.tenants[i];
@@ -173,7 +179,7 @@ static void fill_inter_dc(struct gateway *gateway, const struct switch_info *sw,
 {
     struct flow_txn channels = {0};
     uint32_t ports[PIPELINE_PORTS_MAX];
-    struct pipeline_fabric fabric = {ports, network_ports_of(sw, true, ports), false};
+    struct pipeline_fabric fabric = fabric_of(gateway, sw, ports);
     bool all = gateway->ready;
 
     pipeline_base_inter_dc(txn, &fabric);
@@ -296,6 +302,34 @@ static void purge(struct gateway *gateway, const struct switch_info *sw, struct 
                                        cookie_make(COOKIE_VM, 0), COOKIE_KIND_MASK);
 }
 
+/* All that the switch shall hold. What could not be made of it is in 'err'. */
+static void fill(struct gateway *gateway, const struct switch_info *sw, struct flow_txn *txn, struct err *err)
+{
+    const struct pipeline_fabric none = {.vpls = tunnels_used(gateway)};
+
+    switch (network_switch_role(gateway, sw)) {
+    case SWITCH_ROLE_TOR:
+        fill_tor(gateway, sw, txn, err);
+        break;
+    case SWITCH_ROLE_PE:
+        fill_pe(gateway, sw, txn, err);
+        break;
+    case SWITCH_ROLE_INTER_DC:
+        fill_inter_dc(gateway, sw, txn, err);
+        break;
+    case SWITCH_ROLE_P:
+        pipeline_base_p(txn, tunnels_used(gateway));
+        break;
+    case SWITCH_ROLE_UNKNOWN:
+        pipeline_base_tor(txn, NULL, 0, &none);
+        break;
+    }
+    if (tunnels_used(gateway) && network_switch_role(gateway, sw) != SWITCH_ROLE_PE &&
+        network_switch_role(gateway, sw) != SWITCH_ROLE_TOR)
+        delete_closed_segments(txn); /* it may have been a ToR */
+    tunnels_fill(gateway, sw, txn);
+}
+
 void network_switch_changed(struct gateway *gateway, const char *switch_name)
 {
     const struct switch_info *sw = inventory_switch(&gateway->inventory, switch_name);
@@ -304,28 +338,21 @@ void network_switch_changed(struct gateway *gateway, const char *switch_name)
 
     if (!sw || !sw->up)
         return;
-    switch (network_switch_role(gateway, sw)) {
-    case SWITCH_ROLE_TOR:
-        fill_tor(gateway, sw, &txn, &err);
-        break;
-    case SWITCH_ROLE_PE:
-        fill_pe(gateway, sw, &txn, &err);
-        break;
-    case SWITCH_ROLE_INTER_DC:
-        fill_inter_dc(gateway, sw, &txn, &err);
-        break;
-    case SWITCH_ROLE_P:
-        pipeline_base_p(&txn, false);
-        break;
-    case SWITCH_ROLE_UNKNOWN:
-        pipeline_base_tor(&txn, NULL, 0, &(struct pipeline_fabric) {0});
-        break;
-    }
-    if (err.code)
-        log_warn(FAULT_OPERATOR, switch_name, "%s", err.text);
 
     struct join *join = network_background_join();
-    network_apply(gateway, sw, &txn, join);
+    if (tunnels_used(gateway) && !gateway->ready) {
+        pipeline_lldp(&txn); /* what else it holds is right until the fabric has been seen */
+        network_apply(gateway, sw, &txn, join);
+        join_close(gateway, join);
+        return;
+    }
+    fill(gateway, sw, &txn, &err);
+    if (err.code)
+        log_warn(FAULT_OPERATOR, switch_name, "%s", err.text);
+    if (err.code)
+        network_apply(gateway, sw, &txn, join);
+    else
+        tunnels_apply_whole(gateway, sw, &txn, join);
     if (gateway->ready)
         purge(gateway, sw, join);
     join_close(gateway, join);
@@ -334,6 +361,7 @@ void network_switch_changed(struct gateway *gateway, const char *switch_name)
 void network_resync(struct gateway *gateway)
 {
     gateway->network.resync_at = MONO_NEVER;
+    tunnels_plan(gateway);
     for (size_t i = 0; i < gateway->inventory.n_switches; i++)
         network_switch_changed(gateway, gateway->inventory.switches[i].name);
     network_tidy(gateway);

@@ -130,6 +130,7 @@ int network_expected(struct gateway *gateway, const struct tenant *tenant, struc
 void network_install(struct gateway *gateway, const uint8_t uuid[UUID_SIZE], struct join *join)
 {
     const struct tenant *tenant = network_tenant(gateway, uuid);
+    const struct segment_state *segment = network_segment(gateway, tenant->segment);
     struct flow_txn txn = {0};
     struct err err = {0};
     uint32_t port;
@@ -141,7 +142,8 @@ void network_install(struct gateway *gateway, const uint8_t uuid[UUID_SIZE], str
         join_fail(join, &err);
         return;
     }
-    network_add_segment_tor(gateway, tor, network_segment(gateway, tenant->segment), &txn);
+    tunnels_update(gateway);
+    network_add_segment_tor(gateway, tor, segment, &txn);
     network_apply(gateway, tor, &txn, join);
 }
 
@@ -264,4 +266,5 @@ void network_remove(struct gateway *gateway, const struct tenant *like, bool for
     } else {
         send_removal(gateway, join, removal, NULL);
     }
+    tunnels_update(gateway);
 }

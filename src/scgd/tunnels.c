@@ -1,0 +1,552 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which tunnels there are to be, and how their ways are changed node by node. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "scgd/tunnels_internal.h"
+
+bool tunnels_used(const struct gateway *gateway)
+{
+    return gateway->config->mode == MODE_VPLS;
+}
+
+/* "from>to" */
+static void way_name(const struct tunnel *tunnel, unsigned w, char name[TUNNEL_NAME_SIZE])
+{
+    snprintf(name, TUNNEL_NAME_SIZE, "%s>%s", tunnel->ends[w], tunnel->ends[1 - w]);
+}
+
+static char *way_owner(const struct tunnel *tunnel, unsigned w)
+{
+    return xasprintf("tunnel %s>%s", tunnel->ends[w], tunnel->ends[1 - w]);
+}
+
+static uint64_t way_cookie(const struct tunnel *tunnel, unsigned w)
+{
+    char name[TUNNEL_NAME_SIZE];
+
+    way_name(tunnel, w, name);
+    return cookie_of_name(COOKIE_TUNNEL, name);
+}
+
+/* ---- the list ---- */
+
+static bool is_pe(const struct gateway *gateway, const char *switch_name)
+{
+    const struct config_edge *edge = network_edge_config(gateway, EDGE_IP);
+
+    return edge && strcmp(edge->switch_name, switch_name) == 0;
+}
+
+void tunnel_order(const struct gateway *gateway, const char *one, const char *other, char ends[2][NAME_SIZE])
+{
+    bool first = is_pe(gateway, one) || (!is_pe(gateway, other) && strcmp(one, other) < 0);
+
+    snprintf(ends[0], NAME_SIZE, "%s", first ? one : other);
+    snprintf(ends[1], NAME_SIZE, "%s", first ? other : one);
+}
+
+struct tunnel *tunnel_find(const struct gateway *gateway, const char *one, const char *other)
+{
+    char ends[2][NAME_SIZE];
+
+    tunnel_order(gateway, one, other, ends);
+    for (size_t i = 0; i < gateway->tunnels.n_tunnels; i++) {
+        struct tunnel *tunnel = gateway->tunnels.tunnels[i];
+
+        if (strcmp(tunnel->ends[0], ends[0]) == 0 && strcmp(tunnel->ends[1], ends[1]) == 0)
+            return tunnel;
+    }
+    return NULL;
+}
+
+struct tunnel *tunnel_add(struct gateway *gateway, const char *one, const char *other)
+{
+    struct tunnels *tunnels = &gateway->tunnels;
+    struct tunnel *tunnel = xcalloc(1, sizeof *tunnel);
+    size_t i;
+
+    tunnel_order(gateway, one, other, tunnel->ends);
+    tunnels->tunnels = array_reserve(tunnels->tunnels, tunnels->n_tunnels, &tunnels->cap_tunnels,
+                                     sizeof *tunnels->tunnels);
+    for (i = tunnels->n_tunnels++; i > 0; i--) {
+        int order = strcmp(tunnels->tunnels[i - 1]->ends[0], tunnel->ends[0]);
+
+        if (order < 0 || (order == 0 && strcmp(tunnels->tunnels[i - 1]->ends[1], tunnel->ends[1]) < 0))
+            break;
+        tunnels->tunnels[i] = tunnels->tunnels[i - 1];
+    }
+    tunnels->tunnels[i] = tunnel;
+    return tunnel;
+}
+
+static void tunnel_free(struct tunnel *tunnel)
+{
+    free(tunnel->ways[0].holders.list);
+    free(tunnel->ways[1].holders.list);
+    free(tunnel);
+}
+
+void tunnels_free(struct gateway *gateway)
+{
+    struct tunnels *tunnels = &gateway->tunnels;
+
+    for (size_t i = 0; i < tunnels->n_tunnels; i++)
+        tunnel_free(tunnels->tunnels[i]);
+    for (unsigned i = 0; tunnels->segments && i < gateway->config->segments_count; i++) {
+        free(tunnels->segments[i].text);
+        free(tunnels->segments[i].holders.list);
+    }
+    for (size_t i = 0; i < tunnels->n_waiters; i++)
+        join_drop(tunnels->waiters[i].join);
+    free(tunnels->tunnels);
+    free(tunnels->segments);
+    free(tunnels->waiters);
+    free(tunnels->ports);
+}
+
+/* ---- a way's flows ---- */
+
+/* The place of the k-th node of a way, counted from its tail. */
+static unsigned from_tail(const struct tunnel *tunnel, unsigned w, unsigned k)
+{
+    return w == 0 ? tunnel->path.n - 1 - k : k;
+}
+
+static int node_index(const struct tunnel_path *path, const char *switch_name)
+{
+    for (unsigned i = 0; i < path->n; i++) {
+        if (strcmp(path->nodes[i].name, switch_name) == 0)
+            return (int) i;
+    }
+    return -1;
+}
+
+/* What a switch holds of the way: in place of what it held, or nothing. */
+static void add_way(struct gateway *gateway, const struct tunnel *tunnel, unsigned w, const char *switch_name,
+                    struct flow_txn *txn)
+{
+    const struct tunnel_path *path = &tunnel->path;
+    int at = node_index(path, switch_name), last = (int) path->n - 1;
+    uint64_t cookie = way_cookie(tunnel, w);
+    const uint32_t *labels = tunnel->ways[w].labels;
+    int step = w == 0 ? 1 : -1;
+    uint32_t end;
+
+    if (at < 0) {
+        vpls_tunnel_remove(txn, cookie);
+        return;
+    }
+    uint32_t out_port = w == 0 ? path->nodes[at].out_port : path->nodes[at].in_port;
+    if (at == (w == 0 ? last : 0))
+        vpls_tunnel_tail(txn, cookie, labels[at]);
+    else if (at != (w == 0 ? 0 : last))
+        vpls_tunnel_transit(txn, cookie, labels[at], labels[at + step], out_port);
+    else if (store_number_get(gateway->store, "end", tunnel->ends[1 - w], &end, NULL) == 0)
+        vpls_tunnel_head(txn, cookie, end, labels[at + step], out_port);
+}
+
+void tunnels_fill(struct gateway *gateway, const struct switch_info *sw, struct flow_txn *txn)
+{
+    flow_txn_delete_cookie(txn, FLOW_TABLE_ALL, cookie_make(COOKIE_TUNNEL, 0), COOKIE_KIND_MASK);
+    for (size_t i = 0; i < gateway->tunnels.n_tunnels; i++) {
+        const struct tunnel *tunnel = gateway->tunnels.tunnels[i];
+
+        for (unsigned w = 0; w < 2 && node_index(&tunnel->path, sw->name) >= 0; w++)
+            add_way(gateway, tunnel, w, sw->name, txn);
+    }
+}
+
+/* ---- changing a way ---- */
+
+static void advance(struct gateway *gateway, struct tunnel *tunnel, unsigned w);
+
+struct way_change {
+    char ends[2][NAME_SIZE], switch_name[NAME_SIZE];
+    unsigned way;
+    uint64_t number;
+};
+
+static void way_changed(struct gateway *gateway, struct join *join, const struct event *event, void *context)
+{
+    AUTO_FREE struct way_change *change = context;
+    struct tunnel *tunnel = tunnel_find(gateway, change->ends[0], change->ends[1]);
+
+    if (event->err.code) {
+        join_fail(join, &event->err);
+        if (tunnel)
+            tunnels_fail_waiters(gateway, NULL, tunnel, &event->err);
+        return;
+    }
+    if (!tunnel)
+        return;
+    holders_confirm(&tunnel->ways[change->way].holders, change->switch_name, change->number);
+    if (tunnel->ways[change->way].holders.changed == change->number)
+        advance(gateway, tunnel, change->way);
+    tunnels_settle(gateway);
+}
+
+/* Returns whether the rest has to wait for this one. */
+static bool change_holder(struct gateway *gateway, struct tunnel *tunnel, unsigned w, const char *switch_name)
+{
+    struct holders *holders = &tunnel->ways[w].holders;
+    struct holder *holder = holders_find(holders, switch_name);
+    const struct switch_info *sw = inventory_switch(&gateway->inventory, switch_name);
+
+    if (!holder || holder->confirmed >= holders->changed || !sw || !sw->up)
+        return false;
+    if (holder->sent >= holders->changed)
+        return true;
+
+    struct way_change *change = xcalloc(1, sizeof *change);
+    struct join *join = network_background_join();
+    struct flow_txn txn = {0};
+
+    memcpy(change->ends, tunnel->ends, sizeof change->ends);
+    memcpy(change->switch_name, sw->name, NAME_SIZE);
+    change->way = w;
+    change->number = holder->sent = holders->changed;
+    add_way(gateway, tunnel, w, sw->name, &txn);
+    uint64_t request = gateway_request(gateway, join, way_changed, change);
+    gateway->south.switches->ops->apply(gateway->south.switches, request, sw->name, &txn);
+    join_close(gateway, join);
+    return true;
+}
+
+/* The next node that has not confirmed: of the path from tail to head, then where the way leads no more, its former
+ * head first. What a switch that is away lacks, or has too much, it gets when it is back. */
+static void advance(struct gateway *gateway, struct tunnel *tunnel, unsigned w)
+{
+    struct holders *holders = &tunnel->ways[w].holders;
+
+    for (unsigned k = 0; k < tunnel->path.n; k++) {
+        if (change_holder(gateway, tunnel, w, tunnel->path.nodes[from_tail(tunnel, w, k)].name))
+            return;
+    }
+    if (tunnel->path.n == 0 && change_holder(gateway, tunnel, w, tunnel->ends[w]))
+        return;
+    for (size_t i = 0; i < holders->n; i++) {
+        if (change_holder(gateway, tunnel, w, holders->list[i].name))
+            return;
+    }
+}
+
+static void begin(struct gateway *gateway, struct tunnel *tunnel)
+{
+    for (unsigned w = 0; w < 2; w++) {
+        for (unsigned i = 0; i < tunnel->path.n; i++)
+            holders_add(&tunnel->ways[w].holders, tunnel->path.nodes[i].name);
+        tunnel->ways[w].holders.changed = ++gateway->tunnels.last_change;
+    }
+}
+
+/* ---- what has become free ---- */
+
+int tunnels_free_ends(struct gateway *gateway, const char *switch_name, struct err *err)
+{
+    const struct tunnels *tunnels = &gateway->tunnels;
+
+    for (size_t i = 0; i < tunnels->n_tunnels; i++) {
+        if (strcmp(tunnels->tunnels[i]->ends[0], switch_name) == 0 ||
+            strcmp(tunnels->tunnels[i]->ends[1], switch_name) == 0)
+            return 0;
+    }
+    for (unsigned i = 0; i < gateway->config->segments_count; i++) {
+        if (holders_find(&tunnels->segments[i].holders, switch_name))
+            return 0;
+    }
+    return store_number_free(gateway->store, "end", switch_name, err);
+}
+
+/* Frees the labels of nodes that the way leads through no more, once nobody holds a flow with them. Returns whether
+ * there were any. */
+static int free_labels(struct gateway *gateway, struct tunnel *tunnel, unsigned w, bool *ret_any, struct err *err)
+{
+    AUTO_FREE char *owner = way_owner(tunnel, w);
+    struct holders *holders = &tunnel->ways[w].holders;
+    int status = 0;
+
+    for (size_t i = holders->n; holders_confirmed(holders) && i-- > 0 && status == 0;) {
+        char pool[LABEL_POOL_SIZE], name[NAME_SIZE];
+
+        memcpy(name, holders->list[i].name, NAME_SIZE);
+        if (node_index(&tunnel->path, name) >= 0)
+            continue;
+        label_pool(name, pool);
+        status = store_number_free(gateway->store, pool, owner, err);
+        holders_remove(holders, name);
+        *ret_any = true;
+    }
+    return status;
+}
+
+static bool gone(const struct tunnel *tunnel)
+{
+    return !tunnel->wanted && tunnel->ways[0].holders.n + tunnel->ways[1].holders.n == 0;
+}
+
+static int settle_tunnel(struct gateway *gateway, struct tunnel *tunnel, struct err *err)
+{
+    bool any = false;
+    int status = free_labels(gateway, tunnel, 0, &any, err);
+
+    if (status == 0)
+        status = free_labels(gateway, tunnel, 1, &any, err);
+    return status == 0 && any ? tunnel_store(gateway, tunnel, err) : status;
+}
+
+static void drop(struct gateway *gateway, size_t i)
+{
+    struct tunnels *tunnels = &gateway->tunnels;
+    struct tunnel *tunnel = tunnels->tunnels[i];
+    struct err err = {0};
+
+    memmove(&tunnels->tunnels[i], &tunnels->tunnels[i + 1], (--tunnels->n_tunnels - i) * sizeof *tunnels->tunnels);
+    for (unsigned e = 0; e < 2; e++) {
+        if (tunnels_free_ends(gateway, tunnel->ends[e], &err) < 0)
+            log_error(FAULT_OURS, tunnel->ends[e], "%s", err.text);
+    }
+    tunnel_free(tunnel);
+}
+
+void tunnels_settle(struct gateway *gateway)
+{
+    struct tunnels *tunnels = &gateway->tunnels;
+    struct err err = {0};
+
+    for (size_t i = tunnels->n_tunnels; i-- > 0;) {
+        struct tunnel *tunnel = tunnels->tunnels[i];
+
+        if (settle_tunnel(gateway, tunnel, &err) < 0)
+            log_error(FAULT_OURS, tunnel->ends[1], "%s", err.text);
+        if (gone(tunnel))
+            drop(gateway, i);
+    }
+    segments_settle(gateway);
+    tunnels_check_waiters(gateway);
+}
+
+/* ---- planning ---- */
+
+static void want(struct gateway *gateway)
+{
+    struct tunnels *tunnels = &gateway->tunnels;
+
+    for (size_t i = 0; i < tunnels->n_tunnels; i++)
+        tunnels->tunnels[i]->wanted = false;
+    for (unsigned s = 0; s < gateway->config->segments_count; s++) {
+        const struct vpls_ends *ends = &tunnels->segments[s];
+
+        for (unsigned i = 0; i < ends->n; i++) {
+            for (unsigned j = i + 1; j < ends->n; j++) {
+                struct tunnel *tunnel = tunnel_find(gateway, ends->ends[i].name, ends->ends[j].name);
+
+                if (!tunnel)
+                    tunnel = tunnel_add(gateway, ends->ends[i].name, ends->ends[j].name);
+                tunnel->wanted = true;
+            }
+        }
+    }
+}
+
+static int take_labels(struct gateway *gateway, const struct tunnel *tunnel, const struct tunnel_path *path,
+                       uint32_t labels[2][TUNNEL_NODES_MAX], struct err *err)
+{
+    for (unsigned w = 0; w < 2; w++) {
+        AUTO_FREE char *owner = way_owner(tunnel, w);
+        unsigned head = w == 0 ? 0 : path->n - 1;
+
+        for (unsigned i = 0; i < path->n; i++) {
+            labels[w][i] = 0;
+            if (i != head && label_take(gateway, path->nodes[i].name, owner, &labels[w][i], err) < 0)
+                return err->code;
+        }
+    }
+    return 0;
+}
+
+int tunnel_load_labels(struct gateway *gateway, struct tunnel *tunnel, struct err *err)
+{
+    uint32_t labels[2][TUNNEL_NODES_MAX];
+    int status = tunnel->path.n ? take_labels(gateway, tunnel, &tunnel->path, labels, err) : 0;
+
+    for (unsigned w = 0; w < 2 && status == 0 && tunnel->path.n; w++)
+        memcpy(tunnel->ways[w].labels, labels[w], sizeof labels[w]);
+    return status;
+}
+
+/* Gives the tunnel its path, in the store first; it is left as it was on failure. */
+static int set_path(struct gateway *gateway, struct tunnel *tunnel, const struct tunnel_path *path, struct err *err)
+{
+    struct tunnel_path old = tunnel->path;
+    uint32_t labels[2][TUNNEL_NODES_MAX];
+    int status = store_begin(gateway->store, err);
+
+    if (status)
+        return status;
+    status = take_labels(gateway, tunnel, path, labels, err);
+    if (status) {
+        store_rollback(gateway->store);
+        return status;
+    }
+    tunnel->path = *path;
+    begin(gateway, tunnel);
+    tunnel_store(gateway, tunnel, err);
+    status = store_commit(gateway->store, err); /* fails if anything before it did */
+    if (status) {
+        tunnel->path = old;
+        return status;
+    }
+    for (unsigned w = 0; w < 2; w++)
+        memcpy(tunnel->ways[w].labels, labels[w], sizeof labels[w]);
+    return 0;
+}
+
+static char *path_text(const struct tunnel_path *path)
+{
+    char *text = xstrdup(path->nodes[0].name);
+
+    for (unsigned i = 1; i < path->n; i++) {
+        char *longer = xasprintf("%s %s", text, path->nodes[i].name);
+
+        free(text);
+        text = longer;
+    }
+    return text;
+}
+
+static void plan_tunnel(struct gateway *gateway, struct tunnel *tunnel)
+{
+    struct tunnel_path path;
+    struct err err = {0};
+
+    if (!tunnel->wanted) {
+        bool stood = tunnel->path.n > 0;
+
+        tunnel->path.n = 0;
+        tunnel->err = (struct err) {0};
+        if (stood)
+            begin(gateway, tunnel);
+        return;
+    }
+    if (tunnel_path_stands(gateway, &tunnel->path)) {
+        tunnel->err = (struct err) {0};
+        return;
+    }
+    if (tunnel_find_path(gateway, tunnel->ends[0], tunnel->ends[1], &path, &err) == 0 &&
+        set_path(gateway, tunnel, &path, &err) == 0) {
+        AUTO_FREE char *nodes = path_text(&tunnel->path);
+
+        log_info(tunnel->ends[1], "tunnel takes the path %s", nodes);
+    } else if (strcmp(err.text, tunnel->err.text) != 0) { /* once, not at every event */
+        log_warn(FAULT_PEER, tunnel->ends[1], "no tunnel: %s", err.text);
+    }
+    tunnel->err = err;
+}
+
+void tunnels_plan(struct gateway *gateway)
+{
+    if (!tunnels_used(gateway))
+        return;
+    segments_plan(gateway);
+    if (!gateway->ready)
+        return;
+    want(gateway);
+    for (size_t i = 0; i < gateway->tunnels.n_tunnels; i++)
+        plan_tunnel(gateway, gateway->tunnels.tunnels[i]);
+}
+
+void tunnels_update(struct gateway *gateway)
+{
+    struct tunnels *tunnels = &gateway->tunnels;
+
+    tunnels_plan(gateway);
+    if (!tunnels_used(gateway) || !gateway->ready)
+        return;
+    for (size_t i = 0; i < tunnels->n_tunnels; i++) {
+        advance(gateway, tunnels->tunnels[i], 0);
+        advance(gateway, tunnels->tunnels[i], 1);
+    }
+    segments_send(gateway);
+    tunnels_settle(gateway);
+}
+
+bool tunnels_seen(const struct gateway *gateway)
+{
+    const struct config_edge *pe = network_edge_config(gateway, EDGE_IP);
+    struct tunnel_path path;
+    uint32_t port;
+
+    for (unsigned i = 0; tunnels_used(gateway) && pe && i < gateway->config->servers_count; i++) {
+        const struct switch_info *tor = network_tor(gateway, gateway->config->servers[i].name, &port, NULL);
+
+        if (!tor || tunnel_find_path(gateway, pe->switch_name, tor->name, &path, NULL) < 0)
+            return false;
+    }
+    return true;
+}
+
+/* ---- whole switches ---- */
+
+struct whole {
+    char switch_name[NAME_SIZE];
+    uint64_t number;
+};
+
+static void whole_confirmed(struct gateway *gateway, struct join *join, const struct event *event, void *context)
+{
+    AUTO_FREE struct whole *whole = context;
+    struct tunnels *tunnels = &gateway->tunnels;
+
+    if (event->err.code) {
+        join_fail(join, &event->err);
+        for (size_t i = 0; i < tunnels->n_tunnels; i++) {
+            if (holders_find(&tunnels->tunnels[i]->ways[0].holders, whole->switch_name))
+                tunnels_fail_waiters(gateway, NULL, tunnels->tunnels[i], &event->err);
+        }
+        for (unsigned i = 0; i < gateway->config->segments_count; i++) {
+            if (holders_find(&tunnels->segments[i].holders, whole->switch_name))
+                tunnels_fail_waiters(gateway, gateway->config->segments[i].name, NULL, &event->err);
+        }
+        return;
+    }
+    for (size_t i = 0; i < tunnels->n_tunnels; i++) {
+        for (unsigned w = 0; w < 2; w++)
+            holders_confirm(&tunnels->tunnels[i]->ways[w].holders, whole->switch_name, whole->number);
+    }
+    for (unsigned i = 0; i < gateway->config->segments_count; i++)
+        holders_confirm(&tunnels->segments[i].holders, whole->switch_name, whole->number);
+    for (size_t i = 0; i < tunnels->n_tunnels; i++) {
+        advance(gateway, tunnels->tunnels[i], 0);
+        advance(gateway, tunnels->tunnels[i], 1);
+    }
+    tunnels_settle(gateway);
+}
+
+static void mark_sent(struct holders *holders, const char *switch_name, uint64_t number)
+{
+    struct holder *holder = holders_find(holders, switch_name);
+
+    if (holder)
+        holder->sent = number;
+}
+
+void tunnels_apply_whole(struct gateway *gateway, const struct switch_info *sw, struct flow_txn *txn, struct join *join)
+{
+    struct tunnels *tunnels = &gateway->tunnels;
+    struct whole *whole = xcalloc(1, sizeof *whole);
+
+    memcpy(whole->switch_name, sw->name, NAME_SIZE);
+    whole->number = tunnels->last_change;
+    for (size_t i = 0; i < tunnels->n_tunnels; i++) {
+        for (unsigned w = 0; w < 2; w++)
+            mark_sent(&tunnels->tunnels[i]->ways[w].holders, sw->name, whole->number);
+    }
+    for (unsigned i = 0; i < gateway->config->segments_count; i++)
+        mark_sent(&tunnels->segments[i].holders, sw->name, whole->number);
+    uint64_t request = gateway_request(gateway, join, whole_confirmed, whole);
+    gateway->south.switches->ops->apply(gateway->south.switches, request, sw->name, txn);
+}

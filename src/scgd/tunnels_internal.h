@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of scgd/tunnels.h share. */
+#ifndef SCGD_TUNNELS_INTERNAL_H
+#define SCGD_TUNNELS_INTERNAL_H
+
+#include "scgd/network_internal.h"
+#include "scgd/tunnels.h"
+
+#define LABEL_POOL_SIZE (NAME_SIZE + 8)
+
+/* -- holders -- */
+
+struct holder *holders_find(const struct holders *holders, const char *switch_name);
+struct holder *holders_add(struct holders *holders, const char *switch_name); /* the one that is there, or a new one */
+void holders_confirm(struct holders *holders, const char *switch_name, uint64_t number);
+bool holders_confirmed(const struct holders *holders); /* by all */
+/* Takes the holder of that name out. */
+void holders_remove(struct holders *holders, const char *switch_name);
+
+/* -- labels -- */
+
+/* Numbers of a switch's labels in the store are "label/<switch>", owned by "tunnel from>to" and "vc segment". */
+void label_pool(const char *switch_name, char pool[LABEL_POOL_SIZE]);
+int label_take(struct gateway *gateway, const char *switch_name, const char *owner, uint32_t *label, struct err *err);
+
+/* -- paths -- */
+
+int tunnel_find_path(const struct gateway *gateway, const char *from, const char *to, struct tunnel_path *path,
+                     struct err *err);
+/* Every link of it is there, and every node between its ends is up. */
+bool tunnel_path_stands(const struct gateway *gateway, const struct tunnel_path *path);
+
+/* -- segments -- */
+
+/* Works out the ends of every segment; what changes gets a new number. */
+void segments_plan(struct gateway *gateway);
+/* Sends changed segments to their ends, and to switches that were ends. */
+void segments_send(struct gateway *gateway);
+void segments_settle(struct gateway *gateway); /* frees VC labels of former ends */
+bool segment_has_end(const struct vpls_ends *ends, const char *switch_name);
+
+/* -- tunnels -- */
+
+/* The names in the order of struct tunnel. */
+void tunnel_order(const struct gateway *gateway, const char *one, const char *other, char ends[2][NAME_SIZE]);
+struct tunnel *tunnel_find(const struct gateway *gateway, const char *one, const char *other);
+struct tunnel *tunnel_add(struct gateway *gateway, const char *one, const char *other);
+/* Those that it had, for a path that comes from the store. */
+int tunnel_load_labels(struct gateway *gateway, struct tunnel *tunnel, struct err *err);
+/* Frees what no switch holds any more, and ends what waited for confirmations. */
+void tunnels_settle(struct gateway *gateway);
+/* An error of a change that reached a switch: those who wait for it hear of it. */
+void tunnels_fail_waiters(struct gateway *gateway, const char *segment, const struct tunnel *tunnel,
+                          const struct err *err);
+void tunnels_check_waiters(struct gateway *gateway);
+/* End numbers of switches that no segment and no tunnel needs any more. */
+int tunnels_free_ends(struct gateway *gateway, const char *switch_name, struct err *err);
+
+/* -- store -- */
+
+int tunnel_store(struct gateway *gateway, const struct tunnel *tunnel, struct err *err);
+int segment_ends_store(struct gateway *gateway, const char *segment, const struct vpls_ends *ends, struct err *err);
+
+#endif

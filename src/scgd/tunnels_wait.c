@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Joins that wait for internal channels: until all who are concerned have confirmed, or one cannot. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "scgd/tunnels_internal.h"
+
+static bool takes(const struct vpls_ends *ends, const struct tunnel *tunnel)
+{
+    return segment_has_end(ends, tunnel->ends[0]) && segment_has_end(ends, tunnel->ends[1]);
+}
+
+bool tunnels_segment_takes(const struct gateway *gateway, unsigned segment, const struct tunnel *tunnel)
+{
+    return takes(&gateway->tunnels.segments[segment], tunnel);
+}
+
+bool tunnel_up(const struct tunnel *tunnel)
+{
+    for (unsigned w = 0; w < 2; w++) {
+        const struct holders *holders = &tunnel->ways[w].holders;
+
+        for (unsigned i = 0; i < tunnel->path.n; i++) {
+            const struct holder *holder = holders_find(holders, tunnel->path.nodes[i].name);
+
+            if (!holder || holder->confirmed < holders->changed)
+                return false;
+        }
+    }
+    return tunnel->path.n > 0;
+}
+
+/* Of what somebody waits for: it is so, it will be when switches have answered, or it cannot be, now. */
+enum verdict { VERDICT_DONE, VERDICT_WAIT, VERDICT_CANNOT };
+
+static enum verdict judge_segment(const struct gateway *gateway, const char *segment, struct err *err)
+{
+    const struct segment_state *state = network_segment(gateway, segment);
+    const struct vpls_ends *ends = &gateway->tunnels.segments[state - gateway->network.segments];
+    enum verdict verdict = VERDICT_DONE;
+
+    if (!network_segment_open(state))
+        return VERDICT_DONE;
+    if (ends->err.code) {
+        *err = ends->err;
+        return VERDICT_CANNOT;
+    }
+    for (unsigned i = 0; i < ends->n; i++) {
+        const struct switch_info *sw = inventory_switch(&gateway->inventory, ends->ends[i].name);
+        const struct holder *holder = holders_find(&ends->holders, ends->ends[i].name);
+
+        if (!sw || !sw->up) {
+            err_set(err, ERR_UNREACHABLE, "switch %s, an end of segment %s, is not connected to this gateway",
+                    ends->ends[i].name, segment);
+            return VERDICT_CANNOT;
+        }
+        if (!holder || holder->confirmed < ends->holders.changed)
+            verdict = VERDICT_WAIT;
+    }
+    for (size_t i = 0; i < gateway->tunnels.n_tunnels; i++) {
+        const struct tunnel *tunnel = gateway->tunnels.tunnels[i];
+
+        if (!takes(ends, tunnel))
+            continue;
+        if (tunnel->err.code) {
+            *err = tunnel->err;
+            return VERDICT_CANNOT;
+        }
+        if (!tunnel_up(tunnel))
+            verdict = VERDICT_WAIT;
+    }
+    return verdict;
+}
+
+static enum verdict judge_removal(const struct gateway *gateway)
+{
+    for (size_t i = 0; i < gateway->tunnels.n_tunnels; i++) {
+        const struct tunnel *tunnel = gateway->tunnels.tunnels[i];
+
+        for (unsigned w = 0; w < 2 && !tunnel->wanted; w++) {
+            for (size_t h = 0; h < tunnel->ways[w].holders.n; h++) {
+                const struct switch_info *sw = inventory_switch(&gateway->inventory,
+                                                                tunnel->ways[w].holders.list[h].name);
+
+                if (sw && sw->up)
+                    return VERDICT_WAIT;
+            }
+        }
+    }
+    return VERDICT_DONE;
+}
+
+static void release(struct gateway *gateway, size_t i, const struct err *err)
+{
+    struct join *join = gateway->tunnels.waiters[i].join;
+
+    gateway->tunnels.waiters[i] = gateway->tunnels.waiters[--gateway->tunnels.n_waiters];
+    if (err->code)
+        join_fail(join, err);
+    join_close(gateway, join);
+}
+
+/* What a join's end sets off may add waiters and end others: hence from the start each time. */
+void tunnels_check_waiters(struct gateway *gateway)
+{
+    struct tunnels *tunnels = &gateway->tunnels;
+
+    for (size_t i = 0; i < tunnels->n_waiters;) {
+        struct err err = {0};
+        enum verdict verdict = *tunnels->waiters[i].segment ?
+                                   judge_segment(gateway, tunnels->waiters[i].segment, &err) :
+                                   judge_removal(gateway);
+
+        if (verdict == VERDICT_WAIT) {
+            i++;
+            continue;
+        }
+        release(gateway, i, &err);
+        i = 0;
+    }
+}
+
+void tunnels_fail_waiters(struct gateway *gateway, const char *segment, const struct tunnel *tunnel,
+                          const struct err *err)
+{
+    struct tunnels *tunnels = &gateway->tunnels;
+
+    for (size_t i = 0; i < tunnels->n_waiters;) {
+        const char *waits_for = tunnels->waiters[i].segment;
+        const struct segment_state *state = *waits_for ? network_segment(gateway, waits_for) : NULL;
+        bool concerned = segment ? strcmp(segment, waits_for) == 0 :
+                         state   ? takes(&tunnels->segments[state - gateway->network.segments], tunnel) :
+                                   !tunnel->wanted;
+
+        if (!concerned) {
+            i++;
+            continue;
+        }
+        release(gateway, i, err);
+        i = 0;
+    }
+}
+
+static void await(struct gateway *gateway, const char *segment, struct join *join)
+{
+    struct tunnels *tunnels = &gateway->tunnels;
+    struct tunnel_waiter waiter = {.join = join};
+
+    if (!tunnels_used(gateway) || !gateway->ready)
+        return;
+    snprintf(waiter.segment, sizeof waiter.segment, "%s", segment);
+    join->open++;
+    tunnels->waiters = array_reserve(tunnels->waiters, tunnels->n_waiters, &tunnels->cap_waiters,
+                                     sizeof *tunnels->waiters);
+    tunnels->waiters[tunnels->n_waiters++] = waiter;
+    tunnels_check_waiters(gateway);
+}
+
+void tunnels_await_segment(struct gateway *gateway, const char *segment, struct join *join)
+{
+    await(gateway, segment, join);
+}
+
+void tunnels_await_removal(struct gateway *gateway, struct join *join)
+{
+    await(gateway, "", join);
+}
