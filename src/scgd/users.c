@@ -337,15 +337,28 @@ void users_connect(struct gateway *gateway)
     }
 }
 
+static bool same_addresses(const struct user *a, const struct user *b)
+{
+    unsigned found = 0;
+
+    for (unsigned i = 0; i < a->n_addresses; i++) {
+        for (unsigned j = 0; j < b->n_addresses; j++)
+            found += ip_equal(&a->addresses[i], &b->addresses[j]);
+    }
+    return found == a->n_addresses && found == b->n_addresses;
+}
+
 int users_admit(const struct gateway *gateway, const struct order *order, struct err *err)
 {
     for (unsigned u = 0; u < order->n_users; u++) {
         const struct user *user = &order->users[u], *known = user_find(gateway, user->name);
 
-        if (known && (strcmp(known->segment, user->segment) != 0 || !same_access(known, user)))
+        if (known &&
+            (strcmp(known->segment, user->segment) != 0 || !same_access(known, user) || !same_addresses(known, user)))
             return err_set(err, ERR_CONFLICT,
-                           "user %s is known in data center %s, with another segment, access or bandwidth", user->name,
-                           gateway->config->dc);
+                           "user %s is known in data center %s, with another segment, access, bandwidth or addresses; "
+                           "have it alike in both data centers",
+                           user->name, gateway->config->dc);
         if (check_addresses(gateway, user, err) < 0)
             return err->code;
     }

@@ -338,7 +338,14 @@ static void users_that_are_not_admitted(void **state)
         const char *user, *changes, *text;
     } rows[] = {
         {"ce1", "{\"bandwidth-mbps\": 50}",
-         "user ce1 is known in data center A, with another segment, access or bandwidth"},
+         "user ce1 is known in data center A, with another segment, access, bandwidth or addresses; have it alike in "
+         "both data centers"},
+        {"ce1", "{\"addresses\": [\"10.100.0.101\", \"10.100.0.102\"]}",
+         "user ce1 is known in data center A, with another segment, access, bandwidth or addresses; have it alike in "
+         "both data centers"},
+        {"ce1", "{\"addresses\": [\"10.100.0.102\"]}",
+         "user ce1 is known in data center A, with another segment, access, bandwidth or addresses; have it alike in "
+         "both data centers"},
         {"ce5", NULL, "user ce5: address 10.100.0.101 is that of user ce1"},
         {"ce5", "{\"addresses\": [\"10.100.0.255\"]}",
          "user ce5: address 10.100.0.255 is the broadcast address of segment web, 10.100.0.1/24; name a host's under "
@@ -365,6 +372,20 @@ static void vm_with_the_address_of_a_user(void **state)
     order_from_peer(w, "ce5", NULL);
     assert_string_equal(json_string_value(json_object_get(w->reply_body, "reason")),
                         "address 10.100.0.19 of VM V9 is that of user ce1");
+}
+
+/* In whatever order it names its addresses. */
+static void user_that_is_known_comes_with_another_vm(void **state)
+{
+    struct circuit_world *w = *state;
+    struct err err;
+
+    assert_int_equal(put_user(w, "ce1", "{\"addresses\": [\"10.100.0.101\", \"10.100.0.102\"]}", &err), 0);
+    answer_up(w, CE1, 200, CLIENT_VLAN_NONE);
+    order_from_peer(w, "ce1", "{\"addresses\": [\"10.100.0.102\", \"10.100.0.101\"]}");
+    assert_string_equal(state_of(w, w->peer_order), "configured");
+    vm_arrives(w, "V9");
+    assert_string_equal(shown(w, "users", "ce1", "vms"), "[\"V1\",\"V2\",\"V9\"]");
 }
 
 /* From a peer; and here, as soon as it runs. */
@@ -405,6 +426,7 @@ int main(void)
         TEST(user_comes_with_its_vm),
         TEST(no_path_for_the_user),
         TEST(users_that_are_not_admitted),
+        TEST(user_that_is_known_comes_with_another_vm),
         TEST(vm_with_the_address_of_a_user),
         TEST(vm_with_an_address_that_no_host_can_have),
     };
