@@ -362,6 +362,7 @@ void circuit_failed(struct gateway *gateway, struct circuit *circuit, const stru
     err_set(&circuit->err, ERR_REFUSED, "it failed: %s", why);
     avoid(circuit, error);
     circuit->state = CIRCUIT_WAITING;
+    path_unbook(gateway->transport.graph, circuit->name);
     circuit_fell(gateway, circuit);
     circuit_set_up(gateway, circuit);
 }

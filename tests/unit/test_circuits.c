@@ -233,6 +233,18 @@ static void failure_after_set_up(void **state)
     assert_int_equal(vlan_of_user(w, "ce1"), 205);
 }
 
+/* What the LSP had is to be had again: here the link to t1, which has room for one, and the only way left. */
+static void failure_gives_the_bandwidth_back(void **state)
+{
+    struct circuit_world *w = *state;
+
+    link_free(w, PE, T1, 150);
+    connect_ce1(w);
+    link_down(w, PE, T2);
+    report_failed(w, PE, CE1, T1, CE_PE);
+    expect(w, "create A:user:ce1: 11 1 2 15, 100 Mbit/s, VLAN 200/none\n");
+}
+
 /* A PE that refuses the flows of a circuit gets them again with all the rest. */
 static void flows_that_are_refused(void **state)
 {
@@ -399,6 +411,7 @@ int main(void)
         TEST(one_of_that_name_is_there),
         TEST(answer_to_a_circuit_of_before),
         TEST(failure_after_set_up),
+        TEST(failure_gives_the_bandwidth_back),
         TEST(flows_that_are_refused),
         TEST(topology_is_shown),
         TEST(removal_is_asked_for_once),
