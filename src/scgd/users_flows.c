@@ -21,8 +21,8 @@ static uint64_t cookie_of_user(const char *user)
     return cookie_of_name(COOKIE_CIRCUIT, user);
 }
 
-/* 0, also with no flow: no VM of the segment is here, so it is closed; the flows come when it is opened. ERR_NOT_FOUND:
- * nobody uses the circuit any more, or the PE lacks the port. */
+/* 0, also with no flow: no VM of the segment is here, so it is closed, and the flows come when it is opened.
+ * ERR_NOT_FOUND: nobody uses the circuit any more, or the PE lacks the port. */
 static int add_flows(struct gateway *gateway, const struct circuit *circuit, const struct switch_info *pe,
                      struct flow_txn *txn, struct err *err)
 {
@@ -36,8 +36,10 @@ static int add_flows(struct gateway *gateway, const struct circuit *circuit, con
         return err_set(err, ERR_NOT_FOUND, "PE %s has no port %s, its transport-port by the configuration", pe->name,
                        network_edge_config(gateway, EDGE_IP)->transport_port);
     segment = network_segment(gateway, user->segment);
-    if (segment && !network_segment_open(segment) && !user_expected(gateway, user->name))
+    if (segment && !network_segment_open(segment) && !user_expected(gateway, user->name)) {
+        pipeline_circuit_remove(txn, cookie_of_user(user->name)); /* it may have been of another one */
         return 0;
+    }
     if (network_allocate(gateway, user->segment, err) < 0)
         return err->code;
 

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <cmocka.h>
 
@@ -203,6 +204,28 @@ static void changes(void **state)
     expect(w, "create A:user:ce1: 11 1 15, 100 Mbit/s, VLAN any/7\n");
     answer_up(w, CE1, 201, 7);
     assert_int_equal(vlan_of_user(w, "ce1"), 201);
+}
+
+/* A segment of which no VM runs here is closed: until it is opened, the PE lets nothing of the user pass. */
+static void user_changes_to_a_segment_that_is_closed(void **state)
+{
+    struct circuit_world *w = *state;
+    struct event *event;
+    struct err err;
+
+    assert_int_equal(put_user(w, "ce1", NULL, &err), 0);
+    answer_up(w, CE1, 200, CLIENT_VLAN_NONE);
+    assert_int_equal(vlan_of_user(w, "ce1"), 200);
+    event = event_push(&w->queue, EVENT_VM);
+    snprintf(event->vm.name, NAME_SIZE, "V7");
+    snprintf(event->vm.segment, NAME_SIZE, "db");
+    snprintf(event->vm.server, NAME_SIZE, "server-a");
+    event->vm.uuid[0] = 7;
+    event->vm.state = VM_SHUT_OFF;
+    pass_ms(w, 0);
+    assert_int_equal(
+        put_user(w, "ce1", "{\"segment\": \"db\", \"addresses\": [\"10.101.0.101\"], \"vms\": [\"V7\"]}", &err), 0);
+    assert_int_equal(vlan_of_user(w, "ce1"), 0);
 }
 
 /* An order takes along what is known of the users of its VMs, so meanwhile nothing of it changes. */
@@ -419,6 +442,7 @@ int main(void)
         TEST(second_user_at_a_port_comes_by_an_order),
         TEST(second_user_at_a_port_is_in_the_store),
         TEST(changes),
+        TEST(user_changes_to_a_segment_that_is_closed),
         TEST(refusals_during_a_migration),
         TEST(segment_that_was_taken_out_of_the_configuration),
         TEST(documents_that_are_damaged),
