@@ -163,6 +163,18 @@ static void drop_name(struct join *join)
     free(join->context);
 }
 
+/* Of one that is up. */
+static void install(struct gateway *gateway, const struct circuit *circuit)
+{
+    struct join *join = join_new(installed);
+
+    join->context = xstrdup(circuit->name);
+    join->drop = drop_name;
+    if (*circuit->user)
+        user_install(gateway, circuit, join);
+    join_close(gateway, join);
+}
+
 void circuit_is_up(struct gateway *gateway, struct circuit *circuit, const struct lsp_report *report)
 {
     AUTO_FREE char *route = lsp_route_format(&report->record);
@@ -184,13 +196,7 @@ void circuit_is_up(struct gateway *gateway, struct circuit *circuit, const struc
     path_book_up(gateway->transport.graph, circuit->name, gateway->now);
     log_info(circuit->name, "is up: %s", route);
     circuit_notify(gateway, circuit);
-
-    struct join *join = join_new(installed);
-    join->context = xstrdup(circuit->name);
-    join->drop = drop_name;
-    if (*circuit->user)
-        user_install(gateway, circuit, join);
-    join_close(gateway, join);
+    install(gateway, circuit);
 }
 
 struct attempt {
@@ -397,16 +403,12 @@ void circuit_open(struct gateway *gateway, const struct circuit *like, struct jo
             return;
         }
         circuit = circuit_add(gateway, like);
-    } else if (circuit->state == CIRCUIT_UP) {
-        if (*circuit->user) {
-            user_install(gateway, circuit, join);
-            user_announce_vms(gateway, circuit);
-        }
-        return;
     }
     wait_for(circuit, join);
     if (circuit->state == CIRCUIT_WAITING)
         circuit_set_up(gateway, circuit);
+    else if (circuit->state == CIRCUIT_UP)
+        install(gateway, circuit);
 }
 
 static void forget(struct gateway *gateway, struct circuit *circuit)

@@ -206,6 +206,23 @@ static void changes(void **state)
     assert_int_equal(vlan_of_user(w, "ce1"), 201);
 }
 
+/* The user and VMs are told of each other when the PE lets their answers through, not before. */
+static void nothing_is_told_before_the_flows_stand(void **state)
+{
+    struct circuit_world *w = *state;
+    struct err err;
+
+    assert_int_equal(put_user(w, "ce1", NULL, &err), 0);
+    answer_up(w, CE1, 200, CLIENT_VLAN_NONE);
+    strbuf_clear(&w->told);
+    w->flows_refused = 1;
+    assert_int_equal(put_user(w, "ce1", "{\"addresses\": [\"10.100.0.102\"]}", &err), 0);
+    assert_int_equal(w->told.length, 0);
+    assert_int_equal(put_user(w, "ce1", "{\"addresses\": [\"10.100.0.103\"], \"vms\": [\"V1\"]}", &err), 0);
+    assert_string_equal(w->told.text, "VLAN 200 10.100.0.11\nVLAN 200 10.100.0.11 asks 10.100.0.103\n"
+                                      "VLAN 200 10.100.0.12\nVLAN 200 10.100.0.12 asks 10.100.0.103\n");
+}
+
 /* A segment of which no VM runs here is closed: until it is opened, the PE lets nothing of the user pass. */
 static void user_changes_to_a_segment_that_is_closed(void **state)
 {
@@ -442,6 +459,7 @@ int main(void)
         TEST(second_user_at_a_port_comes_by_an_order),
         TEST(second_user_at_a_port_is_in_the_store),
         TEST(changes),
+        TEST(nothing_is_told_before_the_flows_stand),
         TEST(user_changes_to_a_segment_that_is_closed),
         TEST(refusals_during_a_migration),
         TEST(segment_that_was_taken_out_of_the_configuration),
