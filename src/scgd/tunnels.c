@@ -486,6 +486,10 @@ bool tunnels_seen(const struct gateway *gateway)
         if (!tor || tunnel_find_path(gateway, pe->switch_name, tor->name, &path, NULL) < 0)
             return false;
     }
+    for (size_t i = 0; i < gateway->tunnels.n_tunnels; i++) {
+        if (!tunnel_path_judged(gateway, &gateway->tunnels.tunnels[i]->path))
+            return false;
+    }
     return true;
 }
 

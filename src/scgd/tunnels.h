@@ -120,7 +120,8 @@ struct tunnels {
 int tunnels_load(struct gateway *gateway, struct err *err);
 void tunnels_free(struct gateway *gateway);
 bool tunnels_used(const struct gateway *gateway); /* the mode is VPLS */
-/* The fabric has shown a path from the PE to every server's ToR. True in Ethernet mode. */
+/* The fabric has shown a path from the PE to every server's ToR, and what became of tunnels that stood before. True in
+ * Ethernet mode. */
 bool tunnels_seen(const struct gateway *gateway);
 
 /* ---- what is to be ---- */

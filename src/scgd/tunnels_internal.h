@@ -29,6 +29,8 @@ int tunnel_find_path(const struct gateway *gateway, const char *from, const char
                      struct err *err);
 /* Every link of it is there, and every node between its ends is up. */
 bool tunnel_path_stands(const struct gateway *gateway, const struct tunnel_path *path);
+/* It stands, or a port of it is down: of a path that comes from the store, there is nothing left to wait for. */
+bool tunnel_path_judged(const struct gateway *gateway, const struct tunnel_path *path);
 
 /* -- segments -- */
 

@@ -53,6 +53,19 @@ bool tunnel_path_stands(const struct gateway *gateway, const struct tunnel_path 
     return path->n > 0;
 }
 
+bool tunnel_path_judged(const struct gateway *gateway, const struct tunnel_path *path)
+{
+    for (unsigned i = 0; i < path->n; i++) {
+        const struct tunnel_node *node = &path->nodes[i];
+        const struct switch_info *sw = inventory_switch(&gateway->inventory, node->name);
+        const struct switch_port *in = port_of(sw, node->in_port), *out = port_of(sw, node->out_port);
+
+        if (sw && ((node->in_port && !(in && in->up)) || (node->out_port && !(out && out->up))))
+            return true;
+    }
+    return path->n == 0 || tunnel_path_stands(gateway, path);
+}
+
 static uint32_t metric_of(const struct config_vpls *vpls, const struct link *link)
 {
     for (unsigned i = 0; vpls && i < vpls->metrics_count; i++) {

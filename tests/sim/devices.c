@@ -17,7 +17,7 @@ struct order_to_switch {
 
 struct sim_switch *device(struct site *site, const char *name)
 {
-    for (int i = 0; i < 3; i++) {
+    for (unsigned i = 0; i < site->n_switches; i++) {
         if (strcmp(site->sw[i].name, name) == 0)
             return &site->sw[i];
     }
@@ -105,7 +105,9 @@ static void reach_switch(struct world *world, void *arg)
     struct site *site = order->site;
     int64_t back = 1 + chance(world, 20);
 
-    if (fault(world, world->percent_refused)) {
+    if (order->sw->off) {
+        deliver_done(site, back, order->request, ERR_UNKNOWN, "the dummy switch went away");
+    } else if (fault(world, world->percent_refused)) {
         deliver_done(site, back, order->request, ERR_REFUSED, "the dummy switch refuses");
     } else {
         tell(world, site, "%s takes %zu changes", order->sw->name, order->txn.n_mods);
@@ -130,7 +132,7 @@ static void apply(struct switch_driver *driver, uint64_t request, const char *na
         free_order(site->world, order);
         return;
     }
-    if (fault(site->world, site->world->percent_lost)) {
+    if (order->sw->off || fault(site->world, site->world->percent_lost)) {
         deliver_done(site, 100, request, ERR_UNREACHABLE, "the dummy switch is away");
         free_order(site->world, order);
     } else {
@@ -155,7 +157,7 @@ static void read_flows(struct switch_driver *driver, uint64_t request, const cha
     maybe_crash(site);
     if (site->cut)
         return;
-    if (fault(site->world, site->world->percent_lost)) {
+    if (sw->off || fault(site->world, site->world->percent_lost)) {
         deliver_done(site, 10000, request, ERR_TIMEOUT, "the dummy switch did not answer");
         return;
     }
@@ -220,83 +222,11 @@ static void free_routes(struct routes_driver *driver)
 
 static const struct routes_ops routes_ops = {.set = set_routes, .free = free_routes};
 
-/* ---- the map: tor - pe, tor - gate; the server on tor and gate ---- */
-
-struct map_port {
-    const char *name;
-    bool fabric;
-};
-
-static const struct {
-    const char *name;
-    struct map_port ports[4];
-} map[] = {
-    {SIM_TOR, {{"tor-server", false}, {"tor-pe", true}, {"tor-gate", true}}},
-    {SIM_PE, {{"up", false}, {"router", false}, {"pe-tor", true}, {"tn", false}}},
-    {SIM_INTER_DC, {{"up", false}, {"gate-server", false}, {"gate-tor", true}, {"tn", false}}},
-};
+/* ---- life ---- */
 
 void devices_init(struct site *site)
 {
-    for (size_t i = 0; i < ARRAY_LEN(map); i++)
-        snprintf(site->sw[i].name, NAME_SIZE, "%s", map[i].name);
     site->switches.ops = &switch_ops;
     site->routes.ops = &routes_ops;
-}
-
-static void attach(struct site *site, const char *switch_name, uint32_t port, const char *server_port)
-{
-    struct event event = {.type = EVENT_ATTACHMENT};
-
-    snprintf(event.attachment.server, NAME_SIZE, "%s", site->config.servers[0].name);
-    snprintf(event.attachment.server_port, NAME_SIZE, "%s", server_port);
-    snprintf(event.attachment.switch_name, NAME_SIZE, "%s", switch_name);
-    event.attachment.port = port;
-    deliver(site, 50 + chance(site->world, 500), event);
-}
-
-static void tell_switch(struct site *site, size_t i, int64_t ms)
-{
-    struct event event = {.type = EVENT_SWITCH_UP, .owns = EVENT_OWNS_SWITCH};
-
-    snprintf(event.name, NAME_SIZE, "%s", map[i].name);
-    snprintf(event.sw.name, NAME_SIZE, "%s", map[i].name);
-    event.sw.dpid = i + 1;
-    event.sw.up = true;
-    event.sw.ports = xcalloc(ARRAY_LEN(map[i].ports), sizeof *event.sw.ports);
-    for (uint32_t p = 0; p < ARRAY_LEN(map[i].ports) && map[i].ports[p].name; p++) {
-        event.sw.n_ports++;
-        event.sw.ports[p] = (struct switch_port) {.number = p + 1, .up = true, .fabric = map[i].ports[p].fabric};
-        snprintf(event.sw.ports[p].name, NAME_SIZE, "%s", map[i].ports[p].name);
-    }
-    deliver(site, ms, event);
-}
-
-void switch_reboots(struct site *site, const char *name)
-{
-    struct sim_switch *sw = device(site, name);
-    struct event event = {.type = EVENT_SWITCH_DOWN};
-
-    tell(site->world, site, "%s reboots", name);
-    flow_list_free(&sw->flows);
-    sw->flows = (struct flow_list) {0};
-    sw->n_meters = 0;
-    sw->version++;
-    if (!site->gateway)
-        return;
-    snprintf(event.name, NAME_SIZE, "%s", name);
-    err_set(&event.err, ERR_UNREACHABLE, "the dummy switch reboots");
-    deliver(site, 1, event);
-    for (size_t i = 0; i < ARRAY_LEN(map); i++) {
-        if (strcmp(map[i].name, name) == 0)
-            tell_switch(site, i, 1000 + chance(site->world, 3000));
-    }
-}
-
-void devices_tell_all(struct site *site)
-{
-    for (size_t i = 0; i < ARRAY_LEN(map); i++)
-        tell_switch(site, i, 1 + chance(site->world, 300));
-    attach(site, SIM_TOR, 1, "uplink");
-    attach(site, SIM_INTER_DC, 2, "mig");
+    fabric_init(site);
 }

@@ -118,6 +118,8 @@ void check_always(struct world *world)
 
         if (vm->phase == VM_ARRIVED && !served(device(vm->at, SIM_TOR), cookie_of_vm(vm->vm.uuid)))
             BROKEN(world, "1: %s runs at %s, whose ToR does not serve it", vm->vm.name, vm->at->dc);
+        else if (vm->phase == VM_ARRIVED && vm->at->config.mode == MODE_VPLS && !vm->at->disturbed)
+            check_pseudowires(vm->at);
     }
 }
 
@@ -132,7 +134,7 @@ static const struct sim_vm *vm_of_cookie(const struct world *world, uint64_t coo
     return NULL;
 }
 
-static unsigned vms_at(const struct world *world, const struct site *site)
+unsigned vms_at(const struct world *world, const struct site *site)
 {
     unsigned n = 0;
 
@@ -182,6 +184,10 @@ static void check_flow(struct world *world, struct site *site, const struct sim_
         if (vms_at(world, site) == 0)
             BROKEN(world, "5: %s %s: a flow of a segment without VMs: %s", site->dc, sw->name, text);
         return;
+    case COOKIE_TUNNEL:
+        if (vms_at(world, site) == 0)
+            BROKEN(world, "5: %s %s: a flow of a tunnel without VMs: %s", site->dc, sw->name, text);
+        return;
     case COOKIE_VM:
         if (!vm || vm->at != site || vm->off)
             BROKEN(world, "5: %s %s: a flow of a VM that is elsewhere: %s", site->dc, sw->name, text);
@@ -208,7 +214,7 @@ static void check_leftovers(struct world *world, struct site *site)
     unsigned meters = 0;
     uint32_t vlan;
 
-    for (int i = 0; i < 3; i++) {
+    for (unsigned i = 0; i < site->n_switches; i++) {
         for (size_t f = 0; f < site->sw[i].flows.n && !world->broken.code; f++)
             check_flow(world, site, &site->sw[i], &site->sw[i].flows.flows[f]);
     }
@@ -287,6 +293,11 @@ void check_quiet(struct world *world)
 
         check_leftovers(world, &world->sites[s]);
         check_lsps(world, &world->sites[s]);
+        if (world->sites[s].config.mode == MODE_VPLS) {
+            check_labels(&world->sites[s], vms_at(world, &world->sites[s]) > 0);
+            if (vms_at(world, &world->sites[s]) && world->broken.code == 0)
+                check_pseudowires(&world->sites[s]);
+        }
         store_migration_each(world->sites[s].store, false, compare, &comparison, &world->broken);
     }
 }
@@ -300,7 +311,7 @@ char *network_snapshot(struct site *site)
 {
     struct strbuf text = {0};
 
-    for (int i = 0; i < 3; i++) {
+    for (unsigned i = 0; i < site->n_switches; i++) {
         const struct sim_switch *sw = &site->sw[i];
         char **lines = xcalloc(sw->flows.n, sizeof *lines);
 

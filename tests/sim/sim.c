@@ -219,7 +219,7 @@ static void check_end(struct world *world, struct site *source, const char *id, 
 /* Something that nobody ordered. */
 static bool mishap(struct world *world)
 {
-    static const char *const switches[] = {SIM_PE, SIM_INTER_DC};
+    struct site *site = &world->sites[chance(world, 2)];
     struct sim_vm *vm = &world->vms[chance(world, world->n_vms)];
 
     run_until(world, world->now + chance(world, 8000));
@@ -233,11 +233,18 @@ static bool mishap(struct world *world)
     case 1:
         /* A gate that reboots cuts what goes through it: that a transfer fails then is QEMU's affair. */
         if (vm->phase == VM_STILL && !world->vms[0].to && !world->vms[world->n_vms - 1].to)
-            switch_reboots(&world->sites[chance(world, 2)], switches[0]);
-        return false;
+            switch_reboots(site, SIM_PE);
+        return site->config.mode == MODE_VPLS; /* its tunnels may be left on another path */
     case 2:
         lsp_fails(world);
         return false;
+    case 3:
+    case 4:
+        if (site->config.mode == MODE_VPLS && chance(world, 2))
+            switch_reboots(site, chance(world, 2) ? SIM_P1 : SIM_P2);
+        for (unsigned n = chance(world, 3); n > 0 && site->config.mode == MODE_VPLS; n--)
+            fabric_cut(site);
+        return site->config.mode == MODE_VPLS;
     default:
         return false;
     }
@@ -270,6 +277,7 @@ static bool run_orders(struct world *world)
     for (int s = 0; s < 2; s++)
         before[s] = network_snapshot(&world->sites[s]);
     world->faults_until = world->now + 60000;
+    world->sites[0].disturbed = world->sites[1].disturbed = false;
     run_until(world, world->now + chance(world, 3000));
     order_somehow(world, source, ids[0]);
     if (world->n_vms > 1 && chance(world, 2)) { /* a second one beside it */
@@ -290,6 +298,25 @@ static bool run_orders(struct world *world)
     }
     free(before[0]);
     free(before[1]);
+    return world->broken.code == 0;
+}
+
+/* 10. When all else is well, one link or one P that fails cuts nobody off for more than a second. */
+static bool fail_alone(struct world *world)
+{
+    struct site *site = &world->sites[chance(world, 2)];
+
+    if (site->config.mode != MODE_VPLS)
+        return true;
+    if (chance(world, 2))
+        fabric_cut(site);
+    else
+        switch_reboots(site, chance(world, 2) ? SIM_P1 : SIM_P2);
+    run_until(world, world->now + 900);
+    if (world->broken.code == 0 && vms_at(world, site))
+        check_pseudowires(site);
+    if (world->broken.code == 0 && run_until(world, world->now + SETTLE_MS))
+        check_quiet(world);
     return world->broken.code == 0;
 }
 
@@ -315,7 +342,8 @@ static bool run_seed(uint64_t seed, bool trace, struct world *totals)
     if (world->broken.code == 0)
         check_quiet(world);
     for (unsigned n = 1 + chance(world, 3); n > 0 && world->broken.code == 0; n--)
-        run_orders(world);
+        if (run_orders(world))
+            fail_alone(world);
     fine = world->broken.code == 0;
     if (!fine)
         printf("%sseed %llu: %s\n", trace ? "" : "FAILED ", (unsigned long long) seed, world->broken.text);

@@ -161,7 +161,7 @@ void gateway_begin(struct site *site)
     site->gateway->make_uuid_arg = site->world;
     tell(site->world, site, "gateway starts");
     gateway_start(site->gateway, &south, (struct mono) {site->world->now});
-    devices_tell_all(site);
+    fabric_tell_all(site);
     machines_tell_all(site);
     transport_tell_all(site);
 }
@@ -308,6 +308,13 @@ static void join_transport(struct site *site)
     c->peers[0].transport = (struct config_attachment) {copy("far"), a ? SIM_ROUTER_GATE_B : SIM_ROUTER_GATE_A, 1};
 }
 
+static void use_vpls(struct config *c)
+{
+    c->mode = MODE_VPLS;
+    c->vpls = xcalloc(1, sizeof *c->vpls);
+    c->vpls->labels = (struct config_range) {16, 31};
+}
+
 static void free_config(struct config *c)
 {
     free(c->dc);
@@ -337,6 +344,7 @@ static void free_config(struct config *c)
     free(c->channels[0].switch_name);
     free(c->channels);
     free(c->transport);
+    free(c->vpls);
 }
 
 void world_init(struct world *world, uint64_t seed, bool trace)
@@ -351,6 +359,8 @@ void world_init(struct world *world, uint64_t seed, bool trace)
         site->dc = s == 0 ? "A" : "B";
         site->other_dc = s == 0 ? "B" : "A";
         make_config(site, 1 + chance(world, 2));
+        if (chance(world, 2))
+            use_vpls(&site->config);
         if (world->has_transport)
             join_transport(site);
         site->store = store_open(":memory:", &err);
@@ -376,7 +386,7 @@ void world_free(struct world *world)
         gateway_free(site->gateway);
         store_close(site->store);
         free_config(&site->config);
-        for (int i = 0; i < 3; i++)
+        for (unsigned i = 0; i < site->n_switches; i++)
             flow_list_free(&site->sw[i].flows);
     }
     for (unsigned v = 0; v < world->n_vms; v++)

@@ -5,7 +5,8 @@
  *
  *   world.c       time, chance, gateways' lives      devices.c     dummy switches and routes
  *   machines.c    dummy hypervisors                  post.c        dummy peer calls
- *   transport.c   dummy transport network
+ *   transport.c   dummy transport network            fabric.c      links between switches
+ *   walk.c        frames through the tables of dummy switches
  *   invariants.c  what must hold                     sim.c         the run of a seed, the command line */
 #ifndef SIM_WORLD_H
 #define SIM_WORLD_H
@@ -20,6 +21,10 @@
 #define SIM_TOR "tor"
 #define SIM_PE "pe"
 #define SIM_INTER_DC "gate"
+#define SIM_P1 "p1" /* these two in VPLS mode */
+#define SIM_P2 "p2"
+#define SIM_SWITCHES 5
+#define SIM_PORTS 5 /* of a switch */
 
 /* Transport nodes that the data centers' PEs are joined to. */
 enum { SIM_ROUTER_PE_A = 11, SIM_ROUTER_PE_B = 12, SIM_ROUTER_GATE_A = 13, SIM_ROUTER_GATE_B = 14 };
@@ -49,6 +54,8 @@ struct sim_switch {
     int64_t busy_until; /* a session is a stream: orders arrive in the order in which they were given */
     unsigned version;   /* raised by each change */
     unsigned checked;   /* the version that the invariants have seen */
+    bool off;
+    bool cut[SIM_PORTS]; /* by port: the link there */
 };
 
 struct site { /* one data center */
@@ -66,7 +73,9 @@ struct site { /* one data center */
     struct peer_driver peers;
     struct transport_driver transport;
     int64_t ingress_busy_until; /* orders arrive in the order in which they were given */
-    struct sim_switch sw[3];
+    struct sim_switch sw[SIM_SWITCHES];
+    unsigned n_switches;
+    bool disturbed;     /* a switch or a link of the fabric failed since the last order */
     int64_t told_until; /* a hypervisor tells things in the order in which they happened */
     struct ip routes_set[SIM_VMS_MAX];
     size_t n_routes;
@@ -132,12 +141,10 @@ void deliver_done(struct site *site, int64_t ms, uint64_t request, int code, con
 
 /* devices.c, machines.c, post.c */
 void devices_init(struct site *site);
-void devices_tell_all(struct site *site);
 struct sim_switch *device(struct site *site, const char *name);
 void machines_init(struct site *site);
 void machines_tell_all(struct site *site);
-void machine_off(struct sim_vm *vm);                      /* the guest shuts itself down */
-void switch_reboots(struct site *site, const char *name); /* empty afterwards */
+void machine_off(struct sim_vm *vm); /* the guest shuts itself down */
 void post_init(struct site *site);
 void transport_init(struct site *site);
 void transport_tell_all(struct site *site);
@@ -145,9 +152,26 @@ void lsp_fails(struct world *world); /* one of them, by itself */
 /* Whether an LSP stands whose name begins so. */
 bool lsp_stands(struct world *world, uint32_t ingress, const char *begin);
 
+/* fabric.c */
+void fabric_init(struct site *site);
+void fabric_tell_all(struct site *site);
+void switch_reboots(struct site *site, const char *name); /* empty afterwards */
+void fabric_cut(struct site *site);                       /* one link, for a while; in VPLS mode */
+/* The switch at the other end of a port, and the port there; null: there is none, or the link is down. */
+const struct sim_switch *fabric_next(struct site *site, const struct sim_switch *sw, uint32_t port, uint32_t *ret_port);
+
+/* walk.c: a frame of the segment, to 'to' (null: flooded), enters the fabric at an end in VPLS mode. How often it comes
+ * out at other ends; '*ret_at' gets the last one of them. A frame that goes wrong breaks the world. */
+unsigned walk(struct site *site, const char *from, uint16_t vlan, const struct mac *to, const char **ret_at);
+
+/* pseudowires.c: in VPLS mode. 'wanted': VMs are there. */
+void check_pseudowires(struct site *site);
+void check_labels(struct site *site, bool wanted);
+
 /* invariants.c */
 void check_always(struct world *world);
 void check_quiet(struct world *world);
+unsigned vms_at(const struct world *world, const struct site *site);
 char *network_snapshot(struct site *site); /* every flow and meter of a site's switches, as text; caller frees */
 
 #endif
