@@ -197,20 +197,6 @@ static bool same_attribute(const struct rsvp_attribute *a, const struct rsvp_att
            a->include_any == b->include_any && a->include_all == b->include_all && strcmp(a->name, b->name) == 0;
 }
 
-static bool same_unknown(const struct rsvp_message *a, const struct rsvp_message *b)
-{
-    if (a->n_unknown != b->n_unknown)
-        return false;
-    for (unsigned i = 0; i < a->n_unknown; i++) {
-        const struct rsvp_unknown *x = &a->unknown[i], *y = &b->unknown[i];
-
-        if (x->class != y->class || x->ctype != y->ctype || x->size != y->size ||
-            (x->size && memcmp(x->body, y->body, x->size) != 0))
-            return false;
-    }
-    return true;
-}
-
 /* Of one key: whether they ask for the same. Members that 'has' does not show are zero in both. */
 static bool same_state(const struct rsvp_message *a, const struct rsvp_message *b)
 {
@@ -225,7 +211,8 @@ static bool same_state(const struct rsvp_message *a, const struct rsvp_message *
            a->label == b->label && a->upstream_label == b->upstream_label && a->suggested_label == b->suggested_label &&
            a->recovery_label == b->recovery_label && same_attribute(&a->attribute, &b->attribute) &&
            a->admin_status == b->admin_status && a->notify_node == b->notify_node && a->n_labels == b->n_labels &&
-           (!a->n_labels || memcmp(a->labels, b->labels, a->n_labels * sizeof *a->labels) == 0) && same_unknown(a, b);
+           (!a->n_labels || memcmp(a->labels, b->labels, a->n_labels * sizeof *a->labels) == 0) &&
+           rsvp_unknown_equal(a->unknown, a->n_unknown, b->unknown, b->n_unknown);
 }
 
 enum novelty { NEW, REFRESH, LATE };

@@ -56,6 +56,12 @@ struct lsp_ingress { /* what only the ingress knows */
     struct gmpls_lsp *lsp;
 };
 
+/* Objects of a Path or Resv that go on as they came. */
+struct lsp_unknown {
+    struct rsvp_unknown *objects; /* owned */
+    unsigned n;
+};
+
 struct gmpls_lsp {
     struct hmap_node by_key, by_id;
     struct sm sm;
@@ -69,12 +75,11 @@ struct gmpls_lsp {
     struct rsvp_attribute attribute;
     struct lsp_route ero;                /* as received, or asked for */
     struct lsp_route path_rro, resv_rro; /* as received */
-    struct rsvp_unknown *unknown;        /* of Path: forwarded */
-    struct lsp_ingress *ingress;         /* null elsewhere */
+    struct lsp_unknown path_unknown, resv_unknown;
+    struct lsp_ingress *ingress; /* null elsewhere */
     uint32_t admin_status, resv_admin_status;
     uint32_t notify_node, resv_confirm;
-    unsigned xc_waits; /* NODE_XC_SETs without an answer */
-    uint8_t n_unknown;
+    unsigned xc_waits;      /* NODE_XC_SETs without an answer */
     uint8_t label_tries;    /* other upstream labels after 'unacceptable' */
     uint8_t setup, holding; /* in force */
     uint8_t style;
@@ -275,6 +280,9 @@ struct lsp_report *ingress_report_of(const struct gmpls_node *node, const struct
 enum lsp_state ingress_state(const struct gmpls_lsp *lsp);
 
 /* ---- node_message.c ---- */
+void lsp_unknown_free(struct lsp_unknown *unknown);                               /* its members */
+void lsp_unknown_take(struct lsp_unknown *unknown, struct rsvp_message *message); /* in place of what it has */
+bool lsp_unknown_equal(const struct lsp_unknown *unknown, const struct rsvp_message *message);
 struct rsvp_message message_path(const struct gmpls_node *node, const struct gmpls_lsp *lsp);
 struct rsvp_message message_resv(const struct gmpls_node *node, const struct gmpls_lsp *lsp);
 struct rsvp_message message_path_tear(const struct gmpls_node *node, const struct gmpls_lsp *lsp);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -26,14 +27,40 @@ static void add_hop(struct rsvp_message *message, const struct node_link *link, 
         .address = link->config.local, .lih = lih, .if_type = RSVP_IF_IPV4, .if_address = interface};
 }
 
-static void add_unknown(struct rsvp_message *message, const struct gmpls_lsp *lsp)
+/* ---- objects that are passed on: RFC 2205 §3.10 ---- */
+
+void lsp_unknown_free(struct lsp_unknown *unknown)
 {
-    message->n_unknown = lsp->n_unknown;
-    for (unsigned u = 0; u < lsp->n_unknown; u++) {
-        message->unknown[u] = lsp->unknown[u];
-        message->unknown[u].body = xmemdup(lsp->unknown[u].body, lsp->unknown[u].size);
+    for (unsigned u = 0; u < unknown->n; u++)
+        free(unknown->objects[u].body);
+    free(unknown->objects);
+    *unknown = (struct lsp_unknown) {0};
+}
+
+void lsp_unknown_take(struct lsp_unknown *unknown, struct rsvp_message *message)
+{
+    lsp_unknown_free(unknown);
+    if (message->n_unknown)
+        unknown->objects = xmemdup(message->unknown, message->n_unknown * sizeof *unknown->objects);
+    unknown->n = message->n_unknown;
+    message->n_unknown = 0;
+}
+
+bool lsp_unknown_equal(const struct lsp_unknown *unknown, const struct rsvp_message *message)
+{
+    return rsvp_unknown_equal(unknown->objects, unknown->n, message->unknown, message->n_unknown);
+}
+
+static void add_unknown(struct rsvp_message *message, const struct lsp_unknown *unknown)
+{
+    message->n_unknown = unknown->n;
+    for (unsigned u = 0; u < unknown->n; u++) {
+        message->unknown[u] = unknown->objects[u];
+        message->unknown[u].body = xmemdup(unknown->objects[u].body, unknown->objects[u].size);
     }
 }
+
+/* ---- messages ---- */
 
 static void record_address(struct lsp_route *route, uint32_t address)
 {
@@ -102,7 +129,7 @@ struct rsvp_message message_path(const struct gmpls_node *node, const struct gmp
         else
             record_rest(&message.rro, &lsp->path_rro);
     }
-    add_unknown(&message, lsp);
+    add_unknown(&message, &lsp->path_unknown);
     return message;
 }
 
@@ -133,6 +160,7 @@ struct rsvp_message message_resv(const struct gmpls_node *node, const struct gmp
         else
             record_client(node, &message.rro, &lsp->out.side);
     }
+    add_unknown(&message, &lsp->resv_unknown);
     return message;
 }
 

@@ -157,16 +157,6 @@ static void take_routes(struct gmpls_lsp *lsp, struct rsvp_message *message)
     lsp->recording = message->has & RSVP_HAS_RRO;
 }
 
-static void take_unknown(struct gmpls_lsp *lsp, struct rsvp_message *message)
-{
-    for (unsigned u = 0; u < lsp->n_unknown; u++)
-        free(lsp->unknown[u].body);
-    free(lsp->unknown);
-    lsp->n_unknown = (uint8_t) message->n_unknown;
-    lsp->unknown = message->n_unknown ? xmemdup(message->unknown, message->n_unknown * sizeof *lsp->unknown) : NULL;
-    message->n_unknown = 0;
-}
-
 /* What may change from one Path to the next of the same state. */
 static void take_soft(struct gmpls_lsp *lsp, struct rsvp_message *message)
 {
@@ -174,7 +164,7 @@ static void take_soft(struct gmpls_lsp *lsp, struct rsvp_message *message)
     lsp->admin_status = message->has & RSVP_HAS_ADMIN_STATUS ? message->admin_status : 0;
     lsp->notify_node = message->has & RSVP_HAS_NOTIFY_REQUEST ? message->notify_node : 0;
     take_routes(lsp, message);
-    take_unknown(lsp, message);
+    lsp_unknown_take(&lsp->path_unknown, message);
 }
 
 void lsp_take_priorities(struct gmpls_lsp *lsp)
@@ -284,20 +274,6 @@ static struct refusal path_new(struct gmpls_node *node, int link, struct rsvp_me
 
 /* ---- one that stands ---- */
 
-static bool same_unknown(const struct gmpls_lsp *lsp, const struct rsvp_message *message)
-{
-    if (lsp->n_unknown != message->n_unknown)
-        return false;
-    for (unsigned u = 0; u < lsp->n_unknown; u++) {
-        const struct rsvp_unknown *a = &lsp->unknown[u], *b = &message->unknown[u];
-
-        if (a->class != b->class || a->ctype != b->ctype || a->size != b->size ||
-            (a->size && memcmp(a->body, b->body, a->size) != 0))
-            return false;
-    }
-    return true;
-}
-
 static bool same_path(const struct gmpls_lsp *lsp, const struct rsvp_message *message)
 {
     bool has_attribute = message->has & RSVP_HAS_ATTRIBUTE;
@@ -319,7 +295,7 @@ static void path_refreshed(struct gmpls_node *node, struct gmpls_lsp *lsp, struc
     bool lih_changed = lsp->previous_lih != message->hop.lih || lsp->recording != recording;
     bool admin_changed = lsp->admin_status != admin_status;
     bool changed = admin_changed || lsp->notify_node != notify_node || lsp->recording != recording ||
-                   !lsp_route_equal(&lsp->path_rro, &message->rro) || !same_unknown(lsp, message);
+                   !lsp_route_equal(&lsp->path_rro, &message->rro) || !lsp_unknown_equal(&lsp->path_unknown, message);
 
     lsp->path_fresh = true;
     take_soft(lsp, message);

@@ -162,11 +162,13 @@ void resv_received(struct gmpls_node *node, int link, struct rsvp_message *messa
         return;
     }
     label_changed = lsp->out.side.out_label != message->label;
-    changed = !lsp_route_equal(&lsp->resv_rro, &message->rro) || lsp->resv_admin_status != admin_status;
+    changed = !lsp_route_equal(&lsp->resv_rro, &message->rro) || lsp->resv_admin_status != admin_status ||
+              !lsp_unknown_equal(&lsp->resv_unknown, message);
     lsp->out.side.out_label = message->label;
     lsp_route_free(&lsp->resv_rro);
     lsp->resv_rro = message->rro;
     message->rro = (struct lsp_route) {0};
+    lsp_unknown_take(&lsp->resv_unknown, message);
     lsp->resv_admin_status = admin_status;
     lsp->resv_confirm = message->has & RSVP_HAS_RESV_CONFIRM ? message->resv_confirm : 0;
     lsp->resv_fresh = true;
@@ -195,6 +197,7 @@ void resv_tear_received(struct gmpls_node *node, int link, const struct rsvp_mes
         lsp_end_it(node, lsp, TELL_BOTH, lsp_phase(lsp) == PHASE_DELETING ? NULL : &error, now);
         return;
     }
+    lsp_unknown_free(&lsp->resv_unknown);
     tear = message_resv(node, lsp);
     tear.type = RSVP_RESV_TEAR;
     tear.has &= RSVP_HAS_SESSION | RSVP_HAS_HOP | RSVP_HAS_STYLE | RSVP_HAS_SENDER | RSVP_HAS_TSPEC;

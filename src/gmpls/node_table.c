@@ -128,9 +128,8 @@ void lsp_free(struct gmpls_node *node, struct gmpls_lsp *lsp)
         timers_cancel(&node->timers, &lsp->ingress->timer);
         free(lsp->ingress);
     }
-    for (unsigned u = 0; u < lsp->n_unknown; u++)
-        free(lsp->unknown[u].body);
-    free(lsp->unknown);
+    lsp_unknown_free(&lsp->path_unknown);
+    lsp_unknown_free(&lsp->resv_unknown);
     lsp_route_free(&lsp->ero);
     lsp_route_free(&lsp->path_rro);
     lsp_route_free(&lsp->resv_rro);

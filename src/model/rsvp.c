@@ -8,6 +8,18 @@
 
 #define IPV4_TEXT_SIZE 16
 
+bool rsvp_unknown_equal(const struct rsvp_unknown *a, unsigned n_a, const struct rsvp_unknown *b, unsigned n_b)
+{
+    if (n_a != n_b)
+        return false;
+    for (unsigned i = 0; i < n_a; i++) {
+        if (a[i].class != b[i].class || a[i].ctype != b[i].ctype || a[i].size != b[i].size ||
+            (a[i].size && memcmp(a[i].body, b[i].body, a[i].size) != 0))
+            return false;
+    }
+    return true;
+}
+
 void rsvp_message_free(struct rsvp_message *message)
 {
     lsp_route_free(&message->ero);

@@ -173,6 +173,7 @@ struct rsvp_message {
     unsigned n_unknown;
 };
 
+bool rsvp_unknown_equal(const struct rsvp_unknown *a, unsigned n_a, const struct rsvp_unknown *b, unsigned n_b);
 void rsvp_message_free(struct rsvp_message *message); /* its members */
 struct rsvp_message rsvp_message_copy(const struct rsvp_message *message);
 const char *rsvp_type_name(uint8_t type); /* "Path", ...; never null */

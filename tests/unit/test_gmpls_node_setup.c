@@ -144,6 +144,17 @@ static void what_is_not_known_goes_on(void **state)
     want(w, "B <-- Path upstream 2000 ERO 10.252.2.2 class 250"); /* N --> B */
     says(w, A, path(1));                                          /* A --> N: without it */
     want(w, "B <-- Path upstream 2000 ERO 10.252.2.2");           /* N --> B */
+    message = resv(1, 600);
+    message.unknown[0] = (struct rsvp_unknown) {.class = 251, .ctype = 1, .size = 4, .body = xmemdup("efgh", 4)};
+    message.n_unknown = 1;
+    says(w, B, message);                                                          /* N <-- B */
+    want(w, "A <-- Resv label 1000 RRO " RRO_N "10.252.2.2 label 600 class 251"); /* A <-- N */
+    want(w, "xc set A 1000/501 B 2000/600");
+    says(w, B, resv(1, 600));                                           /* N <-- B: without it */
+    want(w, "A <-- Resv label 1000 RRO " RRO_N "10.252.2.2 label 600"); /* A <-- N */
+    says(w, B, about(RSVP_RESV_TEAR, 1));                               /* N <-- B */
+    want(w, "A <-- ResvTear");                                          /* A <-- N */
+    want(w, "xc clear A 1000/501 B 2000/600");
     node_world_end(w);
 }
 
