@@ -306,6 +306,8 @@ static const struct route routes[] = {
     {"GET", "/v1/links", get_collection},
     {"GET", "/v1/segments", get_collection},
     {"GET", "/v1/segments/{}", get_collection},
+    {"GET", "/v1/tunnels", get_collection},
+    {"GET", "/v1/tunnels/{}", get_collection},
     {"GET", "/v1/channels", get_collection},
     {"POST", "/v1/channels", post_channel},
     {"GET", "/v1/channels/{}", get_collection},

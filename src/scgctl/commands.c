@@ -47,6 +47,7 @@ static enum cli_exit run_show(struct cli *cli, const struct command *command)
     return show(cli, path,
                 strcmp(command->collection, "policies") == 0 ? format_policy :
                 strcmp(command->collection, "channels") == 0 ? format_channel :
+                strcmp(command->collection, "tunnels") == 0  ? format_tunnel :
                 strcmp(command->collection, "users") == 0    ? format_user :
                                                                format_object);
 }
@@ -180,7 +181,9 @@ const struct command commands[] = {
     {"switch", "list", "", 0, 0, 0, "List the switches", run_list, "switches"},
     {"switch", "show", "NAME", 1, 1, 0, "Show a switch and its ports", run_show, "switches"},
     {"link", "list", "", 0, 0, 0, "List the links that LLDP has found", run_list, "links"},
-    {"segment", "list", "", 0, 0, 0, "List the segments and their VLANs here", run_list, "segments"},
+    {"segment", "list", "", 0, 0, 0, "List the segments and how they are carried here", run_list, "segments"},
+    {"tunnel", "list", "", 0, 0, 0, "List the tunnels between ToRs and PE, of VPLS mode", run_list, "tunnels"},
+    {"tunnel", "show", "NAME", 1, 1, 0, "Show a tunnel with the nodes and labels of its path", run_show, "tunnels"},
     {"channel", "list", "", 0, 0, 0, "List migration channels and users' circuits", run_list, "channels"},
     {"channel", "show", "NAME", 1, 1, 0, "Show a channel with the nodes and labels of its path", run_show, "channels"},
     {"channel", "create", "DC", 1, 1, 1u << OPTION_BANDWIDTH, "Set up a migration channel that stays",

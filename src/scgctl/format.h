@@ -39,6 +39,8 @@ void format_collection(struct strbuf *out, const char *collection, const json_t 
 void format_object(struct strbuf *out, const json_t *json);
 /* A migration channel or a user's circuit, with the links of its path. */
 void format_channel(struct strbuf *out, const json_t *json);
+/* A tunnel of a data center in VPLS mode, likewise. */
+void format_tunnel(struct strbuf *out, const json_t *json);
 void format_user(struct strbuf *out, const json_t *json);
 /* The topology of the transport networks: a table for each area, a line for each direction of a link. */
 void format_transport(struct strbuf *out, const json_t *json);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Channels, users and the transport networks that they need: objects and topology, as tables and as a graph. */
+/* Channels, tunnels, users and the transport networks that they need: objects and topology, as tables and as a graph. */
 #include <stdbool.h>
 #include <string.h>
 
@@ -61,6 +61,15 @@ void format_channel(struct strbuf *out, const json_t *json)
     json_object_del(view, "egress-vlan");
     if (json_object_get(json, "path"))
         json_object_set_new(view, "path", links_of_path(json_object_get(json, "path")));
+    format_object(out, view);
+    json_decref(view);
+}
+
+void format_tunnel(struct strbuf *out, const json_t *json)
+{
+    json_t *view = json_copy((json_t *) json);
+
+    json_object_set_new(view, "path", links_of_path(json_object_get(json, "path")));
     format_object(out, view);
     json_decref(view);
 }

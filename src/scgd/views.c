@@ -103,14 +103,19 @@ static json_t *view_links(const struct gateway *gateway)
     return array;
 }
 
-static json_t *view_segment(const struct gateway *gateway, const struct segment_state *segment)
+static json_t *view_segment(const struct gateway *gateway, unsigned index)
 {
+    const struct segment_state *segment = &gateway->network.segments[index];
     unsigned vms = 0;
 
     for (size_t i = 0; i < gateway->network.n_tenants; i++)
         vms += strcmp(gateway->network.tenants[i].segment, segment->config->name) == 0;
-    return json_pack("{s:s, s:s, s:b, s:i, s:i}", "name", segment->config->name, "gateway", segment->config->gateway,
-                     "open", segment->flows.vlan != 0, "vlan", (int) segment->flows.vlan, "vms", (int) vms);
+    json_t *json = json_pack("{s:s, s:s, s:b, s:i, s:i}", "name", segment->config->name, "gateway",
+                             segment->config->gateway, "open", segment->flows.vlan != 0, "vlan",
+                             (int) segment->flows.vlan, "vms", (int) vms);
+
+    view_segment_channel(gateway, index, json);
+    return json;
 }
 
 /* ---- migrations ---- */
@@ -306,7 +311,9 @@ static json_t *collect(struct gateway *gateway, const char *collection)
         return view_links(gateway);
     } else if (strcmp(collection, "segments") == 0) {
         for (unsigned i = 0; i < config->segments_count; i++)
-            json_array_append_new(array, view_segment(gateway, &gateway->network.segments[i]));
+            json_array_append_new(array, view_segment(gateway, i));
+    } else if (strcmp(collection, "tunnels") == 0) {
+        view_tunnels(gateway, array);
     } else if (strcmp(collection, "channels") == 0) {
         view_channels(gateway, array);
     } else if (strcmp(collection, "users") == 0) {
@@ -408,7 +415,7 @@ int view_get(struct gateway *gateway, const char *collection, const char *name, 
 char *view_metrics(const struct gateway *gateway)
 {
     struct strbuf text = {0};
-    unsigned states[SAGA_STATES] = {0}, up = 0, circuits = 0;
+    unsigned states[SAGA_STATES] = {0}, up = 0, circuits = 0, tunnels = 0;
 
     for (size_t i = 0; i < gateway->n_migrations; i++)
         states[gateway->migrations[i]->saga->sm.current]++;
@@ -416,6 +423,8 @@ char *view_metrics(const struct gateway *gateway)
         up += gateway->inventory.switches[i].up;
     for (size_t i = 0; i < gateway->transport.n_circuits; i++)
         circuits += gateway->transport.circuits[i]->state == CIRCUIT_UP;
+    for (size_t i = 0; i < gateway->tunnels.n_tunnels; i++)
+        tunnels += tunnel_up(gateway->tunnels.tunnels[i]) && !gateway->tunnels.tunnels[i]->err.code;
     strbuf_puts(&text, "# HELP scg_migrations Migrations since the gateway was started, by state.\n"
                        "# TYPE scg_migrations gauge\n");
     for (unsigned s = 0; s < SAGA_STATES; s++)
@@ -428,9 +437,12 @@ char *view_metrics(const struct gateway *gateway)
                   "# HELP scg_circuits Circuits that the gateway wants.\n# TYPE scg_circuits gauge\n"
                   "scg_circuits %zu\n"
                   "# HELP scg_circuits_up Circuits that are up.\n# TYPE scg_circuits_up gauge\nscg_circuits_up %u\n"
+                  "# HELP scg_tunnels Tunnels between ends of segments, in VPLS mode.\n# TYPE scg_tunnels gauge\n"
+                  "scg_tunnels %zu\n"
+                  "# HELP scg_tunnels_up Tunnels that carry frames.\n# TYPE scg_tunnels_up gauge\nscg_tunnels_up %u\n"
                   "# HELP scg_te_links Links of the transport networks, each direction.\n# TYPE scg_te_links gauge\n"
                   "scg_te_links %zu\n",
                   up, gateway->inventory.n_vms, gateway->network.n_tenants, gateway->transport.n_circuits, circuits,
-                  gateway->transport.ted.n_links);
+                  gateway->tunnels.n_tunnels, tunnels, gateway->transport.ted.n_links);
     return strbuf_take(&text);
 }

@@ -15,9 +15,9 @@ from openapi import Api
 API = Api()
 PATHS = API.document["paths"]
 NOWHERE = {"vms": ["V2"], "to": {"dc": "B", "server": "server-z"}}     # only B can know that there is none
-COLLECTIONS = {"vms": "name", "servers": "name", "switches": "name", "segments": "name", "channels": "name",
-               "users": "name", "peers": "name", "policies": "policy", "migrations": "id"}
-AT_TIMES = {"channels", "users"}         # what there is only if somebody wants it
+COLLECTIONS = {"vms": "name", "servers": "name", "switches": "name", "segments": "name", "tunnels": "name",
+               "channels": "name", "users": "name", "peers": "name", "policies": "policy", "migrations": "id"}
+AT_TIMES = {"channels", "users", "tunnels"}         # what there is only if somebody wants it
 CE1 = {"name": "ce1", "segment": "web", "access": {"router": "10.253.0.15", "client": 1}, "bandwidth-mbps": 20,
        "addresses": ["10.100.0.101"], "vms": ["V2", "V3"]}
 CALLED = set()

@@ -158,7 +158,7 @@ static const char *body_of(const char *answer)
 
 static void collections(void **state)
 {
-    static const char *const names[] = {"vms",      "servers", "switches", "links",    "segments",
+    static const char *const names[] = {"vms",      "servers", "switches", "links",    "segments",  "tunnels",
                                         "channels", "users",   "peers",    "policies", "migrations"};
     struct world *w = *state;
 
@@ -177,14 +177,14 @@ static void collections(void **state)
 
 static void members(void **state)
 {
-    static const char *const paths[] = {"/v1/vms/V2",       "/v1/servers/server-a",   "/v1/switches/tor-a",
-                                        "/v1/segments/web", "/v1/channels/pe3-pe4",   "/v1/peers/B",
-                                        "/v1/policies/V2",  "/v1/migrations/" ID "3", "/v1/vms/B%C3%BCro",
-                                        "/v1/users/ce2",    "/v1/channels/A:user:ce1"};
-    static const char *const names[] = {"\"name\":\"V2\"",   "\"name\":\"server-a\"",  "\"name\":\"tor-a\"",
-                                        "\"name\":\"web\"",  "\"name\":\"pe3-pe4\"",   "\"name\":\"B\"",
-                                        "\"policy\":\"V2\"", "\"id\":\"" ID "3\"",     "\"name\":\"B\u00fcro\"",
-                                        "\"name\":\"ce2\"",  "\"name\":\"A:user:ce1\""};
+    static const char *const paths[] = {"/v1/vms/V2",       "/v1/servers/server-a",    "/v1/switches/tor-a",
+                                        "/v1/segments/web", "/v1/channels/pe3-pe4",    "/v1/peers/B",
+                                        "/v1/policies/V2",  "/v1/migrations/" ID "3",  "/v1/vms/B%C3%BCro",
+                                        "/v1/users/ce2",    "/v1/channels/A:user:ce1", "/v1/tunnels/pe1:tor-a"};
+    static const char *const names[] = {"\"name\":\"V2\"",   "\"name\":\"server-a\"",   "\"name\":\"tor-a\"",
+                                        "\"name\":\"web\"",  "\"name\":\"pe3-pe4\"",    "\"name\":\"B\"",
+                                        "\"policy\":\"V2\"", "\"id\":\"" ID "3\"",      "\"name\":\"B\u00fcro\"",
+                                        "\"name\":\"ce2\"",  "\"name\":\"A:user:ce1\"", "\"name\":\"pe1:tor-a\""};
 
     for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
         AUTO_FREE char *answer = ask(*state, "GET", paths[i], "");

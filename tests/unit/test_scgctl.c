@@ -224,6 +224,8 @@ static void tables(void **state)
         {"switch show tor-a", "switch"},
         {"link list", "links"},
         {"segment list", "segments"},
+        {"tunnel list", "tunnels"},
+        {"tunnel show pe1:tor-a", "tunnel-up"},
         {"channel list", "channels"},
         {"channel show A:channel:B:1", "channel-up"},
         {"user list", "users"},

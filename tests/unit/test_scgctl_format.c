@@ -45,7 +45,7 @@ static void golden(const char *name, struct strbuf *text)
 
 static void collections(void **state)
 {
-    static const char *const names[] = {"vms",      "servers", "switches", "links",    "segments",
+    static const char *const names[] = {"vms",      "servers", "switches", "links",    "segments",  "tunnels",
                                         "channels", "users",   "peers",    "policies", "migrations"};
     const struct dummy_backend *dummy = *state;
     AUTO_STRBUF struct strbuf text = {0};
@@ -96,6 +96,7 @@ static void channels_and_users(void **state)
 {
     static const char *const channels[] = {"channel-configured", "channel-up", "channel-waiting", "channel-setting-up",
                                            "channel-of-user"};
+    static const char *const tunnels[] = {"tunnel-up", "tunnel-down"};
     static const char *const users[] = {"user", "user-at-vlan"};
     const struct dummy_backend *dummy = *state;
     AUTO_STRBUF struct strbuf text = {0};
@@ -103,6 +104,10 @@ static void channels_and_users(void **state)
     for (size_t i = 0; i < ARRAY_LEN(channels); i++) {
         format_channel(&text, json_array_get(json_object_get(dummy->facts, "channels"), i));
         golden(channels[i], &text);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(tunnels); i++) {
+        format_tunnel(&text, json_array_get(json_object_get(dummy->facts, "tunnels"), i));
+        golden(tunnels[i], &text);
     }
     for (size_t i = 0; i < ARRAY_LEN(users); i++) {
         format_user(&text, json_array_get(json_object_get(dummy->facts, "users"), i));
