@@ -5,10 +5,9 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
-#include "proto/openflow/openflow_session.h"
+#include "south/openflow_connection.h"
 
-#define CONNECTIONS_MAX 8       /* of which all but the bridge's are on their way out */
-#define UNSENT_MAX (256u << 20) /* a bridge that does not read is given up; far above any transaction of ours */
+#define CONNECTIONS_MAX 8 /* of which all but the bridge's are on their way out */
 
 struct request {
     struct request *next;
@@ -23,10 +22,7 @@ struct request {
 struct connection {
     struct bridge *bridge;
     struct connection *next;
-    struct stream *stream; /* null: gone */
-    struct of_session *session;
-    struct timer *timer;
-    bool running; /* its events are being handled */
+    struct openflow_connection openflow;
 };
 
 struct bridge {
@@ -43,8 +39,6 @@ struct bridge {
     struct request **requests_end;
     uint64_t last_id;
 };
-
-static void run(struct connection *connection);
 
 /* ---- ports ---- */
 
@@ -165,10 +159,10 @@ void bridge_apply(struct bridge *bridge, struct flow_txn *txn, uint64_t request,
 
     r->done = done;
     if (bridge->active) {
-        of_session_txn(bridge->active->session, txn, r->id, 2 * (int64_t) bridge->config.timeout_ms,
+        of_session_txn(bridge->active->openflow.session, txn, r->id, 2 * (int64_t) bridge->config.timeout_ms,
                        loop_now(bridge->loop));
         flow_txn_free(txn);
-        run(bridge->active);
+        openflow_connection_run(&bridge->active->openflow);
         return;
     }
     flow_txn_free(txn);
@@ -185,8 +179,9 @@ void bridge_read(struct bridge *bridge, uint64_t cookie, uint64_t mask, bridge_r
         refuse_request(bridge, r);
         return;
     }
-    of_session_read_flows(bridge->active->session, &query, r->id, bridge->config.timeout_ms, loop_now(bridge->loop));
-    run(bridge->active);
+    of_session_read_flows(bridge->active->openflow.session, &query, r->id, bridge->config.timeout_ms,
+                          loop_now(bridge->loop));
+    openflow_connection_run(&bridge->active->openflow);
 }
 
 /* One part of an answer is there as a whole. */
@@ -197,7 +192,7 @@ static void request_done(struct bridge *bridge, struct request *r, const struct 
         return;
     }
     r->meters = true;
-    of_session_read_meters(bridge->active->session, r->id, bridge->config.timeout_ms, loop_now(bridge->loop));
+    of_session_read_meters(bridge->active->openflow.session, r->id, bridge->config.timeout_ms, loop_now(bridge->loop));
 }
 
 int bridge_packet_out(struct bridge *bridge, uint32_t in_port, const struct flow_action *actions, size_t n_actions,
@@ -209,8 +204,8 @@ int bridge_packet_out(struct bridge *bridge, uint32_t in_port, const struct flow
     if (!bridge->active)
         return err_set(err, ERR_UNREACHABLE, "the bridge with datapath id %016llx is not connected",
                        (unsigned long long) bridge->config.dpid);
-    status = of_session_packet_out(bridge->active->session, &packet, err);
-    run(bridge->active);
+    status = of_session_packet_out(bridge->active->openflow.session, &packet, err);
+    openflow_connection_run(&bridge->active->openflow);
     return status;
 }
 
@@ -221,16 +216,16 @@ static void handle_up(struct connection *connection, const struct of_up *up)
     struct bridge *bridge = connection->bridge;
 
     if (up->features.dpid != bridge->config.dpid) {
-        log_warn(FAULT_OPERATOR, stream_peer(connection->stream),
+        log_warn(FAULT_OPERATOR, stream_peer(connection->openflow.stream),
                  "a bridge with datapath id %016llx is turned away: this node's has %016llx; set its controller or the "
                  "configuration right",
                  (unsigned long long) up->features.dpid, (unsigned long long) bridge->config.dpid);
-        of_session_closed(connection->session, ERR_REFUSED, "it is not the bridge of this node");
+        of_session_closed(connection->openflow.session, ERR_REFUSED, "it is not the bridge of this node");
         return;
     }
     if (bridge->active) {
-        of_session_closed(bridge->active->session, ERR_UNREACHABLE, "the bridge opened another connection");
-        run(bridge->active);
+        of_session_closed(bridge->active->openflow.session, ERR_UNREACHABLE, "the bridge opened another connection");
+        openflow_connection_run(&bridge->active->openflow);
     }
     bridge->active = connection;
     bridge->n_ports = 0;
@@ -238,12 +233,13 @@ static void handle_up(struct connection *connection, const struct of_up *up)
         if (up->ports[i].number && up->ports[i].number < PORT_MAX)
             put_port(bridge, &up->ports[i]);
     log_info(NULL, "the bridge is up: datapath id %016llx, %zu ports, from %s",
-             (unsigned long long) bridge->config.dpid, bridge->n_ports, stream_peer(connection->stream));
+             (unsigned long long) bridge->config.dpid, bridge->n_ports, stream_peer(connection->openflow.stream));
     bridge->callbacks.up(bridge->arg);
 }
 
-static void handle_event(struct connection *connection, struct of_event *event)
+static void handle_event(void *arg, struct of_event *event)
 {
+    struct connection *connection = arg;
     struct bridge *bridge = connection->bridge;
     struct request *r;
 
@@ -293,17 +289,6 @@ static void handle_event(struct connection *connection, struct of_event *event)
 
 /* ---- connections ---- */
 
-static void flush(struct connection *connection)
-{
-    size_t n;
-    const uint8_t *bytes = of_session_output(connection->session, &n);
-
-    if (!n || !connection->stream)
-        return;
-    stream_write(connection->stream, bytes, n);
-    of_session_sent(connection->session, n);
-}
-
 static void free_connection(struct connection *connection)
 {
     struct connection **at = &connection->bridge->connections;
@@ -311,24 +296,18 @@ static void free_connection(struct connection *connection)
     while (*at != connection)
         at = &(*at)->next;
     *at = connection->next;
-    if (connection->stream)
-        stream_close(connection->stream);
-    timer_free(connection->timer);
-    of_session_free(connection->session);
+    openflow_connection_close(&connection->openflow);
     free(connection);
 }
 
-static void end_connection(struct connection *connection, const struct err *reason)
+static void session_ended(void *arg, const struct err *reason)
 {
+    struct connection *connection = arg;
     struct bridge *bridge = connection->bridge;
     bool was_active = connection == bridge->active;
 
     if (was_active)
         bridge->active = NULL;
-    flush(connection);
-    if (connection->stream)
-        stream_finish(connection->stream);
-    connection->stream = NULL;
     free_connection(connection);
     if (!was_active)
         return;
@@ -336,67 +315,10 @@ static void end_connection(struct connection *connection, const struct err *reas
     bridge->callbacks.down(bridge->arg, reason);
 }
 
-/* Sends what the session has to send and acts on its events, which may call back, and that may call this again for the
- * same connection: the inner call leaves events to the outer one. May free the connection. */
-static void run(struct connection *connection)
-{
-    struct of_event event;
-
-    flush(connection);
-    if (connection->running)
-        return;
-    connection->running = true;
-    while (of_session_event(connection->session, &event)) {
-        bool last = event.type == OF_EVENT_DOWN;
-
-        if (last)
-            end_connection(connection, &event.err);
-        else
-            handle_event(connection, &event);
-        of_event_free(&event);
-        if (last)
-            return;
-        flush(connection);
-    }
-    connection->running = false;
-    timer_set(connection->timer, of_session_deadline(connection->session));
-}
-
-static void timer_rings(void *arg)
-{
-    struct connection *connection = arg;
-
-    of_session_tick(connection->session, loop_now(connection->bridge->loop));
-    run(connection);
-}
-
-static size_t stream_data(void *arg, const uint8_t *bytes, size_t n)
-{
-    struct connection *connection = arg;
-
-    if (stream_pending(connection->stream) > UNSENT_MAX)
-        of_session_closed(connection->session, ERR_TOO_LARGE, "it does not read what it asks for");
-    of_session_receive(connection->session, bytes, n, loop_now(connection->bridge->loop));
-    run(connection);
-    return n;
-}
-
-static void stream_down(void *arg, const struct err *reason)
-{
-    struct connection *connection = arg;
-
-    of_session_closed(connection->session, ERR_UNREACHABLE, reason->text);
-    connection->stream = NULL;
-    run(connection);
-}
-
 static void accepted(void *arg, struct stream *stream)
 {
-    static const struct stream_callbacks callbacks = {.data = stream_data, .down = stream_down};
+    static const struct openflow_callbacks callbacks = {.event = handle_event, .ended = session_ended};
     struct bridge *bridge = arg;
-    struct of_session_config config = {.idle_ms = bridge->config.timeout_ms / 2,
-                                       .echo_ms = bridge->config.timeout_ms / 2,
-                                       .handshake_ms = bridge->config.timeout_ms};
     struct connection *connection;
     unsigned n = 0;
 
@@ -409,13 +331,10 @@ static void accepted(void *arg, struct stream *stream)
     }
     connection = xcalloc(1, sizeof *connection);
     connection->bridge = bridge;
-    connection->stream = stream;
-    connection->session = of_session_new(&config, loop_now(bridge->loop));
-    connection->timer = timer_new(bridge->loop, timer_rings, connection);
     connection->next = bridge->connections;
     bridge->connections = connection;
-    stream_set_callbacks(stream, &callbacks, connection);
-    run(connection);
+    openflow_connection_start(&connection->openflow, bridge->loop, stream, bridge->config.timeout_ms, &callbacks,
+                              connection);
 }
 
 /* ---- life ---- */

@@ -5,10 +5,6 @@
 #include "base/log.h"
 #include "south/switch_internal.h"
 
-/* A switch that sends requests and does not read our answers is given up at this many bytes; far above any transaction
- * of ours, which may wait here, too. */
-#define UNSENT_MAX (256u << 20)
-
 #define ETHERTYPE_OFFSET 12
 #define ETHERTYPE_ARP 0x0806
 #define ETHERTYPE_LLDP 0x88cc
@@ -57,10 +53,8 @@ void switch_connection_free(struct switch_connection *connection)
     while (*at != connection)
         at = &(*at)->next;
     *at = connection->next;
-    if (connection->stream)
-        stream_close(connection->stream);
-    timer_free(connection->timer);
-    of_session_free(connection->session);
+    openflow_connection_close(&connection->openflow);
+    timer_free(connection->name_timer);
     switch_requests_free(connection);
     switch_info_free(&connection->info);
     free(connection->peer);
@@ -212,15 +206,15 @@ static void join(struct switch_connection *connection)
         return;
     const struct switch_connection *other = switch_connection_find(connection->driver, bridge->name);
     if (other) {
-        if (connection->name_due.ms != MONO_NEVER.ms)
+        if (!connection->name_warned)
             log_warn(FAULT_OPERATOR, bridge->name,
                      "two switches have this name, datapath ids %016llx and %016llx: the "
                      "second is left out; give one bridge another name",
                      (unsigned long long) other->info.dpid, (unsigned long long) connection->info.dpid);
-        connection->name_due = MONO_NEVER;
+        connection->name_warned = true;
         return;
     }
-    connection->name_due = MONO_NEVER;
+    timer_set(connection->name_timer, MONO_NEVER);
     connection->server = server;
     name_copy(connection->info.name, bridge->name);
     for (size_t i = 0; i < connection->info.n_ports; i++)
@@ -251,8 +245,8 @@ static void handle_up(struct switch_connection *connection, const struct of_up *
     struct switch_connection *old = switch_connection_by_dpid(connection->driver, up->features.dpid);
 
     if (old) {
-        of_session_closed(old->session, ERR_UNREACHABLE, "the switch opened another connection");
-        switch_connection_run(old);
+        of_session_closed(old->openflow.session, ERR_UNREACHABLE, "the switch opened another connection");
+        openflow_connection_run(&old->openflow);
     }
     connection->info.up = true;
     connection->info.dpid = up->features.dpid;
@@ -260,7 +254,7 @@ static void handle_up(struct switch_connection *connection, const struct of_up *
         if (is_real_port(up->ports[i].number))
             add_port(connection, port_from_openflow(&up->ports[i]));
     }
-    connection->name_due = mono_add(loop_now(connection->driver->loop), connection->driver->timeout_ms);
+    timer_set(connection->name_timer, mono_add(loop_now(connection->driver->loop), connection->driver->timeout_ms));
     join(connection);
 }
 
@@ -309,16 +303,14 @@ static void handle_packet_in(struct switch_connection *connection, const struct 
     memcpy(event->packet.frame, packet->frame.data, event->packet.size);
 }
 
-/* True if it was the session's last one. */
-static bool handle_event(struct switch_connection *connection, struct of_event *event)
+static void handle_event(void *arg, struct of_event *event)
 {
+    struct switch_connection *connection = arg;
+
     switch (event->type) {
     case OF_EVENT_UP:
         handle_up(connection, &event->up);
         break;
-    case OF_EVENT_DOWN:
-        handle_down(connection, &event->err);
-        return true;
     case OF_EVENT_PORT_STATUS:
         handle_port_status(connection, &event->port_status);
         break;
@@ -334,46 +326,20 @@ static bool handle_event(struct switch_connection *connection, struct of_event *
         log_warn(FAULT_PEER, label(connection), "the switch complains: %s", event->err.text);
         break;
     case OF_EVENT_PORT: /* not asked for */
+    case OF_EVENT_DOWN: /* session_ended() is told */
         break;
     }
-    return false;
 }
 
-static void flush(struct switch_connection *connection)
+static void session_ended(void *arg, const struct err *reason)
 {
-    size_t n;
-    const uint8_t *bytes = of_session_output(connection->session, &n);
-
-    if (!n || !connection->stream)
-        return;
-    stream_write(connection->stream, bytes, n);
-    of_session_sent(connection->session, n);
-}
-
-void switch_connection_run(struct switch_connection *connection)
-{
+    struct switch_connection *connection = arg;
     struct openflow_driver *driver = connection->driver;
-    struct of_event event;
 
-    flush(connection);
-    while (of_session_event(connection->session, &event)) {
-        bool last = handle_event(connection, &event);
-
-        of_event_free(&event);
-        if (last) {
-            flush(connection);
-            if (connection->stream)
-                stream_finish(connection->stream);
-            connection->stream = NULL;
-            switch_connection_free(connection);
-            switch_connections_rename(driver); /* another one may have waited for its name */
-            return;
-        }
-    }
-    timer_set(connection->timer, mono_min(of_session_deadline(connection->session), connection->name_due));
+    handle_down(connection, reason);
+    switch_connection_free(connection);
+    switch_connections_rename(driver); /* another one may have waited for its name */
 }
-
-/* Callbacks */
 
 static void tell_nameless(const struct switch_connection *connection)
 {
@@ -389,55 +355,25 @@ static void tell_nameless(const struct switch_connection *connection)
              all_ready ? "add its server to the configuration" : "not all of them answer");
 }
 
-static void timer_rings(void *arg)
+static void name_is_due(void *arg)
 {
     struct switch_connection *connection = arg;
-    struct mono now = loop_now(connection->driver->loop);
 
-    of_session_tick(connection->session, now);
-    if (mono_reached(connection->name_due, now)) {
-        connection->name_due = MONO_NEVER;
+    if (!connection->name_warned)
         tell_nameless(connection);
-    }
-    switch_connection_run(connection);
-}
-
-static size_t stream_data(void *arg, const uint8_t *bytes, size_t n)
-{
-    struct switch_connection *connection = arg;
-
-    if (stream_pending(connection->stream) > UNSENT_MAX)
-        of_session_closed(connection->session, ERR_TOO_LARGE, "it does not read what it asks for");
-    of_session_receive(connection->session, bytes, n, loop_now(connection->driver->loop));
-    switch_connection_run(connection);
-    return n;
-}
-
-static void stream_down(void *arg, const struct err *reason)
-{
-    struct switch_connection *connection = arg;
-
-    of_session_closed(connection->session, ERR_UNREACHABLE, reason->text);
-    connection->stream = NULL;
-    switch_connection_run(connection);
+    connection->name_warned = true;
 }
 
 void switch_connection_accepted(void *arg, struct stream *stream)
 {
-    static const struct stream_callbacks callbacks = {.data = stream_data, .down = stream_down};
+    static const struct openflow_callbacks callbacks = {.event = handle_event, .ended = session_ended};
     struct openflow_driver *driver = arg;
     struct switch_connection *connection = xcalloc(1, sizeof *connection);
-    struct of_session_config config = {
-        .idle_ms = driver->timeout_ms / 2, .echo_ms = driver->timeout_ms / 2, .handshake_ms = driver->timeout_ms};
 
     connection->driver = driver;
-    connection->stream = stream;
     connection->peer = xstrdup(stream_peer(stream));
-    connection->session = of_session_new(&config, loop_now(driver->loop));
-    connection->timer = timer_new(driver->loop, timer_rings, connection);
-    connection->name_due = MONO_NEVER;
+    connection->name_timer = timer_new(driver->loop, name_is_due, connection);
     connection->next = driver->connections;
     driver->connections = connection;
-    stream_set_callbacks(stream, &callbacks, connection);
-    switch_connection_run(connection);
+    openflow_connection_start(&connection->openflow, driver->loop, stream, driver->timeout_ms, &callbacks, connection);
 }

@@ -44,7 +44,7 @@ static void send_frame(struct switch_connection *connection, const struct switch
         .in_port = PORT_CONTROLLER, .actions = &output, .n_actions = 1, .frame = frame, .frame_size = (size_t) size};
     struct err err;
 
-    if (of_session_packet_out(connection->session, &packet, &err) < 0)
+    if (of_session_packet_out(connection->openflow.session, &packet, &err) < 0)
         log_warn(FAULT_OURS, connection->info.name, "no LLDP goes out of port %s: %s", port->name, err.text);
 }
 
@@ -56,7 +56,7 @@ static void send_frames(struct switch_connection *connection)
         if (info->ports[i].up)
             send_frame(connection, &info->ports[i]);
     }
-    switch_connection_run(connection);
+    openflow_connection_run(&connection->openflow);
 }
 
 /* Seeing */

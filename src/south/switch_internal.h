@@ -8,9 +8,9 @@
 #ifndef SOUTH_SWITCH_INTERNAL_H
 #define SOUTH_SWITCH_INTERNAL_H
 
-#include "proto/openflow/openflow_session.h"
 #include "proto/ovsdb/ovsdb_session.h"
 #include "proto/ovsdb/reconnect.h"
+#include "south/openflow_connection.h"
 #include "south/switch_openflow.h"
 
 /* A request to one switch, from the call to its EVENT_DONE. */
@@ -30,11 +30,10 @@ struct switch_request {
 struct switch_connection {
     struct openflow_driver *driver;
     struct switch_connection *next;
-    struct stream *stream; /* null: gone */
-    char *peer;            /* the other end, for the log */
-    struct of_session *session;
-    struct timer *timer;
-    struct mono name_due;         /* to warn if no OVSDB server has named it by then; MONO_NEVER: no need */
+    struct openflow_connection openflow;
+    char *peer;                   /* the other end, for the log */
+    struct timer *name_timer;     /* rings if no OVSDB server has named it in time */
+    bool name_warned;             /* of a name that is missing or taken: once is enough */
     struct switch_server *server; /* that named it; null: none has, and the user does not know of the switch */
     struct switch_info info;      /* info.up: the session has told dpid and ports */
     size_t cap_ports;
@@ -87,8 +86,6 @@ void switch_connection_free(struct switch_connection *connection); /* closes; no
 struct switch_connection *switch_connection_find(const struct openflow_driver *driver, const char *name);
 struct switch_connection *switch_connection_by_dpid(const struct openflow_driver *driver, uint64_t dpid);
 struct switch_port *switch_connection_port(const struct switch_connection *connection, uint32_t number);
-/* Sends what the session has to send and acts on its events. May free the connection. */
-void switch_connection_run(struct switch_connection *connection);
 /* Rows of OVSDB have changed: names switches that have none, and ports whose full name is known now. */
 void switch_connections_rename(struct openflow_driver *driver);
 

@@ -56,9 +56,9 @@ static void driver_packet_out(struct switch_driver *base, const char *switch_nam
 
     if (!connection)
         return;
-    if (of_session_packet_out(connection->session, &packet, &err) < 0)
+    if (of_session_packet_out(connection->openflow.session, &packet, &err) < 0)
         log_warn(FAULT_OURS, switch_name, "no frame goes out of port %u: %s", port, err.text);
-    switch_connection_run(connection);
+    openflow_connection_run(&connection->openflow);
 }
 
 static void driver_free(struct switch_driver *base)

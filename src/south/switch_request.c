@@ -40,8 +40,9 @@ void switch_request_apply(struct switch_connection *connection, uint64_t request
 {
     struct switch_request *r = request_new(connection, request, false);
 
-    of_session_txn(connection->session, txn, r->id, connection->driver->timeout_ms, loop_now(connection->driver->loop));
-    switch_connection_run(connection);
+    of_session_txn(connection->openflow.session, txn, r->id, connection->driver->timeout_ms,
+                   loop_now(connection->driver->loop));
+    openflow_connection_run(&connection->openflow);
 }
 
 void switch_request_read(struct switch_connection *connection, uint64_t request, const struct of_flow_query *query)
@@ -49,9 +50,9 @@ void switch_request_read(struct switch_connection *connection, uint64_t request,
     struct switch_request *r = request_new(connection, request, true);
     struct mono now = loop_now(connection->driver->loop);
 
-    of_session_read_flows(connection->session, query, r->id, connection->driver->timeout_ms, now);
-    of_session_read_meters(connection->session, r->id + 1, connection->driver->timeout_ms, now);
-    switch_connection_run(connection);
+    of_session_read_flows(connection->openflow.session, query, r->id, connection->driver->timeout_ms, now);
+    of_session_read_meters(connection->openflow.session, r->id + 1, connection->driver->timeout_ms, now);
+    openflow_connection_run(&connection->openflow);
 }
 
 static void request_end(struct switch_connection *connection, struct switch_request *r)
