@@ -1,19 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* gmplsd: the control plane of one transport node. */
-#include <getopt.h>
 #include <stdio.h>
 
 #include "base/log.h"
+#include "config/command_line.h"
 #include "gmplsd/daemon.h"
-
-static void usage(FILE *to)
-{
-    fputs("usage: gmplsd [--check] CONFIG.yaml\n"
-          "  --check    read the configuration, say whether it is right, and end\n"
-          "  --version  print the version\n"
-          "  --help     print this\n",
-          to);
-}
 
 static int run(const struct config *config)
 {
@@ -37,43 +28,22 @@ static int run(const struct config *config)
 
 int main(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"check", no_argument, NULL, 'c'}, {"version", no_argument, NULL, 'V'}, {"help", no_argument, NULL, 'h'}, {0}};
-    struct config *config;
+    struct command_line line = command_line_read("gmplsd", argc, argv);
     struct err err = {0};
-    bool check = false;
-    int option, status = 0;
 
-    while ((option = getopt_long(argc, argv, "hV", options, NULL)) != -1) {
-        switch (option) {
-        case 'c':
-            check = true;
-            break;
-        case 'V':
-            puts("gmplsd " SCG_VERSION);
-            return 0;
-        case 'h':
-            usage(stdout);
-            return 0;
-        default:
-            usage(stderr);
-            return 2;
-        }
-    }
-    if (argc - optind != 1) {
-        usage(stderr);
-        return 2;
-    }
-    config = config_load(argv[optind], &err);
+    if (!line.config)
+        return line.status;
+
+    struct config *config = config_load(line.config, &err);
     if (!config) {
         fprintf(stderr, "gmplsd: %s\n", err.text);
         return 1;
     }
     log_set_level(config->log_level);
-    if (check)
-        printf("%s: fine\n", argv[optind]);
+    if (line.check)
+        printf("%s: fine\n", line.config);
     else
-        status = run(config);
+        line.status = run(config);
     config_free(config);
-    return status;
+    return line.status;
 }

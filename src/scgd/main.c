@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* scgd: the gateway of one data center, put together. The only file that knows every driver. */
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +9,7 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
+#include "config/command_line.h"
 #include "io/footprint.h"
 #include "io/loop.h"
 #include "north/peer_api.h"
@@ -239,51 +239,21 @@ static void stop(struct daemon *daemon)
     config_free(daemon->config);
 }
 
-static void usage(FILE *to)
-{
-    fputs("usage: scgd [--check] CONFIG.yaml\n"
-          "  --check    read the configuration, say whether it is right, and end\n"
-          "  --version  print the version\n"
-          "  --help     print this\n",
-          to);
-}
-
 int main(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"check", no_argument, NULL, 'c'}, {"version", no_argument, NULL, 'V'}, {"help", no_argument, NULL, 'h'}, {0}};
+    struct command_line line = command_line_read("scgd", argc, argv);
     struct daemon daemon = {0};
     struct err err = {0};
-    bool check = false;
-    int option;
 
-    while ((option = getopt_long(argc, argv, "hV", options, NULL)) != -1) {
-        switch (option) {
-        case 'c':
-            check = true;
-            break;
-        case 'V':
-            puts("scgd " SCG_VERSION);
-            return 0;
-        case 'h':
-            usage(stdout);
-            return 0;
-        default:
-            usage(stderr);
-            return 2;
-        }
-    }
-    if (argc - optind != 1) {
-        usage(stderr);
-        return 2;
-    }
-    daemon.config = config_load(argv[optind], &err);
+    if (!line.config)
+        return line.status;
+    daemon.config = config_load(line.config, &err);
     if (!daemon.config) {
         fprintf(stderr, "scgd: %s\n", err.text);
         return 1;
     }
-    if (check) {
-        printf("%s: fine\n", argv[optind]);
+    if (line.check) {
+        printf("%s: fine\n", line.config);
         config_free(daemon.config);
         return 0;
     }
