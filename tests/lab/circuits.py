@@ -105,11 +105,7 @@ class Circuits(Fabric):
         return ["switches", *CLIENTS]
 
     def up(self):
-        for node in self.nodes():
-            run("ip", "netns", "add", self.prefix + node)
-            self.ns(node, "sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1", "net.ipv6.conf.default.disable_ipv6=1")
-            self.ip(node, "link set lo up")
-        self.start_ovs()
+        self.add_nodes()
         for a, b in LINKS:
             self.veth(f"{a}.{b}", "switches", f"{b}.{a}", "switches", LINK_MTU)
         for client, (bridge, _, address) in CLIENTS.items():

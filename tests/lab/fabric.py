@@ -121,6 +121,10 @@ class Tap:
         self.sock.close()
 
 
+def has(text):
+    return lambda frame: text.encode() in frame
+
+
 class Fabric:
     def __init__(self, directory, dump, prefix=os.environ.get("SCG_TEST_PREFIX", "pipe-")):
         self.directory, self.dump_program, self.prefix = directory, dump, prefix
@@ -239,12 +243,15 @@ class Fabric:
             self.ip(node, f"link set {interface} up")
             self.ns(node, "ethtool", "-K", interface, *(word for feature in OFFLOADS for word in (feature, "off")))
 
-    def up(self):
+    def add_nodes(self):
         for node in self.nodes():
             run("ip", "netns", "add", self.prefix + node)
             self.ns(node, "sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1", "net.ipv6.conf.default.disable_ipv6=1")
             self.ip(node, "link set lo up")
         self.start_ovs()
+
+    def up(self):
+        self.add_nodes()
         for a, b in FABRIC:
             self.veth(f"{a}-{b}", "switches", f"{b}-{a}", "switches", 1600)
         for server, tor in SERVERS.items():
@@ -352,3 +359,30 @@ class Fabric:
         self.install("pe", ("pe", *self.uplink(), self.numbers(self.fabric_ports("pe"))),
                      ("segment-pe", *self.segment()), ("neighbour", *self.uplink(), mac),
                      *(("vm-pe", *self.segment(), *self.vm(vm)) for vm in VMS if vm != "v2moved"))
+
+
+@contextlib.contextmanager
+def standing(fabric):
+    """The fabric, from up to down."""
+    assert fabric.dump_program.exists(), f"{fabric.dump_program} is not built"
+    try:
+        fabric.down()
+        fabric.directory.mkdir()
+        fabric.up()
+        yield fabric
+    finally:
+        fabric.down()
+
+
+@contextlib.contextmanager
+def taps_of(fabric):
+    """Opens packet sockets, and closes them."""
+    opened = []
+
+    def tap(node, interface="eth0"):
+        opened.append(fabric.tap(node, interface))
+        return opened[-1]
+
+    yield tap
+    for one in opened:
+        one.close()

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from circuits import CLIENTS, LINK_MTU, NODES, Circuits, Lsp
-from fabric import arp, ethernet, mac_bytes, poll, run, udp
+from fabric import arp, ethernet, has, mac_bytes, poll, run, standing, taps_of, udp
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 DUMP = Path(os.environ.get("SCG_BUILD", ROOT / "build")) / "tests" / "crossconnect_dump"
@@ -29,35 +29,16 @@ THREE = Lsp(3, ("c3", "c4"), ["pe1-tn", "t1", "t2", "pe2-tn"])
 
 @pytest.fixture(scope="module")
 def net(tmp_path_factory):
-    assert DUMP.exists(), f"{DUMP} is not built"
-    circuits = Circuits(tmp_path_factory.mktemp("crossconnect") / "ovs", DUMP)
-    try:
-        circuits.down()
-        circuits.directory.mkdir()
-        circuits.up()
+    with standing(Circuits(tmp_path_factory.mktemp("crossconnect") / "ovs", DUMP)) as circuits:
         for lsp in (ONE, TWO, THREE):
             circuits.set_lsp(lsp)
         yield circuits
-    finally:
-        circuits.down()
 
 
 @pytest.fixture
 def taps(net):
-    """Opens packet sockets, and closes them."""
-    opened = []
-
-    def tap(node, interface="eth0"):
-        opened.append(net.tap(node, interface))
-        return opened[-1]
-
-    yield tap
-    for one in opened:
-        one.close()
-
-
-def has(text):
-    return lambda frame: text.encode() in frame
+    with taps_of(net) as tap:
+        yield tap
 
 
 def plain(destination, source, text, size=46):

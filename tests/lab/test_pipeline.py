@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import fabric as net
-from fabric import Fabric, arp, ethernet, mac_bytes, poll, udp
+from fabric import Fabric, arp, ethernet, has, mac_bytes, poll, standing, taps_of, udp
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 DUMP = Path(os.environ.get("SCG_BUILD", ROOT / "build")) / "tests" / "pipeline_dump"
@@ -21,35 +21,16 @@ LLDP = ethernet("01:80:c2:00:00:0e", "52:54:00:00:00:11", 0x88cc,
 
 @pytest.fixture(scope="module")
 def dc(tmp_path_factory):
-    assert DUMP.exists(), f"{DUMP} is not built"
-    fabric = Fabric(tmp_path_factory.mktemp("pipeline") / "ovs", DUMP)
-    try:
-        fabric.down()
-        fabric.directory.mkdir()
-        fabric.up()
+    with standing(Fabric(tmp_path_factory.mktemp("pipeline") / "ovs", DUMP)) as fabric:
         poll(fabric.converged, 20, "RSTP has converged")
         fabric.install_all()
         yield fabric
-    finally:
-        fabric.down()
 
 
 @pytest.fixture
 def taps(dc):
-    """Opens packet sockets, and closes them."""
-    opened = []
-
-    def tap(node, interface="eth0"):
-        opened.append(dc.tap(node, interface))
-        return opened[-1]
-
-    yield tap
-    for one in opened:
-        one.close()
-
-
-def has(text):
-    return lambda frame: text.encode() in frame
+    with taps_of(dc) as tap:
+        yield tap
 
 
 def test_an_edge_is_a_leaf(dc):
