@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* gmpls_sim [--seeds N] [--first S] | --seed S | --rate: runs seeds one after another; --seed tells the whole story of
  * one; --rate measures set-up in memory. */
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "gmpls_world.h"
+#include "seeds.h"
 
 #define SETTLE_MS 100000     /* longer than any timer of theirs runs */
 #define SETTLE_SOON_MS 10000 /* shorter than the lifetime of soft state, longer than a set-up may take */
@@ -385,39 +385,18 @@ static bool simulate(uint64_t seed, bool trace, struct totals *totals)
 
 int main(int argc, char **argv)
 {
-    static const struct option options[] = {{"seeds", required_argument, NULL, 'n'},
-                                            {"first", required_argument, NULL, 'f'},
-                                            {"seed", required_argument, NULL, 's'},
-                                            {"rate", no_argument, NULL, 'r'},
-                                            {NULL, 0, NULL, 0}};
-    uint64_t first = 1, seeds = 100, passed = 0, failed = 0;
+    struct seeds seeds = {.first = 1, .n = 100};
+    uint64_t passed = 0, failed = 0;
     struct totals totals = {0};
-    bool trace = false;
-    int option;
 
-    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-        switch (option) {
-        case 'n':
-            seeds = strtoull(optarg, NULL, 10);
-            break;
-        case 'f':
-            first = strtoull(optarg, NULL, 10);
-            break;
-        case 's':
-            first = strtoull(optarg, NULL, 10);
-            seeds = 1;
-            trace = true;
-            break;
-        case 'r':
-            rate_print();
-            return 0;
-        default:
-            fprintf(stderr, "usage: gmpls_sim [--seeds N] [--first S] | --seed S | --rate\n");
-            return 2;
-        }
+    if (argc == 2 && strcmp(argv[1], "--rate") == 0) {
+        rate_print();
+        return 0;
     }
-    for (uint64_t seed = first; seed < first + seeds; seed++) {
-        if (simulate(seed, trace, &totals))
+    if (!seeds_read("gmpls_sim", argc, argv, &seeds))
+        return 2;
+    for (uint64_t seed = seeds.first; seed < seeds.first + seeds.n; seed++) {
+        if (simulate(seed, seeds.trace, &totals))
             passed++;
         else
             failed++;

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* sim [--seeds N] [--first S] [--seed S]: runs seeds one after another; --seed tells the whole story of one. */
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "core/policy.h"
+#include "seeds.h"
 #include "world.h"
 
 #define SETTLE_MS 20000
@@ -359,39 +359,20 @@ static bool run_seed(uint64_t seed, bool trace, struct world *totals)
 
 int main(int argc, char **argv)
 {
-    static const struct option options[] = {{"seeds", required_argument, NULL, 'n'},
-                                            {"first", required_argument, NULL, 'f'},
-                                            {"seed", required_argument, NULL, 's'},
-                                            {0}};
-    uint64_t first = 1, n = 1000, failed = 0;
+    struct seeds seeds = {.first = 1, .n = 1000};
+    uint64_t failed = 0;
     struct world *totals = xcalloc(1, sizeof *totals);
-    bool trace = false;
-    int option;
 
-    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-        switch (option) {
-        case 'n':
-            n = strtoull(optarg, NULL, 10);
-            break;
-        case 'f':
-            first = strtoull(optarg, NULL, 10);
-            break;
-        case 's':
-            first = strtoull(optarg, NULL, 10);
-            n = 1;
-            trace = true;
-            break;
-        default:
-            fprintf(stderr, "usage: sim [--seeds N] [--first S] | --seed S\n");
-            return 2;
-        }
+    if (!seeds_read("sim", argc, argv, &seeds)) {
+        free(totals);
+        return 2;
     }
     setvbuf(stdout, NULL, _IOLBF, 0);
     log_set_level(getenv("SIM_LOG") ? LOG_INFO : LOG_ERROR);
-    for (uint64_t seed = first; seed < first + n; seed++) {
-        if (run_seed(seed, trace, totals))
+    for (uint64_t seed = seeds.first; seed < seeds.first + seeds.n; seed++) {
+        if (run_seed(seed, seeds.trace, totals))
             continue;
-        if (failed++ == 0 && !trace) {
+        if (failed++ == 0 && !seeds.trace) {
             struct world again = {0};
 
             printf("the story of seed %llu:\n", (unsigned long long) seed);
@@ -399,10 +380,10 @@ int main(int argc, char **argv)
         }
     }
     printf("sim: %llu seeds, %llu events, %llu migrations: %llu crossed, %llu rolled back, %llu crashes\n",
-           (unsigned long long) n, (unsigned long long) totals->events, (unsigned long long) totals->migrations,
+           (unsigned long long) seeds.n, (unsigned long long) totals->events, (unsigned long long) totals->migrations,
            (unsigned long long) totals->crossed, (unsigned long long) totals->rolled_back,
            (unsigned long long) totals->crashes);
-    printf("%llu passed, %llu failed\n", (unsigned long long) (n - failed), (unsigned long long) failed);
+    printf("%llu passed, %llu failed\n", (unsigned long long) (seeds.n - failed), (unsigned long long) failed);
     free(totals);
     return failed ? 1 : 0;
 }
