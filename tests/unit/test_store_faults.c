@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The store when all goes wrong: what was put is there after kill -9, and every way in which a file or a disk can be bad
- * ends in a sentence that names the file. */
+/* The store when all goes wrong: what was put is there after kill -9, and every way in which a file or a disk can be
+ * bad ends in a sentence that names the file. */
 #include <stdarg.h>
 #include <setjmp.h>
 #include <stddef.h>
