@@ -45,6 +45,8 @@
  *
  * Departures, and why:
  *   - Every LSP is bidirectional; a Path without UPSTREAM_LABEL is refused. Nobody here asks for another kind.
+ *   - An LSP without bandwidth is refused (ERR_INVALID; to a Path traffic control error, bad Tspec, RFC 2205 §B): its
+ *     ends could not police it, and links would be full of what nobody counts.
  *   - A node that kept its records sends Path and Resv after a restart without waiting for its neighbours' (RFC 3473
  *     §9.5.2 makes it wait because it presumes that control state was lost).
  *   - Make-before-break (RFC 3209 §2.5) is not done: whoever wants another route asks for a second LSP, and removes the

@@ -118,6 +118,10 @@ static int check_request(const struct gmpls_node *node, const struct lsp_request
     if (request->setup_priority > 7 || request->holding_priority > request->setup_priority)
         return err_set(err, ERR_INVALID, "LSP %s: priorities are 0 (best) to 7, holding not worse than setup",
                        request->name);
+    if (request->bandwidth_bps == 0) /* a meter of 0 polices nothing */
+        return err_set(err, ERR_INVALID,
+                       "LSP %s: has a bandwidth of 0, which nobody can police; it needs what it is to carry",
+                       request->name);
     if (!node_port(node, request->ingress_client.interface))
         return err_set(err, ERR_INVALID, "LSP %s: there is no client port %u here", request->name,
                        request->ingress_client.interface);

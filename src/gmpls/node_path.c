@@ -115,6 +115,8 @@ static bool in_loop(const struct gmpls_node *node, const struct lsp_route *rro)
 
 static struct refusal check_path(const struct gmpls_node *node, int link, const struct rsvp_message *message)
 {
+    if (message->tspec.rate_bps == 0) /* the ends would police nothing */
+        return refuse_link(RSVP_ERR_TRAFFIC, RSVP_TRAFFIC_BAD_TSPEC, link);
     if (!(message->has & RSVP_HAS_ERO))
         return refuse(RSVP_ERR_ROUTING, RSVP_ROUTING_NO_ROUTE);
     if (message->label_request.encoding != ENCODING_PACKET)

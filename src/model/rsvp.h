@@ -196,6 +196,10 @@ enum rsvp_error_code {
     RSVP_ERR_NOTIFY = 25
 };
 
+enum rsvp_traffic_value { /* of RSVP_ERR_TRAFFIC: RFC 2205 appendix B */
+                          RSVP_TRAFFIC_BAD_TSPEC = 4
+};
+
 enum rsvp_routing_value { /* of RSVP_ERR_ROUTING */
                           RSVP_ROUTING_BAD_ERO = 1,
                           RSVP_ROUTING_BAD_STRICT = 2,

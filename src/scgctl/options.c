@@ -107,7 +107,7 @@ static int read_bandwidth(const char *value, uint32_t *ret_mbps, struct err *err
     errno = 0;
     unsigned long mbps = strtoul(value, &end, 10);
     if (errno || *end || strspn(value, "0123456789") == 0 || mbps == 0 || mbps > UINT32_MAX)
-        return err_set(err, ERR_INVALID, "--bandwidth: '%s' is no number of Mbit/s", value);
+        return err_set(err, ERR_INVALID, "--bandwidth: '%s' is no number of Mbit/s from 1 to %u", value, UINT32_MAX);
     *ret_mbps = (uint32_t) mbps;
     return 0;
 }

@@ -123,6 +123,14 @@ def test_an_unknown_client_is_refused(net):
     assert gone(net, "one")
 
 
+def test_a_circuit_without_bandwidth_is_refused(net):
+    """Its ends would police nothing."""
+    status, report = net.set_up("one", ("c1", "ce"), LONG, mbps=0)
+    assert status == 409 and "unacceptable" in report["error"], report
+    assert "has a bandwidth of 0" in net.daemons["pe1-tn"].text()
+    assert gone(net, "one")
+
+
 def test_a_route_that_does_not_exist_is_refused(net):
     request = net.request(("c1", "ce"), LONG)
     request["route"][1] = "10.252.77.1"

@@ -182,7 +182,7 @@ static struct lsp_request random_request(struct net *net, const struct net_lsp *
                                   .egress = net->nodes[lsp->egress].router,
                                   .ingress_client = {CLIENT_PORT_VLAN, CLIENT_VLAN_ANY},
                                   .egress_client = {CLIENT_PORT_VLAN, CLIENT_VLAN_ANY},
-                                  .bandwidth_bps = (uint64_t) net_chance(net, 8) * 50000000,
+                                  .bandwidth_bps = (uint64_t) (1 + net_chance(net, 8)) * 50000000,
                                   .setup_priority = (uint8_t) net_chance(net, 8)};
 
     memcpy(request.name, lsp->name, sizeof request.name);

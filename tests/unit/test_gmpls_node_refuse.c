@@ -138,6 +138,11 @@ static void too_wide(struct rsvp_message *m)
     m->tspec.rate_bps = 101 * MBPS;
 }
 
+static void of_no_width(struct rsvp_message *m)
+{
+    m->tspec.rate_bps = 0;
+}
+
 static void only_foreign_labels(struct rsvp_message *m)
 {
     m->has |= RSVP_HAS_LABEL_SET;
@@ -174,6 +179,7 @@ static const struct {
     {lambda, "24/12 at 10.252.1.1"},
     {photonic, "24/14 at 10.252.1.1"},
     {too_wide, "1/2 at 10.252.1.1"},
+    {of_no_width, "21/4 at 10.252.1.1"},
     {only_foreign_labels, "24/11 at 10.252.1.1"},
     {upstream_label_of_nobody, "24/11 at 10.252.2.1"},
 };
@@ -233,11 +239,11 @@ static void what_is_used_up(void **state)
     says(w, A, path(6));                                /* A --> N: 1 Mbit/s is left towards A */
     want(w, "A <-- PathErr 1/2 at 10.252.1.1 removed"); /* A <-- N */
     message = path(7);
-    message.tspec.rate_bps = MBPS;
+    message.tspec.rate_bps = MBPS / 2;
     says(w, A, message);                                /* A --> N */
     want(w, "B <-- Path upstream 2001 ERO 10.252.2.2"); /* N --> B: 2000 was taken for a moment by LSP 6 */
     message = path(8);
-    message.tspec.rate_bps = 0;
+    message.tspec.rate_bps = MBPS / 2;
     says(w, A, message);                                 /* A --> N: all four labels of the link are taken */
     want(w, "A <-- PathErr 24/9 at 10.252.1.1 removed"); /* A <-- N */
     message = about(RSVP_PATH_TEAR, 2);

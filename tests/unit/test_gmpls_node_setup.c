@@ -519,6 +519,9 @@ static void requests_that_cannot_be_are_refused_at_once(void **state)
     initiate_fails(w, with, ERR_INVALID, "egress");
     with = request(), with.holding_priority = 7, with.setup_priority = 6;
     initiate_fails(w, with, ERR_INVALID, "priorities");
+    with = request();
+    with.bandwidth_bps = 0;
+    initiate_fails(w, with, ERR_INVALID, "bandwidth of 0");
     with = request(), with.ingress_client.interface = 9;
     initiate_fails(w, with, ERR_INVALID, "client port 9");
     with = request(), with.route.n = 0;

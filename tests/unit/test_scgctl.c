@@ -275,7 +275,7 @@ static void wrong_usage(void **state)
         {"migrate V2 --too B/b", "unknown option '--too'; did you mean '--to'?"},
         {"channel", "'channel' needs one of: list, show, create, delete"},
         {"channel create", "'channel create' takes DC"},
-        {"channel create B --bandwidth 0", "--bandwidth: '0' is no number of Mbit/s"},
+        {"channel create B --bandwidth 0", "--bandwidth: '0' is no number of Mbit/s from 1 to 4294967295"},
         {"channel list --dot", "'channel list' takes no option '--dot'"},
         {"user add ce1", "unknown command 'user add'; 'user' takes one of: list, show, apply, delete"},
         {"transport list", "'transport' takes no arguments"},

@@ -69,10 +69,10 @@ static void options_that_are_wrong(void **state)
         {"-o", "--output needs a value: table|json"},
         {"--to=", "--to needs a value: DC/SERVER"},
         {"--watch=yes", "--watch takes no value"},
-        {"--bandwidth 0", "--bandwidth: '0' is no number of Mbit/s"},
-        {"--bandwidth -1", "--bandwidth: '-1' is no number of Mbit/s"},
-        {"--bandwidth 1g", "--bandwidth: '1g' is no number of Mbit/s"},
-        {"--bandwidth 4294967296", "--bandwidth: '4294967296' is no number of Mbit/s"},
+        {"--bandwidth 0", "--bandwidth: '0' is no number of Mbit/s from 1 to 4294967295"},
+        {"--bandwidth -1", "--bandwidth: '-1' is no number of Mbit/s from 1 to 4294967295"},
+        {"--bandwidth 1g", "--bandwidth: '1g' is no number of Mbit/s from 1 to 4294967295"},
+        {"--bandwidth 4294967296", "--bandwidth: '4294967296' is no number of Mbit/s from 1 to 4294967295"},
     };
 
     (void) state;
