@@ -3,7 +3,7 @@
  * every LSP, and each LSP is delegated to the PCE that asked for it, also after a restart of this daemon. A PCE that
  * goes leaves its LSPs as they are, for ever (RFC 8281 §6 leaves the timeout to us): a circuit outlives its gateway. To
  * have another PCE take over what one leaves behind, take that one out of the configuration: its LSPs are delegated to
- * the first that is left. */
+ * the first that is left; or have the PCE give them back (PCUpd without its delegate flag). */
 #include <stdio.h>
 #include <string.h>
 
@@ -38,8 +38,9 @@ struct pcc {
 struct circuit {
     struct hmap_node by_name;
     char name[LSP_NAME_SIZE];
-    struct pcc *owner; /* null: there is no PCE at all */
-    uint32_t srp_id;   /* of the owner's request that the next report answers; 0: none */
+    struct pcc *owner; /* null: there is no PCE, or it gave the LSP back and nobody has had it since */
+    struct pcc *asker; /* of the request that the next report answers, */
+    uint32_t srp_id;   /* and its number; 0: none */
 };
 
 struct pccs {
@@ -83,6 +84,12 @@ static struct circuit *add_circuit(struct pccs *pccs, const char *name, struct p
     return circuit;
 }
 
+static void asked_by(struct circuit *circuit, struct pcc *asker, uint32_t srp_id)
+{
+    circuit->asker = asker;
+    circuit->srp_id = srp_id;
+}
+
 static void keep_owner(struct pccs *pccs, const char *name, const char *owner)
 {
     struct err err;
@@ -102,11 +109,11 @@ static void drop_circuit(struct pccs *pccs, struct circuit *circuit)
 
 static void report_to(struct pcc *pcc, const struct lsp_report *report, const struct circuit *circuit)
 {
-    bool owner = circuit && circuit->owner == pcc;
+    bool owner = circuit && circuit->owner == pcc, asker = circuit && circuit->asker == pcc;
 
     if (pcc->session)
         pcep_session_report(pcc->session, report, PCEP_CREATE | (owner ? PCEP_DELEGATE : 0),
-                            owner ? circuit->srp_id : 0);
+                            asker ? circuit->srp_id : 0);
 }
 
 void pccs_report(struct pccs *pccs, const struct lsp_report *report)
@@ -141,7 +148,7 @@ static void initiate(struct pcc *pcc, const struct pcep_event *event)
 
     if (!circuit) {
         circuit = add_circuit(pcc->pccs, event->lsp.name, pcc);
-        circuit->srp_id = event->srp_id;
+        asked_by(circuit, pcc, event->srp_id);
         keep_owner(pcc->pccs, circuit->name, pcc->pce->address);
         status = node_initiate(daemon->node, &event->lsp, COOKIE, loop_now(daemon->loop), &err);
         if (status < 0)
@@ -159,14 +166,60 @@ static void initiate(struct pcc *pcc, const struct pcep_event *event)
         pcep_session_refuse(pcc->session, event->srp_id, PCEP_ERR_INSTANTIATION, 1);
 }
 
+struct handing_over {
+    const struct circuit *circuit;
+    const struct pcc *from;
+    uint32_t srp_id;
+};
+
+static void report_hand_over(void *arg, const struct lsp_report *report)
+{
+    const struct handing_over *over = arg;
+    struct pccs *pccs = over->from->pccs;
+
+    if (strcmp(report->name, over->circuit->name) != 0)
+        return;
+    for (unsigned i = 0; i < pccs->n; i++) {
+        const struct pcc *to = &pccs->each[i];
+
+        if (to->session)
+            pcep_session_report(to->session, report, PCEP_CREATE | (over->circuit->owner == to ? PCEP_DELEGATE : 0),
+                                over->from == to ? over->srp_id : 0);
+    }
+}
+
+/* RFC 8231 §5.7.3, RFC 8281 §6: the LSP stays as it is. The other PCE gets it, if it is there; else the one whose
+ * session begins next. */
+static void delegation_returned(struct pcc *pcc, struct circuit *circuit, uint32_t srp_id)
+{
+    struct pccs *pccs = pcc->pccs;
+    struct handing_over over = {circuit, pcc, srp_id};
+
+    circuit->owner = NULL;
+    for (unsigned i = 0; i < pccs->n; i++)
+        if (&pccs->each[i] != pcc && pccs->each[i].session && pcep_session_is_up(pccs->each[i].session))
+            circuit->owner = &pccs->each[i];
+    keep_owner(pccs, circuit->name, circuit->owner ? circuit->owner->pce->address : NULL);
+    log_info(circuit->name, "the PCE at %s gives it back: %s%s", pcc->pce->address,
+             circuit->owner ? "it is now that at " : "the next that connects has it",
+             circuit->owner ? circuit->owner->pce->address : "");
+    node_report_each(pccs->daemon->node, report_hand_over, &over);
+    if (circuit->owner)
+        run(circuit->owner);
+}
+
 static void update(struct pcc *pcc, const struct pcep_event *event)
 {
     struct daemon *daemon = pcc->pccs->daemon;
     struct circuit *circuit = find_circuit(pcc->pccs, event->lsp.name);
     struct err err = {0};
 
-    if (circuit && circuit->owner == pcc)
-        circuit->srp_id = event->srp_id;
+    if (circuit && !event->delegated) {
+        delegation_returned(pcc, circuit, event->srp_id);
+        return;
+    }
+    if (circuit)
+        asked_by(circuit, pcc, event->srp_id);
     if (node_update(daemon->node, &event->lsp, COOKIE, loop_now(daemon->loop), &err) == 0)
         return;
     if (circuit)
@@ -183,7 +236,7 @@ static void remove_lsp(struct pcc *pcc, const struct pcep_event *event)
     int status;
 
     if (circuit)
-        circuit->srp_id = event->srp_id;
+        asked_by(circuit, pcc, event->srp_id);
     status = node_remove(daemon->node, event->lsp.name, false, COOKIE, loop_now(daemon->loop), &err);
     if (status == 0 || status == ERR_CONFLICT)
         return; /* the report that it is gone answers also who asks again */
@@ -202,10 +255,26 @@ static void tell_trouble(struct pcc *pcc, const char *text)
     pcc->trouble_told = true;
 }
 
+/* Of LSPs that a PCE gave back. */
+static void take_orphans(struct pcc *pcc)
+{
+    struct pccs *pccs = pcc->pccs;
+
+    for (struct hmap_node *at = hmap_next(&pccs->circuits, NULL); at; at = hmap_next(&pccs->circuits, at)) {
+        struct circuit *circuit = OWNER_OF(at, struct circuit, by_name);
+
+        if (circuit->owner)
+            continue;
+        circuit->owner = pcc;
+        keep_owner(pccs, circuit->name, pcc->pce->address);
+    }
+}
+
 static void handle_up(struct pcc *pcc)
 {
     log_info(pcc->where, "PCEP session is up");
     pcc->trouble_told = false;
+    take_orphans(pcc);
     node_report_each(pcc->pccs->daemon->node, report_at_start, pcc);
     pcep_session_synced(pcc->session);
 }
@@ -381,7 +450,7 @@ static void mark_circuit(void *arg, const struct lsp_report *report)
         return;
     circuit->owner = &pccs->each[0];
     keep_owner(pccs, circuit->name, circuit->owner->pce->address);
-    log_info(circuit->name, "the PCE that asked for it is gone from the configuration: it is now that at %s",
+    log_info(circuit->name, "its PCE gave it back or is gone from the configuration: it is now that at %s",
              circuit->owner->pce->address);
 }
 

@@ -289,6 +289,35 @@ def test_two_gateways_hear_of_all_and_each_removes_its_own(net, second):
     poll(lambda: lsps(net.pce) == lsps(second) == {}, 5, "both are told")
 
 
+def test_a_circuit_that_its_gateway_gives_back_is_the_others(net, second):
+    def delegated(ask):
+        return ask("GET", "/lsps")[1][ROUTER_IDS["pe1-tn"]]["lsps"]["one"]["delegated"]
+
+    up(net, "one")
+    assert delegated(net.pce) and not delegated(second)
+    assert net.pce("DELETE", "/delegations/one")[0] == 200
+    poll(lambda: delegated(second) and not delegated(net.pce), 5, "the other has it")
+    status, answer = net.remove("one")
+    assert status == 409 and "not delegated" in answer["error"]
+    assert net.pings("c1", net.address("ce"))
+    assert second("DELETE", "/lsps/one")[0] == 200
+
+
+def test_a_circuit_that_nobody_wants_to_have_waits_for_a_gateway(net):
+    def delegated():
+        return net.reports()[ROUTER_IDS["pe1-tn"]]["one"]["delegated"]
+
+    up(net, "one")
+    assert net.pce("DELETE", "/delegations/one")[0] == 200
+    poll(lambda: not delegated(), 5, "it was taken back")
+    assert net.pings("c1", net.address("ce"))
+    net.daemons["pce"].stop()
+    net.daemons["pce"].start()
+    net.wait_ready()
+    assert delegated()
+    assert net.remove("one")[0] == 200
+
+
 # ---- the bridge ----
 
 def reconnect(net, node):

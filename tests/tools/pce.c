@@ -7,7 +7,8 @@
  *   PUT /lsps/NAME        {"ingress", "egress": "ROUTER ID", "ingress-client", "egress-client": [interface, VLAN],
  *                         "bandwidth-mbps", "setup", "holding", "route": ["ADDRESS"]}; answered when the LSP is up
  *                         (200, its report), or gone (409: the report with the error, or {"error": "..."})
- *   DELETE /lsps/NAME     answered when it is gone */
+ *   DELETE /lsps/NAME     answered when it is gone
+ *   DELETE /delegations/NAME  gives the LSP back to its PCC */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -73,12 +74,23 @@ static void answer_waiting(struct tool *tool, struct waiting *waiting, int statu
     free(waiting);
 }
 
-static void take_report(struct tool *tool, struct pcc *pcc, const struct lsp_report *report)
+static void keep_report(struct pcc *pcc, const struct pcep_event *event)
 {
+    json_t *json = report_json(&event->report);
+
+    json_object_set_new(json, "plsp-id", json_integer(event->plsp_id));
+    json_object_set_new(json, "delegated", json_boolean(event->delegated));
+    json_object_set_new(pcc->lsps, event->report.name, json);
+}
+
+static void take_report(struct tool *tool, struct pcc *pcc, const struct pcep_event *event)
+{
+    const struct lsp_report *report = &event->report;
+
     if (report->removed)
         json_object_del(pcc->lsps, report->name);
     else
-        json_object_set_new(pcc->lsps, report->name, report_json(report));
+        keep_report(pcc, event);
     for (struct waiting *w = tool->waiting, *next; w; w = next) {
         next = w->next;
         if (strcmp(w->name, report->name) != 0)
@@ -108,7 +120,7 @@ static void handle_event(void *arg, struct pcc *pcc, const struct pcep_event *ev
     char router[16];
 
     if (event->type == PCEP_EVENT_REPORT)
-        take_report(tool, pcc, &event->report);
+        take_report(tool, pcc, event);
     if (event->type == PCEP_EVENT_DONE)
         take_done(tool, event);
     if (event->type == PCEP_EVENT_ERROR || event->type == PCEP_EVENT_DOWN)
@@ -217,6 +229,20 @@ static void delete (struct tool *tool, struct http_request *request, const char 
         answer(request, 404, json_pack("{s:s}", "error", "nobody has reported such an LSP"));
 }
 
+static void give_back(struct tool *tool, struct http_request *request, const char *name)
+{
+    struct pcc *pcc = pcc_with(tool, name);
+
+    if (pcc) {
+        const json_t *lsp = json_object_get(pcc->lsps, name);
+
+        pce_give_back(pcc, (uint32_t) json_integer_value(json_object_get(lsp, "plsp-id")));
+        answer(request, 200, json_object());
+    } else {
+        answer(request, 404, json_pack("{s:s}", "error", "nobody has reported such an LSP"));
+    }
+}
+
 static json_t *view(const struct tool *tool)
 {
     char router[16];
@@ -230,12 +256,14 @@ static json_t *view(const struct tool *tool)
 
 static void handle(void *arg, struct http_request *request)
 {
-    static const char prefix[] = "/lsps/";
+    static const char prefix[] = "/lsps/", delegations[] = "/delegations/";
     struct tool *tool = arg;
     AUTO_FREE char *path = xstrdup(http_path(request));
     const char *name = strncmp(path, prefix, sizeof prefix - 1) == 0 ? path + sizeof prefix - 1 : NULL;
 
-    if (name && strcmp(http_method(request), "PUT") == 0)
+    if (strncmp(path, delegations, sizeof delegations - 1) == 0 && strcmp(http_method(request), "DELETE") == 0)
+        give_back(tool, request, path + sizeof delegations - 1);
+    else if (name && strcmp(http_method(request), "PUT") == 0)
         create(tool, request, name);
     else if (name && strcmp(http_method(request), "DELETE") == 0)
         delete (tool, request, name);

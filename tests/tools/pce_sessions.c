@@ -5,6 +5,7 @@
 #include "model/ted.h"
 
 #define TIMEOUT_MS 30000
+#define SRP_ID_GIVE_BACK 0x7f000000u /* none that the session reaches */
 
 struct pce {
     struct loop *loop;
@@ -133,6 +134,18 @@ void pce_remove(struct pcc *pcc, const char *name, uint64_t request)
 {
     pcep_session_remove(pcc->session, name, request, TIMEOUT_MS, loop_now(pcc->pce->loop));
     run(pcc);
+}
+
+/* Our own PCE gives nothing back, so it is written here. */
+void pce_give_back(struct pcc *pcc, uint32_t plsp_id)
+{
+    struct pcep_item item = {
+        .has = PCEP_HAS_SRP | PCEP_HAS_LSP | PCEP_HAS_ERO, .id = SRP_ID_GIVE_BACK, .plsp_id = plsp_id};
+    uint8_t bytes[64];
+    struct wire w = wire_writer(bytes, sizeof bytes);
+
+    if (pcep_encode(&w, &(struct pcep_message) {.type = PCEP_UPDATE, .items = &item, .n_items = 1}, NULL) == 0)
+        stream_write(pcc->stream, bytes, w.pos);
 }
 
 struct pce *pce_new(struct loop *loop, const char *address, uint16_t port, const struct pce_callbacks *callbacks,

@@ -37,5 +37,7 @@ struct pcc *pce_find(const struct pce *pce, uint32_t router); /* null: it has no
 /* 'request' comes back in the PCEP_EVENT_DONE, from within if it cannot be sent. */
 void pce_initiate(struct pcc *pcc, const struct lsp_request *lsp, uint64_t request);
 void pce_remove(struct pcc *pcc, const char *name, uint64_t request);
+/* PCUpd with an empty route and without the delegate flag. */
+void pce_give_back(struct pcc *pcc, uint32_t plsp_id);
 
 #endif

@@ -101,6 +101,41 @@ static void test_the_life_of_an_lsp(void **state)
     peer_gone(&peer);
 }
 
+static void given_back(struct pcep_item *item)
+{
+    item->flags = PCEP_ADMIN_UP;
+}
+
+static void given_back_without_a_word(struct pcep_item *item)
+{
+    pcep_item_free(item);
+    *item = (struct pcep_item) {.has = PCEP_HAS_SRP | PCEP_HAS_LSP | PCEP_HAS_ERO, .id = item->id, .plsp_id = 1};
+}
+
+/* RFC 8231 §5.7.3: whatever else the update says. */
+static void test_a_delegation_is_returned(void **state)
+{
+    (void) state;
+    struct peer peer = peer_up(PCEP_PCC);
+    struct lsp_report report = sample_report(false);
+
+    pcep_session_report(peer.session, &report, ours, 0);
+    pcep_session_synced(peer.session);
+    pcep_session_sent(peer.session, SIZE_MAX, peer.now);
+    /* <-- PCUpd without D --> PCRpt, not delegated */
+    ask(&peer, PCEP_UPDATE, 9, 1, given_back_without_a_word);
+    assert_events(&peer, "UPDATE 9 'external/user1' not delegated by  with 0 bit/s\n");
+    ask(&peer, PCEP_UPDATE, 10, 1, given_back);
+    assert_events(&peer, "UPDATE 10 'external/user1' not delegated by  with 0 bit/s\n");
+    pcep_session_report(peer.session, &report, PCEP_CREATE, 10);
+    assert_sent(&peer, "PCRpt SRP 10 LSP 1 up admin-up created " LSP_TEXT RRO RATE);
+    /* <-- PCUpd --> PCErr */
+    ask(&peer, PCEP_UPDATE, 11, 1, NULL);
+    assert_sent(&peer, "PCErr SRP 11 the LSP is not delegated (19/1)\n");
+    lsp_report_free(&report);
+    peer_gone(&peer);
+}
+
 static void no_name(struct pcep_item *item)
 {
     item->has &= ~(uint32_t) PCEP_HAS_NAME;
@@ -330,6 +365,7 @@ int main(void)
         cmocka_unit_test(test_synchronisation),           cmocka_unit_test(test_the_life_of_an_lsp),
         cmocka_unit_test(test_what_is_refused),           cmocka_unit_test(test_names_and_limits),
         cmocka_unit_test(test_an_lsp_between_both_roles), cmocka_unit_test(test_two_pces),
+        cmocka_unit_test(test_a_delegation_is_returned),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

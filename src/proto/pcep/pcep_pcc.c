@@ -132,6 +132,10 @@ static void update_received(struct pcep_session *session, const struct pcep_item
 
     if (!lsp)
         return;
+    if (!(item->flags & PCEP_DELEGATE)) { /* RFC 8231 §5.7.3: a return, whatever else it says */
+        wish(session, PCEP_EVENT_UPDATE, item, lsp->name)->delegated = false;
+        return;
+    }
     if (item->setup > 31 || !pcep_open_can(&session->own, item->setup)) {
         refuse(session, item, PCEP_ERR_SETUP, 1);
         return;
@@ -143,10 +147,7 @@ static void update_received(struct pcep_session *session, const struct pcep_item
         return;
     }
     memcpy(request.name, lsp->name, sizeof request.name);
-    struct pcep_event *event = wish(session, PCEP_EVENT_UPDATE, item, lsp->name);
-
-    event->lsp = request;
-    event->delegated = item->flags & PCEP_DELEGATE;
+    wish(session, PCEP_EVENT_UPDATE, item, lsp->name)->lsp = request;
 }
 
 static void removal_received(struct pcep_session *session, const struct pcep_item *item)

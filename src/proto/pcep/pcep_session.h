@@ -69,7 +69,7 @@ enum pcep_event_type {
     /* Of a PCC: */
     PCEP_EVENT_INITIATE, /* srp_id, lsp */
     PCEP_EVENT_UPDATE,   /* srp_id, lsp: its name is filled in, the rest is what the PCE says; delegated: false if the
-                          * PCE gives the delegation back */
+                          * PCE gives the delegation back, and then it says no more than the name */
     PCEP_EVENT_REMOVE    /* srp_id, lsp: its name */
 };
 
