@@ -227,13 +227,13 @@ void node_say(struct gmpls_node *node, bool severe, const char *format, ...)
     action->severe = severe;
 }
 
-static void queue_message(struct gmpls_node *node, int link, uint32_t destination, const struct rsvp_message *message)
+static struct node_action *queue_message(struct gmpls_node *node, int link, const struct rsvp_message *message)
 {
     struct node_action *action = queue_add(&node->queue, NODE_SEND);
 
     action->link = link;
-    action->destination = destination;
     action->message = xmemdup(message, sizeof *message);
+    return action;
 }
 
 void link_keep(struct gmpls_node *node, int link, struct rsvp_message *message, struct mono now)
@@ -261,11 +261,14 @@ void link_forward(struct gmpls_node *node, int link, const struct rsvp_message *
     link_send(node, link, &copy, now);
 }
 
-void node_send_routed(struct gmpls_node *node, uint32_t destination, const struct rsvp_message *message)
+void node_send_routed(struct gmpls_node *node, uint32_t source, uint32_t destination,
+                      const struct rsvp_message *message)
 {
     struct rsvp_message copy = rsvp_message_copy(message);
+    struct node_action *action = queue_message(node, NODE_LINK_NONE, &copy);
 
-    queue_message(node, NODE_LINK_NONE, destination, &copy);
+    action->source = source;
+    action->destination = destination;
 }
 
 bool node_is_mine(const struct gmpls_node *node, uint32_t address)
@@ -311,10 +314,6 @@ static void dispatch(struct gmpls_node *node, int link, struct rsvp_message *mes
     case RSVP_RESV_CONF:
         node->counters.resv_conf++;
         resv_conf_received(node, link, message, now);
-        break;
-    case RSVP_NOTIFY:
-        node->counters.notify++;
-        notify_received(node, message, now);
         break;
     default:
         break;
@@ -377,7 +376,7 @@ void node_settle(struct gmpls_node *node, struct mono now)
         continue;
     for (size_t l = 0; l < node->n_links; l++) {
         while (node->links[l].touched && neighbour_output(node->links[l].neighbour, &message))
-            queue_message(node, (int) l, 0, &message);
+            queue_message(node, (int) l, &message);
         node->links[l].touched = false;
     }
     for (size_t a = 0; a < node->later.n; a++)
@@ -428,12 +427,12 @@ void node_receive_routed(struct gmpls_node *node, uint32_t source, struct rsvp_m
             struct rsvp_ack ack = {.epoch = message->message_id.epoch, .id = message->message_id.id};
             struct rsvp_message answer = {.type = RSVP_ACK, .ttl = 255, .acks = &ack, .n_acks = 1};
 
-            node_send_routed(node, source, &answer);
+            node_send_routed(node, node->config.router_id, source, &answer);
         }
-        dispatch(node, NODE_LINK_NONE, message, now);
-    } else {
-        rsvp_message_free(message);
+        node->counters.notify++;
+        notify_received(node, source, message, now);
     }
+    rsvp_message_free(message);
     node_settle(node, now);
 }
 

@@ -141,7 +141,7 @@ struct node_xc {
 
 enum node_action_type {
     NODE_SEND,      /* 'message' over the control channel of 'link'; the taker's: rsvp_message_free(). With
-                     * NODE_LINK_NONE: routed, to 'destination' (Notify, RFC 3473 §4.3; Ack of one) */
+                     * NODE_LINK_NONE: routed, from 'source' to 'destination' (Notify, RFC 3473 §4.3; Ack of one) */
     NODE_XC_SET,    /* 'xc', new or with other labels than before; answer with node_xc_done() */
     NODE_XC_CLEAR,  /* 'xc', as it was set; not answered, and repeated by the caller until the switch did it */
     NODE_PROBE,     /* a frame with 'nonce' into LSP 'xc' (whose 'in' is a client, 'out' a link), that the egress turns
@@ -156,7 +156,7 @@ enum node_action_type {
 struct node_action {
     enum node_action_type type;
     int link;
-    uint32_t destination;
+    uint32_t source, destination; /* routed: addresses of this node and of the other */
     struct rsvp_message *message; /* to be freed itself, too */
     struct node_xc xc;
     uint64_t nonce;
@@ -197,7 +197,8 @@ void node_receive(struct gmpls_node *node, int link, struct rsvp_message *messag
  * C-Type; 0: no answer. */
 void node_refuse(struct gmpls_node *node, int link, struct rsvp_message *message, uint8_t code, uint16_t value,
                  struct mono now);
-/* A routed message (Notify, Ack) from a node that is no neighbour, or not over a control channel; taken over. */
+/* A routed message, taken over: Notify, wherever it came by, or Ack from a node that is no neighbour. A Notify is
+ * believed if it is about an LSP that begins here, and 'source' is on the route that this LSP took. */
 void node_receive_routed(struct gmpls_node *node, uint32_t source, struct rsvp_message *message, struct mono now);
 void node_link_data(struct gmpls_node *node, int link, bool up, struct mono now); /* the data link's port */
 void node_client(struct gmpls_node *node, uint32_t id, bool up, struct mono now); /* a client port; up at first */

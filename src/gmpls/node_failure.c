@@ -77,12 +77,14 @@ static void notify_send(struct gmpls_node *node, const struct gmpls_lsp *lsp, co
         .flags = RSVP_MESSAGE_ID_ACK_DESIRED, .epoch = node->config.epoch, .id = ++node->next_notify};
     node->notifies = array_reserve(node->notifies, node->n_notifies, &node->cap_notifies, sizeof *node->notifies);
     notify = &node->notifies[node->n_notifies++];
+    /* An address of ours that the ingress has in the LSP's record. */
     *notify = (struct node_notify) {.message = message,
+                                    .source = node->links[lsp->in.side.link].config.local,
                                     .destination = lsp->notify_node,
                                     .wait_ms = node->config.retry_ms,
                                     .tries = 1,
                                     .at = mono_add(now, node->config.retry_ms)};
-    node_send_routed(node, notify->destination, &message);
+    node_send_routed(node, notify->source, notify->destination, &message);
 }
 
 static void notify_remove(struct gmpls_node *node, size_t n)
@@ -118,16 +120,32 @@ void notify_tick(struct gmpls_node *node, struct mono now)
         }
         notify->wait_ms *= 2;
         notify->at = mono_add(now, notify->wait_ms);
-        node_send_routed(node, notify->destination, &notify->message);
+        node_send_routed(node, notify->source, notify->destination, &notify->message);
     }
 }
 
-void notify_received(struct gmpls_node *node, const struct rsvp_message *message, struct mono now)
+static bool names(const struct lsp_route *route, uint32_t address)
+{
+    for (size_t h = 0; h < route->n; h++) {
+        if (route->hops[h].type != HOP_LABEL && route->hops[h].address == address)
+            return true;
+    }
+    return false;
+}
+
+/* It came from anywhere: only who carries an LSP may say that it has failed. */
+void notify_received(struct gmpls_node *node, uint32_t source, const struct rsvp_message *message, struct mono now)
 {
     struct gmpls_lsp *lsp = lsp_find(node, &message->session, &message->sender);
+    char address[16];
 
     if (!lsp || !lsp->ingress)
         return;
+    if (!names(&lsp->resv_rro, source) && !names(&lsp->ero, source)) {
+        node_say(node, true, "LSP %s: a Notify from %s is left aside, as that is no node on its route",
+                 lsp->attribute.name, ipv4_format(source, address));
+        return;
+    }
     if (message->error.code != RSVP_ERR_NOTIFY || message->error.value == RSVP_NOTIFY_LSP_FAILURE) {
         node->counters.failed++;
         lsp_end_it(node, lsp, TELL_BOTH, &message->error, now);

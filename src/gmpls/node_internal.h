@@ -112,7 +112,7 @@ struct node_port {
 
 struct node_notify { /* a routed Notify without an Ack yet */
     struct rsvp_message message;
-    uint32_t destination;
+    uint32_t source, destination;
     uint32_t wait_ms;
     unsigned tries;
     struct mono at;
@@ -174,7 +174,8 @@ void link_keep(struct gmpls_node *node, int link, struct rsvp_message *message, 
 void link_send(struct gmpls_node *node, int link, struct rsvp_message *message, struct mono now);
 /* A copy without what concerns only the neighbour that it came from. */
 void link_forward(struct gmpls_node *node, int link, const struct rsvp_message *message, struct mono now);
-void node_send_routed(struct gmpls_node *node, uint32_t destination, const struct rsvp_message *message);
+void node_send_routed(struct gmpls_node *node, uint32_t source, uint32_t destination,
+                      const struct rsvp_message *message);
 bool node_is_mine(const struct gmpls_node *node, uint32_t address); /* router id, or of a link's local end */
 
 /* ---- node_table.c ---- */
@@ -263,7 +264,7 @@ void lsp_end_it(struct gmpls_node *node, struct gmpls_lsp *lsp, unsigned tell, c
                 struct mono now);
 void lsp_fail(struct gmpls_node *node, struct gmpls_lsp *lsp, struct refusal why, struct mono now); /* tells both */
 void path_err_received(struct gmpls_node *node, int link, struct rsvp_message *message, struct mono now);
-void notify_received(struct gmpls_node *node, const struct rsvp_message *message, struct mono now);
+void notify_received(struct gmpls_node *node, uint32_t source, const struct rsvp_message *message, struct mono now);
 void notify_tick(struct gmpls_node *node, struct mono now);
 void notify_acked(struct gmpls_node *node, const struct rsvp_message *message);
 void neighbour_changed(struct gmpls_node *node, int link, const struct neighbour_event *event, struct mono now);

@@ -65,7 +65,7 @@ static void carry_out(struct daemon *daemon, struct node_action *action)
     switch (action->type) {
     case NODE_SEND:
         commit_recorded(daemon);
-        signalling_send(daemon->signalling, action->link, action->destination, action->message);
+        signalling_send(daemon->signalling, action);
         break;
     case NODE_XC_SET:
         switching_set(daemon->switching, &action->xc);

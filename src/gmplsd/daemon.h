@@ -45,8 +45,8 @@ void daemon_drain(struct daemon *daemon);
 
 struct signalling *signalling_new(struct daemon *daemon, struct err *err);
 void signalling_free(struct signalling *signalling); /* null is fine */
-/* NODE_SEND; the message stays the caller's. */
-void signalling_send(struct signalling *signalling, int link, uint32_t destination, const struct rsvp_message *message);
+/* NODE_SEND, which stays the caller's. */
+void signalling_send(struct signalling *signalling, const struct node_action *send);
 json_t *signalling_view(const struct signalling *signalling); /* new reference */
 
 /* ---- switching.c ---- */

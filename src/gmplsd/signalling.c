@@ -87,7 +87,7 @@ static void take_message(struct signalling *s, int link, const struct raw_packet
 {
     struct mono now = loop_now(s->daemon->loop);
 
-    if (is_of_neighbour(s, link, packet, message)) {
+    if (message->type != RSVP_NOTIFY && is_of_neighbour(s, link, packet, message)) {
         node_receive(s->daemon->node, link, message, now);
     } else if (message->type == RSVP_NOTIFY || message->type == RSVP_ACK) {
         node_receive_routed(s->daemon->node, packet->source, message, now);
@@ -142,12 +142,13 @@ static bool wants_alert(uint8_t type)
     return type == RSVP_PATH || type == RSVP_PATH_TEAR || type == RSVP_RESV_CONF;
 }
 
-static struct raw_destination destination_of(const struct signalling *s, int link, uint32_t destination,
-                                             const struct rsvp_message *message)
+static struct raw_destination destination_of(const struct signalling *s, const struct node_action *send)
 {
+    const struct rsvp_message *message = send->message;
+    int link = send->link;
+
     if (link == NODE_LINK_NONE)
-        return (struct raw_destination) {
-            .source = s->daemon->config->router, .destination = destination, .ttl = message->ttl};
+        return (struct raw_destination) {.source = send->source, .destination = send->destination, .ttl = message->ttl};
     return (struct raw_destination) {.source = s->daemon->config->te_links[link].local_address,
                                      .destination = s->daemon->config->te_links[link].remote_address,
                                      .interface = s->interfaces[link],
@@ -155,8 +156,10 @@ static struct raw_destination destination_of(const struct signalling *s, int lin
                                      .router_alert = wants_alert(message->type)};
 }
 
-void signalling_send(struct signalling *s, int link, uint32_t destination, const struct rsvp_message *message)
+void signalling_send(struct signalling *s, const struct node_action *send)
 {
+    const struct rsvp_message *message = send->message;
+    int link = send->link;
     struct err err = {0};
     int size = rsvp_encode(message, s->buffer, sizeof s->buffer, &err);
 
@@ -171,7 +174,7 @@ void signalling_send(struct signalling *s, int link, uint32_t destination, const
     if (link != NODE_LINK_NONE && !s->interfaces[link])
         s->interfaces[link] = raw_interface(s->daemon->config->te_links[link].interface);
 
-    struct raw_destination to = destination_of(s, link, destination, message);
+    struct raw_destination to = destination_of(s, send);
     if (link != NODE_LINK_NONE && !to.interface)
         return; /* the control channel is not there: the neighbour will be found silent */
     if (raw_send(s->raw, &to, s->buffer, (size_t) size, &err) < 0) {

@@ -287,8 +287,9 @@ static void add_options(struct world *w, struct rsvp_message *m)
         m->unknown[m->n_unknown++] = (struct rsvp_unknown) {.class = 250, .ctype = (uint8_t) pick(w, 2)};
 }
 
-/* As gmplsd has it from a packet: nothing reaches a node that does not pass the codec. Takes 'm' over. */
-static void deliver(struct world *w, int link, struct rsvp_message *m, bool routed)
+/* As gmplsd has it from a packet: nothing reaches a node that does not pass the codec. Takes 'm' over. 'routed': the
+ * address that it comes from; 0: it is the neighbour's. */
+static void deliver(struct world *w, int link, struct rsvp_message *m, uint32_t routed)
 {
     static uint8_t bytes[RSVP_MESSAGE_MAX];
     struct rsvp_packet packet = {.data = bytes};
@@ -307,7 +308,7 @@ static void deliver(struct world *w, int link, struct rsvp_message *m, bool rout
     }
     while ((status = rsvp_decode(&packet, &got, &refusal, &err)) != 0) {
         if (status > 0 && routed)
-            node_receive_routed(w->node, ROUTER_A, &got, w->now);
+            node_receive_routed(w->node, routed, &got, w->now);
         else if (status > 0)
             node_receive(w->node, link, &got, w->now);
         else if (refusal.answer)
@@ -324,7 +325,7 @@ static void hello(struct world *w, int link)
         .hello = {.ack = pick(w, 2), .source_instance = 5 + pick(w, 2), .destination_instance = w->instance},
         .restart_cap = {(uint32_t) ONE_OF(w, 10000, 0, UINT32_MAX), (uint32_t) ONE_OF(w, 10000, 0, UINT32_MAX)}};
 
-    deliver(w, link, &m, false);
+    deliver(w, link, &m, 0);
 }
 
 static void some_words(struct world *w, int link)
@@ -347,7 +348,7 @@ static void some_words(struct world *w, int link)
         m = some_message(w, link);
         add_options(w, &m);
     }
-    deliver(w, link, &m, m.type == RSVP_NOTIFY && pick(w, 2));
+    deliver(w, link, &m, m.type == RSVP_NOTIFY ? ONE_OF(w, REMOTE(1), ROUTER_A) : 0);
 }
 
 static void ask(struct world *w)

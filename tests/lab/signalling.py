@@ -103,7 +103,7 @@ class Signalling(Circuits):
         self.wait_ready()
 
     def route(self, node):
-        """To the router ids of all others, by the fewest hops."""
+        """To all addresses of all others, by the fewest hops."""
         ways, edge = {node: None}, [node]
         while edge:
             at = edge.pop(0)
@@ -111,8 +111,10 @@ class Signalling(Circuits):
                 if other not in ways:
                     ways[other] = ways[at] or other
                     edge.append(other)
-        self.ip(control(node), *(f"route add {ROUTER_IDS[to]}/32 via {self.addresses[via, node]} src {ROUTER_IDS[node]}"
-                                 for to, via in ways.items() if via))
+        self.ip(control(node), *(f"route add {address}/32 via {self.addresses[via, node]} src {ROUTER_IDS[node]}"
+                                 for to, via in ways.items() if via
+                                 for address in (ROUTER_IDS[to], *(self.addresses[to, other]
+                                                                   for other in self.neighbours(to) if other != node))))
 
     def zebra(self):
         """FRR's, that would pass what it is told on to an ospfd."""

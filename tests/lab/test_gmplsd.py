@@ -158,6 +158,22 @@ def test_a_cut_link_takes_its_circuits_down(net):
         net.wait_ready()
 
 
+def test_an_ingress_is_notified_by_who_finds_the_cut(net):
+    def notified():
+        return net.view("pe1-tn")["counters"]["notify"]
+
+    up(net, "one")
+    before = notified()
+    try:
+        net.ip("switches", "link set t2.pe5 down")
+        poll(lambda: gone(net, "one"), 5, "the ingress reports the circuit gone")
+        poll(lambda: notified() > before, 5, "it was notified")
+    finally:
+        net.ip("switches", "link set t2.pe5 up")
+        net.wait_ready()
+    assert "no node on its route" not in net.daemons["pe1-tn"].text()
+
+
 def test_a_dead_node_takes_its_circuits_down(net):
     """Its neighbours wait as long as it announced, then tear down. When it is back, it finds that nobody wants what it
     had."""

@@ -134,16 +134,25 @@ static void send_over(struct net *net, uint32_t n, const struct node_action *act
         send_once(net, cable, to, action->message);
 }
 
-static void send_routed(struct net *net, uint32_t n, const struct node_action *action)
+static bool has_address(const struct net_node *node, uint32_t address)
+{
+    for (size_t l = 0; l < node->n_links; l++) {
+        if (node->links[l].local == address)
+            return true;
+    }
+    return node->router == address;
+}
+
+static void send_routed(struct net *net, const struct node_action *action)
 {
     struct rsvp_message copy;
     struct net_happening *h;
 
     for (uint32_t to = 0; to < net->n_nodes; to++) {
-        if (net->nodes[to].router != action->destination || net_fault(net, net->percent_lost))
+        if (!has_address(&net->nodes[to], action->destination) || net_fault(net, net->percent_lost))
             continue;
         copy = rsvp_message_copy(action->message);
-        h = net_at(net, 1 + net_chance(net, (uint32_t) net->delay_max), HAPPENS_ROUTED, net->nodes[n].router);
+        h = net_at(net, 1 + net_chance(net, (uint32_t) net->delay_max), HAPPENS_ROUTED, action->source);
         h->b = to;
         h->message = xmemdup(&copy, sizeof copy);
     }
@@ -195,7 +204,7 @@ static void carry_out(struct net *net, uint32_t n, struct node_action *action)
     switch (action->type) {
     case NODE_SEND:
         if (action->link == NODE_LINK_NONE)
-            send_routed(net, n, action);
+            send_routed(net, action);
         else
             send_over(net, n, action);
         break;

@@ -156,6 +156,7 @@ static void peer_hears(struct node_world *w, enum peer peer)
 static void to_peer(struct node_world *w, struct node_action *action)
 {
     if (action->link == NODE_LINK_NONE) {
+        w->routed_from = action->source;
         rsvp_message_free(&w->routed);
         w->routed = rsvp_message_copy(action->message);
         tell_message(w, "routed", action->message);

@@ -283,6 +283,7 @@ static void whoever_asked_is_notified(void **state)
     node_link_data(w->node, B, false, w->now);
     carry(w);
     want(w, "routed <-- Notify 25/9 at 10.252.2.1 removed"); /* N --> 10.253.0.99 */
+    assert_int_equal(w->routed_from, LOCAL(A));              /* as the ingress has it in its record */
     pass_over(w);
     pass_ms(w, 100);
     want(w, "routed <-- Notify 25/9 at 10.252.2.1 removed"); /* N --> 10.253.0.99: again */
@@ -295,7 +296,7 @@ static void whoever_asked_is_notified(void **state)
     node_world_end(w);
 }
 
-static void an_ingress_believes_a_notify(void **state)
+static void an_ingress_believes_a_notify_of_its_route(void **state)
 {
     struct node_world *w = node_world();
     struct rsvp_message message = of_ours(error_of(RSVP_NOTIFY, 1, 25, 6, false));
@@ -304,12 +305,21 @@ static void an_ingress_believes_a_notify(void **state)
     to_up(w);
     message.has |= RSVP_HAS_MESSAGE_ID;
     message.message_id = (struct rsvp_message_id) {.flags = RSVP_MESSAGE_ID_ACK_DESIRED, .epoch = 5, .id = 6};
-    node_receive_routed(w->node, ROUTER(C), &message, w->now); /* C ..> N: news */
+    node_receive_routed(w->node, REMOTE(B), &message, w->now); /* B ..> N: news */
     carry(w);
-    want(w, "routed <-- Ack"); /* C <.. N */
+    want(w, "routed <-- Ack"); /* B <.. N */
     assert_int_equal(w->routed.acks[0].id, 6);
     message = of_ours(error_of(RSVP_NOTIFY, 1, 25, 9, false));
-    node_receive_routed(w->node, ROUTER(C), &message, w->now); /* C ..> N: failed */
+    node_receive_routed(w->node, ROUTER(C), &message, w->now); /* C ..> N: failed, says one that is not on the route */
+    carry(w);
+    silent(w);
+    message = error_of(RSVP_NOTIFY, 1, 25, 9, false);
+    node_receive_routed(w->node, REMOTE(B), &message, w->now); /* B ..> N: failed, of another ingress */
+    carry(w);
+    silent(w);
+    assert_int_equal(usage(w).lsps, 1);
+    message = of_ours(error_of(RSVP_NOTIFY, 1, 25, 9, false));
+    node_receive_routed(w->node, REMOTE(B), &message, w->now); /* B ..> N: failed */
     carry(w);
     want(w, "B <-- PathTear"); /* N --> B */
     want(w, "report lsp1 down removed 25/9 at 10.252.9.1");
@@ -481,7 +491,7 @@ int main(void)
         cmocka_unit_test(an_ingress_that_loses_its_reservation_gives_up),
         cmocka_unit_test(refused_reservations),
         cmocka_unit_test(whoever_asked_is_notified),
-        cmocka_unit_test(an_ingress_believes_a_notify),
+        cmocka_unit_test(an_ingress_believes_a_notify_of_its_route),
         cmocka_unit_test(a_set_up_without_answer_ends),
         cmocka_unit_test(a_set_up_whose_probe_stays_away_ends),
         cmocka_unit_test(a_silent_neighbour_has_its_restart_time),
