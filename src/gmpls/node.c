@@ -96,6 +96,7 @@ struct gmpls_node *node_new(const struct node_config *config, struct mono now, s
     node->config = *config;
     if (config->lsps_max == 0 || config->lsps_max > NODE_LSPS_MAX)
         node->config.lsps_max = NODE_LSPS_MAX;
+    node->lines_due = MONO_NEVER;
     node->config.links = NULL;
     node->config.clients = NULL;
     node->n_links = config->n_links;
@@ -214,18 +215,79 @@ void node_action_free(struct node_action *action)
     action->text = NULL;
 }
 
-void node_say(struct gmpls_node *node, bool severe, const char *format, ...)
+/* ---- what is said ---- */
+
+#define LINE_EACH_MS 60000
+
+static void say(struct gmpls_node *node, bool severe, const char *text)
 {
     struct node_action *action = node_queue(node, NODE_LOG);
-    char text[ERR_TEXT_SIZE];
-    va_list args;
 
-    va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
-    va_end(args);
     action->text = xstrdup(text);
     action->severe = severe;
 }
+
+void node_say(struct gmpls_node *node, enum node_line line, int link, bool severe, struct mono now, const char *format,
+              ...)
+{
+    struct node_lines *lines = link == NODE_LINK_NONE ? &node->lines[line] : &node->links[link].lines[line];
+    char text[ERR_TEXT_SIZE];
+    va_list args;
+
+    if (!mono_reached(lines->next, now)) {
+        lines->left_out++;
+        node->lines_due = mono_min(node->lines_due, lines->next);
+        return;
+    }
+    lines->next = mono_add(now, LINE_EACH_MS);
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    say(node, severe, text);
+}
+
+static void count_lines(struct gmpls_node *node, struct node_lines *lines, const char *where, struct mono now)
+{
+    static const char *const about[LINES] = {[LINE_PATH_DROPPED] = "dropped Paths",
+                                             [LINE_RESV_REFUSED] = "refused Resvs",
+                                             [LINE_NOTIFY_IGNORED] = "Notifies that were left aside",
+                                             [LINE_NEWS] = "news of LSPs",
+                                             [LINE_XC_REFUSED] = "refused cross-connects",
+                                             [LINE_SETUP_FAILED] = "LSPs that were not set up in time",
+                                             [LINE_NEIGHBOUR_HEARD] = "the neighbour being heard",
+                                             [LINE_NEIGHBOUR_SILENT] = "the neighbour being silent",
+                                             [LINE_NEIGHBOUR_RESTARTED] = "the neighbour's restarts"};
+    char text[ERR_TEXT_SIZE];
+
+    for (unsigned line = 0; line < LINES; line++) {
+        if (!lines[line].left_out)
+            continue;
+        if (mono_reached(lines[line].next, now)) {
+            snprintf(text, sizeof text, "%s: %u more lines about %s were left out", where, lines[line].left_out,
+                     about[line]);
+            say(node, false, text);
+            lines[line] = (struct node_lines) {.next = mono_add(now, LINE_EACH_MS)};
+        } else {
+            node->lines_due = mono_min(node->lines_due, lines[line].next);
+        }
+    }
+}
+
+static void lines_tick(struct gmpls_node *node, struct mono now)
+{
+    char where[48];
+
+    if (!mono_reached(node->lines_due, now))
+        return;
+    node->lines_due = MONO_NEVER;
+    count_lines(node, node->lines, node->config.name, now);
+    for (size_t l = 0; l < node->n_links; l++) {
+        snprintf(where, sizeof where, "link %s", node->links[l].config.name);
+        count_lines(node, node->links[l].lines, where, now);
+    }
+}
+
+/* ---- sending ---- */
 
 static struct node_action *queue_message(struct gmpls_node *node, int link, const struct rsvp_message *message)
 {
@@ -455,12 +517,13 @@ void node_tick(struct gmpls_node *node, struct mono now)
     while ((due = timers_due(&node->timers, now)))
         ingress_tick(node, OWNER_OF(due, struct lsp_ingress, timer)->lsp, now);
     notify_tick(node, now);
+    lines_tick(node, now);
     node_settle(node, now);
 }
 
 struct mono node_deadline(const struct gmpls_node *node)
 {
-    struct mono deadline = timers_deadline(&node->timers);
+    struct mono deadline = mono_min(timers_deadline(&node->timers), node->lines_due);
 
     for (size_t l = 0; l < node->n_links; l++) {
         deadline = mono_min(deadline, neighbour_deadline(node->links[l].neighbour));

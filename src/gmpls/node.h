@@ -150,7 +150,9 @@ enum node_action_type {
     NODE_BANDWIDTH, /* 'unreserved' of 'link', to be flooded; not before its node_link_data() */
     NODE_SAVE,      /* 'text' (JSON) under 'key', for node_load(); the taker frees it */
     NODE_FORGET,    /* 'key' */
-    NODE_LOG        /* 'text': one sentence for an operator, the taker frees it; 'severe': something is wrong */
+    /* 'text': one sentence for an operator, the taker frees it; 'severe': something is wrong. What a peer may cause
+     * again and again is said once a minute for each link and kind, and how much was left out after that minute. */
+    NODE_LOG
 };
 
 struct node_action {

@@ -142,15 +142,16 @@ void notify_received(struct gmpls_node *node, uint32_t source, const struct rsvp
     if (!lsp || !lsp->ingress)
         return;
     if (!names(&lsp->resv_rro, source) && !names(&lsp->ero, source)) {
-        node_say(node, true, "LSP %s: a Notify from %s is left aside, as that is no node on its route",
-                 lsp->attribute.name, ipv4_format(source, address));
+        node_say(node, LINE_NOTIFY_IGNORED, NODE_LINK_NONE, true, now,
+                 "LSP %s: a Notify from %s is left aside, as that is no node on its route", lsp->attribute.name,
+                 ipv4_format(source, address));
         return;
     }
     if (message->error.code != RSVP_ERR_NOTIFY || message->error.value == RSVP_NOTIFY_LSP_FAILURE) {
         node->counters.failed++;
         lsp_end_it(node, lsp, TELL_BOTH, &message->error, now);
     } else {
-        node_say(node, false, "LSP %s: notified of: %s", lsp->attribute.name,
+        node_say(node, LINE_NEWS, lsp->out.side.link, false, now, "LSP %s: notified of: %s", lsp->attribute.name,
                  rsvp_error_name(message->error.code, message->error.value));
     }
 }
@@ -204,7 +205,8 @@ void path_err_received(struct gmpls_node *node, int link, struct rsvp_message *m
     } else if (!lsp->ingress) {
         link_forward(node, lsp->in.side.link, message, now);
     } else if (error->code == RSVP_ERR_NOTIFY && lsp_phase(lsp) == PHASE_ESTABLISHED) {
-        node_say(node, false, "LSP %s: %s", lsp->attribute.name, rsvp_error_name(error->code, error->value));
+        node_say(node, LINE_NEWS, link, false, now, "LSP %s: %s", lsp->attribute.name,
+                 rsvp_error_name(error->code, error->value));
     } else { /* downstream keeps its state, we do not want it */
         node->counters.failed++;
         lsp_end_it(node, lsp, TELL_BOTH, error, now);
@@ -296,15 +298,17 @@ void neighbour_changed(struct gmpls_node *node, int link, const struct neighbour
     switch (event->type) {
     case NEIGHBOUR_UP:
         changed->gone_at = MONO_NEVER;
-        node_say(node, false, "link %s: the neighbour is heard", changed->config.name);
+        node_say(node, LINE_NEIGHBOUR_HEARD, link, false, now, "link %s: the neighbour is heard", changed->config.name);
         break;
     case NEIGHBOUR_DOWN:
-        node_say(node, true, "link %s: the neighbour is silent", changed->config.name);
+        node_say(node, LINE_NEIGHBOUR_SILENT, link, true, now, "link %s: the neighbour is silent",
+                 changed->config.name);
         neighbour_silent(node, link, now);
         break;
     case NEIGHBOUR_RESTARTED:
         changed->restart = event->restart;
-        node_say(node, false, "link %s: the neighbour has restarted", changed->config.name);
+        node_say(node, LINE_NEIGHBOUR_RESTARTED, link, false, now, "link %s: the neighbour has restarted",
+                 changed->config.name);
         neighbour_restarted(node, link, now);
         break;
     default:

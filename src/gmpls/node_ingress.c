@@ -333,7 +333,7 @@ void ingress_tick(struct gmpls_node *node, struct gmpls_lsp *lsp, struct mono no
             return;
         }
         node->counters.failed++;
-        node_say(node, true, "LSP %s: %s", lsp->attribute.name,
+        node_say(node, LINE_SETUP_FAILED, lsp->out.side.link, true, now, "LSP %s: %s", lsp->attribute.name,
                  lsp_phase(lsp) == PHASE_PROBED ? "signalled, but no probe came back through it in time" :
                                                   "was not set up in time");
         lsp_end_it(node, lsp, TELL_BOTH, &error, now);

@@ -90,14 +90,34 @@ struct gmpls_lsp {
     bool dirty, saved;           /* to be saved after all other actions; there is a record */
 };
 
+/* What is said: a line a minute of each kind and link, as a peer may cause any number of them. */
+enum node_line {
+    LINE_PATH_DROPPED,
+    LINE_RESV_REFUSED,
+    LINE_NOTIFY_IGNORED,
+    LINE_NEWS, /* of an LSP */
+    LINE_XC_REFUSED,
+    LINE_SETUP_FAILED,
+    LINE_NEIGHBOUR_HEARD,
+    LINE_NEIGHBOUR_SILENT,
+    LINE_NEIGHBOUR_RESTARTED,
+    LINES
+};
+
+struct node_lines {   /* of one kind */
+    struct mono next; /* until then they are left out */
+    unsigned left_out;
+};
+
 struct node_link {
     struct node_link_config config;
     struct neighbour *neighbour;
     struct label_pool labels;
     struct lsp_end *ends;
     uint64_t reserved[TE_PRIORITIES]; /* by holding priority, of what we send */
-    struct rsvp_restart_cap restart;  /* that the other end announces */
-    struct mono gone_at;              /* silent: its LSPs end then; MONO_NEVER: none of this */
+    struct node_lines lines[LINES];
+    struct rsvp_restart_cap restart; /* that the other end announces */
+    struct mono gone_at;             /* silent: its LSPs end then; MONO_NEVER: none of this */
     bool data_up, touched, bandwidth_changed;
     bool data_told; /* 'data_up' is the switch's word: until then others keep what they were told before our start */
 };
@@ -131,6 +151,8 @@ struct gmpls_node {
     size_t n_ports;
     struct hmap by_key, by_id, by_name; /* LSPs; by name those whose ingress is here */
     struct timers timers;               /* of ingresses */
+    struct node_lines lines[LINES];     /* of no link */
+    struct mono lines_due;              /* lines were left out that are to be counted then */
     struct node_notify *notifies;
     size_t n_notifies, cap_notifies;
     struct action_queue queue; /* to be drained */
@@ -169,7 +191,9 @@ struct node_action *node_queue(struct gmpls_node *node, enum node_action_type ty
 struct node_action *node_queue_first(struct gmpls_node *node, enum node_action_type type); /* before it */
 /* At the end of an input: what came of it goes into the queue, in the order in which it is to be carried out. */
 void node_settle(struct gmpls_node *node, struct mono now);
-void node_say(struct gmpls_node *node, bool severe, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* 'link': NODE_LINK_NONE if the line is about none. */
+void node_say(struct gmpls_node *node, enum node_line line, int link, bool severe, struct mono now, const char *format,
+              ...) __attribute__((format(printf, 6, 7)));
 void link_keep(struct gmpls_node *node, int link, struct rsvp_message *message, struct mono now);
 void link_send(struct gmpls_node *node, int link, struct rsvp_message *message, struct mono now);
 /* A copy without what concerns only the neighbour that it came from. */

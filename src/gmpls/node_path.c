@@ -341,7 +341,8 @@ void path_received(struct gmpls_node *node, int link, struct rsvp_message *messa
     struct refusal refusal;
 
     if ((message->has & needed) != needed) {
-        node_say(node, false, "link %s: a Path without SESSION, RSVP_HOP, SENDER_TEMPLATE or SENDER_TSPEC is dropped",
+        node_say(node, LINE_PATH_DROPPED, link, false, now,
+                 "link %s: a Path without SESSION, RSVP_HOP, SENDER_TEMPLATE or SENDER_TSPEC is dropped",
                  node->links[link].config.name);
         return;
     }

@@ -66,7 +66,8 @@ void node_xc_done(struct gmpls_node *node, uint32_t id, int code, struct mono no
         return;
     lsp->xc_waits--;
     if (lsp->xc_set && code < 0) {
-        node_say(node, true, "the switch refused the cross-connect of LSP %s: %s", lsp->attribute.name, err_name(code));
+        node_say(node, LINE_XC_REFUSED, NODE_LINK_NONE, true, now, "the switch refused the cross-connect of LSP %s: %s",
+                 lsp->attribute.name, err_name(code));
         lsp_fail(node, lsp, refuse(RSVP_ERR_SYSTEM, 1), now);
     } else if (lsp->xc_set && lsp->xc_waits == 0 && lsp_phase(lsp) == PHASE_RESERVED) {
         if (lsp->ingress) {
@@ -222,8 +223,9 @@ void resv_err_received(struct gmpls_node *node, int link, struct rsvp_message *m
         return;
     }
     if (!end_is_link(&lsp->out)) {
-        node_say(node, false, "link %s: our Resv of LSP %s was refused: %s", node->links[link].config.name,
-                 lsp->attribute.name, rsvp_error_name(message->error.code, message->error.value));
+        node_say(node, LINE_RESV_REFUSED, link, false, now, "link %s: our Resv of LSP %s was refused: %s",
+                 node->links[link].config.name, lsp->attribute.name,
+                 rsvp_error_name(message->error.code, message->error.value));
         return;
     }
     message->hop.address = node->links[lsp->out.side.link].config.local;

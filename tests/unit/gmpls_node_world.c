@@ -214,8 +214,11 @@ static bool drain(struct node_world *w)
         case NODE_FORGET:
             save(w, action.key, NULL);
             break;
-        case NODE_BANDWIDTH:
         case NODE_LOG:
+            w->logged++;
+            snprintf(w->log, sizeof w->log, "%s", action.text);
+            break;
+        case NODE_BANDWIDTH:
             break;
         }
         node_action_free(&action);

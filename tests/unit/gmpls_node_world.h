@@ -40,6 +40,8 @@ struct node_world {
     uint32_t peer_restart_ms, peer_recovery_ms, peer_refresh_ms;
     struct rsvp_message routed; /* the last that went routed */
     uint32_t routed_from;
+    unsigned logged;
+    char log[ERR_TEXT_SIZE]; /* the last */
 };
 
 struct node_world *node_world(void); /* all links up, all neighbours heard */

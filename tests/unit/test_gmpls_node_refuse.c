@@ -401,6 +401,39 @@ static void what_the_decoder_refused_is_answered(void **state)
     node_world_end(w);
 }
 
+static void drops_paths(struct node_world *w, enum peer peer, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        struct rsvp_message message = path(i + 1);
+
+        message.has &= ~(uint32_t) RSVP_HAS_TSPEC;
+        says(w, peer, message);
+    }
+}
+
+static void a_neighbour_does_not_fill_the_log(void **state)
+{
+    struct node_world *w = node_world();
+
+    (void) state;
+    w->logged = 0;
+    drops_paths(w, A, 100); /* A --> N */
+    assert_int_equal(w->logged, 1);
+    drops_paths(w, C, 1); /* C --> N: another one's are told */
+    assert_int_equal(w->logged, 2);
+    pass_ms(w, 60000);
+    assert_int_equal(w->logged, 3);
+    assert_string_equal(w->log, "link A: 99 more lines about dropped Paths were left out");
+    drops_paths(w, A, 2); /* A --> N */
+    pass_ms(w, 60000);
+    assert_int_equal(w->logged, 4);
+    assert_string_equal(w->log, "link A: 2 more lines about dropped Paths were left out");
+    pass_ms(w, 120000);
+    drops_paths(w, A, 1); /* A --> N: all is forgotten */
+    assert_int_equal(w->logged, 5);
+    node_world_end(w);
+}
+
 /* A TSPEC of no kind cannot be encoded. */
 static void answers_hold_nothing_that_was_not_read(void **state)
 {
@@ -498,6 +531,7 @@ int main(void)
         cmocka_unit_test(the_same_over_two_links_is_a_loop),
         cmocka_unit_test(ingress_says_what_it_cannot_do_itself),
         cmocka_unit_test(what_the_decoder_refused_is_answered),
+        cmocka_unit_test(a_neighbour_does_not_fill_the_log),
         cmocka_unit_test(answers_hold_nothing_that_was_not_read),
         cmocka_unit_test(a_refused_refresh_does_not_end_what_stands),
         cmocka_unit_test(configs_that_cannot_be_are_named),
