@@ -261,12 +261,28 @@ static int load_all(struct daemon *daemon, struct err *err)
     return status;
 }
 
+/* What a damaged file told of LSPs is lost, but for what the neighbours know of those that pass here. A node that does
+ * not start would lose them all. */
+static struct lsp_store *open_store(const struct config *config, struct err *err)
+{
+    struct lsp_store *store = lsp_store_open(config->store, err);
+    struct err damage = *err;
+    AUTO_FREE char *aside = NULL;
+
+    if (store || err->code != ERR_MALFORMED || lsp_store_set_aside(config->store, &aside, err) < 0)
+        return store;
+    log_error(FAULT_OPERATOR, config->node,
+              "%s. It is set aside as %s, and the node begins without records: LSPs that begin here end", damage.text,
+              aside);
+    return lsp_store_open(config->store, err);
+}
+
 int daemon_start(struct daemon *daemon, struct err *err)
 {
     loop_handle_signals(daemon->loop);
     daemon->timer = timer_new(daemon->loop, timer_rings, daemon);
     daemon->records = timer_new(daemon->loop, write_records, daemon);
-    daemon->store = lsp_store_open(daemon->config->store, err);
+    daemon->store = open_store(daemon->config, err);
     if (!daemon->store)
         return err->code;
     daemon->node = make_node(daemon, err);

@@ -111,7 +111,7 @@ static int check_identity(struct db *db, int *version, struct err *err)
         (status = query_int(db, "SELECT count(*) FROM sqlite_schema", doing, &tables, err)) < 0)
         return status;
     if (tables && application != db->schema.application_id)
-        return err_set(err, ERR_MALFORMED, "%s: this database was made by another program; name another file",
+        return err_set(err, ERR_UNSUPPORTED, "%s: this database was made by another program; name another file",
                        db->path);
     if (*version > db->schema.n_steps)
         return err_set(err, ERR_UNSUPPORTED,

@@ -32,7 +32,7 @@ struct db {
 };
 
 /* Opens or creates 'path', locks it against every other connection and brings its tables to the newest version.
- * 0; ERR_CONFLICT: someone else has it open; ERR_UNSUPPORTED: a newer version; ERR_MALFORMED: damaged or not ours;
+ * 0; ERR_CONFLICT: someone else has it open; ERR_UNSUPPORTED: a newer version, or not ours; ERR_MALFORMED: damaged;
  * ERR_EXHAUSTED: the disk is full; ERR_REFUSED, ERR_IO. After a failure there is nothing to close. */
 int db_open(struct db *db, const char *path, const struct db_schema *schema, const char *const *sql,
             size_t n_statements, struct err *err);

@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/lsp_store.h"
 
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
 #include "base/alloc.h"
 #include "store/db.h"
 
@@ -36,6 +41,34 @@ struct lsp_store *lsp_store_open(const char *path, struct err *err)
         return NULL;
     }
     return store;
+}
+
+static int move_file(const char *path, const char *to, const char *suffix, struct err *err)
+{
+    AUTO_FREE char *old = xasprintf("%s%s", path, suffix), *new = xasprintf("%s%s", to, suffix);
+
+    if (rename(old, new) < 0 && errno != ENOENT)
+        return err_set(err, ERR_IO, "%s: cannot be renamed to %s: %s", old, new, strerror(errno));
+    return 0;
+}
+
+int lsp_store_set_aside(const char *path, char **aside, struct err *err)
+{
+    unsigned number = 1;
+    char *to = xasprintf("%s.damaged-%u", path, number);
+    int status;
+
+    while (access(to, F_OK) == 0) {
+        free(to);
+        to = xasprintf("%s.damaged-%u", path, ++number);
+    }
+    /* The log first: a new database must not find it. */
+    if ((status = move_file(path, to, "-wal", err)) < 0 || (status = move_file(path, to, "", err)) < 0) {
+        free(to);
+        return status;
+    }
+    *aside = to;
+    return 0;
 }
 
 void lsp_store_close(struct lsp_store *store)

@@ -16,6 +16,9 @@ struct lsp_store;
 /* As store_open(). Every function below may also fail with ERR_EXHAUSTED (the disk is full), ERR_IO, ERR_REFUSED or
  * ERR_MALFORMED. */
 struct lsp_store *lsp_store_open(const char *path, struct err *err);
+/* Renames a database that is damaged, with its log, so that the next lsp_store_open() makes a new one: PATH.damaged-1,
+ * or the first number that no file has yet. '*aside', the caller's to free: the new name. ERR_IO. */
+int lsp_store_set_aside(const char *path, char **aside, struct err *err);
 void lsp_store_close(struct lsp_store *store); /* commits; null is fine */
 
 /* Changes are kept once they are committed. A change that failed dooms those before it, back to the last commit. */

@@ -14,8 +14,8 @@
 struct store;
 
 /* Opens or creates; ":memory:" for tests. Applies schema migrations in order (PRAGMA user_version); a database of a
- * newer version than this program is refused (ERR_UNSUPPORTED), and so are one that another process has open
- * (ERR_CONFLICT) and one that is damaged or of another program (ERR_MALFORMED).
+ * newer version than this program, or of another program, is refused (ERR_UNSUPPORTED), and so are one that another
+ * process has open (ERR_CONFLICT) and one that is damaged (ERR_MALFORMED).
  *
  * Every function below may also fail with ERR_EXHAUSTED (the disk is full), ERR_IO, ERR_REFUSED or ERR_MALFORMED. */
 struct store *store_open(const char *path, struct err *err);

@@ -234,6 +234,27 @@ def test_a_daemon_that_was_away_too_long_gives_up_what_nobody_refreshes(net):
         net.wait_ready()
 
 
+def damage(net, node):
+    """Its store, while it is not there."""
+    store = net.directory / f"gmplsd-{node}.db"
+    net.daemons[node].stop()                # which leaves no log that would mend it
+    store.write_bytes(b"nonsense" * 4000)
+    net.daemons[node].start()
+    net.wait_ready()
+    assert "is damaged or not a database" in net.daemons[node].text()
+    aside = store.with_name(f"{store.name}.damaged-1")
+    assert f"set aside as {aside}" in net.daemons[node].text() and aside.stat().st_size == 32000
+
+
+def test_an_ingress_with_a_damaged_store_begins_anew(net):
+    up(net, "one")
+    damage(net, "pe1-tn")
+    poll(lambda: gone(net, "one"), 10, "nobody knows the circuit any more")
+    for node in LONG:
+        poll(lambda node=node: net.everything(node) == net.empty[node][0], 10, f"its flows are gone from {node}")
+    up(net, "one")
+
+
 def test_a_gateway_that_comes_back_hears_of_its_circuits(net):
     up(net, "one")
     net.daemons["pce"].stop()

@@ -177,8 +177,42 @@ static void a_gateways_database_is_refused(void **state)
     assert_non_null(gateway);
     store_close(gateway);
     assert_null(lsp_store_open(f->path, &f->err));
-    assert_int_equal(f->err.code, ERR_MALFORMED);
+    assert_int_equal(f->err.code, ERR_UNSUPPORTED); /* and is not set aside */
     assert_non_null(strstr(f->err.text, "another program"));
+}
+
+static void write_nonsense(const char *path)
+{
+    FILE *file = fopen(path, "w");
+
+    assert_non_null(file);
+    for (unsigned i = 0; i < 2000; i++)
+        assert_true(fputs("nonsense", file) >= 0);
+    fclose(file);
+}
+
+static void a_damaged_database_is_set_aside(void **state)
+{
+    struct fixture *f = *state;
+
+    for (unsigned time = 1; time <= 2; time++) {
+        AUTO_FREE char *name = xasprintf("%s.damaged-%u", f->path, time), *aside = NULL;
+        struct lsp_store *store;
+
+        write_nonsense(f->path);
+        assert_null(lsp_store_open(f->path, &f->err));
+        assert_int_equal(f->err.code, ERR_MALFORMED);
+        assert_int_equal(lsp_store_set_aside(f->path, &aside, &f->err), 0);
+        assert_string_equal(aside, name);
+        store = open_store(f);
+        expect(store, "");
+        lsp_store_close(store);
+    }
+    for (unsigned time = 1; time <= 2; time++) {
+        AUTO_FREE char *name = xasprintf("%s.damaged-%u", f->path, time);
+
+        assert_int_equal(unlink(name), 0); /* each is kept */
+    }
 }
 
 static void a_missing_directory_is_named(void **state)
@@ -199,6 +233,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(owners_are_kept, setup, teardown),
         cmocka_unit_test_setup_teardown(a_second_daemon_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(a_gateways_database_is_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_damaged_database_is_set_aside, setup, teardown),
         cmocka_unit_test_setup_teardown(a_missing_directory_is_named, setup, teardown),
     };
 

@@ -196,7 +196,7 @@ static void test_foreign_versions_are_refused(void **state)
     assert_refused(f, f->path, ERR_UNSUPPORTED, "this database has version 999, this program knows versions up to 2");
     remove_database(f);
     edit_database(f, "CREATE TABLE recipes (name TEXT)");
-    assert_refused(f, f->path, ERR_MALFORMED, "this database was made by another program");
+    assert_refused(f, f->path, ERR_UNSUPPORTED, "this database was made by another program");
 }
 
 static void test_damaged_files_are_refused(void **state)
