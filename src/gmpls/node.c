@@ -81,7 +81,7 @@ static void init_link(struct gmpls_node *node, size_t l, const struct node_confi
 
     link->config = config->links[l];
     link->neighbour = neighbour_new(&with, now);
-    link->gone_at = MONO_NEVER;
+    link->gone_at = link->held_until = MONO_NEVER;
     /* Labels that were given out shortly before a crash, and of which no record tells, are not given out again soon. */
     label_pool_init(&link->labels, link->config.label_first, link->config.label_last, config->seed);
 }
@@ -96,7 +96,7 @@ struct gmpls_node *node_new(const struct node_config *config, struct mono now, s
     node->config = *config;
     if (config->lsps_max == 0 || config->lsps_max > NODE_LSPS_MAX)
         node->config.lsps_max = NODE_LSPS_MAX;
-    node->lines_due = MONO_NEVER;
+    node->lines_due = node->hold_due = MONO_NEVER;
     node->config.links = NULL;
     node->config.clients = NULL;
     node->n_links = config->n_links;
@@ -108,6 +108,7 @@ struct gmpls_node *node_new(const struct node_config *config, struct mono now, s
     for (size_t p = 0; p < node->n_ports; p++) {
         node->ports[p].config = config->clients[p];
         node->ports[p].up = true;
+        node->ports[p].held_until = MONO_NEVER;
     }
     node->lsp_id = (uint16_t) (config->epoch ^ config->epoch >> 16);
     if (node->lsp_id == 0)
@@ -516,6 +517,7 @@ void node_tick(struct gmpls_node *node, struct mono now)
     }
     while ((due = timers_due(&node->timers, now)))
         ingress_tick(node, OWNER_OF(due, struct lsp_ingress, timer)->lsp, now);
+    hold_tick(node, now);
     notify_tick(node, now);
     lines_tick(node, now);
     node_settle(node, now);
@@ -523,7 +525,7 @@ void node_tick(struct gmpls_node *node, struct mono now)
 
 struct mono node_deadline(const struct gmpls_node *node)
 {
-    struct mono deadline = mono_min(timers_deadline(&node->timers), node->lines_due);
+    struct mono deadline = mono_min(timers_deadline(&node->timers), mono_min(node->lines_due, node->hold_due));
 
     for (size_t l = 0; l < node->n_links; l++) {
         deadline = mono_min(deadline, neighbour_deadline(node->links[l].neighbour));

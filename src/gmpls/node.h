@@ -113,8 +113,11 @@ struct node_config {
     uint32_t probe_first_ms;
     uint32_t probe_ms;  /* until the first repeat of a probe; doubles up to 16 times that */
     uint32_t delete_ms; /* how long a removal waits for the reflected ADMIN_STATUS */
-    uint32_t lsps_max;  /* carried at once, up to NODE_LSPS_MAX; 0: that many */
-    bool notify;        /* ask for Notify messages as an ingress, RFC 3473 §4.3 */
+    /* How long a link or a client's port may be down before the LSPs that stand there end; 0: not at all. What is only
+     * being set up ends at once, and what is asked for meanwhile is refused. */
+    uint32_t link_hold_ms, client_hold_ms;
+    uint32_t lsps_max; /* carried at once, up to NODE_LSPS_MAX; 0: that many */
+    bool notify;       /* ask for Notify messages as an ingress, RFC 3473 §4.3 */
     /* Of the neighbours; see gmpls/neighbour.h */
     uint32_t hello_ms, refresh_ms, retry_ms, restart_ms, recovery_ms;
     unsigned hello_miss, retries;

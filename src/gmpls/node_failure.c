@@ -225,6 +225,47 @@ static void fail_all(struct gmpls_node *node, struct lsp_end *ends, struct refus
     }
 }
 
+/* Those of 'ends' that are only being set up, which is not worth waiting. */
+static void fail_new(struct gmpls_node *node, struct lsp_end *ends, struct refusal why, struct mono now)
+{
+    struct lsp_end *next;
+
+    for (; ends; ends = next) {
+        enum lsp_phase phase = lsp_phase(ends->lsp);
+
+        next = ends->next;
+        if (phase == PHASE_SIGNALLED || phase == PHASE_RESERVED || phase == PHASE_PROBED)
+            lsp_fail(node, ends->lsp, why, now);
+    }
+}
+
+/* What has gone down is down; but those who stand there have 'ms' left. */
+static void hold(struct gmpls_node *node, struct lsp_end *ends, struct mono *until, uint32_t ms, struct refusal why,
+                 struct mono now)
+{
+    if (ms == 0) {
+        fail_all(node, ends, why, now);
+        return;
+    }
+    fail_new(node, ends, why, now);
+    if (until->ms == MONO_NEVER.ms)
+        *until = mono_add(now, ms);
+    node->hold_due = mono_min(node->hold_due, *until);
+}
+
+static struct refusal link_is_cut(int link)
+{
+    return refuse_link(RSVP_ERR_NOTIFY, RSVP_NOTIFY_LSP_FAILURE, link);
+}
+
+static struct refusal client_is_cut(uint32_t client)
+{
+    struct refusal why = refuse(RSVP_ERR_NOTIFY, RSVP_NOTIFY_LSP_FAILURE);
+
+    why.client = client;
+    return why;
+}
+
 void node_link_data(struct gmpls_node *node, int link, bool up, struct mono now)
 {
     struct node_link *changed = &node->links[link];
@@ -232,23 +273,51 @@ void node_link_data(struct gmpls_node *node, int link, bool up, struct mono now)
     changed->bandwidth_changed |= changed->data_up != up;
     changed->data_up = up;
     changed->data_told = true;
-    if (!up)
-        fail_all(node, changed->ends, refuse_link(RSVP_ERR_NOTIFY, RSVP_NOTIFY_LSP_FAILURE, link), now);
+    if (up)
+        changed->held_until = MONO_NEVER;
+    else
+        hold(node, changed->ends, &changed->held_until, node->config.link_hold_ms, link_is_cut(link), now);
     node_settle(node, now);
 }
 
 void node_client(struct gmpls_node *node, uint32_t id, bool up, struct mono now)
 {
     struct node_port *port = node_port(node, id);
-    struct refusal why = refuse(RSVP_ERR_NOTIFY, RSVP_NOTIFY_LSP_FAILURE);
 
     if (!port)
         return;
     port->up = up;
-    why.client = id;
-    if (!up)
-        fail_all(node, port->ends, why, now);
+    if (up)
+        port->held_until = MONO_NEVER;
+    else
+        hold(node, port->ends, &port->held_until, node->config.client_hold_ms, client_is_cut(id), now);
     node_settle(node, now);
+}
+
+/* True if 'until' is over; else it counts for the node's next time. */
+static bool is_over(struct gmpls_node *node, struct mono *until, struct mono now)
+{
+    if (!mono_reached(*until, now)) {
+        node->hold_due = mono_min(node->hold_due, *until);
+        return false;
+    }
+    *until = MONO_NEVER;
+    return true;
+}
+
+void hold_tick(struct gmpls_node *node, struct mono now)
+{
+    if (!mono_reached(node->hold_due, now))
+        return;
+    node->hold_due = MONO_NEVER;
+    for (size_t l = 0; l < node->n_links; l++) {
+        if (is_over(node, &node->links[l].held_until, now))
+            fail_all(node, node->links[l].ends, link_is_cut((int) l), now);
+    }
+    for (size_t p = 0; p < node->n_ports; p++) {
+        if (is_over(node, &node->ports[p].held_until, now))
+            fail_all(node, node->ports[p].ends, client_is_cut(node->ports[p].config.id), now);
+    }
 }
 
 /* ---- neighbours: RFC 3473 §9.3 ---- */

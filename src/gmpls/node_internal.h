@@ -118,6 +118,7 @@ struct node_link {
     struct node_lines lines[LINES];
     struct rsvp_restart_cap restart; /* that the other end announces */
     struct mono gone_at;             /* silent: its LSPs end then; MONO_NEVER: none of this */
+    struct mono held_until;          /* its data plane is down: the same */
     bool data_up, touched, bandwidth_changed;
     bool data_told; /* 'data_up' is the switch's word: until then others keep what they were told before our start */
 };
@@ -128,6 +129,7 @@ struct node_port {
     uint64_t vlans[64]; /* used; a bit a VLAN */
     uint16_t next_vlan;
     bool up;
+    struct mono held_until; /* it is down: its LSPs end then; MONO_NEVER: none of this */
 };
 
 struct node_notify { /* a routed Notify without an Ack yet */
@@ -152,6 +154,7 @@ struct gmpls_node {
     struct hmap by_key, by_id, by_name; /* LSPs; by name those whose ingress is here */
     struct timers timers;               /* of ingresses */
     struct node_lines lines[LINES];     /* of no link */
+    struct mono hold_due;               /* the first 'held_until' of all */
     struct mono lines_due;              /* lines were left out that are to be counted then */
     struct node_notify *notifies;
     size_t n_notifies, cap_notifies;
@@ -294,6 +297,7 @@ void notify_acked(struct gmpls_node *node, const struct rsvp_message *message);
 void neighbour_changed(struct gmpls_node *node, int link, const struct neighbour_event *event, struct mono now);
 void neighbour_expired(struct gmpls_node *node, int link, const struct neighbour_key *key, struct mono now);
 void link_gone(struct gmpls_node *node, int link, struct mono now); /* its restart time is over */
+void hold_tick(struct gmpls_node *node, struct mono now);
 
 /* ---- node_ingress.c ---- */
 void ingress_report(struct gmpls_node *node, struct gmpls_lsp *lsp, enum lsp_state state, bool removed,

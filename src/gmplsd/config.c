@@ -9,6 +9,7 @@
 
 struct given_timers {
     uint32_t *hello_ms, *hello_miss, *refresh_ms, *retry_ms, *retries, *restart_ms, *recovery_ms, *setup_ms;
+    uint32_t *link_hold_ms, *client_hold_ms, *openflow_hold_ms;
 };
 
 /* What libcyaml loads; 'config' stands first, so that a pointer to either is one to both. */
@@ -65,6 +66,9 @@ static const cyaml_schema_field_t timer_fields[] = {
     NUMBER_OPTIONAL("restart-ms", struct given_timers, restart_ms),
     NUMBER_OPTIONAL("recovery-ms", struct given_timers, recovery_ms),
     NUMBER_OPTIONAL("setup-ms", struct given_timers, setup_ms),
+    NUMBER_OPTIONAL("link-hold-ms", struct given_timers, link_hold_ms),
+    NUMBER_OPTIONAL("client-hold-ms", struct given_timers, client_hold_ms),
+    NUMBER_OPTIONAL("openflow-hold-ms", struct given_timers, openflow_hold_ms),
     CYAML_FIELD_END};
 
 static const cyaml_schema_field_t document_fields[] = {
@@ -94,14 +98,18 @@ static void take_over(void *loaded)
     const struct given_timers *given = &document->timers;
 
     document->config.log_level = document->log_level ? *document->log_level : LOG_INFO;
-    document->config.timers = (struct config_timers) {.hello_ms = config_given_or(given->hello_ms, 1000),
-                                                      .hello_miss = config_given_or(given->hello_miss, 3),
-                                                      .refresh_ms = config_given_or(given->refresh_ms, 30000),
-                                                      .retry_ms = config_given_or(given->retry_ms, 500),
-                                                      .retries = config_given_or(given->retries, 3),
-                                                      .restart_ms = config_given_or(given->restart_ms, 10000),
-                                                      .recovery_ms = config_given_or(given->recovery_ms, 10000),
-                                                      .setup_ms = config_given_or(given->setup_ms, 10000)};
+    document->config.timers = (struct config_timers) {
+        .hello_ms = config_given_or(given->hello_ms, 1000),
+        .hello_miss = config_given_or(given->hello_miss, 3),
+        .refresh_ms = config_given_or(given->refresh_ms, 30000),
+        .retry_ms = config_given_or(given->retry_ms, 500),
+        .retries = config_given_or(given->retries, 3),
+        .restart_ms = config_given_or(given->restart_ms, 10000),
+        .recovery_ms = config_given_or(given->recovery_ms, 10000),
+        .setup_ms = config_given_or(given->setup_ms, 10000),
+        .link_hold_ms = config_given_or(given->link_hold_ms, 0),
+        .client_hold_ms = config_given_or(given->client_hold_ms, 10000),
+        .openflow_hold_ms = config_given_or(given->openflow_hold_ms, 15000)};
 }
 
 struct config *config_load(const char *path, struct err *err)

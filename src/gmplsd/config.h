@@ -40,6 +40,7 @@ struct config_client {
 
 struct config_timers { /* see gmpls/node.h */
     uint32_t hello_ms, hello_miss, refresh_ms, retry_ms, retries, restart_ms, recovery_ms, setup_ms;
+    uint32_t link_hold_ms, client_hold_ms, openflow_hold_ms;
 };
 
 #define CONFIG_PCES_MAX 2

@@ -119,6 +119,9 @@ static void check_timers(struct check *c)
     check_range(c, "timers.restart-ms", timers->restart_ms, 0, 3600000);
     check_range(c, "timers.recovery-ms", timers->recovery_ms, 1, 3600000);
     check_range(c, "timers.setup-ms", timers->setup_ms, 100, 600000);
+    check_range(c, "timers.link-hold-ms", timers->link_hold_ms, 0, 600000);
+    check_range(c, "timers.client-hold-ms", timers->client_hold_ms, 0, 3600000);
+    check_range(c, "timers.openflow-hold-ms", timers->openflow_hold_ms, 1000, 3600000);
 }
 
 int config_check(struct config *config, struct err *err)

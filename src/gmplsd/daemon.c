@@ -212,6 +212,8 @@ static struct gmpls_node *make_node(const struct daemon *daemon, struct err *err
                                .probe_first_ms = PROBE_FIRST_MS,
                                .probe_ms = PROBE_MS,
                                .delete_ms = DELETE_MS,
+                               .link_hold_ms = timers->link_hold_ms,
+                               .client_hold_ms = timers->client_hold_ms,
                                .notify = true,
                                .hello_ms = timers->hello_ms,
                                .hello_miss = timers->hello_miss,

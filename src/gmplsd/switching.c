@@ -12,9 +12,6 @@
 #define COOKIE_MASK UINT64_C(0xffff000000000000) /* of all cookies of gmpls/crossconnect.h */
 #define LSPS_PER_TXN 50
 #define RETRY_MS 1000
-/* After so long without its controller's connection, the bridge counts as dead, and its links as cut. Open vSwitch
- * tries to connect every 8 s at least. */
-#define GRACE_MS 15000
 
 #define CLEARING UINT64_C(0x100000000) /* added to the LSP's id in requests */
 
@@ -35,6 +32,12 @@ struct switching {
     bool repairing;     /* the bridge is being asked */
     uint64_t refused, probes;
 };
+
+/* After so long without its controller's connection, the bridge counts as dead, and its links as cut. */
+static uint32_t hold_ms(const struct switching *s)
+{
+    return s->daemon->config->timers.openflow_hold_ms;
+}
 
 static void set_timer(struct switching *s)
 {
@@ -429,6 +432,8 @@ static void tell_client(struct switching *s, unsigned i, bool link)
 
     if (port->told && port->link == link)
         return;
+    if (port->told || !link)
+        log_info(port->name, "the client's port is %s", link ? "up" : "down");
     port->told = true;
     port->link = link;
     node_client(s->daemon->node, s->daemon->config->clients[i].id, link, loop_now(s->daemon->loop));
@@ -480,7 +485,7 @@ static void bridge_down(void *arg, const struct err *reason)
 
     (void) reason;
     s->repairing = false;
-    s->dead = mono_add(loop_now(s->daemon->loop), GRACE_MS);
+    s->dead = mono_add(loop_now(s->daemon->loop), hold_ms(s));
     set_timer(s);
 }
 
@@ -505,8 +510,7 @@ static void timer_rings(void *arg)
         start_repair(s);
     if (mono_reached(s->dead, now)) {
         s->dead = MONO_NEVER;
-        log_error(FAULT_PEER, "bridge", "it has not connected again within %d s: its links count as cut",
-                  GRACE_MS / 1000);
+        log_error(FAULT_PEER, "bridge", "it has not connected again within %u ms: its links count as cut", hold_ms(s));
         for (unsigned i = 0; i < s->daemon->config->te_links_count; i++)
             tell_link(s, i, false);
     }
@@ -556,7 +560,7 @@ struct switching *switching_new(struct daemon *daemon, struct err *err)
     struct switching *s = xcalloc(1, sizeof *s);
 
     s->daemon = daemon;
-    s->dead = mono_add(loop_now(daemon->loop), GRACE_MS);
+    s->dead = mono_add(loop_now(daemon->loop), hold_ms(s));
     s->repair = MONO_NEVER;
     s->links = xcalloc(config->te_links_count + 1, sizeof *s->links);
     s->clients = xcalloc(config->clients_count + 1, sizeof *s->clients);

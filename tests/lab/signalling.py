@@ -153,7 +153,8 @@ class Signalling(Circuits):
                 "store": str(self.directory / f"gmplsd-{node}.db"), "pces": [{"address": PCE, "port": PCEP_PORT}],
                 "status": {"address": "127.0.0.1", "port": STATUS_PORT}, "te-links": links, "clients": clients,
                 "timers": {"hello-ms": 100, "hello-miss": 4, "refresh-ms": 1000, "restart-ms": 3000,
-                           "recovery-ms": 3000, "setup-ms": 3000, **timers}}
+                           "recovery-ms": 3000, "setup-ms": 3000, "client-hold-ms": 1500,
+                           **timers}}
         if node == FLOODS:
             text["zebra-vty"] = str(self.frr / "zebra.vty")
         (self.directory / f"gmplsd-{node}.yaml").write_text(json.dumps(text), encoding="utf-8")

@@ -174,6 +174,75 @@ def test_an_ingress_is_notified_by_who_finds_the_cut(net):
     assert "no node on its route" not in net.daemons["pe1-tn"].text()
 
 
+@pytest.fixture(name="patient")
+def patient_links(net):
+    """t1 and t2 hold what goes over a link that is down, and not for long a bridge that is away."""
+    def restart(**timers):
+        for node in ("t1", "t2"):
+            net.daemons[node].stop()
+            net.configure(node, **timers)
+            net.daemons[node].start()
+        net.wait_ready()
+
+    restart(**{"link-hold-ms": 3000, "openflow-hold-ms": 1000})
+    yield
+    restart()
+
+
+@pytest.mark.usefixtures("patient")
+def test_a_link_that_is_back_in_time_costs_nothing(net):
+    before = up(net, "one")
+    net.ip("switches", "link set t1.t2 down")
+    try:
+        poll(lambda: not net.pings("c1", net.address("ce")), 5, "no frame passes")
+        poll(lambda: not all(link["up"] for link in net.view("t1")["links"]), 5, "t1 knows")
+    finally:
+        net.ip("switches", "link set t1.t2 up")
+    net.wait_ready()
+    assert net.pings("c1", net.address("ce"))
+    report = net.reports()[ROUTER_IDS["pe1-tn"]]["one"]
+    assert report["state"] == "up" and report["record"] == before["record"]
+    net.ip("switches", "link set t1.t2 down")
+    try:
+        poll(lambda: gone(net, "one"), 10, "the ingress reports the circuit gone")
+    finally:
+        net.ip("switches", "link set t1.t2 up")
+        net.wait_ready()
+
+
+@pytest.mark.usefixtures("patient")
+def test_a_bridge_that_does_not_come_back_in_time_ends_its_circuits(net):
+    up(net, "one")
+    target = net.vsctl("get-controller", "t1").strip()
+    net.vsctl("del-controller", "t1")
+    try:
+        poll(lambda: gone(net, "one"), 10, "the ingress reports the circuit gone")
+    finally:
+        give_controller(net, "t1", target)
+
+
+def test_a_client_that_is_back_in_time_costs_nothing(net):
+    def client_down():
+        return net.daemons["pe5"].text().count("the client's port is down")
+
+    up(net, "one")
+    before = client_down()
+    net.ip("switches", "link set pe5.ce down")
+    try:
+        poll(lambda: client_down() > before, 5, "pe5 knows")
+    finally:
+        net.ip("switches", "link set pe5.ce up")
+    poll(lambda: net.pings("c1", net.address("ce")), 5, "frames pass again")
+    end = time.monotonic() + 2              # longer than it would have been held
+    while time.monotonic() < end:
+        assert net.pings("c1", net.address("ce"))
+    net.ip("switches", "link set pe5.ce down")
+    try:
+        poll(lambda: gone(net, "one"), 10, "the ingress reports the circuit gone")
+    finally:
+        net.ip("switches", "link set pe5.ce up")
+
+
 def test_a_dead_node_takes_its_circuits_down(net):
     """Its neighbours wait as long as it announced, then tear down. When it is back, it finds that nobody wants what it
     had."""
@@ -357,13 +426,17 @@ def test_a_circuit_that_nobody_wants_to_have_waits_for_a_gateway(net):
 
 # ---- the bridge ----
 
+def give_controller(net, node, target):
+    net.vsctl("set-controller", node, target, "--", "set", "controller", node, "connection-mode=out-of-band",
+              "max_backoff=1000")
+    net.wait_ready([node])
+
+
 def reconnect(net, node):
     target = net.vsctl("get-controller", node).strip()
     net.vsctl("del-controller", node)
     poll(lambda: not net.view(node)["bridge"]["connected"], 5, "the bridge has gone")
-    net.vsctl("set-controller", node, target, "--", "set", "controller", node, "connection-mode=out-of-band",
-              "max_backoff=1000")
-    net.wait_ready([node])
+    give_controller(net, node, target)
 
 
 def test_a_bridge_that_comes_back_empty_gets_its_flows_again(net):

@@ -275,6 +275,8 @@ static struct node_config node_config_of(struct net *net, uint32_t n, const stru
                                  .probe_first_ms = net->seed % 2 ? 3 : 0,
                                  .probe_ms = 20,
                                  .delete_ms = 1000,
+                                 .link_hold_ms = net->seed % 5 == 0 ? 3000 : 0,
+                                 .client_hold_ms = net->seed % 2 * 2000,
                                  .notify = net->seed % 3 == 0,
                                  .hello_ms = net->n_nodes > 100 ? 3000 : 1000,
                                  .hello_miss = 3,

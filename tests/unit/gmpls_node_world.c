@@ -317,6 +317,8 @@ static void start_node(struct node_world *w)
                                  .probe_ms = 20,
                                  .delete_ms = 500,
                                  .lsps_max = w->lsps_max,
+                                 .link_hold_ms = w->link_hold_ms,
+                                 .client_hold_ms = w->client_hold_ms,
                                  .hello_ms = 1000,
                                  .hello_miss = 3,
                                  .refresh_ms = 30000,

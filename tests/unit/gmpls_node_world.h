@@ -38,7 +38,8 @@ struct node_world {
     bool deaf[PEERS];  /* nothing passes on this control channel */
     uint32_t lsps_max; /* from the next revive() on */
     uint32_t peer_restart_ms, peer_recovery_ms, peer_refresh_ms;
-    struct rsvp_message routed; /* the last that went routed */
+    uint32_t link_hold_ms, client_hold_ms; /* of the node, from its next start on */
+    struct rsvp_message routed;            /* the last that went routed */
     uint32_t routed_from;
     unsigned logged;
     char log[ERR_TEXT_SIZE]; /* the last */

@@ -167,6 +167,94 @@ static void a_client_that_goes_down_ends_its_own(void **state)
     node_world_end(w);
 }
 
+static struct node_world *holding_world(void)
+{
+    struct node_world *w = node_world();
+
+    crash(w);
+    w->link_hold_ms = 2000;
+    w->client_hold_ms = 3000;
+    revive(w);
+    pass_ms(w, 5000);
+    pass_over(w);
+    return w;
+}
+
+static void a_link_that_is_back_in_time_costs_nothing(void **state)
+{
+    struct node_world *w = holding_world();
+    uint64_t unreserved[TE_PRIORITIES];
+
+    (void) state;
+    transit_stands(w, 1);
+    for (unsigned flap = 0; flap < 3; flap++) {
+        node_link_data(w->node, B, false, w->now);
+        node_unreserved(w->node, B, unreserved);
+        assert_int_equal(unreserved[0], 0);
+        pass_ms(w, 1500);
+        node_link_data(w->node, B, true, w->now);
+        pass_ms(w, 1500);
+    }
+    silent(w);
+    node_unreserved(w->node, B, unreserved);
+    assert_int_equal(unreserved[7], 90 * MBPS);
+    node_link_data(w->node, B, false, w->now);
+    pass_ms(w, 1000);
+    node_link_data(w->node, B, false, w->now); /* said again, which gives no more time */
+    pass_ms(w, 999);
+    silent(w);
+    pass_ms(w, 1);
+    want(w, "A <-- PathErr 25/9 at 10.252.2.1 removed"); /* A <-- N */
+    want(w, "B <-- PathTear");                           /* N --> B */
+    want(w, "xc clear A 1000/501 B 2000/601");
+    nothing_left(w);
+    node_world_end(w);
+}
+
+static void what_is_being_set_up_is_not_held(void **state)
+{
+    struct node_world *w = holding_world();
+
+    (void) state;
+    transit_stands(w, 1);
+    says(w, A, path(2)); /* A --> N */
+    pass_over(w);
+    node_link_data(w->node, B, false, w->now);
+    carry(w);
+    want(w, "A <-- PathErr 25/9 at 10.252.2.1 removed"); /* A <-- N: LSP 2 */
+    want(w, "B <-- PathTear");                           /* N --> B */
+    says(w, A, path(3));                                 /* A --> N */
+    want(w, "A <-- PathErr 24/5 at 10.252.2.1 removed"); /* A <-- N: not now */
+    assert_int_equal(usage(w).lsps, 1);
+    node_link_data(w->node, B, true, w->now);
+    pass_ms(w, 5000);
+    silent(w);
+    node_world_end(w);
+}
+
+static void a_client_that_is_back_in_time_costs_nothing(void **state)
+{
+    struct node_world *w = holding_world();
+
+    (void) state;
+    says(w, A, path_to_client(1, 7, 100)); /* A --> N */
+    xc_done(w, 0);
+    pass_over(w);
+    node_client(w->node, 7, false, w->now);
+    says(w, A, path_to_client(2, 7, 0));               /* A --> N */
+    want(w, "A <-- PathErr 24/5 at client 7 removed"); /* A <-- N: not now */
+    pass_ms(w, 2999);
+    node_client(w->node, 7, true, w->now);
+    pass_ms(w, 5000);
+    silent(w);
+    node_client(w->node, 7, false, w->now);
+    pass_ms(w, 3000);
+    want(w, "A <-- PathErr 25/9 at client 7 removed"); /* A <-- N */
+    want(w, "xc clear A 1000/501 client 7 VLAN 100");
+    nothing_left(w);
+    node_world_end(w);
+}
+
 /* ---- errors of others ---- */
 
 static void errors_go_up(void **state)
@@ -485,6 +573,9 @@ int main(void)
         cmocka_unit_test(a_switch_that_refuses_ends_it),
         cmocka_unit_test(a_cut_link_ends_what_goes_over_it),
         cmocka_unit_test(a_client_that_goes_down_ends_its_own),
+        cmocka_unit_test(a_link_that_is_back_in_time_costs_nothing),
+        cmocka_unit_test(what_is_being_set_up_is_not_held),
+        cmocka_unit_test(a_client_that_is_back_in_time_costs_nothing),
         cmocka_unit_test(errors_go_up),
         cmocka_unit_test(an_ingress_gives_up_on_any_error_but_news),
         cmocka_unit_test(a_reservation_may_be_taken_back),

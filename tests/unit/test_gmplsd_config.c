@@ -48,6 +48,9 @@ static void test_every_member_is_loaded(void **state)
     assert_int_equal(c->timers.restart_ms, 14000);
     assert_int_equal(c->timers.recovery_ms, 15000);
     assert_int_equal(c->timers.setup_ms, 16000);
+    assert_int_equal(c->timers.link_hold_ms, 1700);
+    assert_int_equal(c->timers.client_hold_ms, 1800);
+    assert_int_equal(c->timers.openflow_hold_ms, 19000);
     assert_string_equal(c->status->address, "127.0.0.1");
     assert_int_equal(c->status->port, 8081);
     config_free(c);
@@ -64,6 +67,9 @@ static void assert_defaults(const struct config *c)
     assert_int_equal(c->timers.restart_ms, 10000);
     assert_int_equal(c->timers.recovery_ms, 10000);
     assert_int_equal(c->timers.setup_ms, 10000);
+    assert_int_equal(c->timers.link_hold_ms, 0);
+    assert_int_equal(c->timers.client_hold_ms, 10000);
+    assert_int_equal(c->timers.openflow_hold_ms, 15000);
 }
 
 static void test_what_is_omitted_gets_a_default(void **state)
@@ -172,6 +178,11 @@ static const struct config_edit bad_edits[] = {
     {"restart-ms: 14000", "restart-ms: 3600001", "FILE: timers.restart-ms: 3600001 is not between 0 and 3600000"},
     {"recovery-ms: 15000", "recovery-ms: 0", "FILE: timers.recovery-ms: 0 is not between 1 and 3600000"},
     {"setup-ms: 16000", "setup-ms: 99", "FILE: timers.setup-ms: 99 is not between 100 and 600000"},
+    {"link-hold-ms: 1700", "link-hold-ms: 600001", "FILE: timers.link-hold-ms: 600001 is not between 0 and 600000"},
+    {"client-hold-ms: 1800", "client-hold-ms: 3600001",
+     "FILE: timers.client-hold-ms: 3600001 is not between 0 and 3600000"},
+    {"openflow-hold-ms: 19000", "openflow-hold-ms: 999",
+     "FILE: timers.openflow-hold-ms: 999 is not between 1000 and 3600000"},
 };
 
 static void test_bad_edits(void **state)
