@@ -19,6 +19,7 @@ enum event_type {
     EVENT_SWITCH_DOWN,   /* name, err: why */
     EVENT_PORT,          /* name of the switch, port: changed or new */
     EVENT_LINK,          /* link seen by LLDP */
+    EVENT_LINK_GONE,     /* link: LLDP has not shown it for a while, though its ports are up */
     EVENT_ATTACHMENT,    /* attachment seen by LLDP */
     EVENT_PACKET,        /* name of the switch, packet: an ARP packet that a flow sent to the controller */
     EVENT_SERVER_UP,     /* name, server */

@@ -219,6 +219,19 @@ void inventory_set_link(struct inventory *inventory, const struct link *link)
     inventory->links[inventory->n_links++] = *link;
 }
 
+void inventory_remove_link(struct inventory *inventory, const struct link *link)
+{
+    for (size_t i = 0; i < inventory->n_links; i++) {
+        const struct link *known = &inventory->links[i];
+
+        if (known->from_port == link->from_port && known->to_port == link->to_port &&
+            !strcmp(known->from_switch, link->from_switch) && !strcmp(known->to_switch, link->to_switch)) {
+            remove_at(inventory->links, &inventory->n_links, i, sizeof *inventory->links);
+            return;
+        }
+    }
+}
+
 void inventory_remove_links(struct inventory *inventory, const char *switch_name, uint32_t port)
 {
     for (size_t i = inventory->n_links; i-- > 0;) {

@@ -116,6 +116,7 @@ void inventory_remove_vm(struct inventory *inventory, const uint8_t uuid[UUID_SI
 void inventory_set_server(struct inventory *inventory, const struct server *server);
 void inventory_set_switch(struct inventory *inventory, struct switch_info sw);
 void inventory_set_link(struct inventory *inventory, const struct link *link);
+void inventory_remove_link(struct inventory *inventory, const struct link *link); /* that direction of it */
 void inventory_remove_links(struct inventory *inventory, const char *switch_name, uint32_t port);
 void inventory_set_attachment(struct inventory *inventory, const struct attachment *attachment);
 void switch_info_free(struct switch_info *sw);

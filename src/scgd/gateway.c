@@ -291,6 +291,17 @@ static void link_seen(struct gateway *gateway, const struct link *link)
     tunnels_update(gateway);
 }
 
+/* In Ethernet mode a link that RSTP has blocked is silent, too. */
+static void link_gone(struct gateway *gateway, const struct link *link)
+{
+    if (!tunnels_used(gateway))
+        return;
+    log_warn(FAULT_PEER, link->to_switch, "nothing comes from %s at port %u any more", link->from_switch,
+             link->to_port);
+    inventory_remove_link(&gateway->inventory, link);
+    tunnels_update(gateway);
+}
+
 static void server_seen(struct gateway *gateway, const struct attachment *at)
 {
     log_info(at->switch_name, "server %s (%s) hangs off port %u", at->server, at->server_port, at->port);
@@ -324,6 +335,9 @@ static void handle(struct gateway *gateway, const struct event *event)
         break;
     case EVENT_LINK:
         link_seen(gateway, &event->link);
+        break;
+    case EVENT_LINK_GONE:
+        link_gone(gateway, &event->link);
         break;
     case EVENT_ATTACHMENT:
         server_seen(gateway, &event->attachment);

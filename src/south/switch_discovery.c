@@ -194,6 +194,15 @@ void switch_discovery_frame(struct switch_connection *connection, uint32_t in_po
         see(driver, &seen);
 }
 
+static void tell_gone(struct openflow_driver *driver, const struct switch_sighting *s)
+{
+    log_debug(s->is_link ? s->link.to_switch : s->attachment.switch_name, "no LLDP from %s at port %u any more",
+              s->is_link ? s->link.from_switch : s->attachment.server,
+              s->is_link ? s->link.to_port : s->attachment.port);
+    if (s->is_link)
+        event_push(driver->events, EVENT_LINK_GONE)->link = s->link;
+}
+
 /* Forgets what was not seen for a while, so that it is told again when it comes back. */
 static void expire(struct openflow_driver *driver, struct mono now)
 {
@@ -206,9 +215,7 @@ static void expire(struct openflow_driver *driver, struct mono now)
             i++;
             continue;
         }
-        log_debug(s->is_link ? s->link.to_switch : s->attachment.switch_name, "no LLDP from %s at port %u any more",
-                  s->is_link ? s->link.from_switch : s->attachment.server,
-                  s->is_link ? s->link.to_port : s->attachment.port);
+        tell_gone(driver, s);
         remove_at(driver, i);
     }
 }

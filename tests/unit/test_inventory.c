@@ -193,6 +193,14 @@ static void test_links(void **state)
     assert_int_equal(inventory.n_links, 3);
     assert_string_equal(inventory.links[2].to_switch, "p4");
 
+    /* One direction, and not one to where it does not lead. */
+    inventory_remove_link(&inventory, &links[2]);
+    assert_int_equal(inventory.n_links, 3);
+    inventory_remove_link(&inventory, &links[1]);
+    assert_int_equal(inventory.n_links, 2);
+    assert_string_equal(inventory.links[0].to_switch, "p2");
+    inventory_set_link(&inventory, &links[1]);
+
     /* Both directions end at the port. */
     inventory_remove_links(&inventory, "p1", 1);
     assert_int_equal(inventory.n_links, 1);
