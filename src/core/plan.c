@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/plan.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -124,26 +125,51 @@ static void format_user(struct strbuf *text, const struct order *order, const st
     strbuf_printf(text, "): a circuit from data center %s\n", order->target_dc);
 }
 
-char *plan_format(const struct order *order, const struct plan_channel *channel)
+struct planned_step *plan_describe(const struct order *order, bool set_up, size_t *n)
 {
     struct plan plan = plan_make(order);
-    struct strbuf text = {0};
+    struct planned_step *steps = xcalloc(plan.n_steps + 1, sizeof *steps);
 
-    if (channel)
-        format_channel(&text, order, channel);
-    for (unsigned u = 0; u < order->n_users; u++)
-        format_user(&text, order, &order->users[u]);
-    if (text.length)
-        strbuf_puts(&text, "\n");
     for (unsigned i = 0; i < plan.n_steps; i++) {
         const struct step *step = &plan.steps[i];
-        AUTO_FREE char *what = step->vm == STEP_SHARED ?
-                                   xstrdup(step_infos[step->kind].name) :
-                                   xasprintf("%s %s", step_infos[step->kind].name, order->vms[step->vm].name);
 
-        strbuf_printf(&text, "stage %u  %-32s undo: %s\n", step_infos[step->kind].stage, what,
-                      undo_of(step->kind, channel && !channel->exists));
+        steps[i].stage = step_infos[step->kind].stage;
+        snprintf(steps[i].step, sizeof steps[i].step, "%s", step_infos[step->kind].name);
+        if (step->vm != STEP_SHARED)
+            memcpy(steps[i].vm, order->vms[step->vm].name, NAME_SIZE);
+        snprintf(steps[i].undo, sizeof steps[i].undo, "%s", undo_of(step->kind, set_up));
     }
+    *n = plan.n_steps;
     plan_free(&plan);
+    return steps;
+}
+
+static void format_steps(struct strbuf *text, const struct planned_step *steps, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        AUTO_FREE char *what = xasprintf("%s%s%s", steps[i].step, *steps[i].vm ? " " : "", steps[i].vm);
+
+        strbuf_printf(text, "stage %u  %-32s undo: %s\n", steps[i].stage, what, steps[i].undo);
+    }
+}
+
+char *plan_format(const struct order *order, const struct plan_channel *channel, const struct plan_target *target)
+{
+    struct strbuf text = {0};
+    size_t n;
+    AUTO_FREE struct planned_step *steps = plan_describe(order, !channel->exists, &n);
+
+    format_channel(&text, order, channel);
+    for (unsigned u = 0; u < order->n_users; u++)
+        format_user(&text, order, &order->users[u]);
+    strbuf_printf(&text, "\ndata center %s:\n", order->source_dc);
+    format_steps(&text, steps, n);
+    if (target) {
+        strbuf_printf(&text, "\ndata center %s:\n", order->target_dc);
+        format_steps(&text, target->steps, target->n);
+    } else {
+        strbuf_printf(&text, "\ndata center %s was not asked: its gateway does not know how to plan. It may refuse.\n",
+                      order->target_dc);
+    }
     return strbuf_take(&text);
 }

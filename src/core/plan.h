@@ -32,8 +32,19 @@ struct plan_channel {
     size_t n_nodes;
 };
 
-/* The channel (null: none is told), a line for each user on a transport network, and, below an empty line, one for each
- * step: "stage 3  transfer V2            undo: none, it decides". Caller frees. */
-char *plan_format(const struct order *order, const struct plan_channel *channel);
+/* What the target's gateway has planned; borrowed. */
+struct plan_target {
+    const struct planned_step *steps;
+    size_t n;
+};
+
+/* The steps for people: what each is called and its undo. 'set_up': the order's channel does not exist yet. Caller
+ * frees; '*n' says how many. */
+struct planned_step *plan_describe(const struct order *order, bool set_up, size_t *n);
+
+/* The source's order as text: the channel, a line for each user on a transport network, and the steps at either side, a
+ * line each: "stage 3  transfer V2            undo: none, it decides". 'target' null: it was not asked, because its
+ * gateway does not plan. Caller frees. */
+char *plan_format(const struct order *order, const struct plan_channel *channel, const struct plan_target *target);
 
 #endif

@@ -129,6 +129,14 @@ const struct switch_port *switch_port_by_name(const struct switch_info *sw, cons
     return NULL;
 }
 
+const struct switch_port *switch_port_by_number(const struct switch_info *sw, uint32_t number)
+{
+    for (size_t i = 0; sw && i < sw->n_ports; i++)
+        if (sw->ports[i].number == number)
+            return &sw->ports[i];
+    return NULL;
+}
+
 struct attachment *inventory_attachment(const struct inventory *inventory, const char *server, const char *switch_name)
 {
     for (size_t i = 0; i < inventory->n_attachments; i++) {

@@ -107,6 +107,7 @@ struct vm *inventory_vm_by_uuid(const struct inventory *inventory, const uint8_t
 struct server *inventory_server(const struct inventory *inventory, const char *name);
 struct switch_info *inventory_switch(const struct inventory *inventory, const char *name);
 const struct switch_port *switch_port_by_name(const struct switch_info *sw, const char *name);
+const struct switch_port *switch_port_by_number(const struct switch_info *sw, uint32_t number); /* null has none */
 struct attachment *inventory_attachment(const struct inventory *inventory, const char *server, const char *switch_name);
 
 /* Each adds or replaces by identity: VM by (uuid, server), server by name, switch by name (takes over sw.ports), link

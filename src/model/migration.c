@@ -289,3 +289,47 @@ int order_from_json(const json_t *json, struct order *order, struct err *err)
     *order = read;
     return 0;
 }
+
+/* ---- plans ---- */
+
+json_t *planned_steps_to_json(const struct planned_step *steps, size_t n)
+{
+    json_t *array = json_array();
+
+    for (size_t i = 0; i < n; i++) {
+        json_t *json = json_pack("{s:i, s:s}", "stage", (int) steps[i].stage, "step", steps[i].step);
+
+        if (*steps[i].vm)
+            json_object_set_new(json, "vm", json_string(steps[i].vm));
+        json_object_set_new(json, "undo", json_string(steps[i].undo));
+        json_array_append_new(array, json);
+    }
+    return array;
+}
+
+int planned_steps_from_json(const json_t *json, const char *path, struct planned_step **steps, size_t *n,
+                            struct err *err)
+{
+    size_t size = json_array_size(json);
+
+    if (size > PLANNED_STEPS_MAX)
+        return err_set(err, ERR_INVALID, "%s: has %zu members, at most %d are allowed", path, size, PLANNED_STEPS_MAX);
+
+    AUTO_FREE struct planned_step *read = xcalloc(size + 1, sizeof *read);
+    for (size_t i = 0; i < size; i++) {
+        char member[256];
+
+        snprintf(member, sizeof member, "%s[%zu]", path, i);
+        struct json_reader r = json_reader_init(json_array_get(json, i), member, err);
+        read[i].stage = (unsigned) json_get_int(&r, "stage", 0, INT32_MAX);
+        read_text(&r, "step", read[i].step, sizeof read[i].step, NULL);
+        read_text(&r, "vm", read[i].vm, sizeof read[i].vm, "");
+        read_text(&r, "undo", read[i].undo, sizeof read[i].undo, NULL);
+        if (r.status)
+            return r.status;
+    }
+    *steps = read;
+    *n = size;
+    read = NULL;
+    return 0;
+}

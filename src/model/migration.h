@@ -14,6 +14,8 @@
 
 #define MIGRATION_VMS_MAX 64
 #define MIGRATION_URI_SIZE 256
+#define PLANNED_UNDO_SIZE 128
+#define PLANNED_STEPS_MAX 4096
 
 enum migration_role { ROLE_SOURCE, ROLE_TARGET };
 
@@ -118,6 +120,14 @@ struct step {
     unsigned attempts; /* how often it was begun */
 };
 
+/* A step as a plan shows it, of this gateway or another, which may have steps of its own. */
+struct planned_step {
+    unsigned stage;
+    char step[NAME_SIZE];
+    char vm[NAME_SIZE]; /* "": it is for all of them */
+    char undo[PLANNED_UNDO_SIZE];
+};
+
 struct step_info {
     const char *name;
     enum migration_role role;
@@ -140,5 +150,12 @@ int order_find_vm(const struct order *order, const char *name);
  * (proto/peer). order_from_json: 0 or ERR_INVALID naming the member by path; unknown members are ignored. */
 json_t *order_to_json(const struct order *order);
 int order_from_json(const json_t *json, struct order *order, struct err *err);
+
+/* Steps as a JSON array of {"stage", "step", "vm", "undo"}, "vm" only where there is one. */
+json_t *planned_steps_to_json(const struct planned_step *steps, size_t n);
+/* 'path' is the array's, for errors. 0 and '*steps', which the caller frees, or ERR_INVALID naming the member; unknown
+ * members are ignored. */
+int planned_steps_from_json(const json_t *json, const char *path, struct planned_step **steps, size_t *n,
+                            struct err *err);
 
 #endif

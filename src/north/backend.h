@@ -9,12 +9,12 @@
 
 #include "base/err.h"
 
-/* An answer to a peer that is given once, now or later. Whoever took the request embeds it. */
-struct peer_reply {
-    void (*send)(struct peer_reply *reply, int status, json_t *body); /* takes over both */
+/* An answer that is given once, now or later. Whoever took the request embeds it. */
+struct backend_reply {
+    void (*send)(struct backend_reply *reply, int status, json_t *body); /* takes over both */
 };
 
-static inline void peer_reply_send(struct peer_reply *reply, int status, json_t *body)
+static inline void backend_reply_send(struct backend_reply *reply, int status, json_t *body)
 {
     reply->send(reply, status, body);
 }
@@ -45,9 +45,11 @@ struct backend {
     int (*channel_delete)(void *gateway, const char *name, struct err *err);
 
     /* {"vms": ["V2"], "to": {"dc": "B", "server": "server-b"}, "bandwidth-mbps": 100}. '*out': the migration as
-     * 'get' shows it, accepted; with 'dry_run', {"plan": [{"stage", "step", "vm"}], "text": "..."} and
-     * nothing is touched. */
-    int (*migrate)(void *gateway, const json_t *command, bool dry_run, json_t **out, struct err *err);
+     * 'get' shows it, accepted. */
+    int (*migrate)(void *gateway, const json_t *command, json_t **out, struct err *err);
+    /* The same order planned, here and by the other data center; nothing is touched. Answered with HTTP status 200 and
+     * {"channel", "users", "plan", "target", "text"}, or with the error that the order would get. */
+    void (*plan)(void *gateway, const json_t *command, struct backend_reply *reply);
     int (*migration_cancel)(void *gateway, const char *id, struct err *err);
 
     /* Text in Prometheus exposition format; caller frees. */
@@ -55,12 +57,15 @@ struct backend {
 
     /* A peer's request (south/peer.h names the verbs). 'peer' is the common name of its certificate. */
     void (*peer_configure)(void *gateway, const char *peer, const char *id, const json_t *body,
-                           struct peer_reply *reply);
+                           struct backend_reply *reply);
     void (*peer_activate)(void *gateway, const char *peer, const char *id, const json_t *body,
-                          struct peer_reply *reply);
-    void (*peer_abort)(void *gateway, const char *peer, const char *id, struct peer_reply *reply);
-    void (*peer_commit)(void *gateway, const char *peer, const char *id, const json_t *body, struct peer_reply *reply);
-    void (*peer_status)(void *gateway, const char *peer, const char *id, struct peer_reply *reply);
+                          struct backend_reply *reply);
+    void (*peer_abort)(void *gateway, const char *peer, const char *id, struct backend_reply *reply);
+    void (*peer_commit)(void *gateway, const char *peer, const char *id, const json_t *body,
+                        struct backend_reply *reply);
+    void (*peer_status)(void *gateway, const char *peer, const char *id, struct backend_reply *reply);
+    void (*peer_plan)(void *gateway, const char *peer, const char *id, const json_t *body,
+                      struct backend_reply *reply); /* 'id' is empty: nothing is begun that would have one */
 };
 
 #endif

@@ -3,48 +3,19 @@
 
 #include "base/alloc.h"
 #include "io/http.h"
-#include "model/problem.h"
 #include "north/http_json.h"
-
-/* An answer that the backend owes. */
-struct owed {
-    struct peer_reply reply; /* first: the backend knows no more of it */
-    struct owed *next, **previous;
-    struct http_request *request;
-};
+#include "north/owed.h"
 
 struct peer_api {
     const struct backend *backend;
     struct http_server *server;
-    struct owed *owed;
+    struct owed_list owed;
 };
-
-static void send_reply(struct peer_reply *reply, int status, json_t *body)
-{
-    struct owed *owed = (struct owed *) reply;
-
-    *owed->previous = owed->next;
-    if (owed->next)
-        owed->next->previous = owed->previous;
-    http_json_reply(owed->request, status, body);
-    free(owed);
-}
-
-static struct peer_reply *owe(struct peer_api *api, struct http_request *request)
-{
-    struct owed *owed = xcalloc(1, sizeof *owed);
-
-    *owed = (struct owed) {.reply = {send_reply}, .next = api->owed, .previous = &api->owed, .request = request};
-    if (owed->next)
-        owed->next->previous = &owed->next;
-    api->owed = owed;
-    return &owed->reply;
-}
 
 /* A verb whose request may have a body. The name stays valid until the answer, and the backend may answer at once. */
 static void with_body(struct peer_api *api, struct http_request *request, const char *id,
                       void (*verb)(void *gateway, const char *peer, const char *id, const json_t *body,
-                                   struct peer_reply *reply))
+                                   struct backend_reply *reply))
 {
     json_t *body = NULL;
     struct err err = {0};
@@ -54,16 +25,16 @@ static void with_body(struct peer_api *api, struct http_request *request, const 
         return;
     }
     AUTO_FREE char *peer = xstrdup(http_peer_name(request));
-    verb(api->backend->gateway, peer, id, body, owe(api, request));
+    verb(api->backend->gateway, peer, id, body, owed_add(&api->owed, request));
     json_decref(body);
 }
 
 static void without_body(struct peer_api *api, struct http_request *request, const char *id,
-                         void (*verb)(void *gateway, const char *peer, const char *id, struct peer_reply *reply))
+                         void (*verb)(void *gateway, const char *peer, const char *id, struct backend_reply *reply))
 {
     AUTO_FREE char *peer = xstrdup(http_peer_name(request));
 
-    verb(api->backend->gateway, peer, id, owe(api, request));
+    verb(api->backend->gateway, peer, id, owed_add(&api->owed, request));
 }
 
 static void configure(void *arg, struct http_request *request, const char *id)
@@ -101,12 +72,20 @@ static void tell_status(void *arg, struct http_request *request, const char *id)
     without_body(api, request, id, api->backend->peer_status);
 }
 
+static void plan(void *arg, struct http_request *request, const char *id)
+{
+    struct peer_api *api = arg;
+
+    with_body(api, request, id, api->backend->peer_plan);
+}
+
 static const struct route routes[] = {
     {"PUT", "/peer/v1/migrations/{}", configure},
     {"GET", "/peer/v1/migrations/{}", tell_status},
     {"POST", "/peer/v1/migrations/{}/activate", activate},
     {"POST", "/peer/v1/migrations/{}/commit", commit},
     {"POST", "/peer/v1/migrations/{}/abort", abort_migration},
+    {"POST", "/peer/v1/plans", plan},
 };
 
 static void handle(void *arg, struct http_request *request)
@@ -133,13 +112,9 @@ struct peer_api *peer_api_new(struct loop *loop, const char *address, uint16_t p
  * start. */
 void peer_api_free(struct peer_api *api)
 {
-    struct err err = {0};
-
     if (!api)
         return;
-    err_set(&err, ERR_UNKNOWN, "the gateway is being stopped");
-    while (api->owed)
-        peer_reply_send(&api->owed->reply, problem_http_status(err.code), problem_encode(&err));
+    owed_end(&api->owed);
     http_server_free(api->server);
     free(api);
 }

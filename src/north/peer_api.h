@@ -13,7 +13,7 @@ struct peer_api;
  * and must outlive the server. Null and 'err' if it cannot listen. */
 struct peer_api *peer_api_new(struct loop *loop, const char *address, uint16_t port, struct tls *tls, size_t max_body,
                               const struct backend *backend, struct err *err);
-/* Answers that the backend still owes are not given any more: it must not call peer_reply_send() afterwards. Null is
+/* Answers that the backend still owes are not given any more: it must not call backend_reply_send() afterwards. Null is
  * fine. */
 void peer_api_free(struct peer_api *api);
 uint16_t peer_api_port(const struct peer_api *api); /* the one bound */

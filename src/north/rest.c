@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "io/http.h"
 #include "north/http_json.h"
+#include "north/owed.h"
 
 #define WATCHERS_MAX 128
 
@@ -22,6 +23,7 @@ struct rest {
     struct http_server *server;
     struct watcher *watchers;
     unsigned n_watchers;
+    struct owed_list owed;
 };
 
 /* ---- reading ---- */
@@ -170,17 +172,17 @@ static void delete_channel(void *arg, struct http_request *request, const char *
     delete_member(rest, request, name, rest->backend->channel_delete);
 }
 
-static void order(struct rest *rest, struct http_request *request, bool dry_run)
+static void post_migration(void *arg, struct http_request *request, const char *name)
 {
+    struct rest *rest = arg;
     json_t *command = require_body(request), *answer = NULL;
     struct err err = {0};
 
+    (void) name;
     if (!command)
         return;
-    if (rest->backend->migrate(rest->backend->gateway, command, dry_run, &answer, &err) < 0) {
+    if (rest->backend->migrate(rest->backend->gateway, command, &answer, &err) < 0) {
         http_json_error(request, &err);
-    } else if (dry_run) {
-        http_json_reply(request, 200, answer);
     } else {
         AUTO_FREE char *location = xasprintf("/v1/migrations/%s", json_string_value(json_object_get(answer, "id")));
 
@@ -190,16 +192,15 @@ static void order(struct rest *rest, struct http_request *request, bool dry_run)
     json_decref(command);
 }
 
-static void post_migration(void *arg, struct http_request *request, const char *name)
-{
-    (void) name;
-    order(arg, request, false);
-}
-
 static void post_plan(void *arg, struct http_request *request, const char *name)
 {
+    struct rest *rest = arg;
+    json_t *command = require_body(request);
+
     (void) name;
-    order(arg, request, true);
+    if (command)
+        rest->backend->plan(rest->backend->gateway, command, owed_add(&rest->owed, request));
+    json_decref(command);
 }
 
 static void post_cancel(void *arg, struct http_request *request, const char *id)
@@ -360,6 +361,7 @@ void rest_free(struct rest *rest)
         return;
     while (rest->watchers)
         watcher_end(rest->watchers);
+    owed_end(&rest->owed);
     http_server_free(rest->server);
     free(rest);
 }

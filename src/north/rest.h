@@ -12,7 +12,8 @@ struct rest;
  * outlive the server. Null and 'err' if it cannot listen. */
 struct rest *rest_new(struct loop *loop, const char *address, uint16_t port, size_t max_body,
                       const struct backend *backend, struct err *err);
-/* Ends every stream and connection. Null is fine. */
+/* Ends every stream and connection. Answers that the backend still owes are not given any more: it must not call
+ * backend_reply_send() afterwards. Null is fine. */
 void rest_free(struct rest *rest);
 uint16_t rest_port(const struct rest *rest); /* the one bound */
 

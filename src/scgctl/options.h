@@ -19,7 +19,7 @@
     X(BANDWIDTH, "bandwidth", 0, "MBPS", \
       "Mbit/s of the migration channel; by default whatever is free, of a new one what is configured") \
     X(DOT, "dot", 0, NULL, "print a graph for Graphviz, as in 'scgctl transport --dot | dot -Tsvg'") \
-    X(DRY_RUN, "dry-run", 0, NULL, "print the plan and touch nothing") \
+    X(DRY_RUN, "dry-run", 0, NULL, "print what both sides would do, and touch nothing") \
     X(WATCH, "watch", 0, NULL, "follow the migration until it has ended")
 
 enum option {

@@ -121,65 +121,87 @@ static int check_generation(const struct gateway *gateway, const struct migratio
 
 /* ---- MTU ---- */
 
-/* The fabric's port that takes the shortest frames; null: none is known. In Ethernet mode the spanning tree may lead a
- * VM's frames over any link of the fabric, now or after a failure. */
-static const struct switch_port *narrowest_port(const struct gateway *gateway, const struct switch_info **owner)
+/* The port of a way that takes the shortest frames; 'port' null: none is known. */
+struct narrowest {
+    const struct switch_info *sw;
+    const struct switch_port *port;
+};
+
+static void consider(struct narrowest *narrowest, const struct switch_info *sw, const struct switch_port *port)
 {
-    const struct switch_port *narrowest = NULL;
+    if (port && port->mtu && (!narrowest->port || port->mtu < narrowest->port->mtu))
+        *narrowest = (struct narrowest) {sw, port};
+}
+
+/* Of all fabric: the spanning tree of Ethernet mode may take any link of it, now or after a failure. */
+static struct narrowest narrowest_of_fabric(const struct gateway *gateway)
+{
+    struct narrowest narrowest = {0};
 
     for (size_t s = 0; s < gateway->inventory.n_switches; s++) {
         const struct switch_info *sw = &gateway->inventory.switches[s];
 
         for (size_t p = 0; p < sw->n_ports && sw->up; p++) {
-            const struct switch_port *port = &sw->ports[p];
-
-            if (!port->fabric || !port->up || !port->mtu || (narrowest && narrowest->mtu <= port->mtu))
-                continue;
-            narrowest = port;
-            *owner = sw;
+            if (sw->ports[p].fabric && sw->ports[p].up)
+                consider(&narrowest, sw, &sw->ports[p]);
         }
     }
     return narrowest;
 }
 
-static const struct switch_port *port_of(const struct switch_info *sw, uint32_t number)
+/* Of the tunnel between two edges. */
+static int narrowest_of_tunnel(const struct gateway *gateway, const char *pe, const char *tor,
+                               struct narrowest *narrowest, struct err *err)
 {
-    for (size_t i = 0; i < sw->n_ports; i++) {
-        if (sw->ports[i].number == number)
-            return &sw->ports[i];
+    struct tunnel_path path;
+
+    if (tunnels_path(gateway, pe, tor, &path, err) < 0)
+        return err->code;
+    *narrowest = (struct narrowest) {0};
+    for (unsigned i = 0; i < path.n; i++) {
+        const struct switch_info *sw = inventory_switch(&gateway->inventory, path.nodes[i].name);
+
+        consider(narrowest, sw, switch_port_by_number(sw, path.nodes[i].in_port));
+        consider(narrowest, sw, switch_port_by_number(sw, path.nodes[i].out_port));
     }
-    return NULL;
+    return 0;
 }
 
 /* Whether a VM's frames, in 'overhead' bytes more, pass the port; one whose MTU is not told is taken to pass them. */
-static int check_port(const struct migration_vm *vm, const struct switch_info *sw, const struct switch_port *port,
-                      uint32_t overhead, const char *where, struct err *err)
+static int check_port(const struct migration_vm *vm, const struct narrowest *narrowest, uint32_t overhead,
+                      const char *where, struct err *err)
 {
+    const struct switch_port *port = narrowest->port;
     uint32_t mtu = vm->nics[0].mtu, needed = mtu + overhead;
 
-    if (!port || !port->mtu || port->mtu >= needed)
+    if (!port || port->mtu >= needed)
         return 0;
     return err_set(
         err, ERR_REFUSED,
         "VM %s has an MTU of %u and needs %u on %s; port %s of switch %s has %u: raise it to %u at both ends "
         "of the link, or lower the VM's to %u",
-        vm->name, mtu, needed, where, port->name, sw->name, port->mtu, needed,
+        vm->name, mtu, needed, where, port->name, narrowest->sw->name, port->mtu, needed,
         port->mtu > overhead ? port->mtu - overhead : 0);
 }
 
 /* Of the way between server and PE. Neither Linux nor Open vSwitch counts a VLAN tag in an MTU. */
-static int check_mtu(const struct gateway *gateway, const struct order *order, const struct switch_info *tor,
-                     uint32_t server_port, struct err *err)
+static int check_mtu(const struct gateway *gateway, const struct order *order, const struct switch_info *pe,
+                     const struct switch_info *tor, uint32_t server_port, struct err *err)
 {
-    const struct switch_info *owner = NULL;
-    const struct switch_port *narrowest = narrowest_port(gateway, &owner), *edge = port_of(tor, server_port);
-    uint32_t overhead = gateway->config->mode == MODE_VPLS ? VPLS_OVERHEAD : 0;
+    bool tunnels = tunnels_used(gateway);
+    const char *where = tunnels ? "every link of the tunnel to its PE" : "every link of the fabric";
+    struct narrowest edge = {0}, fabric = {0};
     int status = 0;
 
+    consider(&edge, tor, switch_port_by_number(tor, server_port));
+    if (tunnels)
+        status = narrowest_of_tunnel(gateway, pe->name, tor->name, &fabric, err);
+    else
+        fabric = narrowest_of_fabric(gateway);
     for (unsigned v = 0; v < order->n_vms && status == 0; v++) {
-        status = check_port(&order->vms[v], tor, edge, 0, "the link to its server", err);
+        status = check_port(&order->vms[v], &edge, 0, "the link to its server", err);
         if (status == 0)
-            status = check_port(&order->vms[v], owner, narrowest, overhead, "every link of the fabric", err);
+            status = check_port(&order->vms[v], &fabric, tunnels ? VPLS_OVERHEAD : 0, where, err);
     }
     return status;
 }
@@ -222,7 +244,7 @@ int admission_check(const struct gateway *gateway, const struct order *order, co
                     struct err *err)
 {
     const struct server *server = inventory_server(&gateway->inventory, order->target_server);
-    const struct switch_info *tor;
+    const struct switch_info *tor, *pe;
     uint32_t port;
     int status = 0;
 
@@ -232,7 +254,8 @@ int admission_check(const struct gateway *gateway, const struct order *order, co
     if (!server->up)
         return err_set(err, ERR_UNREACHABLE, "the hypervisor of server %s does not answer", server->name);
     tor = network_tor(gateway, server->name, &port, err);
-    if (!tor || !network_edge(gateway, SWITCH_ROLE_PE, err) || !network_edge(gateway, SWITCH_ROLE_INTER_DC, err))
+    pe = tor ? network_edge(gateway, SWITCH_ROLE_PE, err) : NULL;
+    if (!pe || !network_edge(gateway, SWITCH_ROLE_INTER_DC, err))
         return err->code;
     for (unsigned v = 0; v < order->n_vms && status == 0; v++) {
         const struct migration_vm *vm = &order->vms[v];
@@ -246,7 +269,7 @@ int admission_check(const struct gateway *gateway, const struct order *order, co
             status = check_generation(gateway, vm, err);
     }
     if (status == 0)
-        status = check_mtu(gateway, order, tor, port, err);
+        status = check_mtu(gateway, order, pe, tor, port, err);
     if (status == 0)
         status = check_memory(gateway, order, migration, server, err);
     return status == 0 ? users_admit(gateway, order, err) : status;

@@ -5,7 +5,6 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
-#include "core/plan.h"
 #include "model/json.h"
 #include "proto/peer/peer.h"
 #include "scgd/gateway.h"
@@ -248,8 +247,7 @@ static int fill_channel(struct gateway *gateway, struct order *order, struct err
     return 0;
 }
 
-/* The order that a command asks for, checked against the inventory. */
-static int read_command(struct gateway *gateway, const json_t *command, struct order *order, struct err *err)
+int backend_read_order(struct gateway *gateway, const json_t *command, struct order *order, struct err *err)
 {
     static const char *const known[] = {"vms", "to", "bandwidth-mbps", NULL};
     static const char *const known_to[] = {"dc", "server", NULL};
@@ -299,7 +297,7 @@ static int read_command(struct gateway *gateway, const json_t *command, struct o
     return status == 0 ? fill_channel(gateway, order, err) : status;
 }
 
-static int migrate(void *arg, const json_t *command, bool dry_run, json_t **out, struct err *err)
+static int migrate(void *arg, const json_t *command, json_t **out, struct err *err)
 {
     struct gateway *gateway = gateway_entered(arg);
     struct order order = {0};
@@ -307,10 +305,8 @@ static int migrate(void *arg, const json_t *command, bool dry_run, json_t **out,
     int status = gateway_check_ready(gateway, err);
 
     if (status == 0)
-        status = read_command(gateway, command, &order, err);
-    if (status == 0 && dry_run) {
-        status = view_plan(gateway, &order, out, err);
-    } else if (status == 0) {
+        status = backend_read_order(gateway, command, &order, err);
+    if (status == 0) {
         gateway->make_uuid(gateway->make_uuid_arg, uuid);
         uuid_format(uuid, order.id);
 
@@ -352,16 +348,16 @@ static int migration_cancel(void *arg, const char *id, struct err *err)
 
 /* ---- peers ---- */
 
-static void answer_status(struct gateway *gateway, const struct migration *migration, struct peer_reply *reply)
+static void answer_status(struct gateway *gateway, const struct migration *migration, struct backend_reply *reply)
 {
     unsigned state = migration->saga->sm.current;
     bool under_way = state < SAGA_CONFIGURED || state == SAGA_ROLLING_BACK;
 
-    peer_reply_send(reply, under_way ? 202 : 200, view_peer_status(gateway, migration));
+    backend_reply_send(reply, under_way ? 202 : 200, view_peer_status(gateway, migration));
 }
 
 /* Answers when the migration has ended, which is soon, so that the source need not ask again. */
-static void answer_at_end(struct gateway *gateway, struct migration *migration, struct peer_reply *reply)
+static void answer_at_end(struct gateway *gateway, struct migration *migration, struct backend_reply *reply)
 {
     if (migration->end_reply)
         answer_status(gateway, migration, migration->end_reply);
@@ -374,13 +370,13 @@ static void answer_at_end(struct gateway *gateway, struct migration *migration, 
 
 /* The target's migration with that id, also one that ended before a restart; null, and the peer has been answered. */
 static struct migration *peer_migration(struct gateway *gateway, const char *peer, const char *id,
-                                        struct peer_reply *reply)
+                                        struct backend_reply *reply)
 {
     struct migration *migration = migration_find(gateway, id, ROLE_TARGET);
     struct err err = {0};
 
     if (gateway_check_ready(gateway, &err) < 0) {
-        peer_refuse(reply, &err);
+        backend_refuse(reply, &err);
         return NULL;
     }
     if (!migration)
@@ -391,17 +387,14 @@ static struct migration *peer_migration(struct gateway *gateway, const char *pee
         err_set(&err, ERR_REFUSED, "certificate '%s' may not speak for data center %s", peer,
                 migration->saga->order.source_dc);
     if (err.code) {
-        peer_refuse(reply, &err);
+        backend_refuse(reply, &err);
         return NULL;
     }
     return migration;
 }
 
-static int check_configure(struct gateway *gateway, const char *peer, const char *id, const struct order *order,
-                           struct err *err)
+int backend_check_order(struct gateway *gateway, const char *peer, const struct order *order, struct err *err)
 {
-    if (strcmp(order->id, id) != 0)
-        return err_set(err, ERR_INVALID, "migration.id is '%s', the request is for '%s'", order->id, id);
     if (strcmp(order->target_dc, gateway->config->dc) != 0)
         return err_set(err, ERR_INVALID, "migration.target-dc is '%s', this is data center %s", order->target_dc,
                        gateway->config->dc);
@@ -420,7 +413,15 @@ static int check_configure(struct gateway *gateway, const char *peer, const char
     return plan_check(order, err);
 }
 
-static void peer_configure(void *arg, const char *peer, const char *id, const json_t *body, struct peer_reply *reply)
+static int check_configure(struct gateway *gateway, const char *peer, const char *id, const struct order *order,
+                           struct err *err)
+{
+    if (strcmp(order->id, id) != 0)
+        return err_set(err, ERR_INVALID, "migration.id is '%s', the request is for '%s'", order->id, id);
+    return backend_check_order(gateway, peer, order, err);
+}
+
+static void peer_configure(void *arg, const char *peer, const char *id, const json_t *body, struct backend_reply *reply)
 {
     struct gateway *gateway = gateway_entered(arg);
     struct migration *known = migration_find(gateway, id, ROLE_TARGET);
@@ -428,7 +429,7 @@ static void peer_configure(void *arg, const char *peer, const char *id, const js
     struct err err = {0};
 
     if (gateway_check_ready(gateway, &err) < 0) {
-        peer_refuse(reply, &err);
+        backend_refuse(reply, &err);
         return;
     }
     if (!known)
@@ -440,7 +441,7 @@ static void peer_configure(void *arg, const char *peer, const char *id, const js
         else if (known->saga->reason.code)
             err = known->saga->reason;
         if (err.code)
-            peer_refuse(reply, &err);
+            backend_refuse(reply, &err);
         else
             answer_status(gateway, known, reply);
         return;
@@ -449,11 +450,11 @@ static void peer_configure(void *arg, const char *peer, const char *id, const js
         err_set(&err, ERR_CANCELLED, "migration %s was called off before its message came", id);
     if (err.code || peer_configure_decode(body, &order, &err) < 0 ||
         check_configure(gateway, peer, id, &order, &err) < 0 || !migration_begin(gateway, &order, reply, &err))
-        peer_refuse(reply, &err);
+        backend_refuse(reply, &err);
     order_free(&order);
 }
 
-static void peer_activate(void *arg, const char *peer, const char *id, const json_t *body, struct peer_reply *reply)
+static void peer_activate(void *arg, const char *peer, const char *id, const json_t *body, struct backend_reply *reply)
 {
     struct gateway *gateway = gateway_entered(arg);
     struct migration *migration = peer_migration(gateway, peer, id, reply);
@@ -469,7 +470,7 @@ static void peer_activate(void *arg, const char *peer, const char *id, const jso
     if (!r.status && vm < 0)
         err_set(&err, ERR_NOT_FOUND, "migration %s has no VM '%s'", id, name);
     if (err.code) {
-        peer_refuse(reply, &err);
+        backend_refuse(reply, &err);
         return;
     }
     /* The source's hypervisor has ended the transfer well. So the VM runs here, or did: a guest may shut down as soon
@@ -485,7 +486,7 @@ static int migration_bury_unknown(struct gateway *gateway, const char *id, const
     return migration_recall(gateway, id, ROLE_TARGET) ? 0 : migration_bury(gateway, id, peer, err);
 }
 
-static void peer_abort(void *arg, const char *peer, const char *id, struct peer_reply *reply)
+static void peer_abort(void *arg, const char *peer, const char *id, struct backend_reply *reply)
 {
     struct gateway *gateway = gateway_entered(arg);
     struct err err = {0};
@@ -493,7 +494,7 @@ static void peer_abort(void *arg, const char *peer, const char *id, struct peer_
 
     if (gateway->ready && peer_is_known(gateway, peer) && !migration_find(gateway, id, ROLE_TARGET) &&
         uuid_parse(id, uuid) == 0 && migration_bury_unknown(gateway, id, peer, &err) < 0) {
-        peer_refuse(reply, &err);
+        backend_refuse(reply, &err);
         return;
     }
 
@@ -504,7 +505,7 @@ static void peer_abort(void *arg, const char *peer, const char *id, struct peer_
     answer_at_end(gateway, migration, reply);
 }
 
-static void peer_commit(void *arg, const char *peer, const char *id, const json_t *body, struct peer_reply *reply)
+static void peer_commit(void *arg, const char *peer, const char *id, const json_t *body, struct backend_reply *reply)
 {
     struct gateway *gateway = gateway_entered(arg);
     struct migration *migration = peer_migration(gateway, peer, id, reply);
@@ -516,7 +517,7 @@ static void peer_commit(void *arg, const char *peer, const char *id, const json_
     answer_at_end(gateway, migration, reply);
 }
 
-static void peer_status(void *arg, const char *peer, const char *id, struct peer_reply *reply)
+static void peer_status(void *arg, const char *peer, const char *id, struct backend_reply *reply)
 {
     struct gateway *gateway = gateway_entered(arg);
     struct migration *migration = peer_migration(gateway, peer, id, reply);
@@ -538,6 +539,7 @@ struct backend gateway_backend(struct gateway *gateway)
         .channel_create = backend_channel_create,
         .channel_delete = backend_channel_delete,
         .migrate = migrate,
+        .plan = backend_plan,
         .migration_cancel = migration_cancel,
         .metrics = metrics,
         .peer_configure = peer_configure,
@@ -545,5 +547,6 @@ struct backend gateway_backend(struct gateway *gateway)
         .peer_abort = peer_abort,
         .peer_commit = peer_commit,
         .peer_status = peer_status,
+        .peer_plan = backend_peer_plan,
     };
 }

@@ -16,12 +16,13 @@
  *   steps_target.c  of the target's
  *   admission.c   whether this DC can take what an order brings
  *   views.c, views_plan.c, views_transport.c    the gateway as JSON
- *   backend.c, backend_transport.c    north/backend.h on top of all this */
+ *   backend.c, backend_plan.c, backend_transport.c    north/backend.h on top of all this */
 #ifndef SCGD_GATEWAY_H
 #define SCGD_GATEWAY_H
 
 #include "base/mono.h"
 #include "core/pipeline.h"
+#include "core/plan.h"
 #include "core/policy.h"
 #include "core/saga.h"
 #include "model/event.h"
@@ -155,6 +156,9 @@ void network_open_segment(struct gateway *gateway, const char *segment, struct j
 void network_close_segments(struct gateway *gateway, struct join *join);
 /* Closes them with nobody waiting: a switch or a server that it depended on is back. */
 void network_tidy(struct gateway *gateway);
+/* Whether the order's segments could all have one, and what they need in VPLS mode (tunnels_try()): 0, or what
+ * network_allocate() would say. Nothing is kept. */
+int network_check_allocate(struct gateway *gateway, const struct order *order, struct err *err);
 /* 0 or ERR_EXHAUSTED, ERR_NOT_FOUND: the segment has a VLAN in this DC. */
 int network_allocate(struct gateway *gateway, const char *segment, struct err *err);
 struct segment_state *network_segment(const struct gateway *gateway, const char *name);
@@ -205,10 +209,10 @@ struct migration {
     struct saga *saga;
     unsigned *serials; /* by step: the answer that counts is the latest one's */
     int64_t created_ms;
-    struct peer_reply *configure_reply; /* a peer that waits for "configured" */
-    struct peer_reply *end_reply;       /* a peer that waits for the end, after its commit or abort */
-    struct move *vms;                   /* by index of the order */
-    bool target_untouched;              /* the migration message certainly never arrived */
+    struct backend_reply *configure_reply; /* a peer that waits for "configured" */
+    struct backend_reply *end_reply;       /* a peer that waits for the end, after its commit or abort */
+    struct move *vms;                      /* by index of the order */
+    bool target_untouched;                 /* the migration message certainly never arrived */
 };
 
 /* Of a driver, until its EVENT_DONE. */
@@ -270,7 +274,13 @@ struct mono gateway_deadline(const struct gateway *gateway); /* when gateway_tic
 struct backend gateway_backend(struct gateway *gateway);
 /* The gateway behind a backend's argument, told what time it is. */
 struct gateway *gateway_entered(void *arg);
+/* The source's order that a command asks for, checked against the inventory; order_free() is due in any case. */
+int backend_read_order(struct gateway *gateway, const json_t *command, struct order *order, struct err *err);
+/* 0, or why a peer's order, for which that certificate speaks, is not taken, whatever the data center has room for. */
+int backend_check_order(struct gateway *gateway, const char *peer, const struct order *order, struct err *err);
 /* Members of the backend that stand in a file of their own. */
+void backend_plan(void *arg, const json_t *command, struct backend_reply *reply);
+void backend_peer_plan(void *arg, const char *peer, const char *id, const json_t *body, struct backend_reply *reply);
 int backend_user_put(void *arg, const char *name, const json_t *json, struct err *err);
 int backend_user_delete(void *arg, const char *name, struct err *err);
 int backend_channel_create(void *arg, const json_t *json, json_t **out, struct err *err);
@@ -301,10 +311,12 @@ int migrations_load(struct gateway *gateway, struct err *err);
 void migrations_restore_network(struct gateway *gateway);
 void migrations_restart(struct gateway *gateway);
 void migration_free(struct migration *migration);
-/* Answers a peer with an error. */
-void peer_refuse(struct peer_reply *reply, const struct err *err);
+/* Answers with an error. */
+void backend_refuse(struct backend_reply *reply, const struct err *err);
+/* 0, or ERR_EXHAUSTED: as many are open as may be. */
+int migration_check_room(const struct gateway *gateway, struct err *err);
 /* Accepts an order: journal first, then SAGA_START. Takes over 'order'. */
-struct migration *migration_begin(struct gateway *gateway, struct order *order, struct peer_reply *reply,
+struct migration *migration_begin(struct gateway *gateway, struct order *order, struct backend_reply *reply,
                                   struct err *err);
 void migration_event(struct gateway *gateway, struct migration *migration, struct saga_event event);
 /* The outcome of a step's action, from 'done' of a join or at once. */
@@ -356,8 +368,10 @@ struct join *step_join(struct migration *migration, unsigned step, unsigned seri
 /* ---- views ---- */
 
 json_t *view_migration(const struct migration *migration);
-/* What the order, which names its channel, would do. 0, or what channel_choose() says. */
-int view_plan(struct gateway *gateway, const struct order *order, json_t **out, struct err *err);
+/* What the order, which names its channel, would do here and, by 'target' (null: it was not asked), there. 0, or what
+ * channel_choose() says. */
+int view_plan(struct gateway *gateway, const struct order *order, const struct plan_target *target, json_t **out,
+              struct err *err);
 json_t *view_circuit(const struct gateway *gateway, const struct circuit *circuit);
 void view_channels(const struct gateway *gateway, json_t *array); /* appends them */
 void view_users(const struct gateway *gateway, json_t *array);

@@ -41,9 +41,9 @@ static struct migration *add(struct gateway *gateway, struct saga *saga, int64_t
     return migration;
 }
 
-void peer_refuse(struct peer_reply *reply, const struct err *err)
+void backend_refuse(struct backend_reply *reply, const struct err *err)
 {
-    peer_reply_send(reply, problem_http_status(err->code), problem_encode(err));
+    backend_reply_send(reply, problem_http_status(err->code), problem_encode(err));
 }
 
 void migration_free(struct migration *migration)
@@ -51,9 +51,9 @@ void migration_free(struct migration *migration)
     static const struct err stopping = {ERR_UNKNOWN, "the gateway is stopping"};
 
     if (migration->configure_reply)
-        peer_refuse(migration->configure_reply, &stopping);
+        backend_refuse(migration->configure_reply, &stopping);
     if (migration->end_reply)
-        peer_refuse(migration->end_reply, &stopping);
+        backend_refuse(migration->end_reply, &stopping);
     saga_free(migration->saga);
     free(migration->serials);
     free(migration->vms);
@@ -155,12 +155,12 @@ static void reply_to_source(struct gateway *gateway, struct migration *migration
     const struct saga *saga = migration->saga;
 
     if (migration->configure_reply && saga->reason.code)
-        peer_refuse(migration->configure_reply, &saga->reason);
+        backend_refuse(migration->configure_reply, &saga->reason);
     else if (migration->configure_reply)
-        peer_reply_send(migration->configure_reply, 200, view_peer_status(gateway, migration));
+        backend_reply_send(migration->configure_reply, 200, view_peer_status(gateway, migration));
     migration->configure_reply = NULL;
     if (migration->end_reply && saga_ended(saga)) {
-        peer_reply_send(migration->end_reply, 200, view_peer_status(gateway, migration));
+        backend_reply_send(migration->end_reply, 200, view_peer_status(gateway, migration));
         migration->end_reply = NULL;
     }
 }
@@ -315,20 +315,25 @@ static void forget_ended(struct gateway *gateway)
     }
 }
 
-struct migration *migration_begin(struct gateway *gateway, struct order *order, struct peer_reply *reply,
-                                  struct err *err)
+int migration_check_room(const struct gateway *gateway, struct err *err)
 {
-    struct saga_limits limits = limits_of(gateway);
     unsigned open = 0;
 
     for (size_t i = 0; i < gateway->n_migrations; i++)
         open += !saga_ended(gateway->migrations[i]->saga);
-    if (open >= gateway->config->limits.migrations) {
-        err_set(err, ERR_EXHAUSTED, "%u migrations are open, as many as limits.migrations allows; try again later",
-                open);
-        return NULL;
-    }
+    if (open >= gateway->config->limits.migrations)
+        return err_set(err, ERR_EXHAUSTED,
+                       "%u migrations are open, as many as limits.migrations allows; try again later", open);
+    return 0;
+}
 
+struct migration *migration_begin(struct gateway *gateway, struct order *order, struct backend_reply *reply,
+                                  struct err *err)
+{
+    struct saga_limits limits = limits_of(gateway);
+
+    if (migration_check_room(gateway, err) < 0)
+        return NULL;
     forget_ended(gateway);
 
     struct migration *migration = add(gateway, saga_new(order, &limits), gateway->unix_ms(gateway->unix_ms_arg));

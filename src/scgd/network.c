@@ -240,6 +240,37 @@ bool network_segment_open(const struct segment_state *segment)
     return segment->flows.vlan && !segment->closing;
 }
 
+/* The segment's numbers, taken in the store if it has none yet. */
+static int take_numbers(struct gateway *gateway, const struct segment_state *segment, uint32_t *number, uint32_t *vlan,
+                        struct err *err)
+{
+    const char *name = segment->config->name;
+    int status = store_number_take(gateway->store, "segment", name, 1, 0xffff, number, err);
+
+    return status ? status :
+                    store_number_take(gateway->store, "vlan", name, gateway->config->vlan_first,
+                                      gateway->config->vlan_last, vlan, err);
+}
+
+int network_check_allocate(struct gateway *gateway, const struct order *order, struct err *err)
+{
+    uint32_t number, vlan, port;
+    const struct switch_info *tor = network_tor(gateway, order->target_server, &port, err);
+    int status = tor ? store_begin(gateway->store, err) : err->code;
+
+    if (status)
+        return status;
+    for (unsigned v = 0; v < order->n_vms && status == 0; v++) {
+        const char *segment = order->vms[v].segment;
+
+        status = take_numbers(gateway, network_segment(gateway, segment), &number, &vlan, err);
+        if (status == 0)
+            status = tunnels_try(gateway, segment, tor->name, err);
+    }
+    store_rollback(gateway->store);
+    return status;
+}
+
 int network_allocate(struct gateway *gateway, const char *segment, struct err *err)
 {
     struct segment_state *state = network_segment(gateway, segment);
@@ -252,10 +283,7 @@ int network_allocate(struct gateway *gateway, const char *segment, struct err *e
     if (state->flows.vlan)
         return 0;
 
-    int status = store_number_take(gateway->store, "segment", segment, 1, 0xffff, &number, err);
-    if (status == 0)
-        status = store_number_take(gateway->store, "vlan", segment, gateway->config->vlan_first,
-                                   gateway->config->vlan_last, &vlan, err);
+    int status = take_numbers(gateway, state, &number, &vlan, err);
     if (status)
         return status;
     state->flows.number = number;

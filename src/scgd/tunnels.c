@@ -352,7 +352,7 @@ static void want(struct gateway *gateway)
     }
 }
 
-static int take_labels(struct gateway *gateway, const struct tunnel *tunnel, const struct tunnel_path *path,
+int tunnel_take_labels(struct gateway *gateway, const struct tunnel *tunnel, const struct tunnel_path *path,
                        uint32_t labels[2][TUNNEL_NODES_MAX], struct err *err)
 {
     for (unsigned w = 0; w < 2; w++) {
@@ -371,7 +371,7 @@ static int take_labels(struct gateway *gateway, const struct tunnel *tunnel, con
 int tunnel_load_labels(struct gateway *gateway, struct tunnel *tunnel, struct err *err)
 {
     uint32_t labels[2][TUNNEL_NODES_MAX];
-    int status = tunnel->path.n ? take_labels(gateway, tunnel, &tunnel->path, labels, err) : 0;
+    int status = tunnel->path.n ? tunnel_take_labels(gateway, tunnel, &tunnel->path, labels, err) : 0;
 
     for (unsigned w = 0; w < 2 && status == 0 && tunnel->path.n; w++)
         memcpy(tunnel->ways[w].labels, labels[w], sizeof labels[w]);
@@ -387,7 +387,7 @@ static int set_path(struct gateway *gateway, struct tunnel *tunnel, const struct
 
     if (status)
         return status;
-    status = take_labels(gateway, tunnel, path, labels, err);
+    status = tunnel_take_labels(gateway, tunnel, path, labels, err);
     if (status) {
         store_rollback(gateway->store);
         return status;

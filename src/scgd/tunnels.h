@@ -8,6 +8,7 @@
  *   tunnels_path.c      paths through the links that LLDP has shown
  *   tunnels_segments.c  ends of segments, their VC labels and MACs
  *   tunnels_ports.c     which ports are the fabric's
+ *   tunnels_check.c     whether a tunnel could be made
  *   tunnels_store.c     what outlives the gateway
  *   views_tunnels.c     tunnels as JSON
  *
@@ -164,6 +165,10 @@ void tunnels_server_seen(struct gateway *gateway, const char *switch_name, uint3
  * that says where the fabric is cut, or ERR_TOO_LARGE. */
 int tunnels_path(const struct gateway *gateway, const char *one, const char *other, struct tunnel_path *path,
                  struct err *err);
+/* Whether a segment could have an end at that ToR, and a tunnel from there to the PE: takes end numbers and labels in the
+ * store, in a transaction that the caller rolls back. 0, in Ethernet mode too; or what tunnels_path() says, or
+ * ERR_EXHAUSTED. */
+int tunnels_try(struct gateway *gateway, const char *segment, const char *tor, struct err *err);
 /* All nodes of its path, in both directions, have confirmed. */
 bool tunnel_up(const struct tunnel *tunnel);
 /* Both are ends of the open segment. */

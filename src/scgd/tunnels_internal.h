@@ -39,6 +39,9 @@ void segments_plan(struct gateway *gateway);
 /* Sends changed segments to their ends, and to switches that were ends. */
 void segments_send(struct gateway *gateway);
 void segments_settle(struct gateway *gateway); /* frees VC labels of former ends */
+/* Its number and VC label, taken in the store. */
+int segment_take_end(struct gateway *gateway, const char *segment, const char *switch_name, struct vpls_end *end,
+                     struct err *err);
 bool segment_has_end(const struct vpls_ends *ends, const char *switch_name);
 
 /* -- tunnels -- */
@@ -47,6 +50,9 @@ bool segment_has_end(const struct vpls_ends *ends, const char *switch_name);
 void tunnel_order(const struct gateway *gateway, const char *one, const char *other, char ends[2][NAME_SIZE]);
 struct tunnel *tunnel_find(const struct gateway *gateway, const char *one, const char *other);
 struct tunnel *tunnel_add(struct gateway *gateway, const char *one, const char *other);
+/* Labels on every node of the path, in both directions, taken in the store. */
+int tunnel_take_labels(struct gateway *gateway, const struct tunnel *tunnel, const struct tunnel_path *path,
+                       uint32_t labels[2][TUNNEL_NODES_MAX], struct err *err);
 /* Those that it had, for a path that comes from the store. */
 int tunnel_load_labels(struct gateway *gateway, struct tunnel *tunnel, struct err *err);
 /* Frees what no switch holds any more, and ends what waited for confirmations. */

@@ -11,18 +11,9 @@
 
 /* ---- links ---- */
 
-static const struct switch_port *port_of(const struct switch_info *sw, uint32_t number)
-{
-    for (size_t i = 0; sw && i < sw->n_ports; i++) {
-        if (sw->ports[i].number == number)
-            return &sw->ports[i];
-    }
-    return NULL;
-}
-
 static bool port_up(const struct gateway *gateway, const char *switch_name, uint32_t number)
 {
-    const struct switch_port *port = port_of(inventory_switch(&gateway->inventory, switch_name), number);
+    const struct switch_port *port = switch_port_by_number(inventory_switch(&gateway->inventory, switch_name), number);
 
     return port && port->up;
 }
@@ -58,7 +49,8 @@ bool tunnel_path_judged(const struct gateway *gateway, const struct tunnel_path 
     for (unsigned i = 0; i < path->n; i++) {
         const struct tunnel_node *node = &path->nodes[i];
         const struct switch_info *sw = inventory_switch(&gateway->inventory, node->name);
-        const struct switch_port *in = port_of(sw, node->in_port), *out = port_of(sw, node->out_port);
+        const struct switch_port *in = switch_port_by_number(sw, node->in_port),
+                                 *out = switch_port_by_number(sw, node->out_port);
 
         if (sw && ((node->in_port && !(in && in->up)) || (node->out_port && !(out && out->up))))
             return true;

@@ -36,6 +36,20 @@ static char *label_owner(const char *segment)
     return xasprintf("vc %s", segment);
 }
 
+int segment_take_end(struct gateway *gateway, const char *segment, const char *switch_name, struct vpls_end *end,
+                     struct err *err)
+{
+    AUTO_FREE char *owner = label_owner(segment);
+    struct vpls_end taken = {0};
+
+    snprintf(taken.name, sizeof taken.name, "%s", switch_name);
+    if (store_number_take(gateway->store, "end", switch_name, 1, END_NUMBER_MAX, &taken.number, err) < 0 ||
+        label_take(gateway, switch_name, owner, &taken.label, err) < 0)
+        return err->code;
+    *end = taken;
+    return 0;
+}
+
 /* ---- planning ---- */
 
 struct planning {
@@ -48,9 +62,8 @@ struct planning {
 
 static void add_end(struct planning *planning, const char *switch_name)
 {
-    AUTO_FREE char *owner = label_owner(planning->segment->config->name);
-    struct gateway *gateway = planning->gateway;
-    struct vpls_end end = {0};
+    const char *segment = planning->segment->config->name;
+    struct vpls_end end;
     unsigned i = 0;
 
     while (i < planning->n && strcmp(planning->ends[i].name, switch_name) < 0)
@@ -58,13 +71,11 @@ static void add_end(struct planning *planning, const char *switch_name)
     if (i < planning->n && strcmp(planning->ends[i].name, switch_name) == 0)
         return;
     if (planning->n == ARRAY_LEN(planning->ends)) {
-        err_set(&planning->err, ERR_TOO_LARGE, "segment %s has VMs at more than %d ToRs; %s is left out",
-                planning->segment->config->name, VPLS_PEERS_MAX, switch_name);
+        err_set(&planning->err, ERR_TOO_LARGE, "segment %s has VMs at more than %d ToRs; %s is left out", segment,
+                VPLS_PEERS_MAX, switch_name);
         return;
     }
-    snprintf(end.name, sizeof end.name, "%s", switch_name);
-    if (store_number_take(gateway->store, "end", switch_name, 1, END_NUMBER_MAX, &end.number, &planning->err) < 0 ||
-        label_take(gateway, switch_name, owner, &end.label, &planning->err) < 0)
+    if (segment_take_end(planning->gateway, segment, switch_name, &end, &planning->err) < 0)
         return;
     memmove(&planning->ends[i + 1], &planning->ends[i], (planning->n++ - i) * sizeof *planning->ends);
     planning->ends[i] = end;

@@ -72,13 +72,9 @@ static json_t *view_switch(const struct gateway *gateway, const struct switch_in
 
 static const char *port_name(const struct gateway *gateway, const char *switch_name, uint32_t number)
 {
-    const struct switch_info *sw = inventory_switch(&gateway->inventory, switch_name);
+    const struct switch_port *port = switch_port_by_number(inventory_switch(&gateway->inventory, switch_name), number);
 
-    for (size_t i = 0; sw && i < sw->n_ports; i++) {
-        if (sw->ports[i].number == number)
-            return sw->ports[i].name;
-    }
-    return "";
+    return port ? port->name : "";
 }
 
 static json_t *view_links(const struct gateway *gateway)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What an order would do, as JSON and as text: the channel that it would take, who would get a circuit, its steps. */
 #include "base/alloc.h"
-#include "core/plan.h"
 #include "scgd/gateway.h"
 
 /* The nodes that a channel takes, or would take now; none if that is not known. */
@@ -55,29 +54,22 @@ static json_t *view_plan_users(const struct order *order)
     return users;
 }
 
-static json_t *view_plan_steps(const struct order *order)
+static json_t *view_plan_target(const struct order *order, const struct plan_target *target)
 {
-    struct plan plan = plan_make(order);
-    json_t *steps = json_array();
+    json_t *json = json_pack("{s:s, s:b}", "dc", order->target_dc, "asked", target != NULL);
 
-    for (unsigned i = 0; i < plan.n_steps; i++) {
-        const struct step *step = &plan.steps[i];
-        json_t *json = json_pack("{s:i, s:s}", "stage", (int) step_infos[step->kind].stage, "step",
-                                 step_infos[step->kind].name);
-
-        if (step->vm != STEP_SHARED)
-            json_object_set_new(json, "vm", json_string(order->vms[step->vm].name));
-        json_array_append_new(steps, json);
-    }
-    plan_free(&plan);
-    return steps;
+    if (target)
+        json_object_set_new(json, "plan", planned_steps_to_json(target->steps, target->n));
+    return json;
 }
 
-int view_plan(struct gateway *gateway, const struct order *order, json_t **out, struct err *err)
+int view_plan(struct gateway *gateway, const struct order *order, const struct plan_target *target, json_t **out,
+              struct err *err)
 {
     uint32_t nodes[LSP_HOPS_MAX + 1];
     struct channel_choice choice;
     struct plan_channel channel;
+    size_t n;
 
     if (channel_choose(gateway, order, &choice, err) < 0)
         return err->code;
@@ -86,8 +78,10 @@ int view_plan(struct gateway *gateway, const struct order *order, json_t **out, 
     channel.nodes = nodes;
     channel.n_nodes = nodes_of_channel(gateway, &choice, channel.exists, nodes);
 
-    AUTO_FREE char *text = plan_format(order, &channel);
-    *out = json_pack("{s:o, s:o, s:o, s:s}", "channel", view_plan_channel(order, &channel), "users",
-                     view_plan_users(order), "plan", view_plan_steps(order), "text", text);
+    AUTO_FREE struct planned_step *steps = plan_describe(order, !channel.exists, &n);
+    AUTO_FREE char *text = plan_format(order, &channel, target);
+    *out = json_pack("{s:o, s:o, s:o, s:o, s:s}", "channel", view_plan_channel(order, &channel), "users",
+                     view_plan_users(order), "plan", planned_steps_to_json(steps, n), "target",
+                     view_plan_target(order, target), "text", text);
     return 0;
 }

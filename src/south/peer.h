@@ -14,7 +14,8 @@ enum peer_verb {
     PEER_ACTIVATE,  /* POST /peer/v1/migrations/{id}/activate */
     PEER_ABORT,     /* POST /peer/v1/migrations/{id}/abort */
     PEER_COMMIT,    /* POST /peer/v1/migrations/{id}/commit */
-    PEER_STATUS     /* GET  /peer/v1/migrations/{id} */
+    PEER_STATUS,    /* GET  /peer/v1/migrations/{id} */
+    PEER_PLAN       /* POST /peer/v1/plans; has no id */
 };
 
 struct peer_ops {

@@ -25,11 +25,11 @@ struct pending {
 };
 
 static const struct {
-    const char *method, *suffix;
+    const char *method, *suffix; /* null: the request is of no migration */
 } verbs[] = {
     [PEER_CONFIGURE] = {"PUT", ""},    [PEER_ACTIVATE] = {"POST", "/activate"},
     [PEER_ABORT] = {"POST", "/abort"}, [PEER_COMMIT] = {"POST", "/commit"},
-    [PEER_STATUS] = {"GET", ""},
+    [PEER_STATUS] = {"GET", ""},       [PEER_PLAN] = {"POST", NULL},
 };
 
 static int read_answer(const struct http_answer *answer, json_t **ret_body, struct err *err)
@@ -92,7 +92,8 @@ static void call(struct peer_driver *driver, uint64_t request, const char *dc, e
     }
 
     struct pending *pending = xcalloc(1, sizeof *pending);
-    AUTO_FREE char *path = xasprintf("/peer/v1/migrations/%s%s", id, verbs[verb].suffix);
+    const char *suffix = verbs[verb].suffix;
+    AUTO_FREE char *path = suffix ? xasprintf("/peer/v1/migrations/%s%s", id, suffix) : xstrdup("/peer/v1/plans");
     AUTO_FREE char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
 
     json_decref(body);

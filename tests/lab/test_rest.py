@@ -172,8 +172,11 @@ def test_plan_touches_nothing(quiet):
     assert status == 200
     assert [step["stage"] for step in plan["plan"]] == sorted(step["stage"] for step in plan["plan"])
     assert {step["vm"] for step in plan["plan"] if step["step"] == "transfer"} == {"V2", "V3"}
-    told, steps = plan["text"].split("\n\n")
-    assert len(steps.splitlines()) == len(plan["plan"])
+    assert plan["target"]["dc"] == "B" and plan["target"]["asked"]
+    assert {step["vm"] for step in plan["target"]["plan"] if step["step"] == "arrival"} == {"V2", "V3"}
+    told, here, there = plan["text"].split("\n\n")
+    for dc, text, steps in (("A", here, plan["plan"]), ("B", there, plan["target"]["plan"])):
+        assert text.startswith(f"data center {dc}:\n") and len(text.splitlines()) == 1 + len(steps)
     assert len(told.splitlines()) == 1 + len(plan["users"]) and plan["channel"]["name"] in told
     assert (switch_state(quiet), quiet.get("A", "/v1/migrations"), quiet.get("B", "/v1/migrations")) == before
 

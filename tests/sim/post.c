@@ -16,7 +16,7 @@ struct letter {
 };
 
 struct answer_slot {
-    struct peer_reply reply;
+    struct backend_reply reply;
     struct site *from; /* who asked */
     unsigned life;
     uint64_t request;
@@ -36,7 +36,7 @@ static void free_letter(struct world *world, void *arg)
     free(letter);
 }
 
-static void send_answer(struct peer_reply *reply, int status, json_t *body)
+static void send_answer(struct backend_reply *reply, int status, json_t *body)
 {
     struct answer_slot *slot = (struct answer_slot *) reply;
     struct site *from = slot->from;
@@ -61,7 +61,7 @@ static void send_answer(struct peer_reply *reply, int status, json_t *body)
 
 static void open_letter(struct world *world, void *arg)
 {
-    static const char *const verbs[] = {"configure", "activate", "abort", "commit", "status"};
+    static const char *const verbs[] = {"configure", "activate", "abort", "commit", "status", "plan"};
     struct letter *letter = arg;
     struct site *from = letter->from, *to = site_other(from);
 
@@ -93,6 +93,9 @@ static void open_letter(struct world *world, void *arg)
         break;
     case PEER_STATUS:
         backend.peer_status(to->gateway, from->dc, letter->id, &slot->reply);
+        break;
+    case PEER_PLAN:
+        backend.peer_plan(to->gateway, from->dc, letter->id, body, &slot->reply);
         break;
     }
     json_decref(body);

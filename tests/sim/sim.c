@@ -153,7 +153,16 @@ static bool in_migration(const struct site *site, const struct sim_vm *vm)
     return site->gateway && migration_of_vm(site->gateway, vm->vm.uuid, NULL);
 }
 
-/* Of some of the VMs that are at the site and in no other order. */
+static void take_plan(struct backend_reply *reply, int status, json_t *body)
+{
+    struct site *site = (struct site *) ((char *) reply - offsetof(struct site, plan_reply));
+
+    tell(site->world, site, "plan: %d", status);
+    json_decref(body);
+}
+
+/* Of some of the VMs that are at the site and in no other order. Some orders are planned first, which must not change
+ * anything, at whatever moment either gateway crashes. */
 static int give_order(struct world *world, struct site *site, char id[UUID_TEXT_SIZE])
 {
     struct backend backend = gateway_backend(site->gateway);
@@ -167,7 +176,11 @@ static int give_order(struct world *world, struct site *site, char id[UUID_TEXT_
     }
     json_t *command = json_pack("{s:o, s:{s:s, s:s}}", "vms", vms, "to", "dc", site->other_dc, "server",
                                 *site->other_dc == 'A' ? "server-A" : "server-B");
-    int status = backend.migrate(site->gateway, command, false, &out, &err);
+    if (!chance(world, 3)) {
+        site->plan_reply.send = take_plan;
+        backend.plan(site->gateway, command, &site->plan_reply);
+    }
+    int status = backend.migrate(site->gateway, command, &out, &err);
 
     json_decref(command);
     tell(world, site, "order: %s", status ? err.text : json_string_value(json_object_get(out, "id")));

@@ -71,6 +71,7 @@ struct site { /* one data center */
     struct hypervisor_driver hypervisors;
     struct routes_driver routes;
     struct peer_driver peers;
+    struct backend_reply plan_reply; /* of whoever has orders planned; it may never come */
     struct transport_driver transport;
     int64_t ingress_busy_until; /* orders arrive in the order in which they were given */
     struct sim_switch sw[SIM_SWITCHES];

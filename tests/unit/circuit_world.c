@@ -96,6 +96,20 @@ void restart(struct circuit_world *w)
     start(w);
 }
 
+void in_vpls_mode(struct circuit_world *w, struct config_vpls *vpls)
+{
+    w->config.mode = MODE_VPLS;
+    w->config.vpls = vpls;
+    restart(w);
+    topology_up(w);
+    ingress_up(w, PE);
+    ingress_up(w, GATE);
+    link_seen(w, "tor", 2, "pe", 3);
+    pass_ms(w, 0);
+    strbuf_clear(&w->asked);
+    assert_true(w->gateway->ready);
+}
+
 /* Texts of a configuration are not const. */
 #define TEXT(text) ((char[]) {text})
 
@@ -190,6 +204,7 @@ int circuit_world_teardown(void **state)
     strbuf_free(&w->asked);
     strbuf_free(&w->told);
     json_decref(w->reply_body);
+    json_decref(w->peer_body);
     free(w);
     return 0;
 }
@@ -241,15 +256,19 @@ int put_user(struct circuit_world *w, const char *name, const char *changes, str
     return err->code;
 }
 
+static json_t *order_command(const char *vm, unsigned mbps)
+{
+    return json_pack("{s:[s], s:{s:s, s:s}, s:i}", "vms", vm, "to", "dc", "B", "server", "server-b", "bandwidth-mbps",
+                     (int) mbps);
+}
+
 const char *order(struct circuit_world *w, const char *vm, unsigned mbps, struct err *err)
 {
     static char id[UUID_TEXT_SIZE];
-    json_t *command = json_pack("{s:[s], s:{s:s, s:s}, s:i}", "vms", vm, "to", "dc", "B", "server", "server-b",
-                                "bandwidth-mbps", (int) mbps);
-    json_t *migration = NULL;
+    json_t *command = order_command(vm, mbps), *migration = NULL;
 
     *err = (struct err) {0};
-    w->backend.migrate(w->gateway, command, false, &migration, err);
+    w->backend.migrate(w->gateway, command, &migration, err);
     json_decref(command);
     if (migration)
         snprintf(id, sizeof id, "%s", json_string_value(json_object_get(migration, "id")));
@@ -263,7 +282,7 @@ const char *state_of(struct circuit_world *w, const char *id)
     return shown(w, "migrations", id, "state");
 }
 
-static void take_reply(struct peer_reply *reply, int status, json_t *body)
+static void take_reply(struct backend_reply *reply, int status, json_t *body)
 {
     struct circuit_world *w = WORLD_OF(reply, reply);
 
@@ -272,7 +291,7 @@ static void take_reply(struct peer_reply *reply, int status, json_t *body)
     w->reply_body = body;
 }
 
-void order_from_peer(struct circuit_world *w, const char *user, const char *changes)
+json_t *peer_message(struct circuit_world *w, const char *user, const char *changes)
 {
     char *id = w->peer_order;
     json_t *one = user_json(user, changes);
@@ -290,8 +309,40 @@ void order_from_peer(struct circuit_world *w, const char *user, const char *chan
     json_object_set_new(body, "users", json_pack("[o]", one));
     json_object_set_new(body, "channel-source-vlan", json_integer(300));
     json_object_set_new(body, "channel-target-vlan", json_integer(301));
+    return body;
+}
+
+/* Whoever asks next is answered into 'reply_status' and 'reply_body'. */
+static struct backend_reply *next_reply(struct circuit_world *w)
+{
     w->reply.send = take_reply;
-    w->backend.peer_configure(w->gateway, "scg-b", id, body, &w->reply);
+    w->reply_status = 0;
+    json_decref(w->reply_body);
+    w->reply_body = NULL;
+    return &w->reply;
+}
+
+void order_from_peer(struct circuit_world *w, const char *user, const char *changes)
+{
+    json_t *body = peer_message(w, user, changes);
+
+    w->backend.peer_configure(w->gateway, "scg-b", w->peer_order, body, next_reply(w));
     json_decref(body);
+    world_run(w);
+}
+
+void plan_for_peer(struct circuit_world *w, json_t *message)
+{
+    w->backend.peer_plan(w->gateway, "scg-b", "", message, next_reply(w));
+    json_decref(message);
+    world_run(w);
+}
+
+void plan(struct circuit_world *w, const char *vm)
+{
+    json_t *command = order_command(vm, 0);
+
+    w->backend.plan(w->gateway, command, next_reply(w));
+    json_decref(command);
     world_run(w);
 }

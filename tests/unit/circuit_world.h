@@ -45,11 +45,13 @@ struct circuit_world {
     uint64_t flows_refused;           /* how many changes of flows the PE refuses next */
     struct pending pending[PENDING_MAX];
     size_t n_pending;
-    struct strbuf asked;     /* of the transport network, a line each, until expect() */
-    struct strbuf told;      /* of the PE's frames out of its transport port: "VLAN 200 10.100.0.11" a line each */
-    uint64_t peer_request;   /* the last call to the peer; 0: none that waits */
-    struct peer_reply reply; /* that the peer of B waits for, see order_from_peer() */
-    int reply_status;        /* 0: none yet */
+    struct strbuf asked;      /* of the transport network, a line each, until expect() */
+    struct strbuf told;       /* of the PE's frames out of its transport port: "VLAN 200 10.100.0.11" a line each */
+    uint64_t peer_request;    /* the last call to the peer; 0: none that waits */
+    enum peer_verb peer_verb; /* of it */
+    json_t *peer_body;
+    struct backend_reply reply; /* that the peer of B, or who wants a plan, waits for */
+    int reply_status;           /* 0: none yet */
     json_t *reply_body;
     const char *peer_vm_address;     /* of V9, see order_from_peer(); null: 10.100.0.19 */
     unsigned orders;                 /* that were given, here or by the peer */
@@ -64,6 +66,8 @@ int circuit_world_teardown(void **state);
 
 /* The gateway ends and starts again, with the same store; ospfd and ingresses are away, and the test tells them. */
 void restart(struct circuit_world *w);
+/* Likewise, in VPLS mode; 'vpls' is borrowed. LLDP has shown the link between tor and pe, and all else is there. */
+void in_vpls_mode(struct circuit_world *w, struct config_vpls *vpls);
 void topology_up(struct circuit_world *w); /* all links, and that these are all */
 void topology_down(struct circuit_world *w);
 void link_down(struct circuit_world *w, uint32_t from, uint32_t to); /* both directions are no longer flooded */
@@ -103,13 +107,22 @@ const char *shown(struct circuit_world *w, const char *collection, const char *n
 int put_user(struct circuit_world *w, const char *name, const char *changes, struct err *err);
 /* Orders a VM to server-b of B. The order's id, or null and why not. */
 const char *order(struct circuit_world *w, const char *vm, unsigned mbps, struct err *err);
-const char *state_of(struct circuit_world *w, const char *id); /* of the migration */
-void peer_away(struct circuit_world *w);                       /* the answer to the call that waits */
+const char *state_of(struct circuit_world *w, const char *id);        /* of the migration */
+void peer_away(struct circuit_world *w);                              /* the answer to the call that waits */
+void peer_answers(struct circuit_world *w, int status, json_t *body); /* likewise; takes 'body' over */
+/* Has the same order planned only; the answer will be in 'reply_status' (0: not yet) and 'reply_body'. */
+void plan(struct circuit_world *w, const char *vm);
 /* A VM, V9, comes from B with a user; 'user' as in put_user(). The answer is in 'reply_status' and 'reply_body'. */
 void order_from_peer(struct circuit_world *w, const char *user, const char *changes);
-/* OVSDB tells an MTU of the switch's port: tor has 1 to the server, 2 to pe, 3 to gate. */
+/* The message of that order; and B wants such an order only planned: takes 'message' over. */
+json_t *peer_message(struct circuit_world *w, const char *user, const char *changes);
+void plan_for_peer(struct circuit_world *w, json_t *message);
+/* A port of a switch goes down, or OVSDB tells its MTU: tor has port 1 to the server, 2 to pe, 3 to gate. */
+void port_down(struct circuit_world *w, const char *switch_name, uint32_t port);
 void port_mtu(struct circuit_world *w, const char *switch_name, uint32_t port, uint32_t mtu);
 /* The hypervisor tells that Vn runs; its address is 10.100.0.(10 + n). */
+/* LLDP shows a link, in both directions. */
+void link_seen(struct circuit_world *w, const char *one, uint32_t one_port, const char *other, uint32_t other_port);
 void vm_arrives(struct circuit_world *w, const char *vm);
 
 #endif

@@ -128,7 +128,8 @@ static void tell_switch(struct circuit_world *w, size_t i)
     }
 }
 
-void port_mtu(struct circuit_world *w, const char *switch_name, uint32_t port, uint32_t mtu)
+/* The port as the gateway knows it, in an event that the caller changes. */
+static struct event *tell_port(struct circuit_world *w, const char *switch_name, uint32_t port)
 {
     const struct switch_info *sw = inventory_switch(&w->gateway->inventory, switch_name);
     struct event *event = world_push(w, EVENT_PORT);
@@ -136,7 +137,35 @@ void port_mtu(struct circuit_world *w, const char *switch_name, uint32_t port, u
     assert_in_range(port, 1, sw->n_ports);
     snprintf(event->name, NAME_SIZE, "%s", switch_name);
     event->port = sw->ports[port - 1];
-    event->port.mtu = mtu;
+    return event;
+}
+
+void port_down(struct circuit_world *w, const char *switch_name, uint32_t port)
+{
+    tell_port(w, switch_name, port)->port.up = false;
+    world_run(w);
+}
+
+void port_mtu(struct circuit_world *w, const char *switch_name, uint32_t port, uint32_t mtu)
+{
+    tell_port(w, switch_name, port)->port.mtu = mtu;
+    world_run(w);
+}
+
+void link_seen(struct circuit_world *w, const char *one, uint32_t one_port, const char *other, uint32_t other_port)
+{
+    struct event *there = world_push(w, EVENT_LINK);
+
+    snprintf(there->link.from_switch, NAME_SIZE, "%s", one);
+    snprintf(there->link.to_switch, NAME_SIZE, "%s", other);
+    there->link.from_port = one_port;
+    there->link.to_port = other_port;
+
+    struct event *back = world_push(w, EVENT_LINK);
+    snprintf(back->link.from_switch, NAME_SIZE, "%s", other);
+    snprintf(back->link.to_switch, NAME_SIZE, "%s", one);
+    back->link.from_port = other_port;
+    back->link.to_port = one_port;
     world_run(w);
 }
 
@@ -215,12 +244,15 @@ static const struct routes_ops routes_ops = {.set = set_routes};
 static void call_peer(struct peer_driver *driver, uint64_t request, const char *dc, enum peer_verb verb, const char *id,
                       json_t *body, uint32_t timeout_ms)
 {
+    struct circuit_world *w = WORLD_OF(peers, driver);
     (void) dc;
-    (void) verb;
     (void) id;
     (void) timeout_ms;
-    WORLD_OF(peers, driver)->peer_request = request;
-    json_decref(body);
+
+    json_decref(w->peer_body);
+    w->peer_request = request;
+    w->peer_verb = verb;
+    w->peer_body = body;
 }
 
 static const struct peer_ops peer_ops = {.call = call_peer};
@@ -232,6 +264,19 @@ void peer_away(struct circuit_world *w)
     assert_int_not_equal(w->peer_request, 0);
     err_set(&err, ERR_UNREACHABLE, "the peer is away");
     event_push_done(&w->queue, w->peer_request, &err);
+    w->peer_request = 0;
+    world_run(w);
+}
+
+void peer_answers(struct circuit_world *w, int status, json_t *body)
+{
+    struct event *event;
+
+    assert_int_not_equal(w->peer_request, 0);
+    event = event_push_done(&w->queue, w->peer_request, NULL);
+    event->owns = EVENT_OWNS_ANSWER;
+    event->answer.status = status;
+    event->answer.body = body;
     w->peer_request = 0;
     world_run(w);
 }

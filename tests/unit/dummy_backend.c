@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "base/alloc.h"
+#include "model/problem.h"
 
 static void record(struct dummy_backend *dummy, const char *what, const char *name, const json_t *json)
 {
@@ -163,18 +164,42 @@ static int channel_delete(void *arg, const char *name, struct err *err)
     return 0;
 }
 
-static int migrate(void *arg, const json_t *command, bool dry_run, json_t **out, struct err *err)
+/* Writes the order down, or refuses it. */
+static int take_order(struct dummy_backend *dummy, const char *what, const json_t *command, struct err *err)
 {
-    struct dummy_backend *dummy = arg;
     const char *dc = json_string_value(json_object_get(json_object_get(command, "to"), "dc"));
 
     if (!dc)
         return err_set(err, ERR_INVALID, "order.to: missing");
     if (strcmp(dc, "full") == 0)
         return err_set(err, ERR_EXHAUSTED, "8 migrations are open, as many as limits.migrations allows");
-    record(dummy, dry_run ? "plan" : "migrate", dc, command);
-    *out = json_incref(dry_run ? json_object_get(dummy->facts, "plan") : dummy_backend_migration(dummy, '1'));
+    record(dummy, what, dc, command);
     return 0;
+}
+
+static int migrate(void *arg, const json_t *command, json_t **out, struct err *err)
+{
+    struct dummy_backend *dummy = arg;
+    int status = take_order(dummy, "migrate", command, err);
+
+    if (status == 0)
+        *out = json_incref(dummy_backend_migration(dummy, '1'));
+    return status;
+}
+
+static void plan(void *arg, const json_t *command, struct backend_reply *reply)
+{
+    struct dummy_backend *dummy = arg;
+    struct err err = {0};
+
+    if (take_order(dummy, "plan", command, &err) < 0)
+        backend_reply_send(reply, problem_http_status(err.code), problem_encode(&err));
+    else if (dummy->hold)
+        dummy->replies[dummy->n_replies++] = reply;
+    else
+        backend_reply_send(reply, 200, json_incref(json_object_get(dummy->facts, "plan")));
+    if (dummy->asked)
+        dummy->asked(dummy->asked_arg);
 }
 
 static int migration_cancel(void *arg, const char *id, struct err *err)
@@ -201,7 +226,7 @@ static char *metrics(void *arg)
 /* ---- peers ---- */
 
 static void asked(struct dummy_backend *dummy, const char *verb, const char *peer, const char *id, const json_t *body,
-                  struct peer_reply *reply)
+                  struct backend_reply *reply)
 {
     AUTO_FREE char *name = xasprintf("%s %s", peer, id);
 
@@ -209,32 +234,37 @@ static void asked(struct dummy_backend *dummy, const char *verb, const char *pee
     if (dummy->hold)
         dummy->replies[dummy->n_replies++] = reply;
     else
-        peer_reply_send(reply, 200, json_pack("{s:s}", "verb", verb));
+        backend_reply_send(reply, 200, json_pack("{s:s}", "verb", verb));
     if (dummy->asked)
         dummy->asked(dummy->asked_arg);
 }
 
-static void configure(void *arg, const char *peer, const char *id, const json_t *body, struct peer_reply *reply)
+static void configure(void *arg, const char *peer, const char *id, const json_t *body, struct backend_reply *reply)
 {
     asked(arg, "configure", peer, id, body, reply);
 }
 
-static void activate(void *arg, const char *peer, const char *id, const json_t *body, struct peer_reply *reply)
+static void activate(void *arg, const char *peer, const char *id, const json_t *body, struct backend_reply *reply)
 {
     asked(arg, "activate", peer, id, body, reply);
 }
 
-static void abort_migration(void *arg, const char *peer, const char *id, struct peer_reply *reply)
+static void abort_migration(void *arg, const char *peer, const char *id, struct backend_reply *reply)
 {
     asked(arg, "abort", peer, id, NULL, reply);
 }
 
-static void commit(void *arg, const char *peer, const char *id, const json_t *body, struct peer_reply *reply)
+static void commit(void *arg, const char *peer, const char *id, const json_t *body, struct backend_reply *reply)
 {
     asked(arg, "commit", peer, id, body, reply);
 }
 
-static void status(void *arg, const char *peer, const char *id, struct peer_reply *reply)
+static void peer_plan(void *arg, const char *peer, const char *id, const json_t *body, struct backend_reply *reply)
+{
+    asked(arg, "plan", peer, *id ? id : "-", body, reply);
+}
+
+static void status(void *arg, const char *peer, const char *id, struct backend_reply *reply)
 {
     asked(arg, "status", peer, id, NULL, reply);
 }
@@ -244,23 +274,28 @@ void dummy_backend_init(struct dummy_backend *dummy, const char *path)
     json_error_t error;
 
     *dummy = (struct dummy_backend) {
-        .backend = {.gateway = dummy,
-                    .get = get,
-                    .journal = journal,
-                    .policy_put = policy_put,
-                    .policy_delete = policy_delete,
-                    .user_put = user_put,
-                    .user_delete = user_delete,
-                    .channel_create = channel_create,
-                    .channel_delete = channel_delete,
-                    .migrate = migrate,
-                    .migration_cancel = migration_cancel,
-                    .metrics = metrics,
-                    .peer_configure = configure,
-                    .peer_activate = activate,
-                    .peer_abort = abort_migration,
-                    .peer_commit = commit,
-                    .peer_status = status},
+        .backend =
+            {
+                .gateway = dummy,
+                .get = get,
+                .journal = journal,
+                .policy_put = policy_put,
+                .policy_delete = policy_delete,
+                .user_put = user_put,
+                .user_delete = user_delete,
+                .channel_create = channel_create,
+                .channel_delete = channel_delete,
+                .migrate = migrate,
+                .plan = plan,
+                .migration_cancel = migration_cancel,
+                .metrics = metrics,
+                .peer_configure = configure,
+                .peer_activate = activate,
+                .peer_abort = abort_migration,
+                .peer_commit = commit,
+                .peer_status = status,
+                .peer_plan = peer_plan,
+            },
         .facts = json_load_file(path, 0, &error),
     };
     if (!dummy->facts)

@@ -12,10 +12,10 @@ struct dummy_backend {
     struct backend backend;
     json_t *facts;
     struct strbuf log; /* a line for each change or request of a peer: "policy_put V2 {...}" */
-    bool hold;         /* peers' requests are put into 'replies' and not answered */
-    struct peer_reply *replies[DUMMY_REPLIES];
+    bool hold;         /* peers' requests, and plans, are put into 'replies' and not answered */
+    struct backend_reply *replies[DUMMY_REPLIES];
     unsigned n_replies;
-    void (*asked)(void *arg); /* after each request of a peer; may be null */
+    void (*asked)(void *arg); /* after each request of a peer and each plan; may be null */
     void *asked_arg;
 };
 

@@ -68,14 +68,32 @@ static void narrowest_port_of_the_fabric(void **state)
 static void labels_take_room(void **state)
 {
     struct circuit_world *w = *state;
+    struct config_vpls vpls = {.labels = {100, 199}};
 
-    w->config.mode = MODE_VPLS;
+    in_vpls_mode(w, &vpls);
     port_mtu(w, "tor", 1, 1500);
     port_mtu(w, "tor", 2, 1521);
-    assert_refused(w, "VM V9 has an MTU of 1500 and needs 1522 on every link of the fabric; port tor-pe of switch tor "
-                      "has 1521: raise it to 1522 at both ends of the link, or lower the VM's to 1499");
+    port_mtu(w, "tor", 3, 576); /* is not on the way */
+    assert_refused(w, "VM V9 has an MTU of 1500 and needs 1522 on every link of the tunnel to its PE; port tor-pe of "
+                      "switch tor has 1521: raise it to 1522 at both ends of the link, or lower the VM's to 1499");
     port_mtu(w, "tor", 2, 1522);
+    port_mtu(w, "pe", 3, 1400);
+    assert_refused(w, "VM V9 has an MTU of 1500 and needs 1522 on every link of the tunnel to its PE; port pe-tor of "
+                      "switch pe has 1400: raise it to 1522 at both ends of the link, or lower the VM's to 1378");
+    port_mtu(w, "pe", 3, 1522);
     assert_admitted(w);
+}
+
+static void fabric_that_is_cut(void **state)
+{
+    struct circuit_world *w = *state;
+    struct config_vpls vpls = {.labels = {100, 199}};
+
+    in_vpls_mode(w, &vpls);
+    port_down(w, "tor", 2);
+    order_from_peer(w, "ce5", NULL);
+    assert_int_equal(w->reply_status, 503);
+    assert_non_null(strstr(reason(w), "the fabric of data center A is cut between pe and tor"));
 }
 
 static void what_is_not_told_is_no_obstacle(void **state)
@@ -88,10 +106,8 @@ static void what_is_not_told_is_no_obstacle(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(port_of_the_server),
-        TEST(narrowest_port_of_the_fabric),
-        TEST(labels_take_room),
-        TEST(what_is_not_told_is_no_obstacle),
+        TEST(port_of_the_server), TEST(narrowest_port_of_the_fabric),    TEST(labels_take_room),
+        TEST(fabric_that_is_cut), TEST(what_is_not_told_is_no_obstacle),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -158,11 +158,14 @@ static void every_verb(void **state)
     await_answer(w, 4, 200, "{\"verb\":\"commit\"}");
     call(w, 5, "B", PEER_STATUS, NULL, DEADLINE_MS);
     await_answer(w, 5, 200, "{\"verb\":\"status\"}");
+    call(w, 6, "B", PEER_PLAN, json_pack("{s:i}", "version", 1), DEADLINE_MS);
+    await_answer(w, 6, 200, "{\"verb\":\"plan\"}");
     assert_string_equal(w->dummy.log.text, "configure dc-a " ID " {\"version\":1}\n"
                                            "activate dc-a " ID " {\"vm\":\"V2\"}\n"
                                            "abort dc-a " ID " -\n"
                                            "commit dc-a " ID " -\n"
-                                           "status dc-a " ID " -\n");
+                                           "status dc-a " ID " -\n"
+                                           "plan dc-a - {\"version\":1}\n");
 }
 
 /* An answer that takes its time holds up no other. */
@@ -177,9 +180,9 @@ static void late_answers(void **state)
     run_until_asked(w, 2);
 
     bool in_order = strncmp(w->dummy.log.text, "configure", 9) == 0;
-    peer_reply_send(w->dummy.replies[in_order], 202, json_pack("{s:i}", "n", 2));
+    backend_reply_send(w->dummy.replies[in_order], 202, json_pack("{s:i}", "n", 2));
     await_answer(w, 2, 202, "{\"n\":2}");
-    peer_reply_send(w->dummy.replies[!in_order], 409, json_pack("{s:s}", "error", "ERR_REFUSED"));
+    backend_reply_send(w->dummy.replies[!in_order], 409, json_pack("{s:s}", "error", "ERR_REFUSED"));
     await_answer(w, 1, 409, "{\"error\":\"ERR_REFUSED\"}");
 }
 
@@ -200,7 +203,7 @@ static void client_that_does_not_wait(void **state)
     w->dummy.hold = false;
     call(w, 2, "B", PEER_STATUS, NULL, DEADLINE_MS);
     await_answer(w, 2, 200, "{\"verb\":\"status\"}");
-    peer_reply_send(w->dummy.replies[0], 200, json_object());
+    backend_reply_send(w->dummy.replies[0], 200, json_object());
 }
 
 static void driver_freed_with_a_call(void **state)

@@ -30,6 +30,12 @@ static const char status_text[] =
     " \"target-address\": \"10.254.0.12\", \"vms\": [{\"name\": \"V2\", \"fate\": \"crossed\", \"place\": \"running\","
     " \"active\": true}]}";
 
+static const char plan_text[] =
+    "{\"version\": 1, \"steps\": [{\"stage\": 0, \"step\": \"admit\", \"undo\": \"give memory back\"},"
+    " {\"stage\": 3, \"step\": \"verify\", \"vm\": \"V2\", \"undo\": \"nothing, it only reads\"}]}";
+static const char refusal_text[] =
+    "{\"version\": 1, \"refused\": {\"error\": \"ERR_CONFLICT\", \"reason\": \"VM V2 already runs on server-b\"}}";
+
 /* Each edit spoils one member, which 'path' leads to: names, or indexes in digits, joined by '/'. */
 struct edit {
     const char *path;
@@ -209,7 +215,36 @@ static const struct edit status_edits[] = {
     {"vms/0/colour", "\"green\"", NULL},
 };
 
+static const struct edit plan_edits[] = {
+    {"version", NULL, NULL},
+    {"steps", NULL, "plan.steps: missing"},
+    {"steps", "{}", "plan.steps: expected an array, found an object"},
+    {"steps", "[]", NULL},
+    {"steps", "[7]", "plan.steps[0]: expected an object, found a whole number"},
+    {"steps/1/stage", NULL, "plan.steps[1].stage: missing"},
+    {"steps/1/stage", "-1", "plan.steps[1].stage: expected 0..2147483647, found -1"},
+    {"steps/1/step", NULL, "plan.steps[1].step: missing"},
+    {"steps/1/step", "\"V234567890123456789012345678901234567890123456789012345678901234\"",
+     "plan.steps[1].step: is longer than 63 bytes"},
+    {"steps/1/vm", NULL, NULL},
+    {"steps/1/vm", "2", "plan.steps[1].vm: expected a string, found a whole number"},
+    {"steps/1/undo", NULL, "plan.steps[1].undo: missing"},
+    {"refused", "7", "plan.refused: expected an object, found a whole number"},
+    {"refused", "{}", NULL},
+    {"colour", "\"green\"", NULL},
+    {"steps/1/colour", "\"green\"", NULL},
+};
+
 /* Decodes and forgets. */
+static int try_plan(const json_t *json, struct err *err)
+{
+    struct peer_plan plan = {0};
+    int status = peer_plan_decode(json, &plan, err);
+
+    peer_plan_free(&plan);
+    return status;
+}
+
 static int try_configure(const json_t *json, struct err *err)
 {
     struct order order = {0};
@@ -253,6 +288,64 @@ static void configure_members(void **state)
 {
     (void) state;
     try_edits(order_text, configure_edits, ARRAY_LEN(configure_edits), try_configure);
+}
+
+static void plan_members(void **state)
+{
+    (void) state;
+    try_edits(plan_text, plan_edits, ARRAY_LEN(plan_edits), try_plan);
+}
+
+static void plan_round_trip(void **state)
+{
+    static const char *const texts[] = {plan_text, refusal_text};
+
+    (void) state;
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+        struct peer_plan plan;
+        json_t *json = load(texts[i]);
+
+        assert_int_equal(peer_plan_decode(json, &plan, NULL), 0);
+        assert_int_equal(plan.refused.code, i ? ERR_CONFLICT : 0);
+        assert_int_equal(plan.n_steps, i ? 0 : 2);
+        json_t *again = peer_plan_encode(&plan);
+        assert_true(json_equal(json, again));
+        json_decref(again);
+        json_decref(json);
+        peer_plan_free(&plan);
+    }
+}
+
+static void too_many_steps(void **state)
+{
+    json_t *json = load(plan_text), *steps = json_object_get(json, "steps");
+    struct peer_plan plan;
+    struct err err = {0};
+
+    (void) state;
+    while (json_array_size(steps) <= PLANNED_STEPS_MAX)
+        json_array_append(steps, json_array_get(steps, 0));
+    assert_int_equal(peer_plan_decode(json, &plan, &err), ERR_INVALID);
+    assert_string_equal(err.text, "plan.steps: has 4097 members, at most 4096 are allowed");
+    json_decref(json);
+}
+
+/* Only a plan goes without policies. */
+static void request_for_a_plan(void **state)
+{
+    json_t *json = load(order_text);
+    struct order order;
+    struct err err = {0};
+
+    (void) state;
+    json_object_del(json_array_get(json_object_get(json, "vms"), 0), "policy");
+    assert_int_equal(peer_plan_request_decode(json, &order, &err), 0);
+    assert_int_equal(order.role, ROLE_TARGET);
+    assert_false(order.vms[0].has_policy);
+    order_free(&order);
+    assert_int_equal(peer_configure_decode(json, &order, &err), ERR_INVALID);
+    assert_string_equal(err.text, "migration.vms[0].policy: missing");
+    json_decref(json);
 }
 
 static void status_members(void **state)
@@ -437,6 +530,10 @@ int main(void)
         cmocka_unit_test(configure_members),
         cmocka_unit_test(status_round_trip),
         cmocka_unit_test(status_members),
+        cmocka_unit_test(plan_members),
+        cmocka_unit_test(plan_round_trip),
+        cmocka_unit_test(too_many_steps),
+        cmocka_unit_test(request_for_a_plan),
         cmocka_unit_test(no_object),
         cmocka_unit_test(too_many_vms),
         cmocka_unit_test(too_many_users),

@@ -14,11 +14,17 @@
 static void plan_is_printed(void **state)
 {
     struct order order = sample_order(ROLE_SOURCE);
-    AUTO_FREE char *text = plan_format(&order, &(struct plan_channel) {.exists = true, .mbps = 1000});
+    struct order same = sample_order(ROLE_TARGET);
+    struct plan_target target = {0};
+    AUTO_FREE struct planned_step *steps = plan_describe(&same, false, &target.n);
+
+    target.steps = steps;
+    AUTO_FREE char *text = plan_format(&order, &(struct plan_channel) {.exists = true, .mbps = 1000}, &target);
 
     (void) state;
     assert_string_equal(text, "channel wan, which exists, 1000 Mbit/s\n"
                               "\n"
+                              "data center A:\n"
                               "stage 0  channel-reserve                  undo: give the bandwidth back\n"
                               "stage 0  policy-collect V1                undo: nothing, it only reads\n"
                               "stage 0  policy-collect V2                undo: nothing, it only reads\n"
@@ -32,7 +38,24 @@ static void plan_is_printed(void **state)
                               "stage 5  vm-remove V2                     undo: none, only forward\n"
                               "stage 6  segment-close                    undo: none, only forward\n"
                               "stage 6  channel-close                    undo: none, only forward\n"
-                              "stage 7  target-commit                    undo: none, only forward\n");
+                              "stage 7  target-commit                    undo: none, only forward\n"
+                              "\n"
+                              "data center B:\n"
+                              "stage 0  admit                            undo: give memory, VLAN and meters back\n"
+                              "stage 1  policy-install V1                undo: remove the VM's flows and meters\n"
+                              "stage 1  policy-install V2                undo: remove the VM's flows and meters\n"
+                              "stage 2  segment-open                     undo: close the segment if no VM of it is "
+                              "left\n"
+                              "stage 2  channel-open                     undo: close the channel\n"
+                              "stage 3  verify V1                        undo: nothing, it only reads\n"
+                              "stage 3  verify V2                        undo: nothing, it only reads\n"
+                              "stage 4  arrival V1                       undo: none, it decides where the VM runs\n"
+                              "stage 4  arrival V2                       undo: none, it decides where the VM runs\n"
+                              "stage 5  activate V1                      undo: none, only forward\n"
+                              "stage 5  activate V2                      undo: none, only forward\n"
+                              "stage 6  await-commit                     undo: none, only forward\n"
+                              "stage 7  channel-close                    undo: none, only forward\n");
+    order_free(&same);
     order_free(&order);
 }
 
@@ -51,19 +74,25 @@ static void plan_with_users_is_printed(void **state)
     (void) state;
     sample_user(&source);
     sample_user(&target);
-    AUTO_FREE char *text = plan_format(&source, &(struct plan_channel) {false, 5000, nodes, 3});
-    AUTO_FREE char *existing = plan_format(&source, &(struct plan_channel) {true, 5000, nodes, 3});
-    AUTO_FREE char *at_target = plan_format(&target, NULL);
+    struct plan_target theirs = {0};
+    AUTO_FREE struct planned_step *steps = plan_describe(&target, false, &theirs.n);
+    theirs.steps = steps;
+    AUTO_FREE char *text = plan_format(&source, &(struct plan_channel) {false, 5000, nodes, 3}, &theirs);
+    AUTO_FREE char *existing = plan_format(&source, &(struct plan_channel) {true, 5000, nodes, 3}, NULL);
     assert_begins(text,
                   "channel wan, to be set up: 10.253.0.13 10.253.0.3 10.253.0.14, 5000 Mbit/s\n"
                   "user ce1 (V1, V2): a circuit from data center B\n"
                   "\n"
+                  "data center A:\n"
                   "stage 0  channel-reserve                  undo: give the bandwidth back; take the channel down\n");
     assert_non_null(strstr(text, "\nstage 6  circuit-close                    undo: none, only forward\n"));
     assert_begins(existing, "channel wan, which exists: 10.253.0.13 10.253.0.3 10.253.0.14, 5000 Mbit/s\n");
     assert_non_null(strstr(existing, "undo: give the bandwidth back\n"));
-    assert_non_null(strstr(at_target, "\nstage 2  circuit-open                     "
-                                      "undo: take down the circuits that no VM here needs\n"));
+    assert_non_null(strstr(text, "\nstage 2  circuit-open                     "
+                                 "undo: take down the circuits that no VM here needs\n"));
+    assert_non_null(strstr(existing, "\n\ndata center B was not asked: its gateway does not know how to plan. It may "
+                                     "refuse.\n"));
+    assert_null(strstr(existing, "admit"));
     order_free(&source);
     order_free(&target);
 }

@@ -389,7 +389,7 @@ static void migrations(void **state)
     AUTO_FREE char *cancelled = ask(w, "POST", "/v1/migrations/" ID "1/cancel", "");
 
     assert_int_equal(status_of(plan), 200);
-    assert_non_null(strstr(body_of(plan), "\"plan\":[{\"stage\":0,\"step\":\"channel-reserve\"}"));
+    assert_non_null(strstr(body_of(plan), "\"plan\":[{\"stage\":0,\"step\":\"channel-reserve\","));
     assert_int_equal(status_of(accepted), 202);
     assert_non_null(strstr(accepted, "\r\nLocation: /v1/migrations/" ID "1\r\n"));
     assert_non_null(strstr(body_of(accepted), "{\"id\":\"" ID "1\""));
@@ -397,6 +397,40 @@ static void migrations(void **state)
     assert_non_null(strstr(body_of(cancelled), "{\"id\":\"" ID "1\""));
     AUTO_FREE char *log = xasprintf("plan B %s\nmigrate B %s\ncancel " ID "1 -\n", order, order);
     assert_string_equal(w->dummy.log.text, log);
+}
+
+static void stop_loop(void *arg)
+{
+    loop_stop(arg);
+}
+
+/* Three plans that the other data center takes its time for: one is told, of one the client has gone, and one is still
+ * waited for when the server ends. */
+static void plans_that_take_their_time(void **state)
+{
+    static const char order[] = "{\"vms\":[\"V2\"],\"to\":{\"dc\":\"B\",\"server\":\"server-b\"}}";
+    struct world *w = *state;
+    struct client clients[3];
+
+    w->dummy.hold = true;
+    w->dummy.asked = stop_loop;
+    w->dummy.asked_arg = w->loop;
+    for (unsigned i = 0; i < ARRAY_LEN(clients); i++) {
+        client_send(w, &clients[i], "POST", "/v1/plans", order);
+        while (w->dummy.n_replies <= i)
+            loop_run(w->loop);
+    }
+    client_free(&clients[1]);
+    backend_reply_send(w->dummy.replies[0], 409, json_pack("{s:s}", "error", "ERR_REFUSED"));
+    client_read(&clients[0], NULL);
+    assert_int_equal(status_of(clients[0].got.text), 409);
+    assert_string_equal(body_of(clients[0].got.text), "{\"error\":\"ERR_REFUSED\"}");
+    backend_reply_send(w->dummy.replies[1], 200, json_object());
+    rest_free(w->rest);
+    w->rest = NULL;
+    client_read(&clients[2], NULL);
+    client_free(&clients[0]);
+    client_free(&clients[2]);
 }
 
 /* ---- events ---- */
@@ -510,6 +544,7 @@ int main(void)
         TEST(users),
         TEST(channels),
         TEST(migrations),
+        TEST(plans_that_take_their_time),
         TEST(stream_of_everything),
         TEST(stream_of_one_migration),
         TEST(stream_of_an_ended_migration),

@@ -307,6 +307,7 @@ static void refusals(void **state)
         {"user delete ce9", "there is no user 'ce9' in data center A"},
         {"migration cancel " ID "3", "migration " ID "3 has ended: done"},
         {"migrate V2 --to full/x", "8 migrations are open, as many as limits.migrations allows"},
+        {"migrate V2 --to full/x --dry-run", "8 migrations are open, as many as limits.migrations allows"},
         {"migration watch x", "migrations: there is no 'x' in data center A"},
     };
 

@@ -15,7 +15,7 @@ json_t *peer_configure_encode(const struct order *order)
     return json;
 }
 
-int peer_configure_decode(const json_t *json, struct order *order, struct err *err)
+int peer_plan_request_decode(const json_t *json, struct order *order, struct err *err)
 {
     struct json_reader r = json_reader_init(json, "migration", err);
     int64_t version = json_get_int(&r, "version", 1, INT32_MAX);
@@ -30,16 +30,68 @@ int peer_configure_decode(const json_t *json, struct order *order, struct err *e
     if (status)
         return status;
     order->role = ROLE_TARGET;
-    for (unsigned v = 0; v < order->n_vms; v++) {
+    for (unsigned v = 0; v < order->n_vms; v++)
         order->vms[v].fate = FATE_OPEN;
-        if (!order->vms[v].has_policy) {
-            status = err_set(err, ERR_INVALID, "migration.vms[%u].policy: missing", v);
-            order_free(order);
-            return status;
-        }
-    }
     return 0;
 }
+
+int peer_configure_decode(const json_t *json, struct order *order, struct err *err)
+{
+    struct order read;
+    int status = peer_plan_request_decode(json, &read, err);
+
+    for (unsigned v = 0; status == 0 && v < read.n_vms; v++) {
+        if (read.vms[v].has_policy)
+            continue;
+        status = err_set(err, ERR_INVALID, "migration.vms[%u].policy: missing", v);
+        order_free(&read);
+    }
+    if (status == 0)
+        *order = read;
+    return status;
+}
+
+/* ---- plans ---- */
+
+json_t *peer_plan_encode(const struct peer_plan *plan)
+{
+    json_t *json = json_pack("{s:i}", "version", PEER_VERSION);
+
+    if (plan->refused.code)
+        json_object_set_new(json, "refused", problem_encode(&plan->refused));
+    else
+        json_object_set_new(json, "steps", planned_steps_to_json(plan->steps, plan->n_steps));
+    return json;
+}
+
+int peer_plan_decode(const json_t *json, struct peer_plan *plan, struct err *err)
+{
+    struct peer_plan read = {0};
+    struct json_reader r = json_reader_init(json, "plan", err);
+    const json_t *refused = json_opt_object(&r, "refused");
+    const json_t *steps = refused || r.status ? NULL : json_get_array(&r, "steps");
+
+    if (r.status)
+        return r.status;
+    if (refused) {
+        problem_decode(409, refused, &read.refused);
+    } else {
+        int status = planned_steps_from_json(steps, "plan.steps", &read.steps, &read.n_steps, err);
+
+        if (status)
+            return status;
+    }
+    *plan = read;
+    return 0;
+}
+
+void peer_plan_free(struct peer_plan *plan)
+{
+    free(plan->steps);
+    *plan = (struct peer_plan) {0};
+}
+
+/* ---- status ---- */
 
 json_t *peer_status_encode(const struct peer_status *status)
 {

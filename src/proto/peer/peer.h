@@ -7,8 +7,10 @@
  *   POST /peer/v1/migrations/{id}/commit    every VM's fate is decided; undo what did not cross
  *   POST /peer/v1/migrations/{id}/abort     undo everything that has not crossed
  *   GET  /peer/v1/migrations/{id}           where it stands
+ *   POST /peer/v1/plans                     the VM migration message of an order that may come: nothing is begun
  *
- * Every answer but an error is a status message. HTTP status: 200, 202 while it is under way, 400 malformed, 404
+ * Every answer to the first five but an error is a status message. That to the last is a plan message, with the steps
+ * that the target would take, or why it would refuse; 404 says that the gateway is of a version that does not plan. HTTP status: 200, 202 while it is under way, 400 malformed, 404
  * unknown id, 409 refused, 413 too large, 429 too many migrations. Errors are those of model/problem.h. */
 #ifndef PROTO_PEER_H
 #define PROTO_PEER_H
@@ -26,6 +28,21 @@
 json_t *peer_configure_encode(const struct order *order);
 /* The order in the target's role. ERR_UNSUPPORTED for another version, ERR_INVALID naming the member. */
 int peer_configure_decode(const json_t *json, struct order *order, struct err *err);
+
+/* The same message in a request for a plan: policies may be missing, for they are collected when the order runs. */
+int peer_plan_request_decode(const json_t *json, struct order *order, struct err *err);
+
+struct peer_plan {
+    struct err refused; /* code 0: it is not */
+    struct planned_step *steps;
+    size_t n_steps;
+};
+
+/* {"version": 1, "steps": [...]}, or {"version": 1, "refused": {"error": "ERR_...", "reason": "a sentence"}}. */
+json_t *peer_plan_encode(const struct peer_plan *plan);
+/* 0, or ERR_INVALID naming the member. peer_plan_free() is due after success. */
+int peer_plan_decode(const json_t *json, struct peer_plan *plan, struct err *err);
+void peer_plan_free(struct peer_plan *plan); /* its members */
 
 struct peer_vm_status {
     char name[NAME_SIZE];
