@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A gateway of a data center in VPLS mode over dummies. Switches do at once what they are told, but for one that a test
+ * has made slow. A server and a VM hang off each ToR: Va and Vb, of segment web.
+ *
+ *     tor-a ── p1 ──── pe
+ *       │    ╱    ╲    │           (p1 - p2, p1 - p3, which costs 10, p2 - p3, p3 - pe)
+ *       p2 ──────── p3 ┘
+ *       │
+ *     tor-b                                                                                                       */
+#ifndef FABRIC_WORLD_H
+#define FABRIC_WORLD_H
+
+#include "base/strbuf.h"
+#include "north/backend.h"
+#include "scgd/gateway.h"
+
+enum { TOR_A, TOR_B, P1, P2, P3, PE, GATE, SWITCHES };
+#define FABRIC_LINKS 9
+
+extern const char *const fabric_names[SWITCHES];
+
+struct fabric_world {
+    struct config config;
+    struct config_vpls vpls;
+    struct store *store;
+    struct gateway *gateway;
+    struct backend backend;
+    int64_t now;
+    struct event_queue queue;
+    struct switch_driver switches;
+    struct hypervisor_driver hypervisors;
+    struct routes_driver routes;
+    struct flow_list flows[SWITCHES];
+    const char *slow;   /* the switch that does not answer; null: none */
+    struct strbuf ways; /* which switches were told of the ways between pe and tor-a: "pe>tor-a: p1" a line */
+    struct strbuf garp; /* who sent a tagged gratuitous ARP, and where to: "tor-a table" a line */
+    bool cut[FABRIC_LINKS];
+};
+
+/* cmocka's set-up and tear-down. The gateway is ready, and no VM runs. */
+int fabric_world_setup(void **state);
+int fabric_world_teardown(void **state);
+
+void run(struct fabric_world *w); /* until no event is left */
+void pass_ms(struct fabric_world *w, int64_t ms);
+/* The gateway ends; and starts again, sees switches and servers, but no link, and no VM. */
+void stop(struct fabric_world *w);
+void start(struct fabric_world *w);
+void links_up(struct fabric_world *w);
+void servers_listed(struct fabric_world *w);
+
+void switch_up(struct fabric_world *w, unsigned sw);
+void switch_down(struct fabric_world *w, unsigned sw);
+void link_set(struct fabric_world *w, unsigned a, unsigned b, bool up);
+/* LLDP shows, or shows no more, one direction of a link. */
+void push_link(struct fabric_world *w, enum event_type type, unsigned from, unsigned to);
+void vm_is(struct fabric_world *w, char letter, enum vm_state state);
+
+/* A tunnel as "up: pe p1 tor-a", or "gone"; and its error. Borrowed until the next. */
+const char *tunnel(struct fabric_world *w, const char *name);
+const char *error_of(struct fabric_world *w, const char *name);
+/* Ends of web and their VC labels: "pe 100, tor-a 100". */
+const char *ends(struct fabric_world *w);
+unsigned flows_of(const struct fabric_world *w, unsigned sw, enum cookie_kind kind);
+unsigned labels_of(const struct fabric_world *w, unsigned sw);
+unsigned numbers_of(const struct fabric_world *w, const char *pool); /* how many are in use */
+void expect_ways(struct fabric_world *w, const char *text);          /* since the last time */
+
+#endif

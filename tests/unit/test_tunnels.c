@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Internal channels in VPLS mode: ends, paths and labels. fabric_world.h has the map. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "fabric_world.h"
+
+/* ---- ends and paths ---- */
+
+static void mesh(void **state)
+{
+    struct fabric_world *w = *state;
+
+    assert_string_equal(ends(w), "");
+    vm_is(w, 'a', VM_RUNNING);
+    assert_string_equal(ends(w), "pe 100, tor-a 100");
+    assert_string_equal(tunnel(w, "pe:tor-a"), "up: pe p1 tor-a");
+    assert_string_equal(tunnel(w, "pe:tor-b"), "gone");
+    /* From the tail to the head, each way */
+    expect_ways(w, "pe>tor-a: tor-a\ntor-a>pe: pe\npe>tor-a: p1\ntor-a>pe: p1\npe>tor-a: pe\ntor-a>pe: tor-a\n");
+    vm_is(w, 'b', VM_RUNNING);
+    assert_string_equal(ends(w), "pe 100, tor-a 100, tor-b 100");
+    /* Of paths that cost as much, always the same */
+    assert_string_equal(tunnel(w, "pe:tor-b"), "up: pe p1 p2 tor-b");
+    assert_string_equal(tunnel(w, "tor-a:tor-b"), "up: tor-a p2 tor-b");
+    expect_ways(w, ""); /* what stands is not touched */
+    assert_int_equal(flows_of(w, GATE, COOKIE_TUNNEL), 0);
+    assert_int_equal(flows_of(w, P3, COOKIE_TUNNEL), 0);
+    assert_string_equal(error_of(w, "pe:tor-a"), "");
+}
+
+static void goes_with_the_last_vm(void **state)
+{
+    struct fabric_world *w = *state;
+
+    vm_is(w, 'a', VM_RUNNING);
+    vm_is(w, 'b', VM_RUNNING);
+    vm_is(w, 'b', VM_SHUT_OFF);
+    assert_string_equal(tunnel(w, "pe:tor-b"), "gone");
+    assert_string_equal(tunnel(w, "tor-a:tor-b"), "gone");
+    assert_string_equal(tunnel(w, "pe:tor-a"), "up: pe p1 tor-a");
+    assert_string_equal(ends(w), "pe 100, tor-a 100");
+    assert_int_equal(flows_of(w, TOR_B, COOKIE_TUNNEL) + flows_of(w, TOR_B, COOKIE_SEGMENT), 0);
+    assert_int_equal(labels_of(w, TOR_B) + labels_of(w, P2), 0);
+    vm_is(w, 'a', VM_SHUT_OFF);
+    assert_string_equal(tunnel(w, "pe:tor-a"), "gone");
+    assert_string_equal(ends(w), "");
+    for (unsigned i = 0; i < SWITCHES; i++) {
+        assert_int_equal(flows_of(w, i, COOKIE_TUNNEL) + flows_of(w, i, COOKIE_SEGMENT), 0);
+        assert_int_equal(labels_of(w, i), 0);
+    }
+    assert_int_equal(numbers_of(w, "end"), 0);
+}
+
+static void link_fails(void **state)
+{
+    struct fabric_world *w = *state;
+
+    vm_is(w, 'a', VM_RUNNING);
+    strbuf_clear(&w->ways);
+    link_set(w, P1, PE, false);
+    /* p1 - p3 costs 10 */
+    assert_string_equal(tunnel(w, "pe:tor-a"), "up: pe p3 p2 tor-a");
+    expect_ways(w, "pe>tor-a: tor-a\ntor-a>pe: pe\npe>tor-a: p2\ntor-a>pe: p3\npe>tor-a: p3\ntor-a>pe: p2\n"
+                   "pe>tor-a: pe\ntor-a>pe: tor-a\npe>tor-a: p1\ntor-a>pe: p1\n");
+    assert_string_equal(ends(w), "pe 100, tor-a 100");
+    assert_int_equal(flows_of(w, P1, COOKIE_TUNNEL), 0);
+    assert_int_equal(labels_of(w, P1), 0);
+    /* It stays there */
+    link_set(w, P1, PE, true);
+    assert_string_equal(tunnel(w, "pe:tor-a"), "up: pe p3 p2 tor-a");
+    expect_ways(w, "");
+}
+
+static void silent_link(void **state)
+{
+    struct fabric_world *w = *state;
+
+    vm_is(w, 'a', VM_RUNNING);
+    push_link(w, EVENT_LINK_GONE, P1, PE);
+    run(w);
+    assert_string_equal(tunnel(w, "pe:tor-a"), "up: pe p3 p2 tor-a");
+    push_link(w, EVENT_LINK_GONE, P3, P2);
+    run(w); /* a link that is heard in one direction is none */
+    assert_string_equal(tunnel(w, "pe:tor-a"), "up: pe p3 p1 tor-a");
+}
+
+static void switch_fails(void **state)
+{
+    struct fabric_world *w = *state;
+
+    vm_is(w, 'a', VM_RUNNING);
+    switch_down(w, P1);
+    assert_string_equal(tunnel(w, "pe:tor-a"), "up: pe p3 p2 tor-a");
+    /* It may still hold what it was told */
+    assert_int_equal(labels_of(w, P1), 2);
+    switch_up(w, P1);
+    assert_int_equal(labels_of(w, P1), 0);
+    assert_int_equal(flows_of(w, P1, COOKIE_TUNNEL), 0);
+    assert_string_equal(tunnel(w, "pe:tor-a"), "up: pe p3 p2 tor-a");
+}
+
+static void end_is_away(void **state)
+{
+    struct fabric_world *w = *state;
+
+    vm_is(w, 'a', VM_RUNNING);
+    switch_down(w, TOR_A);
+    assert_string_equal(tunnel(w, "pe:tor-a"), "up: pe p1 tor-a");
+    assert_string_equal(ends(w), "pe 100, tor-a 100");
+    vm_is(w, 'a', VM_SHUT_OFF);
+    assert_string_equal(tunnel(w, "pe:tor-a"), "removing:");
+    assert_int_equal(labels_of(w, TOR_A), 2);
+    switch_up(w, TOR_A);
+    assert_string_equal(tunnel(w, "pe:tor-a"), "gone");
+    assert_int_equal(labels_of(w, TOR_A), 0);
+}
+
+static void cut_off(void **state)
+{
+    struct fabric_world *w = *state;
+
+    vm_is(w, 'a', VM_RUNNING);
+    link_set(w, P1, PE, false);
+    unsigned flows = flows_of(w, TOR_A, COOKIE_TUNNEL);
+    link_set(w, P3, PE, false);
+    assert_string_equal(tunnel(w, "pe:tor-a"), "down: pe p3 p2 tor-a");
+    assert_string_equal(error_of(w, "pe:tor-a"),
+                        "the fabric of data center A is cut between pe and tor-a: pe reaches no other switch, but not "
+                        "gate, p1, p2, p3, tor-a, tor-b; see 'scgctl link list'");
+    assert_int_equal(flows_of(w, TOR_A, COOKIE_TUNNEL), flows);
+    link_set(w, P1, PE, true);
+    assert_string_equal(tunnel(w, "pe:tor-a"), "up: pe p1 tor-a");
+    assert_string_equal(error_of(w, "pe:tor-a"), "");
+}
+
+/* ---- labels ---- */
+
+static void no_label_before_all_have_confirmed(void **state)
+{
+    struct fabric_world *w = *state;
+
+    vm_is(w, 'a', VM_RUNNING);
+    w->slow = "pe"; /* the head of the way to tor-a */
+    link_set(w, P1, PE, false);
+    assert_string_equal(tunnel(w, "pe:tor-a"), "setting-up: pe p3 p2 tor-a");
+    assert_int_equal(labels_of(w, P1), 2);
+    w->slow = NULL;
+    switch_down(w, PE);
+    switch_up(w, PE);
+    assert_string_equal(tunnel(w, "pe:tor-a"), "up: pe p3 p2 tor-a");
+    assert_int_equal(labels_of(w, P1), 0);
+}
+
+static void labels_run_out(void **state)
+{
+    struct fabric_world *w = *state;
+
+    w->vpls.labels.last = 100;
+    vm_is(w, 'a', VM_RUNNING);
+    assert_string_equal(tunnel(w, "pe:tor-a"), "down:");
+    assert_string_equal(error_of(w, "pe:tor-a"),
+                        "all labels of switch tor-a, 100 to 100, are in use; widen vpls.labels");
+    /* Nothing was taken in vain */
+    assert_int_equal(labels_of(w, P1), 0);
+    w->vpls.labels.last = 101;
+    link_set(w, GATE, P3, false);
+    assert_string_equal(tunnel(w, "pe:tor-a"), "up: pe p1 tor-a");
+}
+
+/* ---- life ---- */
+
+static void restart(void **state)
+{
+    struct fabric_world *w = *state;
+
+    vm_is(w, 'a', VM_RUNNING);
+    link_set(w, P1, PE, false);
+    link_set(w, P1, PE, true);
+    stop(w);
+    strbuf_clear(&w->ways);
+    unsigned before = flows_of(w, PE, COOKIE_SEGMENT) + flows_of(w, PE, COOKIE_TUNNEL);
+    start(w);
+    /* The fabric has not been seen: nothing is touched */
+    assert_false(w->gateway->ready);
+    assert_int_equal(flows_of(w, PE, COOKIE_SEGMENT) + flows_of(w, PE, COOKIE_TUNNEL), before);
+    links_up(w);
+    vm_is(w, 'a', VM_RUNNING);
+    servers_listed(w);
+    assert_true(w->gateway->ready);
+    assert_string_equal(tunnel(w, "pe:tor-a"), "up: pe p3 p2 tor-a");
+    assert_string_equal(ends(w), "pe 100, tor-a 100");
+    assert_int_equal(flows_of(w, PE, COOKIE_SEGMENT) + flows_of(w, PE, COOKIE_TUNNEL), before);
+}
+
+/* The VM went while the gateway was away. */
+static void restart_without(void **state)
+{
+    struct fabric_world *w = *state;
+
+    vm_is(w, 'a', VM_RUNNING);
+    stop(w);
+    start(w);
+    links_up(w);
+    servers_listed(w);
+    pass_ms(w, 1000);
+    assert_string_equal(tunnel(w, "pe:tor-a"), "gone");
+    for (unsigned i = 0; i < SWITCHES; i++) {
+        assert_int_equal(flows_of(w, i, COOKIE_TUNNEL) + flows_of(w, i, COOKIE_SEGMENT), 0);
+        assert_int_equal(labels_of(w, i), 0);
+    }
+}
+
+/* A port that has shown a link is the fabric's, also while it is down. */
+static void roles(void **state)
+{
+    struct fabric_world *w = *state;
+
+    assert_int_equal(network_switch_role(w->gateway, inventory_switch(&w->gateway->inventory, "p1")), SWITCH_ROLE_P);
+    assert_int_equal(network_switch_role(w->gateway, inventory_switch(&w->gateway->inventory, "tor-a")),
+                     SWITCH_ROLE_TOR);
+    link_set(w, P1, P2, false);
+    assert_int_equal(network_switch_role(w->gateway, inventory_switch(&w->gateway->inventory, "p1")), SWITCH_ROLE_P);
+    assert_int_equal(network_switch_role(w->gateway, inventory_switch(&w->gateway->inventory, "p2")), SWITCH_ROLE_P);
+}
+
+static void gratuitous_arp(void **state)
+{
+    struct fabric_world *w = *state;
+
+    vm_is(w, 'a', VM_RUNNING);
+    assert_string_equal(w->garp.text, "tor-a table\n");
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fabric_world_setup, fabric_world_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(mesh),
+        TEST(goes_with_the_last_vm),
+        TEST(link_fails),
+        TEST(silent_link),
+        TEST(switch_fails),
+        TEST(end_is_away),
+        TEST(cut_off),
+        TEST(no_label_before_all_have_confirmed),
+        TEST(labels_run_out),
+        TEST(restart),
+        TEST(restart_without),
+        TEST(roles),
+        TEST(gratuitous_arp),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
