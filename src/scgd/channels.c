@@ -83,13 +83,14 @@ static bool channel_by_name(const struct gateway *gateway, const struct order *o
     return true;
 }
 
-/* Tries each channel there is; the widest is told if none fits. */
-static bool choose_existing(const struct gateway *gateway, const struct order *order, struct channel_choice *choice,
-                            uint32_t *widest)
+/* Tries each channel there is that stands or is being set up, or each that waits to be; the widest is told if none
+ * fits. */
+static bool choose_existing(const struct gateway *gateway, const struct order *order, bool stands,
+                            struct channel_choice *choice, uint32_t *widest)
 {
     uint32_t free_mbps;
 
-    for (unsigned i = 0; i < gateway->config->channels_count; i++) {
+    for (unsigned i = 0; i < gateway->config->channels_count && stands; i++) {
         if (!channel_by_name(gateway, order, gateway->config->channels[i].name, choice, &free_mbps))
             continue;
         if (fits(free_mbps, order->bandwidth_mbps))
@@ -97,7 +98,10 @@ static bool choose_existing(const struct gateway *gateway, const struct order *o
         *widest = free_mbps > *widest ? free_mbps : *widest;
     }
     for (size_t i = 0; i < gateway->transport.n_circuits; i++) {
-        if (!channel_by_name(gateway, order, gateway->transport.circuits[i]->name, choice, &free_mbps))
+        const struct circuit *circuit = gateway->transport.circuits[i];
+
+        if (stands != (circuit->state != CIRCUIT_WAITING) ||
+            !channel_by_name(gateway, order, circuit->name, choice, &free_mbps))
             continue;
         if (fits(free_mbps, order->bandwidth_mbps))
             return true;
@@ -106,10 +110,33 @@ static bool choose_existing(const struct gateway *gateway, const struct order *o
     return false;
 }
 
+static int plan_new(const struct gateway *gateway, const struct order *order, struct channel_choice *choice,
+                    struct err *err)
+{
+    *choice = (struct channel_choice) {0};
+    if (circuit_plan_channel(gateway, order->target_dc, order->bandwidth_mbps, &choice->circuit, err) < 0)
+        return err->code;
+    choice->circuit.keep = gateway->config->transport->keep_channels;
+    choice->mbps = circuit_mbps(&choice->circuit);
+    name_copy(choice->name, choice->circuit.name);
+    return 0;
+}
+
+static bool can_be_had(struct gateway *gateway, const struct circuit *circuit)
+{
+    struct path_result path = {0};
+    bool had = transport_check(gateway, circuit->want.ingress, NULL) == 0 &&
+               circuit_path(gateway, circuit, &path, NULL) == 0;
+
+    path_result_free(&path);
+    return had;
+}
+
 int channel_choose(struct gateway *gateway, const struct order *order, struct channel_choice *choice, struct err *err)
 {
     const struct order *other = same_servers(gateway, order);
     const char *bound = other ? other->channel : order->channel;
+    struct channel_choice new;
     struct err none = {0};
     uint32_t free_mbps, widest = 0;
 
@@ -123,14 +150,14 @@ int channel_choose(struct gateway *gateway, const struct order *order, struct ch
                            "free; wait for it, or ask for less than %u",
                            other->id, bound, free_mbps, order->bandwidth_mbps);
     }
-    if (choose_existing(gateway, order, choice, &widest))
+    if (choose_existing(gateway, order, true, choice, &widest))
         return 0;
-
-    *choice = (struct channel_choice) {0};
-    if (circuit_plan_channel(gateway, order->target_dc, order->bandwidth_mbps, &choice->circuit, &none) == 0) {
-        choice->circuit.keep = gateway->config->transport->keep_channels;
-        choice->mbps = circuit_mbps(&choice->circuit);
-        name_copy(choice->name, choice->circuit.name);
+    /* One that waits is no channel yet, and perhaps not soon: better one that can be had now. */
+    bool planned = plan_new(gateway, order, &new, &none) == 0;
+    if (!(planned && can_be_had(gateway, &new.circuit)) && choose_existing(gateway, order, false, choice, &widest))
+        return 0;
+    if (planned) {
+        *choice = new;
         return 0;
     }
     if (widest)

@@ -327,7 +327,8 @@ struct mono migrations_deadline(const struct gateway *gateway);
 /* What open orders but 'except' have booked of a channel to another data center, Mbit/s. */
 uint32_t channel_booked_mbps(const struct gateway *gateway, const char *channel, const struct order *except);
 /* The channel that an order takes. Existing ones first: by configuration, then circuits; of these one that the order
- * has already chosen. Else one that is to be set up. 0, or ERR_EXHAUSTED, ERR_NOT_FOUND. */
+ * has already chosen. Else one that is to be set up, unless there is no way for it now, but a circuit that waits for
+ * one. 0, or ERR_EXHAUSTED, ERR_NOT_FOUND. */
 struct channel_choice {
     char name[NAME_SIZE];
     uint32_t mbps; /* of the whole channel */

@@ -162,6 +162,34 @@ static void order_has_a_channel_set_up(void **state)
     assert_string_equal(shown(w, "channels", CHANNEL, "state"), "gone");
 }
 
+/* A channel that is not to be had now is none that exists: where another one can be set up, that is taken. */
+static void channel_that_is_down_is_passed_over(void **state)
+{
+    struct circuit_world *w = *state;
+    struct err err;
+
+    assert_int_equal(create_channel(w, "{\"peer\": \"B\"}", &err), 0);
+    answer_up(w, CHANNEL, 300, 301);
+    link_free(w, GATE, T1, 200);
+    link_free(w, GATE, T2, 200);
+    strbuf_clear(&w->asked);
+    report_failed(w, GATE, CHANNEL, T1, GATE_B);
+    assert_string_equal(shown(w, "channels", CHANNEL, "state"), "waiting");
+    expect(w, "");
+    AUTO_FREE char *id = xstrdup(order(w, "V1", 100, &err));
+    expect(w, "create A:channel:B:2: 13 1 14, 100 Mbit/s, VLAN any/any\n");
+    answer_up(w, "A:channel:B:2", 302, 303);
+    assert_string_equal(state_of(w, id), "policy_collected");
+    peer_away(w);
+    answer_removed(w, "A:channel:B:2");
+    /* Where that cannot be either, the order waits for the one that there is, and says why it is down */
+    link_free(w, GATE, T1, 50);
+    link_free(w, GATE, T2, 50);
+    AUTO_FREE char *second = xstrdup(order(w, "V1", 100, &err));
+    assert_string_equal(shown(w, "migrations", second, "channel"), CHANNEL);
+    assert_string_equal(state_of(w, second), "rolled_back");
+}
+
 static void channels_are_kept_by_configuration(void **state)
 {
     struct circuit_world *w = *state;
@@ -337,6 +365,7 @@ int main(void)
         TEST(channels_that_are_refused),
         TEST(deletions_that_are_refused),
         TEST(order_has_a_channel_set_up),
+        TEST(channel_that_is_down_is_passed_over),
         TEST(channels_are_kept_by_configuration),
         TEST(order_without_a_path),
         TEST(ingress_away_in_the_middle),
