@@ -6,7 +6,7 @@ import uuid
 
 import libvirt
 import pytest
-from labtool import wait_until
+from labtool import VPLS, wait_until
 from moving import (ADDRESSES, CIRCUIT_GONE, HYPERVISOR_GONE, MACS, POLICIES, SWITCH_GONE, Order, delete_policy, ofctl,
                     policy_flows, reachable, runs_at, stored_policies, switch_state, wait_ready, wait_same_switches)
 
@@ -66,6 +66,21 @@ def untouched(lab, names=("V2",)):
             "generations": {name: vm["generation"] for name in names for vm in lab.get("A", "/v1/vms")["vms"]
                             if vm["name"] == name},
             "channels": lab.get("A", "/v1/channels"), "vlans": [lab.get(dc, "/v1/segments") for dc in "AB"]}
+
+
+def planned(lab, *names, to="B/server-b"):
+    """What scgctl says of an order that is only planned. Nothing is touched, and no gateway has begun anything."""
+    before = untouched(lab, names), [lab.get(dc, "/v1/migrations") for dc in "AB"]
+    done = lab.run("ctl", "A", "migrate", *names, "--to", to, "--dry-run", check=False)
+    assert (untouched(lab, names), [lab.get(dc, "/v1/migrations") for dc in "AB"]) == before
+    return done
+
+
+def refused_in_plan(lab, *names, words, to="B/server-b"):
+    done = planned(lab, *names, to=to)
+    assert done.returncode == 1 and not done.stdout
+    for word in words:
+        assert word in done.stderr
 
 
 def refused(lab, *names, words, to="B/server-b", accepted=False):
@@ -165,6 +180,7 @@ def test_policy_on_the_switch_that_is_none(no_policy):
 # -- what only the target knows
 
 def test_unknown_server(home):
+    refused_in_plan(home, "V2", to="B/server-z", words=["data center B: server server-z"])
     refused(home, "V2", to="B/server-z", accepted=True, words=["server server-z", "data center B"])
 
 
@@ -175,6 +191,7 @@ def test_unknown_server(home):
 ], ids=["name", "MAC", "address"])
 def test_clash_at_the_target(home, keys, words):
     with defined(home, "B", "server-b", domain(**keys)):
+        refused_in_plan(home, "V2", words=["data center B", *words])
         refused(home, "V2", accepted=True, words=["data center B", *words])
 
 
@@ -189,7 +206,78 @@ def test_target_without_memory(home):
     server = home.get("B", "/v1/servers/server-b")
     with defined(home, "B", "server-b", domain("V6", memory_mib=server["memory-kib"] // 1024 - 64), start=True):
         wait_until("B to count V6", lambda: home.get("B", "/v1/servers/server-b")["memory-free-kib"] < 128 << 10)
+        refused_in_plan(home, "V2", words=["data center B: server server-b", "memory", "128 MiB"])
         refused(home, "V2", accepted=True, words=["server-b", "memory", "128 MiB"])
+
+
+def test_plan_of_both_sides(home):
+    done = planned(home, "V2")
+    assert done.returncode == 0, done.stderr
+    here, there = done.stdout.split("\n\n")[1:]
+    assert here.startswith("data center A:\nstage 0  channel-reserve ")
+    assert there.startswith("data center B:\nstage 0  admit ")
+
+
+# -- frames that do not fit
+
+JUMBO = 9216        # of the fabrics: topology.yaml
+
+
+def needed(lab, dc):
+    """Of a link of the fabric, for a VM with an MTU of 1500."""
+    return 1500 + (22 if lab.modes()[dc] == VPLS else 0)
+
+
+def set_mtu(lab, node, mtu, *ports):
+    """Of switch ports, until the gateway knows it."""
+    dc = {"dc-a": "A", "dc-b": "B"}[node]
+    lab.exec(node, "sh", "-c", " && ".join(f"ip link set {port} mtu {mtu}" for port in ports))
+
+    def told():
+        found = {port["name"]: port.get("mtu") for one in lab.get(dc, "/v1/switches")["switches"]
+                 for port in one["ports"]}
+        return {found[port] for port in ports} == {mtu}
+
+    wait_until(f"{dc} to know an MTU of {mtu}", told)
+
+
+def fabric_ports(lab, dc):
+    return [port["name"] for one in lab.get(dc, "/v1/switches")["switches"] for port in one["ports"] if port["fabric"]]
+
+
+def test_mtu_that_is_too_small(home):
+    """Of one port on the way between ToR and PE."""
+    wanted = needed(home, "B")
+    words = ["data center B: VM V2 has an MTU of 1500", f"needs {wanted} on every link",
+             f"port p5-tor-b of switch p5 has {wanted - 1}", f"raise it to {wanted}"]
+    set_mtu(home, "dc-b", wanted - 1, "p5-tor-b")
+    try:
+        refused_in_plan(home, "V2", words=words)
+        refused(home, "V2", accepted=True, words=words)
+        set_mtu(home, "dc-b", wanted, "p5-tor-b")
+        assert planned(home, "V2").returncode == 0
+    finally:
+        set_mtu(home, "dc-b", JUMBO, "p5-tor-b")
+
+
+def test_frames_fit_as_is_said(home):
+    """The longest packets of an MTU of 1500 cross a fabric whose links have just what a gateway wants of them, and not
+    one with a byte less."""
+    ports = fabric_ports(home, "A")
+
+    def crosses():
+        return home.run("exec", "user1", "ping", "-c", "1", "-W", "1", "-M", "do", "-s", "1472", ADDRESSES["V2"],
+                        check=False).returncode == 0
+
+    try:
+        set_mtu(home, "dc-a", needed(home, "A"), *ports)
+        wait_until("long packets to cross", crosses)
+        set_mtu(home, "dc-a", needed(home, "A") - 1, *ports)
+        assert not crosses() and not crosses()
+        assert reachable(home, "V2")
+    finally:
+        set_mtu(home, "dc-a", JUMBO, *ports)
+    wait_until("long packets to cross", crosses)
 
 
 # -- somebody does not answer
@@ -198,6 +286,8 @@ def test_target_without_memory(home):
 def test_peer_that_is_gone(home):
     home.run("kill", "scgd", "B")
     before = switch_state(home)
+    done = home.run("ctl", "A", "migrate", "V2", "--to", "B/server-b", "--dry-run", check=False)
+    assert done.returncode == 1 and "data center B" in done.stderr
     order = Order(home, "A", "V2")
     assert order.finish() == 1, order.output
     assert "data center B" in order.output

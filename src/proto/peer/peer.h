@@ -10,8 +10,9 @@
  *   POST /peer/v1/plans                     the VM migration message of an order that may come: nothing is begun
  *
  * Every answer to the first five but an error is a status message. That to the last is a plan message, with the steps
- * that the target would take, or why it would refuse; 404 says that the gateway is of a version that does not plan. HTTP status: 200, 202 while it is under way, 400 malformed, 404
- * unknown id, 409 refused, 413 too large, 429 too many migrations. Errors are those of model/problem.h. */
+ * that the target would take, or why it would refuse; 404 says that the gateway is of a version that does not plan.
+ * HTTP status: 200, 202 while it is under way, 400 malformed, 404 unknown id, 409 refused, 413 too large, 429 too many
+ * migrations. Errors are those of model/problem.h. docs/peer.md tells more. */
 #ifndef PROTO_PEER_H
 #define PROTO_PEER_H
 
