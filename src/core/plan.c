@@ -144,12 +144,22 @@ struct planned_step *plan_describe(const struct order *order, bool set_up, size_
     return steps;
 }
 
+void plan_set_channel(struct planned_step *steps, size_t n, const char *channel)
+{
+    for (size_t i = 0; i < n && channel; i++) {
+        if (strcmp(steps[i].step, step_infos[STEP_SEGMENT_OPEN].name) == 0)
+            snprintf(steps[i].channel, sizeof steps[i].channel, "%s", channel);
+    }
+}
+
 static void format_steps(struct strbuf *text, const struct planned_step *steps, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         AUTO_FREE char *what = xasprintf("%s%s%s", steps[i].step, *steps[i].vm ? " " : "", steps[i].vm);
 
         strbuf_printf(text, "stage %u  %-32s undo: %s\n", steps[i].stage, what, steps[i].undo);
+        if (*steps[i].channel)
+            strbuf_printf(text, "         %s\n", steps[i].channel);
     }
 }
 

@@ -42,6 +42,8 @@ struct plan_target {
  * frees; '*n' says how many. */
 struct planned_step *plan_describe(const struct order *order, bool set_up, size_t *n);
 
+/* Says at the step that opens segments how they would be carried, "web by VLAN 100"; null: nothing is known. */
+void plan_set_channel(struct planned_step *steps, size_t n, const char *channel);
 /* The source's order as text: the channel, a line for each user on a transport network, and the steps at either side, a
  * line each: "stage 3  transfer V2            undo: none, it decides". 'target' null: it was not asked, because its
  * gateway does not plan. Caller frees. */

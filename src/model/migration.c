@@ -302,6 +302,8 @@ json_t *planned_steps_to_json(const struct planned_step *steps, size_t n)
         if (*steps[i].vm)
             json_object_set_new(json, "vm", json_string(steps[i].vm));
         json_object_set_new(json, "undo", json_string(steps[i].undo));
+        if (*steps[i].channel)
+            json_object_set_new(json, "channel", json_string(steps[i].channel));
         json_array_append_new(array, json);
     }
     return array;
@@ -325,6 +327,7 @@ int planned_steps_from_json(const json_t *json, const char *path, struct planned
         read_text(&r, "step", read[i].step, sizeof read[i].step, NULL);
         read_text(&r, "vm", read[i].vm, sizeof read[i].vm, "");
         read_text(&r, "undo", read[i].undo, sizeof read[i].undo, NULL);
+        read_text(&r, "channel", read[i].channel, sizeof read[i].channel, "");
         if (r.status)
             return r.status;
     }

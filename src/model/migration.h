@@ -15,6 +15,7 @@
 #define MIGRATION_VMS_MAX 64
 #define MIGRATION_URI_SIZE 256
 #define PLANNED_UNDO_SIZE 128
+#define PLANNED_CHANNEL_SIZE 256
 #define PLANNED_STEPS_MAX 4096
 
 enum migration_role { ROLE_SOURCE, ROLE_TARGET };
@@ -126,6 +127,7 @@ struct planned_step {
     char step[NAME_SIZE];
     char vm[NAME_SIZE]; /* "": it is for all of them */
     char undo[PLANNED_UNDO_SIZE];
+    char channel[PLANNED_CHANNEL_SIZE]; /* "": none is opened; "web by VLAN 100" */
 };
 
 struct step_info {

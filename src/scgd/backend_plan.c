@@ -133,11 +133,12 @@ static int check_circuits(struct gateway *gateway, const struct order *order, st
     return 0;
 }
 
-/* 0, or why the order would be refused. */
-static int check_order(struct gateway *gateway, const char *peer, const struct order *order, struct err *err)
+/* 0 and how its segments would be carried, or why the order would be refused. */
+static int check_order(struct gateway *gateway, const char *peer, const struct order *order, struct strbuf *channels,
+                       struct err *err)
 {
     if (backend_check_order(gateway, peer, order, err) < 0 || migration_check_room(gateway, err) < 0 ||
-        admission_check(gateway, order, NULL, err) < 0 || network_check_allocate(gateway, order, err) < 0)
+        admission_check(gateway, order, NULL, err) < 0 || network_check_allocate(gateway, order, channels, err) < 0)
         return err->code;
     return check_circuits(gateway, order, err);
 }
@@ -145,6 +146,7 @@ static int check_order(struct gateway *gateway, const char *peer, const struct o
 void backend_peer_plan(void *arg, const char *peer, const char *id, const json_t *body, struct backend_reply *reply)
 {
     struct gateway *gateway = gateway_entered(arg);
+    AUTO_STRBUF struct strbuf channels = {0};
     struct peer_plan plan = {0};
     struct order order = {0};
     struct err err = {0};
@@ -154,8 +156,10 @@ void backend_peer_plan(void *arg, const char *peer, const char *id, const json_t
         backend_refuse(reply, &err);
         return;
     }
-    if (check_order(gateway, peer, &order, &plan.refused) == 0)
+    if (check_order(gateway, peer, &order, &channels, &plan.refused) == 0) {
         plan.steps = plan_describe(&order, false, &plan.n_steps);
+        plan_set_channel(plan.steps, plan.n_steps, channels.text);
+    }
     backend_reply_send(reply, 200, peer_plan_encode(&plan));
     peer_plan_free(&plan);
     order_free(&order);

@@ -21,6 +21,7 @@
 #define SCGD_GATEWAY_H
 
 #include "base/mono.h"
+#include "base/strbuf.h"
 #include "core/pipeline.h"
 #include "core/plan.h"
 #include "core/policy.h"
@@ -157,8 +158,9 @@ void network_close_segments(struct gateway *gateway, struct join *join);
 /* Closes them with nobody waiting: a switch or a server that it depended on is back. */
 void network_tidy(struct gateway *gateway);
 /* Whether the order's segments could all have one, and what they need in VPLS mode (tunnels_try()): 0, or what
- * network_allocate() would say. Nothing is kept. */
-int network_check_allocate(struct gateway *gateway, const struct order *order, struct err *err);
+ * network_allocate() would say, and in 'channels' by what each would be carried: "web by VLAN 100". Nothing is kept. */
+int network_check_allocate(struct gateway *gateway, const struct order *order, struct strbuf *channels,
+                           struct err *err);
 /* 0 or ERR_EXHAUSTED, ERR_NOT_FOUND: the segment has a VLAN in this DC. */
 int network_allocate(struct gateway *gateway, const char *segment, struct err *err);
 struct segment_state *network_segment(const struct gateway *gateway, const char *name);

@@ -252,7 +252,24 @@ static int take_numbers(struct gateway *gateway, const struct segment_state *seg
                                       gateway->config->vlan_last, vlan, err);
 }
 
-int network_check_allocate(struct gateway *gateway, const struct order *order, struct err *err)
+/* Says of the order's VM that is the first of its segment how that would be carried. */
+static void describe_channel(const struct gateway *gateway, const struct order *order, unsigned vm, const char *tor,
+                             uint32_t vlan, struct strbuf *channels)
+{
+    const char *segment = order->vms[vm].segment;
+
+    for (unsigned v = 0; v < vm; v++) {
+        if (strcmp(order->vms[v].segment, segment) == 0)
+            return;
+    }
+    strbuf_printf(channels, "%s%s by ", channels->length ? "; " : "", segment);
+    if (tunnels_used(gateway))
+        tunnels_describe(gateway, tor, channels);
+    else
+        strbuf_printf(channels, "VLAN %u", vlan);
+}
+
+int network_check_allocate(struct gateway *gateway, const struct order *order, struct strbuf *channels, struct err *err)
 {
     uint32_t number, vlan, port;
     const struct switch_info *tor = network_tor(gateway, order->target_server, &port, err);
@@ -266,6 +283,8 @@ int network_check_allocate(struct gateway *gateway, const struct order *order, s
         status = take_numbers(gateway, network_segment(gateway, segment), &number, &vlan, err);
         if (status == 0)
             status = tunnels_try(gateway, segment, tor->name, err);
+        if (status == 0)
+            describe_channel(gateway, order, v, tor->name, vlan, channels);
     }
     store_rollback(gateway->store);
     return status;

@@ -49,18 +49,38 @@ void tunnel_order(const struct gateway *gateway, const char *one, const char *ot
     snprintf(ends[1], NAME_SIZE, "%s", first ? other : one);
 }
 
+static int compare_ends(char a[2][NAME_SIZE], char b[2][NAME_SIZE])
+{
+    int order = strcmp(a[0], b[0]);
+
+    return order ? order : strcmp(a[1], b[1]);
+}
+
+/* The place of the tunnel with these ends, or where it belongs. */
+static size_t place_of(const struct tunnels *tunnels, char ends[2][NAME_SIZE])
+{
+    size_t low = 0, high = tunnels->n_tunnels;
+
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+
+        if (compare_ends(tunnels->tunnels[middle]->ends, ends) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
 struct tunnel *tunnel_find(const struct gateway *gateway, const char *one, const char *other)
 {
+    const struct tunnels *tunnels = &gateway->tunnels;
     char ends[2][NAME_SIZE];
+    size_t i;
 
     tunnel_order(gateway, one, other, ends);
-    for (size_t i = 0; i < gateway->tunnels.n_tunnels; i++) {
-        struct tunnel *tunnel = gateway->tunnels.tunnels[i];
-
-        if (strcmp(tunnel->ends[0], ends[0]) == 0 && strcmp(tunnel->ends[1], ends[1]) == 0)
-            return tunnel;
-    }
-    return NULL;
+    i = place_of(tunnels, ends);
+    return i < tunnels->n_tunnels && compare_ends(tunnels->tunnels[i]->ends, ends) == 0 ? tunnels->tunnels[i] : NULL;
 }
 
 struct tunnel *tunnel_add(struct gateway *gateway, const char *one, const char *other)
@@ -70,15 +90,10 @@ struct tunnel *tunnel_add(struct gateway *gateway, const char *one, const char *
     size_t i;
 
     tunnel_order(gateway, one, other, tunnel->ends);
+    i = place_of(tunnels, tunnel->ends);
     tunnels->tunnels = array_reserve(tunnels->tunnels, tunnels->n_tunnels, &tunnels->cap_tunnels,
                                      sizeof *tunnels->tunnels);
-    for (i = tunnels->n_tunnels++; i > 0; i--) {
-        int order = strcmp(tunnels->tunnels[i - 1]->ends[0], tunnel->ends[0]);
-
-        if (order < 0 || (order == 0 && strcmp(tunnels->tunnels[i - 1]->ends[1], tunnel->ends[1]) < 0))
-            break;
-        tunnels->tunnels[i] = tunnels->tunnels[i - 1];
-    }
+    memmove(&tunnels->tunnels[i + 1], &tunnels->tunnels[i], (tunnels->n_tunnels++ - i) * sizeof *tunnels->tunnels);
     tunnels->tunnels[i] = tunnel;
     return tunnel;
 }

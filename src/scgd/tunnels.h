@@ -33,6 +33,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/strbuf.h"
 #include "core/vpls.h"
 #include "model/inventory.h"
 
@@ -169,6 +170,8 @@ int tunnels_path(const struct gateway *gateway, const char *one, const char *oth
  * store, in a transaction that the caller rolls back. 0, in Ethernet mode too; or what tunnels_path() says, or
  * ERR_EXHAUSTED. */
 int tunnels_try(struct gateway *gateway, const char *segment, const char *tor, struct err *err);
+/* Adds "VPLS through pe1 p1 tor-a": the path from the PE to the ToR that there is, or would be. */
+void tunnels_describe(const struct gateway *gateway, const char *tor, struct strbuf *text);
 /* All nodes of its path, in both directions, have confirmed. */
 bool tunnel_up(const struct tunnel *tunnel);
 /* Both are ends of the open segment. */

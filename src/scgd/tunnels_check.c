@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Whether a tunnel could be made, for orders that are only planned. */
+/* Whether a tunnel could be made, and how, for orders that are only planned. */
 #include "scgd/tunnels_internal.h"
 
 int tunnels_try(struct gateway *gateway, const char *segment, const char *tor, struct err *err)
@@ -19,4 +19,16 @@ int tunnels_try(struct gateway *gateway, const char *segment, const char *tor, s
         return err->code;
     tunnel_order(gateway, pe->name, tor, like.ends);
     return tunnel_take_labels(gateway, &like, &path, labels, err);
+}
+
+void tunnels_describe(const struct gateway *gateway, const char *tor, struct strbuf *text)
+{
+    const struct config_edge *pe = network_edge_config(gateway, EDGE_IP);
+    struct tunnel_path path = {0};
+
+    strbuf_puts(text, "VPLS through");
+    if (pe)
+        tunnels_path(gateway, pe->switch_name, tor, &path, NULL);
+    for (unsigned i = 0; i < path.n; i++)
+        strbuf_printf(text, " %s", path.nodes[i].name);
 }

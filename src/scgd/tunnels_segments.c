@@ -60,9 +60,11 @@ struct planning {
     struct err err;
 };
 
-static void add_end(struct planning *planning, const char *switch_name)
+/* A label is taken for a new end, and left to one that was an end before. */
+static void add_end(struct planning *planning, const struct vpls_ends *before, const char *switch_name)
 {
     const char *segment = planning->segment->config->name;
+    const struct vpls_end *known = find_end(before, switch_name);
     struct vpls_end end;
     unsigned i = 0;
 
@@ -75,7 +77,9 @@ static void add_end(struct planning *planning, const char *switch_name)
                 VPLS_PEERS_MAX, switch_name);
         return;
     }
-    if (segment_take_end(planning->gateway, segment, switch_name, &end, &planning->err) < 0)
+    if (known)
+        end = *known;
+    else if (segment_take_end(planning->gateway, segment, switch_name, &end, &planning->err) < 0)
         return;
     memmove(&planning->ends[i + 1], &planning->ends[i], (planning->n++ - i) * sizeof *planning->ends);
     planning->ends[i] = end;
@@ -90,15 +94,16 @@ static void plan_ends(struct planning *planning, const struct vpls_ends *before)
     if (!network_segment_open(planning->segment))
         return;
     for (size_t i = 0; i < before->holders.n && !(gateway->ready && gateway_servers_listed(gateway)); i++)
-        add_end(planning, before->holders.list[i].name);
+        add_end(planning, before, before->holders.list[i].name);
     if (pe)
-        add_end(planning, pe->switch_name);
+        add_end(planning, before, pe->switch_name);
     for (size_t i = 0; i < gateway->network.n_tenants; i++) {
         const struct tenant *tenant = &gateway->network.tenants[i];
-        const struct switch_info *tor = network_tor_seen(gateway, tenant->server, NULL);
+        const struct switch_info *tor;
 
-        if (tor && strcmp(tenant->segment, planning->segment->config->name) == 0)
-            add_end(planning, tor->name);
+        if (strcmp(tenant->segment, planning->segment->config->name) == 0 &&
+            (tor = network_tor_seen(gateway, tenant->server, NULL)))
+            add_end(planning, before, tor->name);
     }
 }
 
@@ -112,9 +117,10 @@ static void each_mac(const struct gateway *gateway, const struct segment_state *
         fn(arg, &segment->flows.gateway_mac);
     for (size_t i = 0; i < gateway->network.n_tenants; i++) {
         const struct tenant *tenant = &gateway->network.tenants[i];
-        const struct switch_info *tor = network_tor_seen(gateway, tenant->server, NULL);
+        const struct switch_info *tor;
 
-        if (tor && strcmp(tor->name, end) == 0 && strcmp(tenant->segment, segment->config->name) == 0)
+        if (strcmp(tenant->segment, segment->config->name) == 0 &&
+            (tor = network_tor_seen(gateway, tenant->server, NULL)) && strcmp(tor->name, end) == 0)
             fn(arg, &tenant->mac);
     }
 }

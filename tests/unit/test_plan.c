@@ -19,6 +19,7 @@ static void plan_is_printed(void **state)
     AUTO_FREE struct planned_step *steps = plan_describe(&same, false, &target.n);
 
     target.steps = steps;
+    plan_set_channel(steps, target.n, "web by VLAN 100");
     AUTO_FREE char *text = plan_format(&order, &(struct plan_channel) {.exists = true, .mbps = 1000}, &target);
 
     (void) state;
@@ -46,6 +47,7 @@ static void plan_is_printed(void **state)
                               "stage 1  policy-install V2                undo: remove the VM's flows and meters\n"
                               "stage 2  segment-open                     undo: close the segment if no VM of it is "
                               "left\n"
+                              "         web by VLAN 100\n"
                               "stage 2  channel-open                     undo: close the channel\n"
                               "stage 3  verify V1                        undo: nothing, it only reads\n"
                               "stage 3  verify V2                        undo: nothing, it only reads\n"
