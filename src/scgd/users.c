@@ -348,6 +348,28 @@ static bool same_addresses(const struct user *a, const struct user *b)
     return found == a->n_addresses && found == b->n_addresses;
 }
 
+/* Of one order: against the others, which are known of nowhere yet if it is only planned. */
+static int check_within(const struct order *order, unsigned u, struct err *err)
+{
+    const struct user *user = &order->users[u];
+    char text[IP_TEXT_SIZE];
+
+    for (unsigned other = 0; other < u; other++) {
+        int status = check_against(user, &order->users[other], err);
+
+        if (status)
+            return status;
+    }
+    for (unsigned v = 0; v < order->n_vms; v++) {
+        for (unsigned a = 0; a < user->n_addresses; a++) {
+            if (ip_equal(&user->addresses[a], &order->vms[v].nics[0].ip))
+                return err_set(err, ERR_CONFLICT, "user %s: address %s is that of VM %s", user->name,
+                               ip_format(&user->addresses[a], text), order->vms[v].name);
+        }
+    }
+    return 0;
+}
+
 int users_admit(const struct gateway *gateway, const struct order *order, struct err *err)
 {
     for (unsigned u = 0; u < order->n_users; u++) {
@@ -359,7 +381,7 @@ int users_admit(const struct gateway *gateway, const struct order *order, struct
                            "user %s is known in data center %s, with another segment, access, bandwidth or addresses; "
                            "have it alike in both data centers",
                            user->name, gateway->config->dc);
-        if (check_addresses(gateway, user, err) < 0)
+        if (check_within(order, u, err) < 0 || check_addresses(gateway, user, err) < 0)
             return err->code;
     }
     return 0;

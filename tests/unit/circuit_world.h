@@ -120,9 +120,9 @@ void plan_for_peer(struct circuit_world *w, json_t *message);
 /* A port of a switch goes down, or OVSDB tells its MTU: tor has port 1 to the server, 2 to pe, 3 to gate. */
 void port_down(struct circuit_world *w, const char *switch_name, uint32_t port);
 void port_mtu(struct circuit_world *w, const char *switch_name, uint32_t port, uint32_t mtu);
-/* The hypervisor tells that Vn runs; its address is 10.100.0.(10 + n). */
 /* LLDP shows a link, in both directions. */
 void link_seen(struct circuit_world *w, const char *one, uint32_t one_port, const char *other, uint32_t other_port);
+/* The hypervisor tells that Vn runs; its address is 10.100.0.(10 + n). */
 void vm_arrives(struct circuit_world *w, const char *vm);
 
 #endif

@@ -125,6 +125,34 @@ static void second_user_at_a_port_comes_by_an_order(void **state)
     assert_string_equal(err.text, "user ce1: address 10.100.0.102 is that of user ce2");
 }
 
+/* Both users are in one order, of which nothing is known yet as long as it is only planned. */
+static void users_of_one_order_that_are_in_each_others_way(void **state)
+{
+    struct circuit_world *w = *state;
+    static const struct {
+        const char *changes, *text;
+    } rows[] = {
+        {AT_PORT1(""), CLASH("ce6", "ce5", "")},
+        {"{" PORT2 "}", "user ce6: address 10.100.0.101 is that of user ce5"},
+        {"{\"addresses\": [\"10.100.0.19\"], " PORT2 "}", "user ce6: address 10.100.0.19 is that of VM V9"},
+        {CE2, ""},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        json_t *message = peer_message(w, "ce5", NULL), *changes = json_loads(rows[i].changes, 0, NULL);
+        json_t *users = json_object_get(message, "users"), *other = json_copy(json_array_get(users, 0));
+
+        json_object_set_new(other, "name", json_string("ce6"));
+        json_object_update(other, changes);
+        json_array_append_new(users, other);
+        json_decref(changes);
+        plan_for_peer(w, message);
+        const json_t *refused = json_object_get(w->reply_body, "refused");
+        const char *reason = json_string_value(json_object_get(refused, "reason"));
+        assert_string_equal(reason ? reason : "", rows[i].text);
+    }
+}
+
 static void second_user_at_a_port_is_in_the_store(void **state)
 {
     struct circuit_world *w = *state;
@@ -457,6 +485,7 @@ int main(void)
         TEST(refusals_of_put),
         TEST(two_users_at_one_port),
         TEST(second_user_at_a_port_comes_by_an_order),
+        TEST(users_of_one_order_that_are_in_each_others_way),
         TEST(second_user_at_a_port_is_in_the_store),
         TEST(changes),
         TEST(nothing_is_told_before_the_flows_stand),
