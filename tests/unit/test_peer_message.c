@@ -32,7 +32,8 @@ static const char status_text[] =
 
 static const char plan_text[] =
     "{\"version\": 1, \"steps\": [{\"stage\": 0, \"step\": \"admit\", \"undo\": \"give memory back\"},"
-    " {\"stage\": 3, \"step\": \"verify\", \"vm\": \"V2\", \"undo\": \"nothing, it only reads\"}]}";
+    " {\"stage\": 3, \"step\": \"verify\", \"vm\": \"V2\", \"undo\": \"nothing, it only reads\","
+    " \"channel\": \"web by VLAN 100\"}]}";
 static const char refusal_text[] =
     "{\"version\": 1, \"refused\": {\"error\": \"ERR_CONFLICT\", \"reason\": \"VM V2 already runs on server-b\"}}";
 
@@ -229,6 +230,8 @@ static const struct edit plan_edits[] = {
     {"steps/1/vm", NULL, NULL},
     {"steps/1/vm", "2", "plan.steps[1].vm: expected a string, found a whole number"},
     {"steps/1/undo", NULL, "plan.steps[1].undo: missing"},
+    {"steps/1/channel", NULL, NULL},
+    {"steps/1/channel", "7", "plan.steps[1].channel: expected a string, found a whole number"},
     {"refused", "7", "plan.refused: expected an object, found a whole number"},
     {"refused", "{}", NULL},
     {"colour", "\"green\"", NULL},
