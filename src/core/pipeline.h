@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The OpenFlow pipelines of the switches of a DC in Ethernet mode, as flows. Pure: topology and VMs in, flow
- * transactions out. Plain OpenFlow 1.3 but for registers and the move action (Nicira).
+/* The OpenFlow pipelines of the switches of a DC, as flows. Pure: topology and VMs in, flow transactions out. Plain
+ * OpenFlow 1.3 but for registers and the move action (Nicira).
+ *
+ * This is about Ethernet mode. In VPLS mode the edges have the same tables, but their way into the fabric and out of it
+ * is that of core/vpls.h, which says what CLASSIFY, RETURN and FABRIC do there; P switches are no bridges, and there is
+ * no RSTP.
  *
  * P switches run RSTP and hand everything to NORMAL: they learn and flood, VLAN by VLAN. Edges (ToR, PE) run RSTP, too,
  * but never NORMAL: a frame for the fabric is output to every fabric port by name. Open vSwitch skips ports that RSTP
@@ -21,7 +25,7 @@
  * ToR (a switch that servers hang off):
  *
  *   0 CLASSIFY ─ from a server ──> 2 SPOOF ─ IP ──> 3 POLICY_FROM ──> 4 POLICY_TO ──> 5 FORWARD ──> server
- *        │                            └─ ARP ────────────────────────────────^─────────────^ │
+ *        │                            └─ ARP, ND ────────────────────────────^─────────────^ │
  *        └────── from the fabric ─> 1 VLAN ─ of a segment, tag popped ───────┘  (6 RETURN)   │
  *                                     └───── any other: transit ─────────────────────────────┴> 7 FABRIC
  *
@@ -31,16 +35,24 @@
  *                controller. 100 untagged from a server port -> reg1, SPOOF; tagged from a fabric port -> reg1, VLAN.
  *   VLAN         100 a segment's VLAN -> reg0, tag popped, POLICY_TO. 0 -> FABRIC.
  *   SPOOF        100 in_port, eth_src and ipv4_src, or arp_spa and arp_sha, of a VM belong together -> reg0; IP to
- *                POLICY_FROM, ARP to FORWARD. All else is dropped: IPv6, RARP (a hypervisor's announcement), BPDUs.
+ *                POLICY_FROM, ARP to FORWARD. 100 IPv6 neighbour discovery as below -> reg0, FORWARD. All else is
+ *                dropped: other IPv6, RARP (a hypervisor's announcement), BPDUs.
  *   POLICY_FROM, POLICY_TO
  *                rules of the VM that the packet is from (to), by its address: POLICY_PRIORITY_*. 0 -> the next table.
  *   FORWARD      200 to a VM's MAC from its own server's port -> IN_PORT; 190 to a VM's MAC from anywhere -> its
- *                server's port; both for ARP, and for IP only if it is to the VM's address, because that is what
- *                POLICY_TO judged. 180 else to a VM's MAC: dropped. 170, 160 broadcast ARP -> the servers with VMs of
- *                the segment (from a server: that one, too) and FABRIC. 150 other broadcast and multicast is dropped:
+ *                server's port; both for ARP and ND, and for IP only if it is to the VM's address, because that is
+ *                what POLICY_TO judged. 180 else to a VM's MAC: dropped. 170, 160 broadcast ARP, solicitations to a
+ *                solicited-node group, advertisements to all nodes -> the servers with VMs of the segment (from a
+ *                server: that one, too) and FABRIC. 150 other broadcast and multicast is dropped:
  *                no policy of a receiver could judge it. 100 all else of the segment -> VLAN pushed, FABRIC.
  *   RETURN       to the fabric, even by the port that it came from: for a packet that turns round at this switch.
  *   FABRIC       to the fabric, except back.
+ *
+ * IPv6 neighbour discovery (ND, RFC 4861) is let through for one address a VM, the link-local one that it makes of its
+ * MAC (RFC 4291 appendix A): what it solicits with that source and its own MAC, or for that from nowhere (duplicate
+ * address detection, RFC 4862 §5.4), and what it advertises of that; with a hop limit of 255. Like ARP, it is not the
+ * policies' business. A VM that takes another address (RFC 7217, RFC 8981) is not heard. The PE takes no part: nothing
+ * behind it has IPv6.
  *
  * A redirect of a moved VM is a flow in FORWARD above 200: push another VLAN, in which the fabric has not learned the
  * VM's MAC, and go to RETURN. A flow in VLAN maps that VLAN to the segment at the other end. Else the P switches hold a

@@ -131,6 +131,13 @@ bool prefix_contains(const struct prefix *prefix, const struct ip *ip)
     return ip_equal(&masked.ip, &prefix->ip);
 }
 
+struct ip ip_link_local(const struct mac *mac)
+{
+    const uint8_t *m = mac->bytes;
+
+    return (struct ip) {IP_V6, {0xfe, 0x80, 0, 0, 0, 0, 0, 0, m[0] ^ 2, m[1], m[2], 0xff, 0xfe, m[3], m[4], m[5]}};
+}
+
 struct prefix prefix_of(const struct ip *ip, uint8_t length)
 {
     struct prefix prefix = {.ip = {.family = ip->family}, .length = length};

@@ -55,6 +55,8 @@ enum prefix_place {
     PREFIX_BROADCAST /* the last, of IPv4 only: RFC 919 §7 */
 };
 enum prefix_place prefix_place(const struct prefix *prefix, const struct ip *ip);
+/* The link-local address that a host makes of its MAC: fe80::/64 and a modified EUI-64 (RFC 4291 appendix A). */
+struct ip ip_link_local(const struct mac *mac);
 struct prefix prefix_of(const struct ip *ip, uint8_t length); /* masks the host bits */
 
 #endif

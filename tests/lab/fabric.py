@@ -81,6 +81,28 @@ def udp(destination, source, source_ip, destination_ip, text, port=7777, ttl=64,
                     vlan)
 
 
+def link_local(mac):
+    """RFC 4291 appendix A."""
+    m = mac_bytes(mac)
+    return ipaddress.ip_address(b"\xfe\x80" + bytes(6) + bytes([m[0] ^ 2]) + m[1:3] + b"\xff\xfe" + m[3:])
+
+
+def neighbour_discovery(destination, source, kind, source_ip, destination_ip, target, option_mac=None, hops=255,
+                        options=b""):
+    """A solicitation (135) or advertisement (136), RFC 4861, with the sender's link-layer address if it is given."""
+    if option_mac:
+        options = bytes([kind - 134, 1]) + mac_bytes(option_mac) + options
+    source_ip, destination_ip, target = (ipaddress.ip_address(one).packed
+                                         for one in (source_ip, destination_ip, target))
+    body = (0x60000000 if kind == 136 else 0).to_bytes(4, "big") + target + options
+    pseudo = source_ip + destination_ip + struct.pack("!II", 4 + len(body), 58)
+    total = sum(struct.unpack(f"!{(44 + len(body)) // 2}H", pseudo + bytes([kind, 0, 0, 0]) + body))
+    total = (total & 0xffff) + (total >> 16)
+    total = ~((total & 0xffff) + (total >> 16)) & 0xffff
+    return ethernet(destination, source, 0x86dd, struct.pack("!IHBB", 0x60000000, 4 + len(body), 58, hops) +
+                    source_ip + destination_ip + struct.pack("!BBH", kind, 0, total) + body)
+
+
 class Tap:
     """A packet socket: frames as they were on the wire, with their VLAN tags."""
 

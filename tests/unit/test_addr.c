@@ -192,6 +192,17 @@ static void places_in_a_prefix(void **state)
     }
 }
 
+static void test_link_local(void **state)
+{
+    (void) state;
+    const struct mac local = {{0x52, 0x54, 0, 0x1a, 0, 0x11}}, global = {{0x34, 0x56, 0x78, 0x9a, 0xbc, 0xde}};
+    struct ip first = ip_link_local(&local), second = ip_link_local(&global);
+    char text[IP_TEXT_SIZE];
+
+    assert_string_equal(ip_format(&first, text), "fe80::5054:ff:fe1a:11");
+    assert_string_equal(ip_format(&second, text), "fe80::3656:78ff:fe9a:bcde"); /* RFC 4291 appendix A */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -201,6 +212,7 @@ int main(void)
         cmocka_unit_test(interface_addresses_keep_host_bits),
         cmocka_unit_test(masks_and_containment),
         cmocka_unit_test(places_in_a_prefix),
+        cmocka_unit_test(test_link_local),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
