@@ -7,9 +7,16 @@
 #include "core/pipeline_flows.h"
 
 #define TUNNEL_TTL 255 /* RFC 3443 §3.2: the pipe's own */
-#define VC_TTL 2       /* RFC 4447 §7: enough for the far end, and no further */
+#define VC_TTL 2       /* enough for the far end, and no further */
 
-enum { PRIORITY_NEVER = 300, PRIORITY_END = 200, PRIORITY_KNOWN = 200, PRIORITY_EXPIRED = 150, PRIORITY_REST = 100 };
+enum {
+    PRIORITY_NEVER = 300,
+    PRIORITY_END = 200,
+    PRIORITY_KNOWN = 200,
+    PRIORITY_EXPIRED = 150,
+    PRIORITY_USER = 150,
+    PRIORITY_REST = 100
+};
 
 /* RFC 7213: the node at the other end of a link between two. */
 static const struct mac next_hop = {{0x01, 0x00, 0x5e, 0x90, 0x00, 0x00}};
@@ -172,19 +179,16 @@ static void from_pseudowire(struct flow_txn *txn, const struct pipeline_segment 
     flow_txn_add(txn, deliver);
 }
 
-/* The part that is the same to every peer. encap(mpls) takes TTL and TC from an IP packet: both are set. */
-static struct flow to_pseudowires(const struct pipeline_segment *segment, uint8_t fabric, uint16_t priority,
-                                  const struct mac *destination)
+static struct flow to_pseudowires(const struct pipeline_segment *segment, uint8_t fabric, uint16_t priority)
 {
     struct flow flow = flow_make(fabric, priority, segment->cookie);
 
     match_u(&flow.match, FIELD_VLAN_VID, VLAN_PRESENT | segment->vlan);
-    if (destination)
-        match_mac(&flow.match, FIELD_ETH_DST, destination);
     flow_add_action(&flow, ACTION_POP_VLAN);
     return flow;
 }
 
+/* encap(mpls) takes TTL and TC from an IP packet: both are set. */
 static void enter_pseudowire(struct flow *flow, const struct vpls_peer *peer)
 {
     flow_add_action(flow, ACTION_ENCAP)->packet_type = PACKET_TYPE_MPLS;
@@ -197,19 +201,23 @@ static void enter_pseudowire(struct flow *flow, const struct vpls_peer *peer)
     flow_add_action(flow, ACTION_RESUBMIT)->table = VPLS_TUNNEL;
 }
 
-static const struct vpls_peer *find_peer(const struct vpls_instance *instance, uint32_t end)
+/* Adds the flow with its way to one end, if that is a peer. */
+static void to_end(struct flow_txn *txn, struct flow flow, const struct vpls_instance *instance, uint32_t end)
 {
     for (size_t i = 0; i < instance->n_peers; i++) {
-        if (instance->peers[i].end == end)
-            return &instance->peers[i];
+        if (instance->peers[i].end == end) {
+            enter_pseudowire(&flow, &instance->peers[i]);
+            flow_txn_add(txn, flow);
+            return;
+        }
     }
-    return NULL;
+    flow_free(&flow);
 }
 
 static void flood(struct flow_txn *txn, const struct pipeline_segment *segment, const struct vpls_instance *instance,
                   uint8_t fabric)
 {
-    struct flow flow = to_pseudowires(segment, fabric, PRIORITY_REST, NULL);
+    struct flow flow = to_pseudowires(segment, fabric, PRIORITY_REST);
 
     for (size_t i = 0; i < instance->n_peers; i++) {
         uint16_t clone = flow_clone_begin(&flow);
@@ -231,13 +239,15 @@ void vpls_segment(struct flow_txn *txn, const struct pipeline_segment *segment, 
     from_pseudowire(txn, segment, instance->label, instance->edge == VPLS_TOR ? TOR_VLAN : PE_VLAN);
     flood(txn, segment, instance, fabric);
     for (size_t i = 0; i < instance->n_known; i++) {
-        const struct vpls_peer *peer = find_peer(instance, instance->known[i].end);
+        struct flow flow = to_pseudowires(segment, fabric, PRIORITY_KNOWN);
 
-        if (peer) {
-            struct flow flow = to_pseudowires(segment, fabric, PRIORITY_KNOWN, &instance->known[i].mac);
+        match_mac(&flow.match, FIELD_ETH_DST, &instance->known[i].mac);
+        to_end(txn, flow, instance, instance->known[i].end);
+    }
+    for (size_t i = 0; i < instance->n_users; i++) {
+        struct flow flow = to_pseudowires(segment, fabric, PRIORITY_USER);
 
-            enter_pseudowire(&flow, peer);
-            flow_txn_add(txn, flow);
-        }
+        match_ip(&flow.match, FIELD_IPV4_DST, &instance->users[i].ip);
+        to_end(txn, flow, instance, instance->users[i].end);
     }
 }

@@ -8,7 +8,7 @@ from fabric import GATEWAY_MAC, SERVERS, VMS, Fabric
 SWITCHES = "tor", "tor2", "pe", "p1", "p2", "p3"
 ENDS = {"tor": 1, "tor2": 2, "pe": 3}
 PATHS = [("tor", "p1", "pe"), ("tor", "p2", "tor2"), ("tor2", "p3", "pe")]
-CIRCUIT_VLAN, USER_ADDRESS = 201, "10.100.0.201"
+CIRCUIT_VLAN, USER_ADDRESS, USER_MAC = 201, "10.100.0.201", "52:54:00:00:02:01"
 
 
 class Vpls(Fabric):
@@ -56,7 +56,8 @@ class Vpls(Fabric):
         peers = ",".join(f"{ENDS[other]}={self.vc[other]}" for other in ENDS if other != edge)
         known = {self.mac(vm): self.edge_of(vm) for vm in VMS if vm != "v2moved"} | {GATEWAY_MAC: "pe"}
         words = ",".join(f"{mac}={ENDS[at]}" for mac, at in known.items() if at != edge)
-        return "pseudowires", "pe" if edge == "pe" else "tor", *self.segment(), self.vc[edge], peers, words
+        return "pseudowires", "pe" if edge == "pe" else "tor", *self.segment(), self.vc[edge], peers, words, \
+            "-" if edge == "pe" else f"{USER_ADDRESS}={ENDS['pe']}"
 
     def install_all(self):
         for node in ("p1", "p2", "p3"):

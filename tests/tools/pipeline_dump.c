@@ -9,11 +9,11 @@
  *   circuit-pe SEGMENT NAME PORT VLAN ADDRESS
  *   vpls (what follows is of VPLS mode)
  *   head TUNNEL END LABEL PORT | transit TUNNEL IN-LABEL OUT-LABEL PORT | tail TUNNEL LABEL | tunnel-remove TUNNEL
- *   pseudowires tor|pe SEGMENT LABEL PEERS KNOWN
+ *   pseudowires tor|pe SEGMENT LABEL PEERS KNOWN USERS
  *
  * where ...-PORTS are numbers joined by commas, or "-"; SEGMENT is NUMBER VLAN GATEWAY-MAC GATEWAY/LENGTH; UPLINK is
  * UPLINK-PORT ROUTER-PORT ROUTER NEXT-HOP; VM is NAME MAC ADDRESS SERVER-PORT; TUNNEL is a name; PEERS are END=LABEL,
- * KNOWN are MAC=END, each joined by commas, or "-". */
+ * KNOWN are MAC=END, USERS ADDRESS=END, each joined by commas, or "-". */
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -311,56 +311,65 @@ static void add_tunnel_remove(struct flow_txn *txn, struct arguments *a)
     vpls_tunnel_remove(txn, cookie_of_name(COOKIE_TUNNEL, take(a)));
 }
 
-#define KNOWN_MAX 64
+#define PAIRS_MAX 64
 
-static size_t take_peers(struct arguments *a, struct vpls_peer peers[VPLS_PEERS_MAX])
+struct pairs {
+    struct {
+        char key[IP_TEXT_SIZE];
+        uint32_t number;
+    } list[PAIRS_MAX];
+    size_t n;
+};
+
+/* KEY=NUMBER, joined by commas, or "-". */
+static struct pairs take_pairs(struct arguments *a)
 {
     const char *text = take(a);
-    size_t n = 0;
+    struct pairs pairs = {.n = 0};
 
     for (const char *p = text; strcmp(text, "-") != 0; p++) {
         int length = 0;
 
-        check(n == VPLS_PEERS_MAX || sscanf(p, "%u=%u%n", &peers[n].end, &peers[n].label, &length) != 2, text);
-        n++;
+        check(pairs.n == PAIRS_MAX ||
+                  sscanf(p, "%45[^=]=%u%n", pairs.list[pairs.n].key, &pairs.list[pairs.n].number, &length) != 2,
+              text);
+        pairs.n++;
         p += length;
         if (!*p)
             break;
     }
-    return n;
-}
-
-static size_t take_known(struct arguments *a, struct vpls_known known[KNOWN_MAX])
-{
-    const char *text = take(a);
-    size_t n = 0;
-
-    for (const char *p = text; strcmp(text, "-") != 0; p++) {
-        char mac[MAC_TEXT_SIZE];
-        int length = 0;
-
-        check(n == KNOWN_MAX || sscanf(p, "%17[0-9a-f:]=%u%n", mac, &known[n].end, &length) != 2, text);
-        check(mac_parse(mac, &known[n].mac), text);
-        n++;
-        p += length;
-        if (!*p)
-            break;
-    }
-    return n;
+    return pairs;
 }
 
 static void add_pseudowires(struct flow_txn *txn, struct arguments *a)
 {
-    struct vpls_peer peers[VPLS_PEERS_MAX];
-    struct vpls_known known[KNOWN_MAX];
     struct vpls_instance instance = {.edge = strcmp(take(a), "pe") == 0 ? VPLS_PE : VPLS_TOR};
     struct pipeline_segment segment = take_segment(a);
+    struct vpls_peer peers[PAIRS_MAX];
+    struct vpls_known known[PAIRS_MAX];
+    struct vpls_user users[PAIRS_MAX];
+    struct pairs pairs;
 
     instance.label = take_number(a);
-    instance.n_peers = take_peers(a, peers);
-    instance.n_known = take_known(a, known);
+    pairs = take_pairs(a);
+    for (size_t i = 0; i < pairs.n; i++)
+        peers[i] = (struct vpls_peer) {(uint32_t) strtoul(pairs.list[i].key, NULL, 10), pairs.list[i].number};
     instance.peers = peers;
+    instance.n_peers = pairs.n;
+    pairs = take_pairs(a);
+    for (size_t i = 0; i < pairs.n; i++) {
+        check(mac_parse(pairs.list[i].key, &known[i].mac), pairs.list[i].key);
+        known[i].end = pairs.list[i].number;
+    }
     instance.known = known;
+    instance.n_known = pairs.n;
+    pairs = take_pairs(a);
+    for (size_t i = 0; i < pairs.n; i++) {
+        check(ip_parse(pairs.list[i].key, &users[i].ip), pairs.list[i].key);
+        users[i].end = pairs.list[i].number;
+    }
+    instance.users = users;
+    instance.n_users = pairs.n;
     vpls_segment(txn, &segment, &instance);
 }
 

@@ -41,9 +41,11 @@ static const struct vpls_known known[] = {{{{0x52, 0x54, 0, 0, 0, 0x15}}, 2},
                                           {{{0x02, 0x5c, 0x67, 0, 0, 1}}, 3},
                                           {{{0x52, 0x54, 0, 0, 0, 0x99}}, 4}}; /* its end is no peer */
 
+static const struct vpls_user users[] = {{{IP_V4, {10, 100, 0, 101}}, 3}, {{IP_V4, {10, 100, 0, 102}}, 4}};
+
 static struct vpls_instance instance_at(enum vpls_edge edge)
 {
-    return (struct vpls_instance) {edge, 16, peers, ARRAY_LEN(peers), known, ARRAY_LEN(known)};
+    return (struct vpls_instance) {edge, 16, peers, ARRAY_LEN(peers), known, ARRAY_LEN(known), users, ARRAY_LEN(users)};
 }
 
 static void golden(const char *name, struct flow_txn *txn)
