@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Channels, tunnels, users and the transport networks that they need: objects and topology, as tables and as a graph. */
+/* Channels, tunnels, users and the transport networks that they need: objects and topology, as tables and a graph. */
 #include <stdbool.h>
 #include <string.h>
 

@@ -166,8 +166,8 @@ void tunnels_server_seen(struct gateway *gateway, const char *switch_name, uint3
  * that says where the fabric is cut, or ERR_TOO_LARGE. */
 int tunnels_path(const struct gateway *gateway, const char *one, const char *other, struct tunnel_path *path,
                  struct err *err);
-/* Whether a segment could have an end at that ToR, and a tunnel from there to the PE: takes end numbers and labels in the
- * store, in a transaction that the caller rolls back. 0, in Ethernet mode too; or what tunnels_path() says, or
+/* Whether a segment could have an end at that ToR, and a tunnel from there to the PE: takes end numbers and labels in
+ * the store, in a transaction that the caller rolls back. 0, in Ethernet mode too; or what tunnels_path() says, or
  * ERR_EXHAUSTED. */
 int tunnels_try(struct gateway *gateway, const char *segment, const char *tor, struct err *err);
 /* Adds "VPLS through pe1 p1 tor-a": the path from the PE to the ToR that there is, or would be. */
