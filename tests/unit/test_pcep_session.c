@@ -185,6 +185,16 @@ static void test_an_open_that_is_negotiated(void **state)
     assert_events(&peer, "DOWN ERR_UNSUPPORTED: the peer's dead time is shorter than its keepalive time, also in its "
                          "second Open\n");
     peer_gone(&peer);
+
+    /* A second one that does not come is not waited for longer because of Keepalives. */
+    peer = peer_connect(PCEP_PCE);
+    receive(&peer, "2001000c 01100008 20280a09" KEEPALIVE);
+    peer_wait(&peer, 50000);
+    receive(&peer, KEEPALIVE);
+    assert_events(&peer, "");
+    peer_wait(&peer, 10000);
+    assert_events(&peer, "DOWN ERR_TIMEOUT: the peer sent no Open in time\n");
+    peer_gone(&peer);
 }
 
 static void test_our_open_is_negotiated(void **state)

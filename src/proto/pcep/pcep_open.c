@@ -111,6 +111,8 @@ static void open_received(struct pcep_session *session, const struct pcep_open *
 
 static void keepalive_received(struct pcep_session *session, struct mono now)
 {
+    if (session->local_ok)
+        return; /* and the wait for the peer's other Open goes on */
     session->local_ok = true;
     if (session->remote_ok)
         come_up(session);
