@@ -146,6 +146,9 @@ def test_users(home):
     assert (circuit["kind"], circuit["user"], circuit["state"]) == ("user", "ce1", "up")
     assert call(home, "DELETE", "/v1/channels/{name}", name=user["circuit"])[0] == 409
     assert call(home, "PUT", "/v1/users/{name}", {**CE1, "bandwidth-mbps": 30}, name="ce1")[0] == 409
+    status, problem = call(home, "PUT", "/v1/users/{name}", {**CE1, "name": "ce2", "addresses": ["10.100.0.102"]},
+                           name="ce2")
+    assert status == 409 and "user ce1" in problem["reason"], problem
     assert call(home, "DELETE", "/v1/users/{name}", name="ce1")[0] == 204
     assert call(home, "DELETE", "/v1/users/{name}", name="ce1")[0] == 404
     gone(home, "/v1/channels/{name}", user["circuit"])
@@ -155,7 +158,8 @@ def test_users(home):
     ({"name": "ce2"}, 400, "ce2"), ({"name": "c e"}, 400, "name"), ({"segment": "lan"}, 404, "lan"),
     ({"vms": ["V9"]}, 404, "V9"), ({"vms": []}, 400, "vms"), ({"bandwidth-mbps": 0}, 400, "bandwidth-mbps"),
     ({"addresses": []}, 400, "addresses"), ({"addresses": ["10.100.0.12"]}, 409, "V2"),
-    ({"addresses": ["192.0.2.9"]}, 409, "192.0.2.9"), ({"access": {"router": "pe5", "client": 1}}, 400, "pe5"),
+    ({"addresses": ["192.0.2.9"]}, 409, "192.0.2.9"), ({"addresses": ["10.100.0.255"]}, 409, "broadcast"),
+    ({"access": {"router": "pe5", "client": 1}}, 400, "pe5"),
     ({"access": {"router": "10.253.0.15"}}, 400, "client"), ({"speed": 1}, 400, "speed"),
 ])
 def test_users_that_cannot_be(quiet, change, status, word):
