@@ -22,7 +22,7 @@ def pytest_configure(config):
 
 def pytest_collection_modifyitems(config, items):
     """SCG_LAB_MODE, which `lab up --mode` is given, chooses tests, too. Those that are about fabrics of another mode
-    are left out. So are, but in Ethernet mode, those that do not use the lab of the session: they are always the same."""
+    are left out. So are, but in Ethernet mode, those that do not use the lab of the session: they never differ."""
     modes = LabTool().modes()
     left_out = [item for item in items if not concerned(item, modes)]
     if left_out:
