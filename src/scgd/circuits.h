@@ -145,6 +145,9 @@ int users_admit(const struct gateway *gateway, const struct order *order, struct
 void users_fill_pe(struct gateway *gateway, const struct switch_info *pe, struct flow_txn *txn);
 void users_fill_segment(struct gateway *gateway, const struct switch_info *pe, const char *segment,
                         struct flow_txn *txn);
+/* Addresses of the segment's users that have a circuit, or are to get one. One with two circuits comes twice. */
+void users_each_address(const struct gateway *gateway, const char *segment, void (*fn)(void *arg, const struct ip *ip),
+                        void *arg);
 void users_clear_segment(struct gateway *gateway, const char *segment, struct flow_txn *txn);
 /* Tells users whose circuits are up where a VM that runs here is. */
 void users_announce_vm(struct gateway *gateway, const char *segment, const struct mac *mac, const struct ip *ip);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Ends of segments: the PE and every ToR with a VM of the segment, each with a number, a VC label of its own, and the
- * MACs that are behind it. */
+ * MACs that are behind it; behind the PE also users' addresses. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -132,6 +132,13 @@ static void add_text(void *arg, const struct mac *mac)
     strbuf_printf(arg, " %s", mac_format(mac, text));
 }
 
+static void add_user_text(void *arg, const struct ip *ip)
+{
+    char text[IP_TEXT_SIZE];
+
+    strbuf_printf(arg, "%s\n", ip_format(ip, text));
+}
+
 static char *text_of(const struct planning *planning)
 {
     struct strbuf text = {0};
@@ -143,6 +150,7 @@ static char *text_of(const struct planning *planning)
         each_mac(planning->gateway, planning->segment, end->name, add_text, &text);
         strbuf_puts(&text, "\n");
     }
+    users_each_address(planning->gateway, planning->segment->config->name, add_user_text, &text);
     return text.text ? strbuf_take(&text) : xstrdup("");
 }
 
@@ -190,9 +198,22 @@ void segments_plan(struct gateway *gateway)
 
 struct knowing {
     struct vpls_known *list;
-    size_t n, capacity;
+    struct vpls_user *users;
+    size_t n, capacity, n_users, cap_users;
     uint32_t end;
 };
+
+static void add_user(void *arg, const struct ip *ip)
+{
+    struct knowing *knowing = arg;
+
+    for (size_t i = 0; i < knowing->n_users; i++) {
+        if (ip_equal(&knowing->users[i].ip, ip))
+            return;
+    }
+    knowing->users = array_reserve(knowing->users, knowing->n_users, &knowing->cap_users, sizeof *knowing->users);
+    knowing->users[knowing->n_users++] = (struct vpls_user) {*ip, knowing->end};
+}
 
 static void add_known(void *arg, const struct mac *mac)
 {
@@ -209,6 +230,7 @@ static void add_known(void *arg, const struct mac *mac)
 void tunnels_add_segment(struct gateway *gateway, const struct switch_info *sw, const struct segment_state *segment,
                          struct flow_txn *txn)
 {
+    const struct config_edge *pe = network_edge_config(gateway, EDGE_IP);
     const struct vpls_ends *ends;
     const struct vpls_end *here;
     struct vpls_peer peers[VPLS_PEERS_MAX];
@@ -231,11 +253,16 @@ void tunnels_add_segment(struct gateway *gateway, const struct switch_info *sw, 
         peers[instance.n_peers++] = (struct vpls_peer) {end->number, end->label};
         knowing.end = end->number;
         each_mac(gateway, segment, end->name, add_known, &knowing);
+        if (pe && strcmp(pe->switch_name, end->name) == 0)
+            users_each_address(gateway, segment->config->name, add_user, &knowing);
     }
     instance.known = knowing.list;
     instance.n_known = knowing.n;
+    instance.users = knowing.users;
+    instance.n_users = knowing.n_users;
     vpls_segment(txn, &segment->flows, &instance);
     free(knowing.list);
+    free(knowing.users);
 }
 
 /* ---- sending ---- */

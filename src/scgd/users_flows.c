@@ -56,6 +56,18 @@ static bool of_segment(const struct gateway *gateway, const struct circuit *circ
     return user && (!segment || strcmp(user->segment, segment) == 0);
 }
 
+void users_each_address(const struct gateway *gateway, const char *segment, void (*fn)(void *arg, const struct ip *ip),
+                        void *arg)
+{
+    for (size_t i = 0; i < gateway->transport.n_circuits; i++) {
+        const struct circuit *circuit = gateway->transport.circuits[i];
+        const struct user *user = user_known(gateway, circuit->user);
+
+        for (unsigned a = 0; of_segment(gateway, circuit, segment) && a < user->n_addresses; a++)
+            fn(arg, &user->addresses[a]);
+    }
+}
+
 /* The VM's MAC to whatever learns MACs on the circuit, and the VM and each address of the user to each other: while
  * there was no circuit, the PE answered for the user when the VM asked, as for all else in the segment. */
 static void tell(struct gateway *gateway, const struct switch_info *pe, const struct circuit *circuit,
@@ -87,6 +99,7 @@ void user_install(struct gateway *gateway, const struct circuit *circuit, struct
     }
     if (txn.n_mods)
         network_apply(gateway, pe, &txn, join);
+    tunnels_update(gateway);
 }
 
 void user_announce_vms(struct gateway *gateway, const struct circuit *circuit)

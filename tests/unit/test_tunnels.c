@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include <cmocka.h>
 
 #include "fabric_world.h"
@@ -235,6 +236,46 @@ static void gratuitous_arp(void **state)
     assert_string_equal(w->garp.text, "tor-a table\n");
 }
 
+/* ---- users ---- */
+
+static unsigned flows_to(const struct fabric_world *w, unsigned sw, const struct ip *ip)
+{
+    unsigned n = 0;
+
+    for (size_t i = 0; i < w->flows[sw].n; i++) {
+        const struct flow_field *field = match_find(&w->flows[sw].flows[i].match, FIELD_IPV4_DST);
+
+        n += field && w->flows[sw].flows[i].table == TOR_FABRIC && memcmp(field->value, ip->bytes, 4) == 0;
+    }
+    return n;
+}
+
+static void user_behind_the_pe(void **state)
+{
+    struct fabric_world *w = *state;
+    struct transport *transport = &w->gateway->transport;
+    struct user user = {.name = "ce1", .segment = "web", .n_addresses = 1, .addresses = {{IP_V4, {10, 100, 0, 201}}}};
+    struct circuit circuit = {.user = "ce1"}, *circuits[] = {&circuit, &circuit}; /* one is to replace the other */
+    struct transport before = *transport;
+
+    vm_is(w, 'a', VM_RUNNING);
+    transport->users = &user;
+    transport->circuits = circuits;
+    transport->n_users = 1;
+    transport->n_circuits = 2;
+    tunnels_update(w->gateway);
+    run(w);
+    assert_int_equal(flows_to(w, TOR_A, &user.addresses[0]), 1);
+    assert_int_equal(flows_of(w, TOR_B, COOKIE_SEGMENT), 0);
+    transport->n_users = transport->n_circuits = 0;
+    tunnels_update(w->gateway);
+    run(w);
+    assert_int_equal(flows_to(w, TOR_A, &user.addresses[0]), 0);
+    assert_int_equal(flows_of(w, TOR_A, COOKIE_SEGMENT) > 0, 1);
+    transport->users = before.users;
+    transport->circuits = before.circuits;
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fabric_world_setup, fabric_world_teardown)
 
 int main(void)
@@ -253,6 +294,7 @@ int main(void)
         TEST(restart_without),
         TEST(roles),
         TEST(gratuitous_arp),
+        TEST(user_behind_the_pe),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
