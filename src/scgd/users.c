@@ -102,6 +102,7 @@ void user_disconnect(struct gateway *gateway, const char *user, struct join *joi
     user_uninstall(gateway, user, join);
     if (circuit)
         circuit_close(gateway, circuit->name, join);
+    tunnels_update(gateway); /* ends of its segment know its addresses no more */
 }
 
 /* ---- the list ---- */
