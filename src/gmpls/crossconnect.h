@@ -159,6 +159,9 @@ void xc_held_free(struct xc_held *held);
 /* Whether the switch holds all that 'txn', of one call of the functions above, adds, and nothing that it removes for
  * good: it would change nothing, but start counters anew. */
 bool xc_stands(const struct xc_held *held, const struct flow_txn *txn);
+/* The LSP whose flows and meter stand just as xc_set() makes them on 'node', its rate rounded up to kbit/s. False if
+ * they do not. Of two links nothing tells which is 'in'. */
+bool xc_read(const struct xc_held *held, uint32_t node, uint32_t id, struct xc *xc);
 
 /* The source of frames that 'node' sends by 'port': 02:5c, low half of the router id, port. */
 struct mac xc_link_mac(uint32_t node, uint32_t port);

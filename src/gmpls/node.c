@@ -96,6 +96,9 @@ struct gmpls_node *node_new(const struct node_config *config, struct mono now, s
     node->config = *config;
     if (config->lsps_max == 0 || config->lsps_max > NODE_LSPS_MAX)
         node->config.lsps_max = NODE_LSPS_MAX;
+    node->recovery_until = MONO_NEVER;
+    /* What an LSP left in the switch of which no record tells is found by its id, which no other is to get. */
+    node->next_id = config->seed >> 1;
     node->lines_due = node->hold_due = MONO_NEVER;
     node->config.links = NULL;
     node->config.clients = NULL;
@@ -143,6 +146,7 @@ void node_free(struct gmpls_node *node)
     for (size_t n = 0; n < node->n_notifies; n++)
         rsvp_message_free(&node->notifies[n].message);
     free(node->notifies);
+    adoption_free(node);
     hmap_free(&node->by_key);
     hmap_free(&node->by_id);
     hmap_free(&node->by_name);
@@ -518,6 +522,7 @@ void node_tick(struct gmpls_node *node, struct mono now)
     while ((due = timers_due(&node->timers, now)))
         ingress_tick(node, OWNER_OF(due, struct lsp_ingress, timer)->lsp, now);
     hold_tick(node, now);
+    recovery_tick(node, now);
     notify_tick(node, now);
     lines_tick(node, now);
     node_settle(node, now);
@@ -527,6 +532,8 @@ struct mono node_deadline(const struct gmpls_node *node)
 {
     struct mono deadline = mono_min(timers_deadline(&node->timers), mono_min(node->lines_due, node->hold_due));
 
+    if (node->recovery_until.ms > 0)
+        deadline = mono_min(deadline, node->recovery_until);
     for (size_t l = 0; l < node->n_links; l++) {
         deadline = mono_min(deadline, neighbour_deadline(node->links[l].neighbour));
         deadline = mono_min(deadline, node->links[l].gone_at);

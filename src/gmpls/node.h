@@ -56,8 +56,8 @@
  * Records: no message of a set-up waits for a disk. The ingress saves before it reports UP and before it begins a
  * removal, and forgets before PathTear. The others save when Resv has gone on and nothing else is left to do. A crash
  * loses what was not saved yet. Of an LSP that stands nowhere else, that is its end: after the restart nobody refreshes
- * it. One that stands elsewhere comes again with its neighbours' refreshes, as a new one with RECOVERY_LABEL; if the
- * switch has not connected by then, which is so as a rule, it is refused, ends everywhere, and is asked for anew.
+ * it. One that stands elsewhere comes again with its neighbours' refreshes and RECOVERY_LABEL, once the switch has told
+ * what it still holds (RFC 3473 §9.5.2): all of its labels stay, and no frame is lost.
  */
 #ifndef GMPLS_NODE_H
 #define GMPLS_NODE_H
@@ -175,7 +175,8 @@ struct node_action {
 
 struct node_counters {
     uint64_t path, resv, path_err, resv_err, path_tear, resv_tear, resv_conf, notify; /* received, new or changed */
-    uint64_t set_up, refused, failed, preempted, removed, expired, recovered;         /* LSPs */
+    uint64_t set_up, refused, failed, preempted, removed, expired, recovered,
+        adopted; /* LSPs; the last without a record */
 };
 
 struct gmpls_node;
@@ -188,12 +189,17 @@ void node_free(struct gmpls_node *node);
 /* Before node_start(), once for each record that was saved. A record that cannot be used (link or client no longer
  * configured, label taken) is an error: the caller forgets it, and its cross-connect. */
 int node_load(struct gmpls_node *node, uint64_t key, const char *text, struct err *err);
-/* Hellos begin; what was loaded is recovered. The caller then brings its switch to what node_xc_each() names: removes
- * what is beyond it, sets what is missing. */
+/* Hellos begin; what was loaded is recovered. The caller then brings its switch to what node_xc_each() names: sets what
+ * is missing, tells what is beyond it, node_switch_read(), and removes that when the recovery time is over. */
 void node_start(struct gmpls_node *node, struct mono now);
 
 /* ---- inputs; after each, and after node_start(), drain node_action() ---- */
 
+/* What the switch holds of LSPs beyond those of node_xc_each(), read after our start and after node_link_data(): of
+ * each 'id' and both sides, 'in' and 'out' in either order. They are to stay until the recovery time is over. An LSP
+ * that a neighbour still knows (Path with RECOVERY_LABEL) comes back with its id and labels; its Path waits for this
+ * call. Only the first call counts. */
+void node_switch_read(struct gmpls_node *node, const struct node_xc *found, size_t n, struct mono now);
 /* A decoded message of the control channel; taken over. */
 void node_receive(struct gmpls_node *node, int link, struct rsvp_message *message, struct mono now);
 /* A message that the decoder refused, with what it had read of it (SESSION, sender and hop if 'has' says so; taken

@@ -397,6 +397,7 @@ void neighbour_expired(struct gmpls_node *node, int link, const struct neighbour
 {
     struct gmpls_lsp *lsp = lsp_find(node, &key->session, &key->sender);
 
+    waiting_drop(node, link, key->type, &(struct rsvp_message) {.session = key->session, .sender = key->sender});
     if (!lsp)
         return;
     if (key->type == RSVP_PATH && lsp->in.side.link == link) { /* RFC 2205 §3.7: as if a PathTear had come */

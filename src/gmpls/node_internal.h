@@ -8,7 +8,8 @@
  *   node_failure.c     PathErr, Notify, links, clients and neighbours that fail or return
  *   node_ingress.c     what an asker wants, probes, reports
  *   node_message.c     messages from an LSP's state
- *   node_record.c      records, own restart    node_view.c    for people and tests */
+ *   node_record.c      records, own restart    node_adopt.c   LSPs without a record that others still know
+ *   node_view.c        for people and tests */
 #ifndef GMPLS_NODE_INTERNAL_H
 #define GMPLS_NODE_INTERNAL_H
 
@@ -140,6 +141,11 @@ struct node_notify { /* a routed Notify without an Ack yet */
     struct mono at;
 };
 
+struct node_waiting { /* a Path or Resv of an LSP that may come back, after our start */
+    int link;
+    struct rsvp_message message;
+};
+
 struct action_queue {
     struct node_action *actions;
     size_t first, n, capacity;
@@ -160,7 +166,13 @@ struct gmpls_node {
     size_t n_notifies, cap_notifies;
     struct action_queue queue; /* to be drained */
     struct action_queue later; /* of the present input: after what it sends */
-    uint32_t *dirty;           /* ids of LSPs to be saved */
+    struct node_waiting *waiting;
+    size_t n_waiting, cap_waiting;
+    struct node_xc *found; /* that the switch held at our start, and no record tells of */
+    size_t n_found;
+    struct mono recovery_until;
+    bool switch_read;
+    uint32_t *dirty; /* ids of LSPs to be saved */
     size_t n_dirty, cap_dirty;
     uint32_t next_id, next_notify;
     uint16_t next_tunnel, lsp_id;
@@ -307,6 +319,21 @@ void ingress_connected(struct gmpls_node *node, struct gmpls_lsp *lsp, struct mo
 void ingress_tick(struct gmpls_node *node, struct gmpls_lsp *lsp, struct mono now);
 struct lsp_report *ingress_report_of(const struct gmpls_node *node, const struct gmpls_lsp *lsp, enum lsp_state state);
 enum lsp_state ingress_state(const struct gmpls_lsp *lsp);
+
+/* ---- node_adopt.c ---- */
+bool node_is_recovering(const struct gmpls_node *node, struct mono now); /* the recovery time of our start lasts */
+/* Whether this message, of an LSP that is not known, is kept for later; it is taken over then. */
+bool path_waits(struct gmpls_node *node, int link, struct rsvp_message *message, struct mono now);
+bool resv_waits(struct gmpls_node *node, int link, struct rsvp_message *message, struct mono now);
+/* What waits of this type and LSP is over. */
+void waiting_drop(struct gmpls_node *node, int link, uint8_t type, const struct rsvp_message *about);
+void waiting_resv(struct gmpls_node *node, const struct gmpls_lsp *lsp, struct mono now); /* is handled now */
+/* The cross-connect that the switch still has of the LSP that this Path is about, 'in' towards the ingress. */
+bool found_take(struct gmpls_node *node, int link, const struct rsvp_message *message, const struct next_hop *next,
+                struct node_xc *xc);
+bool found_has(const struct gmpls_node *node, uint32_t id);
+void recovery_tick(struct gmpls_node *node, struct mono now);
+void adoption_free(struct gmpls_node *node);
 
 /* ---- node_message.c ---- */
 void lsp_unknown_free(struct lsp_unknown *unknown);                               /* its members */

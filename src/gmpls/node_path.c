@@ -136,15 +136,16 @@ static struct refusal check_path(const struct gmpls_node *node, int link, const 
     return ACCEPTED;
 }
 
+/* 'adopts': frames pass already; the neighbour may not be heard yet. */
 static struct refusal check_next(const struct gmpls_node *node, int link, const struct rsvp_message *message,
-                                 const struct next_hop *next)
+                                 const struct next_hop *next, bool adopts)
 {
     if (next->egress)
         return node_is_mine(node, message->session.destination) ? ACCEPTED :
                                                                   refuse(RSVP_ERR_ROUTING, RSVP_ROUTING_NO_ROUTE);
     if (next->link == link)
         return refuse_link(RSVP_ERR_ROUTING, RSVP_ROUTING_LOOP, link);
-    if (!node_link_usable(node, next->link))
+    if (!(adopts ? node->links[next->link].data_up : node_link_usable(node, next->link)))
         return refuse_link(RSVP_ERR_ROUTING, RSVP_ROUTING_NO_ROUTE, next->link);
     return ACCEPTED;
 }
@@ -178,9 +179,9 @@ void lsp_take_priorities(struct gmpls_lsp *lsp)
         lsp->holding = lsp->setup;
 }
 
-static struct gmpls_lsp *lsp_of_path(struct gmpls_node *node, int link, struct rsvp_message *message)
+static struct gmpls_lsp *lsp_of_path(struct gmpls_node *node, int link, struct rsvp_message *message, uint32_t id)
 {
-    struct gmpls_lsp *lsp = lsp_new(node, &message->session, &message->sender, 0);
+    struct gmpls_lsp *lsp = lsp_new(node, &message->session, &message->sender, id);
 
     lsp->in.side.link = link;
     lsp->in.side.out_label = message->upstream_label;
@@ -244,26 +245,44 @@ static void refuse_path(struct gmpls_node *node, int link, const struct rsvp_mes
     link_send(node, link, &answer, now);
 }
 
+/* RFC 3473 §9.5.2: with all the labels that the switch still has. */
+static void adopt(struct gmpls_node *node, struct gmpls_lsp *lsp, const struct node_xc *found, struct next_hop *next)
+{
+    node->counters.adopted++;
+    if (next->egress) {
+        next->vlan = found->out.vlan;
+        return;
+    }
+    next->upstream_label = found->out.in_label;
+    lsp->out.side.out_label = found->out.out_label;
+}
+
 static struct refusal path_new(struct gmpls_node *node, int link, struct rsvp_message *message, struct mono now)
 {
     struct refusal refusal = check_path(node, link, message);
+    struct node_xc found = {0};
     struct next_hop next;
     struct gmpls_lsp *lsp;
+    bool adopts;
 
     if (refusal.code == 0)
         refusal = ero_next(node, &message->ero, false, &next, NULL);
+    adopts = refusal.code == 0 && found_take(node, link, message, &next, &found);
     if (refusal.code == 0)
-        refusal = check_next(node, link, message, &next);
+        refusal = check_next(node, link, message, &next, adopts);
     if (refusal.code)
         return refusal;
-    lsp = lsp_of_path(node, link, message);
+    lsp = lsp_of_path(node, link, message, found.id);
+    if (adopts)
+        adopt(node, lsp, &found, &next);
     refusal = claim(node, lsp, &next, message, now);
     if (refusal.code) {
         lsp_release(node, lsp);
         return refusal;
     }
     if (!next.egress) {
-        lsp_send_path(node, lsp, false, now);
+        lsp_send_path(node, lsp, adopts, now);
+        waiting_resv(node, lsp, now);
         return ACCEPTED;
     }
     lsp->resv_admin_status = lsp->admin_status & ~RSVP_ADMIN_REFLECT;
@@ -355,7 +374,7 @@ void path_received(struct gmpls_node *node, int link, struct rsvp_message *messa
         path_refreshed(node, lsp, message, now);
     } else if (lsp) {
         path_replaced(node, lsp, message, now);
-    } else {
+    } else if (!path_waits(node, link, message, now)) {
         refusal = path_new(node, link, message, now);
         if (refusal.code)
             refuse_path(node, link, message, refusal, now);
@@ -366,6 +385,7 @@ void path_tear_received(struct gmpls_node *node, int link, const struct rsvp_mes
 {
     struct gmpls_lsp *lsp = lsp_find(node, &message->session, &message->sender);
 
+    waiting_drop(node, link, RSVP_PATH, message);
     if (!lsp || lsp->ingress || lsp->in.side.link != link)
         return;
     node->counters.removed++;

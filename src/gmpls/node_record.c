@@ -300,8 +300,6 @@ static int load(struct gmpls_node *node, uint32_t id, const json_t *json, struct
     lsp->saved = r.status == 0;
     lsp->xc_set = r.status == 0 && !(out.link != NODE_LINK_NONE && out.out_label == 0);
     node->usage.xcs += lsp->xc_set;
-    if (node->next_id < id)
-        node->next_id = id;
     if (r.status)
         lsp_release(node, lsp);
     return r.status;
@@ -347,6 +345,7 @@ static void recover(struct gmpls_node *node, struct gmpls_lsp *lsp, void *arg)
 
 void node_start(struct gmpls_node *node, struct mono now)
 {
+    node->recovery_until = mono_add(now, node->config.recovery_ms);
     lsp_each(node, recover, &now);
     for (size_t l = 0; l < node->n_links; l++) {
         node->links[l].touched = true;

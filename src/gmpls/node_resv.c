@@ -153,6 +153,8 @@ void resv_received(struct gmpls_node *node, int link, struct rsvp_message *messa
     uint32_t admin_status = message->has & RSVP_HAS_ADMIN_STATUS ? message->admin_status : 0;
     bool label_changed, changed;
 
+    if (!lsp && resv_waits(node, link, message, now))
+        return;
     if (!lsp || lsp->out.side.link != link) {
         refuse_resv(node, link, message, RSVP_ERR_NO_PATH, 0, now);
         return;
@@ -191,6 +193,7 @@ void resv_tear_received(struct gmpls_node *node, int link, const struct rsvp_mes
         .node = node->config.router_id, .code = RSVP_ERR_NOTIFY, .value = RSVP_NOTIFY_LSP_FAILURE};
     struct rsvp_message tear;
 
+    waiting_drop(node, link, RSVP_RESV, message);
     if (!lsp || lsp->out.side.link != link || lsp_phase(lsp) == PHASE_SIGNALLED)
         return;
     if (lsp->ingress) {

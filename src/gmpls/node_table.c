@@ -89,7 +89,7 @@ static uint32_t new_id(struct gmpls_node *node)
 {
     do {
         node->next_id++;
-    } while (node->next_id == 0 || lsp_find_id(node, node->next_id));
+    } while (node->next_id == 0 || lsp_find_id(node, node->next_id) || found_has(node, node->next_id));
     return node->next_id;
 }
 

@@ -89,13 +89,14 @@ static json_t *lsp_view(const struct gmpls_node *node, const struct gmpls_lsp *l
 
 static json_t *counters_view(const struct node_counters *c)
 {
-    return json_pack(
-        "{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "path", (json_int_t) c->path,
-        "resv", (json_int_t) c->resv, "path_err", (json_int_t) c->path_err, "resv_err", (json_int_t) c->resv_err,
-        "path_tear", (json_int_t) c->path_tear, "resv_tear", (json_int_t) c->resv_tear, "resv_conf",
-        (json_int_t) c->resv_conf, "notify", (json_int_t) c->notify, "set_up", (json_int_t) c->set_up, "refused",
-        (json_int_t) c->refused, "failed", (json_int_t) c->failed, "preempted", (json_int_t) c->preempted, "removed",
-        (json_int_t) c->removed, "expired", (json_int_t) c->expired, "recovered", (json_int_t) c->recovered);
+    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "path",
+                     (json_int_t) c->path, "resv", (json_int_t) c->resv, "path_err", (json_int_t) c->path_err,
+                     "resv_err", (json_int_t) c->resv_err, "path_tear", (json_int_t) c->path_tear, "resv_tear",
+                     (json_int_t) c->resv_tear, "resv_conf", (json_int_t) c->resv_conf, "notify",
+                     (json_int_t) c->notify, "set_up", (json_int_t) c->set_up, "refused", (json_int_t) c->refused,
+                     "failed", (json_int_t) c->failed, "preempted", (json_int_t) c->preempted, "removed",
+                     (json_int_t) c->removed, "expired", (json_int_t) c->expired, "recovered",
+                     (json_int_t) c->recovered, "adopted", (json_int_t) c->adopted);
 }
 
 json_t *node_view(const struct gmpls_node *node)

@@ -4,7 +4,7 @@
  *   daemon.c      the node's actions, carried out one by one; start and stop
  *   signalling.c  RSVP over raw IP, by the links' control channels
  *   bridge.c      the OpenFlow connection of the bridge
- *   switching.c   cross-connects and probes as flows and frames; ports
+ *   switching*.c  cross-connects and probes as flows and frames; ports; what the bridge holds
  *   pcc.c         PCEP sessions to the PCEs, and which of them an LSP is delegated to
  *   flooding.c    free bandwidth to OSPF-TE, through zebra
  *   status.c      the node as JSON over HTTP

@@ -1,37 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the node wants of its switch. While the bridge is connected, each cross-connect is set and cleared as the node
- * says. When it has (re)connected, nothing is known of what it holds: what it has too much is removed, and what is to
- * stand and does not, or not so, is set again. */
+ * says. What it holds when it has (re)connected is switching_repair.c's. */
 #include "base/alloc.h"
 #include "base/log.h"
 #include "gmpls/crossconnect.h"
-#include "gmplsd/bridge.h"
-#include "gmplsd/daemon.h"
+#include "gmplsd/switching_internal.h"
 
 #define BRIDGE_TIMEOUT_MS 10000
-#define COOKIE_MASK UINT64_C(0xffff000000000000) /* of all cookies of gmpls/crossconnect.h */
-#define LSPS_PER_TXN 50
-#define RETRY_MS 1000
 
 #define CLEARING UINT64_C(0x100000000) /* added to the LSP's id in requests */
-
-struct port {
-    const char *name; /* the configuration's */
-    uint32_t number;  /* 0: not there, or not known yet */
-    bool link;
-    bool told; /* the node knows of 'link' */
-};
-
-struct switching {
-    struct daemon *daemon;
-    struct bridge *bridge;
-    struct port *links, *clients; /* as in the configuration */
-    struct timer *timer;
-    struct mono dead;   /* the bridge counts as dead then */
-    struct mono repair; /* flows are read and put right then */
-    bool repairing;     /* the bridge is being asked */
-    uint64_t refused, probes;
-};
 
 /* After so long without its controller's connection, the bridge counts as dead, and its links as cut. */
 static uint32_t hold_ms(const struct switching *s)
@@ -39,15 +16,15 @@ static uint32_t hold_ms(const struct switching *s)
     return s->daemon->config->timers.openflow_hold_ms;
 }
 
-static void set_timer(struct switching *s)
+void switching_set_timer(struct switching *s)
 {
-    timer_set(s->timer, mono_min(s->dead, s->repair));
+    timer_set(s->timer, mono_min(mono_min(s->dead, s->repair), s->strays));
 }
 
-static void repair_at(struct switching *s, struct mono at)
+void switching_repair_at(struct switching *s, struct mono at)
 {
     s->repair = mono_min(s->repair, at);
-    set_timer(s);
+    switching_set_timer(s);
 }
 
 /* ---- from the node's words to the switch's ---- */
@@ -91,7 +68,7 @@ static const char *side_name(const struct switching *s, const struct node_side *
     return i < 0 ? "?" : s->clients[i].name;
 }
 
-static int xc_of(const struct switching *s, const struct node_xc *from, struct xc *xc, struct err *err)
+int switching_xc(const struct switching *s, const struct node_xc *from, struct xc *xc, struct err *err)
 {
     *xc = (struct xc) {.id = from->id,
                        .node = s->daemon->config->router,
@@ -126,7 +103,7 @@ static void add_member(void *arg, const struct node_xc *xc)
 }
 
 /* Brings the flood of the client port to which 'side' leads up to date, if there is one. */
-static int put_bridge(const struct switching *s, struct flow_txn *txn, const struct node_side *side, struct err *err)
+int switching_put_bridge(const struct switching *s, struct flow_txn *txn, const struct node_side *side, struct err *err)
 {
     const struct config_client *client = bridge_client(s, side);
     struct members members = {0};
@@ -146,13 +123,13 @@ static int put_bridge(const struct switching *s, struct flow_txn *txn, const str
 static int put_xc(const struct switching *s, struct flow_txn *txn, const struct node_xc *from, struct err *err)
 {
     struct xc xc;
-    int status = xc_of(s, from, &xc, err);
+    int status = switching_xc(s, from, &xc, err);
 
     if (status < 0)
         return status;
     xc_set(txn, &xc);
-    status = put_bridge(s, txn, &from->in, err);
-    return status < 0 ? status : put_bridge(s, txn, &from->out, err);
+    status = switching_put_bridge(s, txn, &from->in, err);
+    return status < 0 ? status : switching_put_bridge(s, txn, &from->out, err);
 }
 
 /* ---- setting and clearing ---- */
@@ -179,6 +156,10 @@ void switching_set(struct switching *s, const struct node_xc *xc)
     struct flow_txn txn = {0};
     struct err err = {0};
 
+    if (!s->read) {
+        switching_hold(s, xc->id);
+        return;
+    }
     if (put_xc(s, &txn, xc, &err) < 0) {
         flow_txn_free(&txn);
         set_failed(s, xc->id, &err);
@@ -197,7 +178,7 @@ static void clear_done(void *arg, uint64_t request, const struct err *err)
         return;
     log_warn(FAULT_PEER, "bridge", "cross-connect %u was not removed, which is tried again: %s", (uint32_t) request,
              err->text);
-    repair_at(s, mono_add(loop_now(s->daemon->loop), RETRY_MS));
+    switching_repair_at(s, mono_add(loop_now(s->daemon->loop), RETRY_MS));
 }
 
 void switching_clear(struct switching *s, const struct node_xc *xc)
@@ -205,210 +186,10 @@ void switching_clear(struct switching *s, const struct node_xc *xc)
     struct flow_txn txn = {0};
     struct err err = {0};
 
-    if (put_bridge(s, &txn, &xc->in, &err) < 0 || put_bridge(s, &txn, &xc->out, &err) < 0)
-        repair_at(s, mono_add(loop_now(s->daemon->loop), RETRY_MS));
+    if (switching_put_bridge(s, &txn, &xc->in, &err) < 0 || switching_put_bridge(s, &txn, &xc->out, &err) < 0)
+        switching_repair_at(s, mono_add(loop_now(s->daemon->loop), RETRY_MS));
     xc_clear(&txn, xc->id);
     bridge_apply(s->bridge, &txn, CLEARING | xc->id, clear_done);
-}
-
-/* ---- putting right what the bridge holds ---- */
-
-struct repair {
-    struct switching *switching;
-    struct xc_held held;
-    struct flow_txn txn;
-    unsigned n; /* LSPs in 'txn' */
-};
-
-static void repaired(void *arg, uint64_t request, const struct err *err)
-{
-    struct switching *s = arg;
-
-    (void) request;
-    if (!err->code || err->code == ERR_UNREACHABLE)
-        return;
-    log_warn(FAULT_PEER, "bridge", "its flows could not be put right, which is tried again: %s", err->text);
-    repair_at(s, mono_add(loop_now(s->daemon->loop), RETRY_MS));
-}
-
-static void send_repair(struct repair *repair)
-{
-    if (repair->txn.n_mods || repair->txn.n_meters_add || repair->txn.n_meters_delete)
-        bridge_apply(repair->switching->bridge, &repair->txn, 0, repaired);
-    repair->txn = (struct flow_txn) {0};
-    repair->n = 0;
-}
-
-/* Whether what this does stands; frees it. */
-static bool stands(const struct repair *repair, struct flow_txn *txn)
-{
-    bool answer = xc_stands(&repair->held, txn);
-
-    flow_txn_free(txn);
-    return answer;
-}
-
-static void set_again(void *arg, const struct node_xc *from)
-{
-    struct repair *repair = arg;
-    struct flow_txn txn = {0};
-    struct err err = {0};
-    struct xc xc;
-
-    if (xc_of(repair->switching, from, &xc, &err) < 0) {
-        log_warn(FAULT_PEER, "bridge", "cross-connect %u cannot be set again: %s", from->id, err.text);
-        return;
-    }
-    xc_set(&txn, &xc);
-    if (stands(repair, &txn))
-        return;
-    xc_set(&repair->txn, &xc);
-    if (++repair->n >= LSPS_PER_TXN)
-        send_repair(repair);
-}
-
-static void set_bridges_again(struct repair *repair)
-{
-    const struct switching *s = repair->switching;
-
-    for (unsigned i = 0; i < s->daemon->config->clients_count; i++) {
-        struct node_side side = {.link = NODE_LINK_NONE, .client = s->daemon->config->clients[i].id};
-        struct flow_txn txn = {0};
-
-        if (put_bridge(s, &txn, &side, NULL) == 0 && !stands(repair, &txn))
-            put_bridge(s, &repair->txn, &side, NULL);
-    }
-}
-
-struct id_list {
-    uint32_t *ids;
-    size_t n, capacity;
-};
-
-static void list_id(void *arg, const struct node_xc *xc)
-{
-    struct id_list *list = arg;
-
-    list->ids = array_reserve(list->ids, list->n, &list->capacity, sizeof *list->ids);
-    list->ids[list->n++] = xc->id;
-}
-
-static int compare_ids(const void *a, const void *b)
-{
-    uint32_t x = *(const uint32_t *) a, y = *(const uint32_t *) b;
-
-    return x < y ? -1 : x > y;
-}
-
-static void sort(struct id_list *list)
-{
-    if (list->n)
-        qsort(list->ids, list->n, sizeof *list->ids, compare_ids);
-}
-
-static bool is_listed(const struct id_list *list, uint32_t id)
-{
-    return list->n && bsearch(&id, list->ids, list->n, sizeof id, compare_ids);
-}
-
-/* LSPs of which something is there. A meter may be without flows: it is added before them. */
-static struct id_list found_ids(const struct bridge_content *content)
-{
-    struct id_list found = {0};
-    enum xc_cookie_kind kind;
-    struct node_xc xc = {0};
-
-    for (size_t i = 0; i < content->flows.n; i++)
-        if (xc_cookie_parse(content->flows.flows[i].cookie, &kind, &xc.id) && kind == XC_COOKIE_LSP)
-            list_id(&found, &xc);
-    for (size_t i = 0; i < content->n_meters; i++) {
-        xc.id = content->meters[i].id;
-        if (xc.id <= XC_ID_MAX)
-            list_id(&found, &xc);
-    }
-    return found;
-}
-
-/* Removes the LSPs that are not to stand. Returns how many. */
-static unsigned clear_strays(struct repair *repair, const struct bridge_content *content)
-{
-    struct id_list standing = {0}, found = found_ids(content);
-    unsigned strays = 0;
-
-    node_xc_each(repair->switching->daemon->node, list_id, &standing);
-    sort(&standing);
-    sort(&found);
-    for (size_t i = 0; i < found.n; i++) {
-        if ((i && found.ids[i] == found.ids[i - 1]) || is_listed(&standing, found.ids[i]))
-            continue;
-        xc_clear(&repair->txn, found.ids[i]);
-        strays++;
-    }
-    free(standing.ids);
-    free(found.ids);
-    return strays;
-}
-
-static bool is_bridge_port(const struct switching *s, uint32_t number)
-{
-    for (unsigned i = 0; i < s->daemon->config->clients_count; i++)
-        if (s->daemon->config->clients[i].mode == NODE_CLIENT_BRIDGE && s->clients[i].number == number)
-            return true;
-    return false;
-}
-
-/* Floods of ports that no bridge client has any more: the configuration changed, or the switch gave the client's port
- * another number. They would keep LSPs off a link that has the number now. */
-static void close_strays(struct repair *repair, const struct bridge_content *content)
-{
-    struct id_list ports = {0};
-    enum xc_cookie_kind kind;
-    struct node_xc xc = {0};
-
-    for (size_t i = 0; i < content->flows.n; i++)
-        if (xc_cookie_parse(content->flows.flows[i].cookie, &kind, &xc.id) && kind == XC_COOKIE_BRIDGE)
-            list_id(&ports, &xc);
-    sort(&ports);
-    for (size_t i = 0; i < ports.n; i++)
-        if ((!i || ports.ids[i] != ports.ids[i - 1]) && !is_bridge_port(repair->switching, ports.ids[i]))
-            xc_bridge(&repair->txn, ports.ids[i], NULL, 0);
-    free(ports.ids);
-}
-
-static void content_read(void *arg, const struct bridge_content *content, const struct err *err)
-{
-    struct switching *s = arg;
-    struct repair repair = {.switching = s};
-    struct flow_txn base = {0};
-    unsigned strays;
-
-    s->repairing = false;
-    if (err->code) {
-        repaired(s, 0, err);
-        return;
-    }
-    repair.held = xc_held_make(&content->flows, content->meters, content->n_meters);
-    xc_base(&base);
-    if (!stands(&repair, &base))
-        xc_base(&repair.txn);
-    strays = clear_strays(&repair, content);
-    close_strays(&repair, content);
-    send_repair(&repair);
-    node_xc_each(s->daemon->node, set_again, &repair);
-    set_bridges_again(&repair);
-    send_repair(&repair);
-    xc_held_free(&repair.held);
-    if (strays)
-        log_info("bridge", "%u cross-connects that nobody wants were removed", strays);
-}
-
-static void start_repair(struct switching *s)
-{
-    s->repair = MONO_NEVER;
-    if (!bridge_is_up(s->bridge) || s->repairing)
-        return;
-    s->repairing = true;
-    bridge_read(s->bridge, xc_cookie(XC_COOKIE_BASE, 0), COOKIE_MASK, content_read);
 }
 
 /* ---- ports ---- */
@@ -466,7 +247,7 @@ static void bridge_up(void *arg)
     struct switching *s = arg;
 
     s->dead = MONO_NEVER;
-    repair_at(s, loop_now(s->daemon->loop));
+    switching_repair_at(s, loop_now(s->daemon->loop));
     look_at_ports(s);
     for (unsigned i = 0; i < s->daemon->config->te_links_count; i++)
         if (!s->links[i].number)
@@ -486,7 +267,7 @@ static void bridge_down(void *arg, const struct err *reason)
     (void) reason;
     s->repairing = false;
     s->dead = mono_add(loop_now(s->daemon->loop), hold_ms(s));
-    set_timer(s);
+    switching_set_timer(s);
 }
 
 static void port_changed(void *arg, const char *name, uint32_t number, bool link)
@@ -497,7 +278,7 @@ static void port_changed(void *arg, const char *name, uint32_t number, bool link
     (void) number;
     (void) link;
     if (look_at_ports(s))
-        repair_at(s, loop_now(s->daemon->loop)); /* flows name ports by number */
+        switching_repair_at(s, loop_now(s->daemon->loop)); /* flows name ports by number */
     daemon_drain(s->daemon);
 }
 
@@ -506,15 +287,15 @@ static void timer_rings(void *arg)
     struct switching *s = arg;
     struct mono now = loop_now(s->daemon->loop);
 
-    if (mono_reached(s->repair, now))
-        start_repair(s);
+    if (mono_reached(s->repair, now) || mono_reached(s->strays, now))
+        switching_start_repair(s);
     if (mono_reached(s->dead, now)) {
         s->dead = MONO_NEVER;
         log_error(FAULT_PEER, "bridge", "it has not connected again within %u ms: its links count as cut", hold_ms(s));
         for (unsigned i = 0; i < s->daemon->config->te_links_count; i++)
             tell_link(s, i, false);
     }
-    set_timer(s);
+    switching_set_timer(s);
     daemon_drain(s->daemon);
 }
 
@@ -528,7 +309,7 @@ void switching_probe(struct switching *s, const struct node_xc *from, uint64_t n
     struct xc xc;
 
     s->probes++;
-    if (xc_of(s, from, &xc, &err) < 0)
+    if (switching_xc(s, from, &xc, &err) < 0)
         return; /* which its cross-connect's failure tells */
     xc_probe_encode(&xc, nonce, frame, sizeof frame);
     action.port = xc.out.port;
@@ -561,7 +342,8 @@ struct switching *switching_new(struct daemon *daemon, struct err *err)
 
     s->daemon = daemon;
     s->dead = mono_add(loop_now(daemon->loop), hold_ms(s));
-    s->repair = MONO_NEVER;
+    s->repair = s->strays = MONO_NEVER;
+    s->recovered = mono_add(loop_now(daemon->loop), config->timers.recovery_ms);
     s->links = xcalloc(config->te_links_count + 1, sizeof *s->links);
     s->clients = xcalloc(config->clients_count + 1, sizeof *s->clients);
     for (unsigned i = 0; i < config->te_links_count; i++)
@@ -574,7 +356,7 @@ struct switching *switching_new(struct daemon *daemon, struct err *err)
         switching_free(s);
         return NULL;
     }
-    set_timer(s);
+    switching_set_timer(s);
     return s;
 }
 
@@ -586,6 +368,7 @@ void switching_free(struct switching *s)
     timer_free(s->timer);
     free(s->links);
     free(s->clients);
+    free(s->held.ids);
     free(s);
 }
 

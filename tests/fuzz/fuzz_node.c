@@ -36,6 +36,8 @@ struct world {
     size_t n_records, cap_records;
     struct node_xc *xcs; /* in the switch */
     size_t n_xcs, cap_xcs;
+    struct node_xc *held; /* that were there at the last start */
+    size_t n_held;
     uint32_t *waiting; /* ids of XC_SETs without an answer */
     size_t n_waiting, cap_waiting;
     uint64_t nonce;
@@ -430,7 +432,11 @@ static void restart(struct world *w)
 {
     node_free(w->node);
     start(w);
-    w->n_xcs = 0;
+    free(w->held);
+    w->held = w->xcs;
+    w->n_held = w->n_xcs;
+    w->xcs = NULL;
+    w->n_xcs = w->cap_xcs = 0;
     node_xc_each(w->node, standing, w);
     node_start(w->node, w->now);
 }
@@ -463,6 +469,7 @@ static void step(struct world *w)
         break;
     case 5:
         node_link_data(w->node, (int) pick(w, 2), pick(w, 8), w->now);
+        node_switch_read(w->node, w->held, w->n_held, w->now);
         break;
     case 6:
         node_client(w->node, pick(w, 4), pick(w, 4), w->now);
@@ -499,6 +506,7 @@ static void end(struct world *w)
     node_free(w->node);
     free(w->records);
     free(w->xcs);
+    free(w->held);
     free(w->waiting);
 }
 
@@ -512,6 +520,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         node_link_data(w.node, link, true, w.now);
         hello(&w, link);
     }
+    node_switch_read(w.node, NULL, 0, w.now);
     for (unsigned steps = 0; w.size && steps < STEPS_MAX; steps++)
         step(&w);
     end(&w);

@@ -274,6 +274,41 @@ def test_a_restarted_daemon_keeps_its_circuits(net, node, kill):
     assert net.remove("one")[0] == 200
 
 
+def lose_records(net, node):
+    """As if it had been killed before it had written them."""
+    net.daemons[node].stop(kill=True)
+    with sqlite3.connect(net.directory / f"gmplsd-{node}.db") as store:
+        assert store.execute("DELETE FROM lsp").rowcount == 1
+    store.close()
+    net.daemons[node].start()
+
+
+@pytest.mark.parametrize("node, ends, path", [("t1", ("c1", "ce"), LONG), ("t2", ("c1", "ce"), LONG),
+                                              ("pe5", ("c1", "ce"), LONG),
+                                              ("pe2-tn", ("c1", "c2"), ["pe1-tn", "t1", "pe2-tn"])])
+def test_a_daemon_killed_right_after_a_set_up_keeps_the_circuit(net, node, ends, path):
+    request = net.request(ends, path)
+    if ends[1] == "c2":
+        request["egress-client"] = [1, 0]   # any VLAN: it has to be the same again
+    status, report = net.pce("PUT", "/lsps/one", request)
+    assert status == 200, report
+    before = net.installed(node)
+    lose_records(net, node)
+    net.wait_ready()
+    poll(lambda: net.view(node)["usage"]["cross-connects"] == 1, 5, "it is back")
+    end = time.monotonic() + RECOVERY_S + 1
+    while time.monotonic() < end:           # nothing of it may be given up at the end of the recovery
+        assert net.installed(node) == before
+        assert ends[1] != "ce" or net.pings("c1", net.address("ce"))
+    assert net.view(node)["counters"]["adopted"] == 1
+    after = net.reports()[ROUTER_IDS["pe1-tn"]]["one"]
+    assert {**after, "plsp-id": 0} == {**report, "plsp-id": 0, "delegated": True}
+    net.daemons[node].stop(kill=True)       # this time with a record
+    net.daemons[node].start()
+    net.wait_ready()
+    assert net.remove("one")[0] == 200
+
+
 @pytest.mark.parametrize("node", ["pe1-tn", "t1", "pe5"])
 def test_a_daemon_killed_in_the_middle_of_a_set_up(net, node):
     """Whatever came of it: what is reported can be removed, and else nothing is there."""
@@ -460,7 +495,7 @@ def finds(net, node, flow):
 def test_cross_connects_that_nobody_wants_are_removed(net):
     cookie = 0x5c67 << 48 | 0x11 << 40 | 77
     finds(net, "t1", f"cookie={cookie},table=0,priority=100,mpls,mpls_label=77,actions=drop")
-    poll(lambda: net.everything("t1") == net.empty["t1"][0], 5, "the stray flow is gone")
+    poll(lambda: net.everything("t1") == net.empty["t1"][0], RECOVERY_S + 5, "the stray flow is gone")
 
 
 def test_floods_of_a_port_that_is_no_client_any_more_are_removed(net):

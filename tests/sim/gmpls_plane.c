@@ -36,9 +36,30 @@ void plane_clear(struct net_node *node, uint32_t id)
     }
 }
 
+static bool takes_same(const struct node_side *a, const struct node_side *b)
+{
+    if (a->link != b->link)
+        return false;
+    return a->link != NODE_LINK_NONE ? a->in_label == b->in_label :
+                                       a->client == b->client && a->vlan == b->vlan && a->vlan != CLIENT_VLAN_NONE;
+}
+
+/* As in a switch, a flow takes the place of one that matches the same frames: a leftover's. */
+static void push_away(struct net_node *node, const struct node_xc *xc)
+{
+    for (size_t x = node->n_xcs; x-- > 0;) {
+        const struct node_xc *old = &node->xcs[x];
+
+        if (takes_same(&old->in, &xc->in) || takes_same(&old->in, &xc->out) || takes_same(&old->out, &xc->in) ||
+            takes_same(&old->out, &xc->out))
+            node->xcs[x] = node->xcs[--node->n_xcs];
+    }
+}
+
 void plane_set(struct net_node *node, const struct node_xc *xc)
 {
     plane_clear(node, xc->id);
+    push_away(node, xc);
     node->xcs = array_reserve(node->xcs, node->n_xcs, &node->cap_xcs, sizeof *node->xcs);
     node->xcs[node->n_xcs++] = *xc;
 }
@@ -48,7 +69,20 @@ static void set_again(void *arg, const struct node_xc *xc)
     plane_set(arg, xc);
 }
 
-void plane_reconcile(struct net_node *node)
+void plane_read(struct net *net, struct net_node *node)
+{
+    AUTO_FREE struct node_xc *found = xcalloc(node->n_xcs + 1, sizeof *found);
+    size_t n = 0;
+
+    for (size_t x = 0; x < node->n_xcs; x++) {
+        if (!lsp_find_id(node->node, node->xcs[x].id))
+            found[n++] = node->xcs[x];
+    }
+    node_xc_each(node->node, set_again, node);
+    node_switch_read(node->node, found, n, net_now(net));
+}
+
+void plane_repair(struct net_node *node)
 {
     node->n_xcs = 0;
     node_xc_each(node->node, set_again, node);

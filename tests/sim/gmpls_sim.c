@@ -345,7 +345,7 @@ static void run_seed(struct net *net)
 }
 
 struct totals {
-    uint64_t happenings, lsps, up, refused, failed, crashes, cuts, expired, recovered, preempted;
+    uint64_t happenings, lsps, up, refused, failed, crashes, cuts, expired, recovered, adopted, preempted;
 };
 
 static void add_counters(const struct net *net, struct totals *totals)
@@ -355,6 +355,7 @@ static void add_counters(const struct net *net, struct totals *totals)
 
         totals->expired += counters ? counters->expired : 0;
         totals->recovered += counters ? counters->recovered : 0;
+        totals->adopted += counters ? counters->adopted : 0;
         totals->preempted += counters ? counters->preempted : 0;
     }
 }
@@ -402,12 +403,13 @@ int main(int argc, char **argv)
             failed++;
     }
     printf("%llu happenings, %llu crashes, %llu cables cut; %llu LSPs asked for: %llu came up, %llu were refused, %llu "
-           "failed later; at single nodes %llu were preempted, %llu timed out, %llu recovered\n",
+           "failed later; at single nodes %llu were preempted, %llu timed out, %llu recovered, %llu without "
+           "a record\n",
            (unsigned long long) totals.happenings, (unsigned long long) totals.crashes,
            (unsigned long long) totals.cuts, (unsigned long long) totals.lsps, (unsigned long long) totals.up,
            (unsigned long long) totals.refused, (unsigned long long) totals.failed,
            (unsigned long long) totals.preempted, (unsigned long long) totals.expired,
-           (unsigned long long) totals.recovered);
+           (unsigned long long) totals.recovered, (unsigned long long) totals.adopted);
     printf("%llu passed, %llu failed\n", (unsigned long long) passed, (unsigned long long) failed);
     return failed ? 1 : 0;
 }

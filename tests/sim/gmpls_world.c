@@ -235,6 +235,12 @@ static void carry_out(struct net *net, uint32_t n, struct node_action *action)
     }
 }
 
+/* A crash may come between any two actions; right after a cross-connect was ordered, its record is lost. */
+static bool crashes_now(struct net *net, bool ordered)
+{
+    return net->crash_within && net->now < net->faults_until && net_chance(net, ordered ? 100 : 5000) == 0;
+}
+
 void net_drain(struct net *net, uint32_t n)
 {
     struct net_node *node = &net->nodes[n];
@@ -242,12 +248,12 @@ void net_drain(struct net *net, uint32_t n)
     int64_t due;
 
     while (node_action(node->node, &action)) {
-        /* A crash may come between any two of them. */
+        bool ordered = action.type == NODE_XC_SET;
+
         if (!node->crashing)
             carry_out(net, n, &action);
         node_action_free(&action);
-        if (net->crash_within && net->now < net->faults_until && net_chance(net, 5000) == 0)
-            node->crashing = true;
+        node->crashing = node->crashing || crashes_now(net, ordered);
     }
     if (node->crashing) {
         node->crashing = false;
@@ -313,14 +319,25 @@ static void begin(struct net *net, uint32_t n)
     }
     node->tick_at = INT64_MAX;
     node_start(node->node, net_now(net));
-    plane_reconcile(node);
     net_drain(net, n);
-    if (node->node)
-        asker_sync(net, n);
+    if (!node->node)
+        return;
+    asker_sync(net, n);
+    net_at(net, node->life ? net_chance(net, 5000) : 0, HAPPENS_READ, n);
+    net_at(net, config.recovery_ms + 1, HAPPENS_REPAIR, n);
+}
+
+static void switch_is_back(struct net *net, uint32_t n)
+{
+    struct net_node *node = &net->nodes[n];
+
+    node->connected = true;
     for (size_t l = 0; l < node->n_links && node->node; l++) {
         node_link_data(node->node, (int) l, net->cables[node->cables[l]].data_up, net_now(net));
         net_drain(net, n);
     }
+    if (node->node)
+        plane_read(net, node);
 }
 
 void net_crash(struct net *net, uint32_t n, int64_t back_after_ms)
@@ -332,6 +349,7 @@ void net_crash(struct net *net, uint32_t n, int64_t back_after_ms)
     node->node = NULL;
     node->life++;
     node->busy_until = 0;
+    node->connected = false;
     net->crashes++;
     net_at(net, back_after_ms, HAPPENS_RESTART, n);
 }
@@ -348,7 +366,7 @@ void net_cable_set(struct net *net, uint32_t c, bool data_up, bool control_up)
     for (int e = 0; e < 2 && changed; e++) {
         struct net_node *node = &net->nodes[cable->nodes[e]];
 
-        if (node->node) {
+        if (node->node && node->connected) {
             node_link_data(node->node, cable->links[e], data_up, net_now(net));
             net_drain(net, cable->nodes[e]);
         }
@@ -473,6 +491,8 @@ static void switch_ordered(struct net *net, struct net_happening *h)
         code = ERR_REFUSED;
     else
         plane_set(&net->nodes[h->a], &h->xc);
+    if (h->life != net->nodes[h->a].life)
+        return;
     answer = net_at(net, net->quick ? 0 : 1, HAPPENS_DONE, h->a);
     answer->b = h->xc.id;
     answer->code = code;
@@ -487,18 +507,25 @@ static uint32_t node_happening(struct net *net, struct net_happening *h)
         begin(net, h->a);
         return UINT32_MAX;
     }
+    if (h->type == HAPPENS_SWITCH) { /* also if who ordered it has crashed */
+        switch_ordered(net, h);
+        return UINT32_MAX;
+    }
     if (!node->node || h->life != node->life)
         return UINT32_MAX;
     switch (h->type) {
-    case HAPPENS_SWITCH:
-        switch_ordered(net, h);
-        return UINT32_MAX;
     case HAPPENS_DONE:
         node_xc_done(node->node, h->b, h->code, net_now(net));
         return h->a;
     case HAPPENS_PROBE:
         if (!net_fault(net, net->percent_lost) && plane_walk(net, h->a, &h->xc))
             net_at(net, 1, HAPPENS_SEEN, h->a)->nonce = h->nonce;
+        return UINT32_MAX;
+    case HAPPENS_READ:
+        switch_is_back(net, h->a);
+        return h->a;
+    case HAPPENS_REPAIR:
+        plane_repair(node);
         return UINT32_MAX;
     case HAPPENS_SEEN:
         node_probe_seen(node->node, h->nonce, net_now(net));

@@ -31,6 +31,8 @@ enum happening_type {
     HAPPENS_SEEN,    /* node 'a': it is back */
     HAPPENS_TICK,    /* node 'a' */
     HAPPENS_RESTART, /* node 'a' */
+    HAPPENS_READ,    /* node 'a' (of 'life') has its switch back, and knows what it holds */
+    HAPPENS_REPAIR,  /* node 'a' (of 'life'): what nobody wants goes */
     HAPPENS_CABLE    /* cable 'a': data plane is 'b' & 1, control channel 'b' & 2 */
 };
 
@@ -66,7 +68,8 @@ struct net_node {
     size_t n_xcs, cap_xcs;
     int64_t busy_until; /* the switch takes orders one after the other */
     int64_t tick_at;
-    bool crashing; /* what it orders no longer leaves */
+    bool connected; /* to its switch; what it orders before is carried out, too */
+    bool crashing;  /* what it orders no longer leaves */
 };
 
 struct net_cable {
@@ -128,7 +131,9 @@ struct mono net_now(const struct net *net);
 /* gmpls_plane.c */
 void plane_set(struct net_node *node, const struct node_xc *xc);
 void plane_clear(struct net_node *node, uint32_t id);
-void plane_reconcile(struct net_node *node);                                        /* after a restart */
+/* After a restart: what is to stand is set. The rest is handed to the node, and goes with the second call. */
+void plane_read(struct net *net, struct net_node *node);
+void plane_repair(struct net_node *node);
 bool plane_walk(const struct net *net, uint32_t ingress, const struct node_xc *xc); /* there and back */
 void check_node(struct net *net, uint32_t n);
 void check_quiet(struct net *net);

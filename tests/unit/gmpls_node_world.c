@@ -349,10 +349,11 @@ static void start_node(struct node_world *w)
 }
 
 /* As the switch says at once. */
-static void links_up(struct node_world *w)
+void links_up(struct node_world *w)
 {
     for (int l = A; l < PEERS; l++)
         node_link_data(w->node, l, true, w->now);
+    node_switch_read(w->node, w->found, w->n_found, w->now);
 }
 
 struct node_world *node_world(void)

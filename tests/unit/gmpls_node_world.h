@@ -38,6 +38,8 @@ struct node_world {
     bool deaf[PEERS];  /* nothing passes on this control channel */
     uint32_t lsps_max; /* from the next revive() on */
     uint32_t peer_restart_ms, peer_recovery_ms, peer_refresh_ms;
+    struct node_xc found[2];
+    size_t n_found;
     uint32_t link_hold_ms, client_hold_ms; /* of the node, from its next start on */
     struct rsvp_message routed;            /* the last that went routed */
     uint32_t routed_from;
@@ -72,6 +74,7 @@ void to_up(struct node_world *w); /* "lsp1" comes up: its Path, Resv (label 600)
 void crash(struct node_world *w);
 void revive(struct node_world *w);
 void revive_without_links(struct node_world *w); /* the switch has not connected yet; nothing is carried */
+void links_up(struct node_world *w);             /* it has, and holds 'found' beyond the node's cross-connects */
 void peer_restarts(struct node_world *w, enum peer peer);
 void carry(struct node_world *w); /* messages until there are none */
 

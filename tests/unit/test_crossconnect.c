@@ -376,6 +376,69 @@ static void test_what_stands(void **state)
     flow_txn_free(&nothing);
 }
 
+static struct xc read_back(const struct flow_txn *txn, bool *there)
+{
+    struct flow_list flows = {0};
+    struct xc_held held;
+    struct xc xc = {0};
+
+    for (size_t m = 0; m < txn->n_mods; m++)
+        if (txn->mods[m].command == FLOW_ADD)
+            flow_list_add(&flows, flow_copy(&txn->mods[m].flow));
+    held = xc_held_make(&flows, txn->meters_add, txn->n_meters_add);
+    *there = xc_read(&held, NODE, 7, &xc);
+    xc_held_free(&held);
+    flow_list_free(&flows);
+    return xc;
+}
+
+static void assert_same_side(const struct xc_side *a, const struct xc_side *b)
+{
+    assert_int_equal(a->kind, b->kind);
+    assert_int_equal(a->port, b->port);
+    assert_int_equal(a->in_label, b->in_label);
+    assert_int_equal(a->out_label, b->out_label);
+    assert_int_equal(a->vlan, b->vlan);
+}
+
+static void test_lsps_are_read_back(void **state)
+{
+    const struct xc_side sides[][2] = {{west, east}, {vlan, west}, {west, vlan}, {bridge, west}, {west, bridge}};
+    bool there;
+
+    (void) state;
+    for (size_t i = 0; i < ARRAY_LEN(sides); i++) {
+        struct xc xc = make(sides[i][0], sides[i][1]), other = xc, got;
+        struct flow_txn txn = {0};
+
+        other.id = 8;
+        other.in.port = 9;
+        xc_base(&txn);
+        xc_set(&txn, &other);
+        xc_set(&txn, &xc);
+        got = read_back(&txn, &there);
+        assert_true(there);
+        if (xc.out.kind == XC_LINK && xc.in.kind == XC_LINK && got.in.port == xc.out.port) {
+            struct xc_side in = got.in; /* nothing tells which is which */
+
+            got.in = got.out;
+            got.out = in;
+        }
+        assert_same_side(&got.in, &xc.in);
+        assert_same_side(&got.out, &xc.out);
+        assert_int_equal(got.rate_bps, xc.in.kind == XC_LINK && xc.out.kind == XC_LINK ? 0 : 10001000);
+        for (size_t m = 0; m < txn.n_mods; m++) { /* without any of its flows it is none */
+            if (txn.mods[m].command != FLOW_ADD || txn.mods[m].flow.cookie != xc_cookie(XC_COOKIE_LSP, 7))
+                continue;
+            txn.mods[m].command = FLOW_DELETE;
+            read_back(&txn, &there);
+            assert_false(there);
+            txn.mods[m].command = FLOW_ADD;
+        }
+        flow_txn_free(&txn);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -391,6 +454,7 @@ int main(void)
         cmocka_unit_test(test_cookies),
         cmocka_unit_test(test_every_flow_goes_by_its_cookie),
         cmocka_unit_test(test_what_stands),
+        cmocka_unit_test(test_lsps_are_read_back),
         cmocka_unit_test(test_probe),
         cmocka_unit_test(test_what_is_no_probe),
     };

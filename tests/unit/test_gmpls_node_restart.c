@@ -250,6 +250,135 @@ static void a_recovery_label_is_kept(void **state)
     node_world_end(w);
 }
 
+/* ---- LSPs of which no record tells: N was killed right after its Resv ---- */
+
+static struct rsvp_message recovery_path(void)
+{
+    struct rsvp_message message = path(1);
+
+    message.has |= RSVP_HAS_RECOVERY_LABEL;
+    message.recovery_label = 1000;
+    return message;
+}
+
+static void record_is_lost(struct node_world *w)
+{
+    struct rsvp_message message = recovery_path();
+
+    transit_stands(w);
+    crash(w);
+    neighbour_keep(w->peers[A], &message, w->now); /* which A says once it hears N again, as B says Resv */
+    for (size_t key = 0; key < RECORDS_MAX; key++) {
+        free(w->records[key]);
+        w->records[key] = NULL;
+    }
+    w->n_found = 1; /* as in flows, where nothing tells which side is which */
+    w->found[0] = (struct node_xc) {.id = 7,
+                                    .in = {.link = B, .in_label = 2000, .out_label = 600},
+                                    .out = {.link = A, .in_label = 1000, .out_label = 501}};
+}
+
+static void without_a_record_it_lives_on_with_what_the_switch_has(void **state)
+{
+    struct node_world *w = node_world();
+
+    (void) state;
+    record_is_lost(w);
+    revive_without_links(w);
+    carry(w);
+    pass_ms(w, 5000); /* A --> N <-- B */
+    silent(w);        /* until the switch is back */
+    assert_int_equal(usage(w).lsps, 0);
+    links_up(w);
+    carry(w);
+    want(w, "A <-- Resv label 1000 RRO " RRO);                       /* A <-- N: all as before */
+    want(w, "B <-- Path upstream 2000 ERO 10.252.2.2 recovery 600"); /* N --> B */
+    want(w, "xc set A 1000/501 B 2000/600");
+    assert_int_equal(w->xc, 7); /* whose flows stand */
+    xc_done(w, 0);
+    pass_ms(w, 60000);
+    silent(w);
+    assert_int_equal(usage(w).xcs, 1);
+    node_world_end(w);
+}
+
+static void what_comes_after_the_switch_is_adopted_too(void **state)
+{
+    struct node_world *w = node_world();
+
+    (void) state;
+    record_is_lost(w);
+    revive_without_links(w);
+    w->deaf[A] = true;
+    links_up(w);
+    pass_ms(w, 3000); /* N <-- B: waits for its Path */
+    silent(w);
+    w->deaf[A] = false;
+    pass_ms(w, 3000);                                                /* A --> N */
+    want(w, "A <-- Resv label 1000 RRO " RRO);                       /* A <-- N */
+    want(w, "B <-- Path upstream 2000 ERO 10.252.2.2 recovery 600"); /* N --> B */
+    want(w, "xc set A 1000/501 B 2000/600");
+    pass_over(w);
+    node_world_end(w);
+}
+
+static void what_is_torn_meanwhile_does_not_come_back(void **state)
+{
+    struct node_world *w = node_world();
+
+    (void) state;
+    record_is_lost(w);
+    revive_without_links(w);
+    pass_ms(w, 5000);                     /* A --> N <-- B */
+    says(w, A, about(RSVP_PATH_TEAR, 1)); /* A --> N */
+    links_up(w);
+    pass_ms(w, 5000);
+    silent(w);
+    pass_ms(w, 15000);            /* the recovery time is over */
+    want(w, "B <-- ResvErr 3/0"); /* N --> B: of a leftover */
+    nothing_left(w);
+    node_world_end(w);
+}
+
+static void a_switch_that_does_not_come_back_ends_it(void **state)
+{
+    struct node_world *w = node_world();
+
+    (void) state;
+    record_is_lost(w);
+    revive_without_links(w);
+    pass_ms(w, 19000); /* A --> N <-- B */
+    silent(w);
+    pass_ms(w, 2000);
+    want(w, "A <-- PathErr 24/5 at 10.252.1.1 removed"); /* A <-- N */
+    want(w, "B <-- ResvErr 3/0");                        /* N --> B */
+    nothing_left(w);
+    node_world_end(w);
+}
+
+static void an_egress_without_a_record_has_its_vlan_again(void **state)
+{
+    struct node_world *w = node_world();
+    struct rsvp_message message = path_to_client(1, 7, 0);
+
+    (void) state;
+    crash(w);
+    w->n_found = 1;
+    w->found[0] = (struct node_xc) {.id = 7,
+                                    .in = {.link = NODE_LINK_NONE, .client = 7, .vlan = 102},
+                                    .out = {.link = A, .in_label = 1002, .out_label = 501}};
+    revive(w);
+    pass_ms(w, 3000);
+    message.has |= RSVP_HAS_RECOVERY_LABEL;
+    message.recovery_label = 1002;
+    says(w, A, message); /* A --> N: any VLAN will do */
+    want(w, "A <-- Resv label 1002 RRO 10.252.1.1 label 1002 upstream label 501 10.253.0.1/7 label 102"); /* A <-- N */
+    want(w, "xc set A 1002/501 client 7 VLAN 102");
+    assert_int_equal(w->xc, 7);
+    pass_over(w);
+    node_world_end(w);
+}
+
 /* Nothing, while the switch has not said how its links are: what is flooded then stays for 5 s at least. */
 static void free_bandwidth_is_told_once_it_is_known(void **state)
 {
@@ -426,6 +555,11 @@ int main(void)
         cmocka_unit_test(a_neighbour_that_restarts_and_says_nothing),
         cmocka_unit_test(a_neighbour_that_kept_nothing),
         cmocka_unit_test(a_recovery_label_is_kept),
+        cmocka_unit_test(without_a_record_it_lives_on_with_what_the_switch_has),
+        cmocka_unit_test(what_comes_after_the_switch_is_adopted_too),
+        cmocka_unit_test(what_is_torn_meanwhile_does_not_come_back),
+        cmocka_unit_test(a_switch_that_does_not_come_back_ends_it),
+        cmocka_unit_test(an_egress_without_a_record_has_its_vlan_again),
         cmocka_unit_test(free_bandwidth_is_told_once_it_is_known),
         cmocka_unit_test(records_that_are_of_no_use_are_named),
         cmocka_unit_test(an_egress_of_another_node_is_none_of_ours),

@@ -269,6 +269,7 @@ static void messages_out_of_order_and_of_nobody_do_no_harm(void **state)
     says(w, A, about(RSVP_RESV_ERR, 1));  /* A --> N */
     says(w, A, about(RSVP_RESV_CONF, 1)); /* A --> N */
     silent(w);
+    pass_ms(w, 20000);                                  /* its recovery time, in which a Path might be about to come */
     says(w, B, resv(1, 600));                           /* N <-- B: before any Path */
     want(w, "B <-- ResvErr 3/0");                       /* N --> B */
     says(w, A, path(1));                                /* A --> N */
