@@ -152,8 +152,9 @@ void network_install(struct gateway *gateway, const uint8_t uuid[UUID_SIZE], str
 void network_remove(struct gateway *gateway, const struct tenant *like, bool foreign, struct join *join);
 /* Whether users are to reach the VM in this DC: PE flows, gratuitous ARP, host route. */
 void network_set_present(struct gateway *gateway, const uint8_t uuid[UUID_SIZE], bool present, struct join *join);
-/* Opens a segment in this DC (its VLAN, the PE); closes those that no tenant needs. */
-void network_open_segment(struct gateway *gateway, const char *segment, struct join *join);
+/* Opens a segment in this DC (its VLAN, the PE; in VPLS mode the way between the PE and the server's ToR); closes those
+ * that no tenant needs. */
+void network_open_segment(struct gateway *gateway, const char *segment, const char *server, struct join *join);
 void network_close_segments(struct gateway *gateway, struct join *join);
 /* Closes them with nobody waiting: a switch or a server that it depended on is back. */
 void network_tidy(struct gateway *gateway);

@@ -370,7 +370,7 @@ void network_add_segment_pe(struct gateway *gateway, const struct switch_info *p
     tunnels_add_segment(gateway, pe, segment, txn);
 }
 
-void network_open_segment(struct gateway *gateway, const char *segment, struct join *join)
+void network_open_segment(struct gateway *gateway, const char *segment, const char *server, struct join *join)
 {
     struct err err = {0};
     const struct switch_info *pe;
@@ -384,7 +384,7 @@ void network_open_segment(struct gateway *gateway, const char *segment, struct j
     network_add_segment_pe(gateway, pe, network_segment(gateway, segment), &txn);
     users_fill_segment(gateway, pe, segment, &txn);
     network_apply(gateway, pe, &txn, join);
-    tunnels_await_segment(gateway, segment, join);
+    tunnels_await_segment(gateway, segment, server, join);
 }
 
 struct closing {

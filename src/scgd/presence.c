@@ -407,7 +407,7 @@ static void adopt_running(struct gateway *gateway, const struct vm *vm)
     }
     network_set_tenant(gateway, &like);
     policy_free(&like.policy);
-    network_open_segment(gateway, vm->segment, join);
+    network_open_segment(gateway, vm->segment, vm->server, join);
     network_install(gateway, vm->uuid, join);
     network_set_present(gateway, vm->uuid, true, join);
     join_close(gateway, join);

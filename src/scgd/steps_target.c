@@ -157,7 +157,7 @@ static void activate(struct gateway *gateway, struct migration *migration, unsig
 static void open_segments(struct gateway *gateway, const struct order *order, struct join *join)
 {
     for (unsigned v = 0; v < order->n_vms; v++)
-        network_open_segment(gateway, order->vms[v].segment, join);
+        network_open_segment(gateway, order->vms[v].segment, order->target_server, join);
     join_close(gateway, join);
 }
 

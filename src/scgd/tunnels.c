@@ -34,7 +34,7 @@ static uint64_t way_cookie(const struct tunnel *tunnel, unsigned w)
 
 /* ---- the list ---- */
 
-static bool is_pe(const struct gateway *gateway, const char *switch_name)
+bool tunnels_is_pe(const struct gateway *gateway, const char *switch_name)
 {
     const struct config_edge *edge = network_edge_config(gateway, EDGE_IP);
 
@@ -43,7 +43,7 @@ static bool is_pe(const struct gateway *gateway, const char *switch_name)
 
 void tunnel_order(const struct gateway *gateway, const char *one, const char *other, char ends[2][NAME_SIZE])
 {
-    bool first = is_pe(gateway, one) || (!is_pe(gateway, other) && strcmp(one, other) < 0);
+    bool first = tunnels_is_pe(gateway, one) || (!tunnels_is_pe(gateway, other) && strcmp(one, other) < 0);
 
     snprintf(ends[0], NAME_SIZE, "%s", first ? one : other);
     snprintf(ends[1], NAME_SIZE, "%s", first ? other : one);
@@ -193,7 +193,7 @@ static void way_changed(struct gateway *gateway, struct join *join, const struct
     if (event->err.code) {
         join_fail(join, &event->err);
         if (tunnel)
-            tunnels_fail_waiters(gateway, NULL, tunnel, &event->err);
+            tunnels_fail_tunnel(gateway, tunnel, &event->err);
         return;
     }
     if (!tunnel)
@@ -524,11 +524,11 @@ static void whole_confirmed(struct gateway *gateway, struct join *join, const st
         join_fail(join, &event->err);
         for (size_t i = 0; i < tunnels->n_tunnels; i++) {
             if (holders_find(&tunnels->tunnels[i]->ways[0].holders, whole->switch_name))
-                tunnels_fail_waiters(gateway, NULL, tunnels->tunnels[i], &event->err);
+                tunnels_fail_tunnel(gateway, tunnels->tunnels[i], &event->err);
         }
         for (unsigned i = 0; i < gateway->config->segments_count; i++) {
             if (holders_find(&tunnels->segments[i].holders, whole->switch_name))
-                tunnels_fail_waiters(gateway, gateway->config->segments[i].name, NULL, &event->err);
+                tunnels_fail_segment(gateway, gateway->config->segments[i].name, whole->switch_name, &event->err);
         }
         return;
     }

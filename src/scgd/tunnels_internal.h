@@ -46,6 +46,8 @@ bool segment_has_end(const struct vpls_ends *ends, const char *switch_name);
 
 /* -- tunnels -- */
 
+/* It is the PE towards the IP network, by the configuration. */
+bool tunnels_is_pe(const struct gateway *gateway, const char *switch_name);
 /* The names in the order of struct tunnel. */
 void tunnel_order(const struct gateway *gateway, const char *one, const char *other, char ends[2][NAME_SIZE]);
 struct tunnel *tunnel_find(const struct gateway *gateway, const char *one, const char *other);
@@ -57,9 +59,9 @@ int tunnel_take_labels(struct gateway *gateway, const struct tunnel *tunnel, con
 int tunnel_load_labels(struct gateway *gateway, struct tunnel *tunnel, struct err *err);
 /* Frees what no switch holds any more, and ends what waited for confirmations. */
 void tunnels_settle(struct gateway *gateway);
-/* An error of a change that reached a switch: those who wait for it hear of it. */
-void tunnels_fail_waiters(struct gateway *gateway, const char *segment, const struct tunnel *tunnel,
-                          const struct err *err);
+/* Those who wait for a tunnel, or for an end of a segment, hear of an error of a change there. */
+void tunnels_fail_tunnel(struct gateway *gateway, const struct tunnel *tunnel, const struct err *err);
+void tunnels_fail_segment(struct gateway *gateway, const char *segment, const char *switch_name, const struct err *err);
 void tunnels_check_waiters(struct gateway *gateway);
 /* End numbers of switches that no segment and no tunnel needs any more. */
 int tunnels_free_ends(struct gateway *gateway, const char *switch_name, struct err *err);

@@ -111,9 +111,7 @@ static void plan_ends(struct planning *planning, const struct vpls_ends *before)
 static void each_mac(const struct gateway *gateway, const struct segment_state *segment, const char *end,
                      void (*fn)(void *arg, const struct mac *mac), void *arg)
 {
-    const struct config_edge *pe = network_edge_config(gateway, EDGE_IP);
-
-    if (pe && strcmp(pe->switch_name, end) == 0)
+    if (tunnels_is_pe(gateway, end))
         fn(arg, &segment->flows.gateway_mac);
     for (size_t i = 0; i < gateway->network.n_tenants; i++) {
         const struct tenant *tenant = &gateway->network.tenants[i];
@@ -230,7 +228,6 @@ static void add_known(void *arg, const struct mac *mac)
 void tunnels_add_segment(struct gateway *gateway, const struct switch_info *sw, const struct segment_state *segment,
                          struct flow_txn *txn)
 {
-    const struct config_edge *pe = network_edge_config(gateway, EDGE_IP);
     const struct vpls_ends *ends;
     const struct vpls_end *here;
     struct vpls_peer peers[VPLS_PEERS_MAX];
@@ -253,7 +250,7 @@ void tunnels_add_segment(struct gateway *gateway, const struct switch_info *sw, 
         peers[instance.n_peers++] = (struct vpls_peer) {end->number, end->label};
         knowing.end = end->number;
         each_mac(gateway, segment, end->name, add_known, &knowing);
-        if (pe && strcmp(pe->switch_name, end->name) == 0)
+        if (tunnels_is_pe(gateway, end->name))
             users_each_address(gateway, segment->config->name, add_user, &knowing);
     }
     instance.known = knowing.list;
@@ -278,7 +275,7 @@ static void segment_changed(struct gateway *gateway, struct join *join, const st
 
     if (event->err.code) {
         join_fail(join, &event->err);
-        tunnels_fail_waiters(gateway, change->segment, NULL, &event->err);
+        tunnels_fail_segment(gateway, change->segment, change->switch_name, &event->err);
         return;
     }
     holders_confirm(&ends_of(gateway, network_segment(gateway, change->segment))->holders, change->switch_name,

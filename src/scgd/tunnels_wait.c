@@ -34,9 +34,21 @@ bool tunnel_up(const struct tunnel *tunnel)
 /* Of what somebody waits for: it is so, it will be when switches have answered, or it cannot be, now. */
 enum verdict { VERDICT_DONE, VERDICT_WAIT, VERDICT_CANNOT };
 
-static enum verdict judge_segment(const struct gateway *gateway, const char *segment, struct err *err)
+/* Other ends of the segment get what they need, too, but nobody's order depends on them. */
+static bool concerns_end(const struct gateway *gateway, const struct tunnel_waiter *waiter, const char *switch_name)
 {
-    const struct segment_state *state = network_segment(gateway, segment);
+    return strcmp(switch_name, waiter->tor) == 0 || tunnels_is_pe(gateway, switch_name);
+}
+
+static bool concerns_tunnel(const struct gateway *gateway, const struct tunnel_waiter *waiter,
+                            const struct tunnel *tunnel)
+{
+    return concerns_end(gateway, waiter, tunnel->ends[0]) && concerns_end(gateway, waiter, tunnel->ends[1]);
+}
+
+static enum verdict judge_segment(const struct gateway *gateway, const struct tunnel_waiter *waiter, struct err *err)
+{
+    const struct segment_state *state = network_segment(gateway, waiter->segment);
     const struct vpls_ends *ends = &gateway->tunnels.segments[state - gateway->network.segments];
     enum verdict verdict = VERDICT_DONE;
 
@@ -50,9 +62,11 @@ static enum verdict judge_segment(const struct gateway *gateway, const char *seg
         const struct switch_info *sw = inventory_switch(&gateway->inventory, ends->ends[i].name);
         const struct holder *holder = holders_find(&ends->holders, ends->ends[i].name);
 
+        if (!concerns_end(gateway, waiter, ends->ends[i].name))
+            continue;
         if (!sw || !sw->up) {
             err_set(err, ERR_UNREACHABLE, "switch %s, an end of segment %s, is not connected to this gateway",
-                    ends->ends[i].name, segment);
+                    ends->ends[i].name, waiter->segment);
             return VERDICT_CANNOT;
         }
         if (!holder || holder->confirmed < ends->holders.changed)
@@ -61,7 +75,7 @@ static enum verdict judge_segment(const struct gateway *gateway, const char *seg
     for (size_t i = 0; i < gateway->tunnels.n_tunnels; i++) {
         const struct tunnel *tunnel = gateway->tunnels.tunnels[i];
 
-        if (!takes(ends, tunnel))
+        if (!takes(ends, tunnel) || !concerns_tunnel(gateway, waiter, tunnel))
             continue;
         if (tunnel->err.code) {
             *err = tunnel->err;
@@ -108,9 +122,8 @@ void tunnels_check_waiters(struct gateway *gateway)
 
     for (size_t i = 0; i < tunnels->n_waiters;) {
         struct err err = {0};
-        enum verdict verdict = *tunnels->waiters[i].segment ?
-                                   judge_segment(gateway, tunnels->waiters[i].segment, &err) :
-                                   judge_removal(gateway);
+        enum verdict verdict = *tunnels->waiters[i].segment ? judge_segment(gateway, &tunnels->waiters[i], &err) :
+                                                              judge_removal(gateway);
 
         if (verdict == VERDICT_WAIT) {
             i++;
@@ -121,19 +134,14 @@ void tunnels_check_waiters(struct gateway *gateway)
     }
 }
 
-void tunnels_fail_waiters(struct gateway *gateway, const char *segment, const struct tunnel *tunnel,
-                          const struct err *err)
+void tunnels_fail_tunnel(struct gateway *gateway, const struct tunnel *tunnel, const struct err *err)
 {
     struct tunnels *tunnels = &gateway->tunnels;
 
     for (size_t i = 0; i < tunnels->n_waiters;) {
-        const char *waits_for = tunnels->waiters[i].segment;
-        const struct segment_state *state = *waits_for ? network_segment(gateway, waits_for) : NULL;
-        bool concerned = segment ? strcmp(segment, waits_for) == 0 :
-                         state   ? takes(&tunnels->segments[state - gateway->network.segments], tunnel) :
-                                   !tunnel->wanted;
+        const struct tunnel_waiter *waiter = &tunnels->waiters[i];
 
-        if (!concerned) {
+        if (*waiter->segment ? !concerns_tunnel(gateway, waiter, tunnel) : tunnel->wanted) {
             i++;
             continue;
         }
@@ -142,7 +150,23 @@ void tunnels_fail_waiters(struct gateway *gateway, const char *segment, const st
     }
 }
 
-static void await(struct gateway *gateway, const char *segment, struct join *join)
+void tunnels_fail_segment(struct gateway *gateway, const char *segment, const char *switch_name, const struct err *err)
+{
+    struct tunnels *tunnels = &gateway->tunnels;
+
+    for (size_t i = 0; i < tunnels->n_waiters;) {
+        const struct tunnel_waiter *waiter = &tunnels->waiters[i];
+
+        if (strcmp(waiter->segment, segment) != 0 || !concerns_end(gateway, waiter, switch_name)) {
+            i++;
+            continue;
+        }
+        release(gateway, i, err);
+        i = 0;
+    }
+}
+
+static void await(struct gateway *gateway, const char *segment, const char *tor, struct join *join)
 {
     struct tunnels *tunnels = &gateway->tunnels;
     struct tunnel_waiter waiter = {.join = join};
@@ -150,6 +174,7 @@ static void await(struct gateway *gateway, const char *segment, struct join *joi
     if (!tunnels_used(gateway) || !gateway->ready)
         return;
     snprintf(waiter.segment, sizeof waiter.segment, "%s", segment);
+    snprintf(waiter.tor, sizeof waiter.tor, "%s", tor);
     join->open++;
     tunnels->waiters = array_reserve(tunnels->waiters, tunnels->n_waiters, &tunnels->cap_waiters,
                                      sizeof *tunnels->waiters);
@@ -157,12 +182,14 @@ static void await(struct gateway *gateway, const char *segment, struct join *joi
     tunnels_check_waiters(gateway);
 }
 
-void tunnels_await_segment(struct gateway *gateway, const char *segment, struct join *join)
+void tunnels_await_segment(struct gateway *gateway, const char *segment, const char *server, struct join *join)
 {
-    await(gateway, segment, join);
+    const struct switch_info *tor = network_tor_seen(gateway, server, NULL);
+
+    await(gateway, segment, tor ? tor->name : "", join);
 }
 
 void tunnels_await_removal(struct gateway *gateway, struct join *join)
 {
-    await(gateway, "", join);
+    await(gateway, "", "", join);
 }

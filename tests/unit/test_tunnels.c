@@ -138,6 +138,64 @@ static void cut_off(void **state)
     assert_string_equal(error_of(w, "pe:tor-a"), "");
 }
 
+struct outcome {
+    bool ended;
+    struct err err;
+};
+
+static void ended(struct gateway *gateway, struct join *join)
+{
+    struct outcome *outcome = join->context;
+
+    (void) gateway;
+    outcome->ended = true;
+    outcome->err = join->err;
+}
+
+/* What the step of an order waits for: the way between the PE and that server's ToR. */
+static void open_for(struct fabric_world *w, const char *server, struct outcome *outcome)
+{
+    struct join *join = join_new(ended);
+
+    *outcome = (struct outcome) {0};
+    join->context = outcome;
+    network_open_segment(w->gateway, "web", server, join);
+    join_close(w->gateway, join);
+    run(w);
+}
+
+static void who_waits(void **state)
+{
+    struct fabric_world *w = *state;
+    struct outcome a, b;
+
+    vm_is(w, 'a', VM_RUNNING);
+    link_set(w, TOR_B, P2, false);
+    vm_is(w, 'b', VM_RUNNING);
+    open_for(w, "server-a", &a);
+    assert_true(a.ended);
+    assert_int_equal(a.err.code, 0);
+    open_for(w, "server-b", &b);
+    assert_true(b.ended);
+    assert_int_equal(b.err.code, ERR_UNREACHABLE);
+    assert_string_equal(b.err.text,
+                        "the fabric of data center A is cut between pe and tor-b: pe reaches gate, p1, p2, p3, tor-a, "
+                        "but not tor-b; see 'scgctl link list'");
+    /* It ends when all have answered, and not before */
+    w->slow = "p2";
+    link_set(w, TOR_B, P2, true);
+    open_for(w, "server-b", &b);
+    assert_false(b.ended);
+    w->slow = NULL;
+    switch_down(w, P2); /* and so it cannot be any more: there is no other way */
+    assert_true(b.ended);
+    assert_int_equal(b.err.code, ERR_UNREACHABLE);
+    switch_up(w, P2);
+    open_for(w, "server-b", &b);
+    assert_true(b.ended);
+    assert_int_equal(b.err.code, 0);
+}
+
 /* ---- labels ---- */
 
 static void no_label_before_all_have_confirmed(void **state)
@@ -288,6 +346,7 @@ int main(void)
         TEST(switch_fails),
         TEST(end_is_away),
         TEST(cut_off),
+        TEST(who_waits),
         TEST(no_label_before_all_have_confirmed),
         TEST(labels_run_out),
         TEST(restart),
