@@ -93,8 +93,8 @@ struct vpls_ends {
     struct err err; /* why an end is left out */
 };
 
-/* A join that waits until a segment is carried between a ToR and the PE, or, with none, until tunnels that are not wanted
- * are gone. */
+/* A join that waits until a segment is carried between a ToR and the PE, or, with none, until tunnels that are not
+ * wanted are gone. */
 struct tunnel_waiter {
     char segment[NAME_SIZE], tor[NAME_SIZE];
     struct join *join;
@@ -132,8 +132,8 @@ bool tunnels_seen(const struct gateway *gateway);
 void tunnels_update(struct gateway *gateway);
 /* Likewise, for what is to be sent to whole switches: only finds out. */
 void tunnels_plan(struct gateway *gateway);
-/* Holds 'join' until the PE and the server's ToR, as ends of the segment, and every node of the tunnel between them have
- * confirmed; fails it if one cannot. */
+/* Holds 'join' until the PE and the server's ToR, as ends of the segment, and every node of the tunnel between them
+ * have confirmed; fails it if one cannot. */
 void tunnels_await_segment(struct gateway *gateway, const char *segment, const char *server, struct join *join);
 /* Holds it until tunnels that are not wanted are gone from every switch that is up. */
 void tunnels_await_removal(struct gateway *gateway, struct join *join);
