@@ -142,6 +142,23 @@ def test_a_broadcast_reaches_every_end_once_and_never_comes_back(dc, taps):
         assert carried(links, request) == expected(dc, *((home, end) for end in ENDS if end != home))
 
 
+def test_the_largest_segment_floods_too(dc, taps):
+    """Most ends have no tunnel, so far: the others get what is theirs."""
+    at, links = taps("v5"), every_link(taps)
+    before = dc.flows("tor")
+    segment = ("segment-tor", *dc.segment(), dc.server_ports("tor"))
+    strangers = [f"{end}={100000 + end}" for end in range(10, 36)]
+    try:
+        dc.install("tor", ("vpls",), segment, dc.pseudowires("tor", *strangers))
+        request = arp(dc.mac("v1"), dc.mac("v1"), dc.address("v1"), "10.101.0.9") + b"by the largest"
+        taps("v1").send(request)
+        assert [f for f in at.until(lambda f: f == request) + drain(at) if f == request] == [request]
+        assert carried(links, request) == expected(dc, ("tor", "tor2"), ("tor", "pe"))
+    finally:
+        dc.install("tor", ("vpls",), segment, dc.pseudowires("tor"))
+    assert dc.flows("tor") == before
+
+
 def test_known_goes_to_one_end_and_unknown_to_all(dc, taps):
     links, at = every_link(taps), taps("v5")
     known = to_v5(dc, "known")

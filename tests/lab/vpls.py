@@ -52,8 +52,8 @@ class Vpls(Fabric):
     def edge_of(self, vm):
         return SERVERS[VMS[vm][0]]
 
-    def pseudowires(self, edge):
-        peers = ",".join(f"{ENDS[other]}={self.vc[other]}" for other in ENDS if other != edge)
+    def pseudowires(self, edge, *more_peers):
+        peers = ",".join([*more_peers, *(f"{ENDS[other]}={self.vc[other]}" for other in ENDS if other != edge)])
         known = {self.mac(vm): self.edge_of(vm) for vm in VMS if vm != "v2moved"} | {GATEWAY_MAC: "pe"}
         words = ",".join(f"{mac}={ENDS[at]}" for mac, at in known.items() if at != edge)
         return "pseudowires", "pe" if edge == "pe" else "tor", *self.segment(), self.vc[edge], peers, words, \
