@@ -93,7 +93,7 @@ ODD_MEMORY_KIB = MEMORY_MIB * 1024 + 64
 def domain_xml(lab, guest):
     segment = next(one for one in lab.topology.segments if one["name"] == guest.segment)
     gateway, _, length = segment["gateway"].partition("/")
-    arguments = (f"console=ttyS0 quiet panic=1 mitigations=off no_timer_check ipv6.disable=1 scg.name={guest.name} "
+    arguments = (f"console=ttyS0 quiet panic=1 mitigations=off no_timer_check scg.name={guest.name} "
                  f"scg.address={guest.address}/{length} scg.gateway={gateway}")
     return f"""\
 <domain type='qemu' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>
