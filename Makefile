@@ -5,6 +5,7 @@ BUILD = build
 SEEDS = 1000
 SECONDS = 60
 PYTHON = /usr/bin/python3
+MODE = ethernet
 CHECK = $(PYTHON) tools/check --build $(BUILD)
 
 .PHONY: help deps build layers check unit sim gmpls-sim lab-check asan fuzz lint demo demo-down bench clean
@@ -23,6 +24,7 @@ help:
 	@echo 'make lab-check           the tests on switches, routers and hypervisors in network namespaces (needs root)'
 	@echo 'make lint                formatting, static analysis, house rules'
 	@echo 'make demo                make the lab and move two VMs in it; make demo-down removes it'
+	@echo 'make demo MODE=ethernet,vpls  the same, from VLANs in A to MPLS in B; or any other pair, or one for both'
 	@echo 'make bench               all measurements; make bench-ROW makes one row of them'
 	@echo 'make clean               remove what was built'
 
@@ -61,7 +63,7 @@ lint:
 
 demo: deps
 	@$(CHECK) programs
-	@demo/demo up
+	@demo/demo up --mode $(MODE)
 
 demo-down:
 	@demo/demo down

@@ -4,7 +4,7 @@
 import re
 from dataclasses import dataclass
 
-from . import circuits, rules
+from . import circuits, fabrics, rules
 from .traffic import user
 
 
@@ -40,7 +40,8 @@ class Facts:
         switches = read_switches(lab)
         self.flows = {tor: switches[tor][0] for tor in TORS}
         self.meters = {tor: switches[tor][1] for tor in TORS}
-        self.vlans = {dc: lab.vlan(dc) for dc in SERVERS.values()}
+        flows = {switch: found[0] for switch, found in switches.items()}
+        self.fabrics = {dc: fabrics.Fabric.read(lab, dc, mode, flows) for dc, mode in lab.modes().items()}
         self.next_hops = lab.host_routes()
         self.nodes = {name: circuits.NodeState.read(*switches[bridge])
                       for name, (_, bridge) in circuits.BRIDGES.items()}
@@ -72,8 +73,9 @@ class Facts:
 def read_switches(lab):
     """By name of a bridge, its flows and meters."""
     places = {}
-    transport = ((bridge, place) for place, bridge in circuits.BRIDGES.values())
-    for bridge, place in [*TORS.items(), *EDGES.items(), *transport]:
+    for place, bridges in fabrics.SWITCHES.values():
+        places.setdefault(place, []).extend(bridges)
+    for place, bridge in circuits.BRIDGES.values():
         places.setdefault(place, []).append(bridge)
     return {bridge: found for place, bridges in places.items() for bridge, found in lab.bridges(place, bridges).items()}
 

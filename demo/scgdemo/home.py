@@ -9,20 +9,20 @@ from .lab import DemoError, wait_until
 from .traffic import user
 
 
-def prepare(lab, screen):
+def prepare(lab, screen, modes):
     if not lab.status():
-        up(lab)
-    elif trouble := reuse(lab, screen):
+        up(lab, modes)
+    elif trouble := reuse(lab, screen, modes):
         screen.say(f"The lab is up, but {trouble}. It is made anew.")
         if lab.show("down"):
             raise DemoError("the lab could not be taken down")
-        up(lab)
+        up(lab, modes)
     clear_circuits(lab)
     clear_policies(lab)
 
 
-def up(lab):
-    if lab.show("up"):
+def up(lab, modes):
+    if lab.show("up", "--mode", ",".join(modes.values())):
         raise DemoError("the lab did not come up")
 
 
@@ -45,9 +45,11 @@ def trouble_of(lab):
     return None
 
 
-def reuse(lab, screen):
+def reuse(lab, screen, modes):
     """Brings the lab that is up to where the demo begins. None, or why that is not possible."""
     try:
+        if lab.modes() != modes:
+            return "its fabrics are in another mode"
         if trouble := trouble_of(lab):
             return trouble
         screen.say("The lab is up already and is used as it is.")

@@ -63,6 +63,10 @@ class Lab:
             return None
         return json.loads(self.run("status", "-o", "json", check=False).stdout)
 
+    def modes(self):
+        """Data center -> how its fabric carries networks."""
+        return json.loads((self.directory / "lab.json").read_text(encoding="utf-8"))["modes"]
+
     # -- what is so, by those who know at first hand
 
     def domains(self, server):
@@ -85,12 +89,10 @@ class Lab:
         text = self.exec("inet", "ip", "-o", "route")
         return dict(re.findall(r"^(10\.100\.0\.\d+) .*?via (\S+)", text, re.MULTILINE))
 
-    def vlan(self, dc, segment="web"):
-        """That the gateway has given the segment in its data center; None if it is closed there."""
-        for one in self.ctl(dc, "segment", "list")["segments"]:
-            if one["name"] == segment and one["open"]:
-                return one["vlan"]
-        return None
+    def segment(self, dc, name="web"):
+        """As the gateway shows the VMs' network; None if it is closed in its data center."""
+        return next((one for one in self.ctl(dc, "segment", "list")["segments"] if one["name"] == name and one["open"]),
+                    None)
 
 
 def read_flows(text):

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the move did, as tables."""
 
-from . import circuits
+from . import circuits, fabrics
 from .facts import LIMIT_KBPS, MOVING, VMS
 from .traffic import PLACES
 
@@ -29,7 +29,8 @@ class Results:
 
     def show(self):
         self.screen.heading("6. What happened")
-        for part in (self.show_places, self.show_rules, self.show_circuits, self.show_users, self.show_steps):
+        for part in (self.show_places, self.show_rules, self.show_fabrics, self.show_circuits, self.show_users,
+                     self.show_steps):
             part()
             if part != self.show_steps:
                 self.screen.line()
@@ -47,9 +48,22 @@ class Results:
         screen.table(["VM", "tor-a before", "tor-a after", "tor-b before", "tor-b after", "policy found in"],
                      [[vm.name, *("%d / %d" % facts.of_vm(tor, vm) for tor in ("tor-a", "tor-b")
                                   for facts in (before, after)), policy_source(self.story, vm)] for vm in VMS])
-        vlans = [", ".join(f"{dc}: {number or 'none'}" for dc, number in facts.vlans.items())
-                 for facts in (before, after)]
-        screen.line(f"  VLAN of the VMs' network, before {vlans[0]}; after {vlans[1]}")
+
+    def show_fabrics(self):
+        """The internal channel."""
+        screen = self.screen
+        modes = [f"{fabrics.WORDS[fabric.mode]} in {dc}" for dc, fabric in self.after.fabrics.items()]
+        screen.say(f"""How the VMs' frames pass the switches between ToR and PE, in {' and '.join(modes)}. Data center B
+                   had nothing for them before:""")
+        rows = []
+        for dc in self.after.fabrics:
+            for when, facts in (("before", self.before), ("after", self.after)):
+                for number, text in enumerate(facts.fabrics[dc].channel()):
+                    rows.append([dc if not number else "", when if not number else "", text])
+        screen.table(["", "", "internal channel"], rows)
+        if any(fabric.mode == fabrics.LABELS for fabric in self.after.fabrics.values()):
+            screen.line("  (A VM's frame has two labels: the tunnel's, anew on each link, and the VC label, that of the "
+                        "network.)")
 
     def show_circuits(self):
         screen, old = self.screen, self.story.old_circuit

@@ -47,8 +47,8 @@ with bandwidth that is theirs alone, and that are taken down again. A program in
 
 
 class Story:
-    def __init__(self, lab, screen):
-        self.lab, self.screen = lab, screen
+    def __init__(self, lab, screen, modes):
+        self.lab, self.screen, self.modes = lab, screen, modes
         self.migration = self.before = self.after = self.reports = None
         self.old_circuit = None
         self.seen = {}                  # circuits, by name: (circuit, whether it went)
@@ -82,7 +82,7 @@ class Story:
         self.screen.line(PICTURE)
         self.screen.say(NETWORKS)
         self.screen.line()
-        home.prepare(self.lab, self.screen)
+        home.prepare(self.lab, self.screen, self.modes)
 
     def set_policies(self):
         screen, lab = self.screen, self.lab

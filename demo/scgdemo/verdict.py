@@ -4,13 +4,14 @@
 import os
 import re
 
-from . import circuits, rules
+from . import circuits, fabrics, rules
 from .facts import LIMIT_KBPS, MARK, MOVING, V1, V2, V3, VMS
 from .results import USERS, memory_packets, policy_source
 
 # Longest silence of a VM that moves. Its last memory is copied while it stands still: half a second in the lab, whose
 # processors are emulated. Five seconds are what a user takes for a hang, so more is a fault, not just a slow machine.
 SILENCE_MS = 5000
+SOURCE = "A"
 
 
 class Verdict:
@@ -23,6 +24,7 @@ class Verdict:
         self.screen.heading("7. What must be so")
         self.judge_places()
         self.judge_policies()
+        self.judge_fabrics()
         self.judge_circuits()
         self.judge_users()
         self.judge_gateways()
@@ -74,6 +76,20 @@ class Verdict:
                    "V2's rate limit holds before and after", speeds)
         marks = [story.measured[when][1] for when in ("before", "after")]
         self.check(marks == [{MARK}, {MARK}], f"V2's web pages carry the mark {MARK} before and after", marks)
+
+    def judge_fabrics(self):
+        """V1 stays, and with it the channel in data center A; nothing of what it does not need may be left there."""
+        for dc, fabric in self.after.fabrics.items():
+            before = self.before.fabrics[dc]
+            if fabric.mode == fabrics.VLANS:
+                self.check(fabric.vlan, f"the VMs' network has a VLAN in data center {dc}", fabric.channel())
+            elif dc == SOURCE:
+                self.check(fabric.held == before.held and fabric.labels() == fabric.told(),
+                           "the switches of data center A have the labels that V1 needs, and no other", fabric.held)
+            else:
+                self.check(not before.labels() and fabric.labels() == fabric.told() != set(),
+                           "the switches of data center B have the labels of the new tunnels, and no other",
+                           fabric.held)
 
     def judge_circuits(self):
         seen, nodes, old = self.story.seen, self.after.nodes, self.story.old_circuit
