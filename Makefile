@@ -8,7 +8,7 @@ PYTHON = /usr/bin/python3
 MODE = ethernet
 CHECK = $(PYTHON) tools/check --build $(BUILD)
 
-.PHONY: help deps build layers check unit sim gmpls-sim lab-check asan fuzz lint demo demo-down bench clean
+.PHONY: help deps build layers check check-modes unit sim gmpls-sim lab-check asan fuzz lint demo demo-down bench clean
 
 help:
 	@echo 'make deps                install the Debian packages that are missing (packaging/packages.txt)'
@@ -22,6 +22,7 @@ help:
 	@echo 'make asan                the unit tests and a short simulation under the sanitizers'
 	@echo 'make fuzz [SECONDS=N]    feed each decoder random input for N seconds (default $(SECONDS))'
 	@echo 'make lab-check           the tests on switches, routers and hypervisors in network namespaces (needs root)'
+	@echo 'make check-modes         the same with fabrics of Ethernet and VPLS in all four combinations; 45 minutes'
 	@echo 'make lint                formatting, static analysis, house rules'
 	@echo 'make demo                make the lab and move two VMs in it; make demo-down removes it'
 	@echo 'make demo MODE=ethernet,vpls  the same, from VLANs in A to MPLS in B; or any other pair, or one for both'
@@ -50,7 +51,10 @@ gmpls-sim: build
 	@$(BUILD)/tests/gmpls_sim $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
 
 lab-check: build
-	@$(CHECK) lab
+	@$(CHECK) lab vpls
+
+check-modes: build
+	@$(CHECK) modes
 
 asan:
 	@$(CHECK) asan

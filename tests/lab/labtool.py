@@ -82,7 +82,7 @@ class Capture:
 
     def count(self, *words):
         done = subprocess.run(["tcpdump", "-nr", self.file, *words], capture_output=True, text=True, check=True)
-        return len(done.stdout.splitlines())
+        return sum(not line.startswith("\t") for line in done.stdout.splitlines())      # but for dumps of their bytes
 
 
 class LabTool:

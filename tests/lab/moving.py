@@ -20,7 +20,7 @@ INGRESSES = 4                           # pe1 to pe4 have a session with both ga
 FORBIDDEN_TCP, FORBIDDEN_UDP = 22, 9    # a guest echoes on the first, and refuses the second aloud
 
 # What gateways log, and should, when a test takes something away from them (conftest.py).
-SWITCH_GONE = r"the OpenFlow session has ended|switch is down"
+SWITCH_GONE = r"the OpenFlow session has ended|switch is down|no tunnel: the fabric of data center \S+ is cut"
 PCE_GONE = r"no PCEP session: \S+: (closed by the other end|Connection refused)"  # an ingress of a gateway's end
 CIRCUIT_GONE = r"(is not up|has failed): |circuit \S+: "
 NODE_GONE = r"the neighbour is silent|no longer sets up LSPs"

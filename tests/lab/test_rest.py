@@ -8,7 +8,7 @@ import socket
 
 import pytest
 import transport
-from labtool import GATEWAYS, REST_PORT, wait_until
+from labtool import ETHERNET, GATEWAYS, REST_PORT, VPLS, wait_until
 from moving import POLICIES, Order, go_home, switch_state
 from openapi import Api
 
@@ -180,7 +180,8 @@ def test_plan_touches_nothing(quiet):
     assert {step["vm"] for step in plan["target"]["plan"] if step["step"] == "arrival"} == {"V2", "V3"}
     told, here, there = plan["text"].split("\n\n")
     for dc, text, steps in (("A", here, plan["plan"]), ("B", there, plan["target"]["plan"])):
-        assert text.startswith(f"data center {dc}:\n") and len(text.splitlines()) == 1 + len(steps)
+        assert text.startswith(f"data center {dc}:\n") and text.count("\nstage ") == len(steps)
+    assert {VPLS: "\n         web by VPLS through pe2 ", ETHERNET: "\n         web by VLAN"}[quiet.modes()["B"]] in there
     assert len(told.splitlines()) == 1 + len(plan["users"]) and plan["channel"]["name"] in told
     assert (switch_state(quiet), quiet.get("A", "/v1/migrations"), quiet.get("B", "/v1/migrations")) == before
 

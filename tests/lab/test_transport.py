@@ -15,10 +15,10 @@ from fabric import arp, udp
 from labtool import GATEWAYS, Capture, wait_until
 from moving import (ADDRESSES, CIRCUIT_GONE, MACS, NODE_GONE, SWITCH_GONE, Knocker, Order, delete_policy, go_home,
                     put_policy, runs_at)
-from transport import (CE1, EVERY_NODE, LINKS, MIGRATION, NODES, ROUTER_IDS, TN1, TN2, Counter, answers, channels,
-                       control, create_channel, delete_channel, delete_user, every_te_state, flow_counters, node_names,
-                       put_user, settled, te_state, users, view, wait_all_free, wait_no_channels, wait_same_nodes,
-                       wait_settled, wait_up)
+from transport import (CE1, EVERY_NODE, LINKS, MIGRATION, NODES, ROUTER_IDS, TN1, TN2, Counter, answers, arp_of,
+                       channels, control, create_channel, delete_channel, delete_user, every_te_state, flow_counters,
+                       node_names, put_user, settled, te_state, udp_to, users, view, wait_all_free, wait_no_channels,
+                       wait_same_nodes, wait_settled, wait_up)
 
 CIRCUIT = "A:user:ce1"
 CE1_ADDRESS = CE1["addresses"][0]
@@ -125,10 +125,9 @@ def test_spoofed_frames_do_not_get_in(served):
               udp(MACS["V2"], mine, CE1_ADDRESS, ADDRESSES["V2"], "another VLAN", vlan=100),
               arp(mine, mine, ADDRESSES["V3"], ADDRESSES["V2"]),
               arp(MACS["V3"], MACS["V3"], ADDRESSES["V3"], ADDRESSES["V2"])]
-    told = f"udp port 7777 or (arp and (arp[14:4] = {int.from_bytes(socket.inet_aton(ADDRESSES['V3']), 'big')}))"
     honest = udp(MACS["V2"], mine, CE1_ADDRESS, ADDRESSES["V2"], "ce1", port=7778)
-    with Counter(lab, ["pe1-p1", "pe1-p3"], f"{told} or (vlan and ({told}))") as bad, \
-            Counter(lab, ["pe1-p1", "pe1-p3"], "udp port 7778 or (vlan and udp port 7778)") as good:
+    with Counter(lab, ["pe1-p1", "pe1-p3"], f"{udp_to(7777)} or {arp_of(ADDRESSES['V3'])}") as bad, \
+            Counter(lab, ["pe1-p1", "pe1-p3"], udp_to(7778)) as good:
         for _ in range(5):
             for frame in forged:
                 sock.send(frame)

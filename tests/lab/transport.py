@@ -267,6 +267,22 @@ MIGRATION = " or ".join(f"(ether[{place}:2] = 0x0800 and ether[{place + 14}:4] &
                         for place in (12, 16, 30, 34))
 
 
+# Where the type of a VM's frame stands in the fabric: bare, in a VLAN, in two labels.
+TYPE_PLACES = (12, 16, 34)
+
+
+def udp_to(port):
+    """A filter for datagrams to a port, as they pass in a fabric."""
+    return " or ".join(f"(ether[{place}:2] = 0x0800 and ether[{place + 11}] = 17 and ether[{place + 24}:2] = {port})"
+                       for place in TYPE_PLACES)
+
+
+def arp_of(address):
+    """A filter for ARP that says that an address is its sender's, as it passes in a fabric."""
+    sender = int.from_bytes(socket.inet_aton(address), "big")
+    return " or ".join(f"(ether[{place}:2] = 0x0806 and ether[{place + 16}:4] = {sender})" for place in TYPE_PLACES)
+
+
 class Counter:
     """Counts the frames that match a filter at link ends, in both directions, from the moment that this returns.
 
