@@ -87,19 +87,26 @@ static enum verdict judge_segment(const struct gateway *gateway, const struct tu
     return verdict;
 }
 
+/* One that has confirmed stays a holder until all have. */
+static bool expects_answer(const struct gateway *gateway, const struct holders *holders)
+{
+    for (size_t i = 0; i < holders->n; i++) {
+        const struct switch_info *sw = inventory_switch(&gateway->inventory, holders->list[i].name);
+
+        if (sw && sw->up && holders->list[i].confirmed < holders->changed)
+            return true;
+    }
+    return false;
+}
+
 static enum verdict judge_removal(const struct gateway *gateway)
 {
     for (size_t i = 0; i < gateway->tunnels.n_tunnels; i++) {
         const struct tunnel *tunnel = gateway->tunnels.tunnels[i];
 
         for (unsigned w = 0; w < 2 && !tunnel->wanted; w++) {
-            for (size_t h = 0; h < tunnel->ways[w].holders.n; h++) {
-                const struct switch_info *sw = inventory_switch(&gateway->inventory,
-                                                                tunnel->ways[w].holders.list[h].name);
-
-                if (sw && sw->up)
-                    return VERDICT_WAIT;
-            }
+            if (expects_answer(gateway, &tunnel->ways[w].holders))
+                return VERDICT_WAIT;
         }
     }
     return VERDICT_DONE;

@@ -196,6 +196,39 @@ static void who_waits(void **state)
     assert_int_equal(b.err.code, 0);
 }
 
+/* What the step of an order waits for when its segment may be closed. */
+static void close_unused(struct fabric_world *w, struct outcome *outcome)
+{
+    struct join *join = join_new(ended);
+
+    *outcome = (struct outcome) {0};
+    join->context = outcome;
+    network_close_segments(w->gateway, join);
+    join_close(w->gateway, join);
+    run(w);
+}
+
+static void removal_waits_for_none_that_is_away(void **state)
+{
+    struct fabric_world *w = *state;
+    struct outcome outcome;
+
+    vm_is(w, 'a', VM_RUNNING);
+    switch_down(w, TOR_A);
+    w->slow = "p1";
+    vm_is(w, 'a', VM_SHUT_OFF);
+    close_unused(w, &outcome);
+    assert_false(outcome.ended);
+    w->slow = NULL;
+    switch_down(w, P1);
+    assert_true(outcome.ended);
+    switch_up(w, P1);
+    assert_string_equal(tunnel(w, "pe:tor-a"), "removing:");
+    close_unused(w, &outcome);
+    assert_true(outcome.ended);
+    assert_int_equal(outcome.err.code, 0);
+}
+
 /* ---- labels ---- */
 
 static void no_label_before_all_have_confirmed(void **state)
@@ -347,6 +380,7 @@ int main(void)
         TEST(end_is_away),
         TEST(cut_off),
         TEST(who_waits),
+        TEST(removal_waits_for_none_that_is_away),
         TEST(no_label_before_all_have_confirmed),
         TEST(labels_run_out),
         TEST(restart),
