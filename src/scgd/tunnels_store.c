@@ -78,6 +78,8 @@ static void load_holders(struct json_reader *r, const char *member, struct holde
 
 static int load_path(const json_t *nodes, struct tunnel_path *path, struct err *err)
 {
+    if (json_array_size(nodes) > TUNNEL_NODES_MAX)
+        return err_set(err, ERR_TOO_LARGE, "%zu nodes; a tunnel may have %d", json_array_size(nodes), TUNNEL_NODES_MAX);
     for (size_t i = 0; i < json_array_size(nodes); i++) {
         struct json_reader r = json_reader_init(json_array_get(nodes, i), "nodes", err);
         struct tunnel_node *node = &path->nodes[i];
@@ -87,8 +89,8 @@ static int load_path(const json_t *nodes, struct tunnel_path *path, struct err *
         node->out_port = (uint32_t) json_get_int(&r, "out", 0, UINT32_MAX);
         if (r.status)
             return r.status;
-        if (i == TUNNEL_NODES_MAX - 1 || name_copy(node->name, name) < 0)
-            return err_set(err, ERR_TOO_LARGE, "too many nodes, or too long a name");
+        if (name_copy(node->name, name) < 0)
+            return err_set(err, ERR_TOO_LARGE, "the name of switch %s is longer than %d bytes", name, NAME_SIZE - 1);
     }
     path->n = (unsigned) json_array_size(nodes);
     return 0;

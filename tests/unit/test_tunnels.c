@@ -306,6 +306,32 @@ static void restart_without(void **state)
     }
 }
 
+static void store_long_path(struct fabric_world *w, unsigned n)
+{
+    AUTO_STRBUF struct strbuf text = {0};
+
+    strbuf_puts(&text, "{\"from\":\"pe\",\"to\":\"tor-a\",\"forth\":[],\"back\":[],\"nodes\":[");
+    for (unsigned i = 0; i < n; i++)
+        strbuf_printf(&text, "%s{\"switch\":\"s%u\",\"in\":1,\"out\":2}", i ? "," : "", i);
+    strbuf_puts(&text, "]}");
+    assert_int_equal(store_document_put(w->store, "tunnel", "pe>tor-a", text.text, NULL), 0);
+}
+
+static void restart_with_long_path(void **state)
+{
+    struct fabric_world *w = *state;
+    struct err err = {0};
+
+    stop(w);
+    store_long_path(w, TUNNEL_NODES_MAX);
+    start(w);
+    assert_string_equal(tunnel(w, "pe:tor-a"), "removing: s0 s1 s2 s3 s4 s5 s6 s7 s8 s9 s10 s11 s12 s13 s14 s15");
+    stop(w);
+    store_long_path(w, TUNNEL_NODES_MAX + 1);
+    assert_null(gateway_new(&w->config, w->store, &err));
+    assert_string_equal(err.text, "tunnel pe>tor-a in the store: 17 nodes; a tunnel may have 16");
+}
+
 /* A port that has shown a link is the fabric's, also while it is down. */
 static void roles(void **state)
 {
@@ -385,6 +411,7 @@ int main(void)
         TEST(labels_run_out),
         TEST(restart),
         TEST(restart_without),
+        TEST(restart_with_long_path),
         TEST(roles),
         TEST(gratuitous_arp),
         TEST(user_behind_the_pe),
