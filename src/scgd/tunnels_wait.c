@@ -46,6 +46,14 @@ static bool concerns_tunnel(const struct gateway *gateway, const struct tunnel_w
     return concerns_end(gateway, waiter, tunnel->ends[0]) && concerns_end(gateway, waiter, tunnel->ends[1]);
 }
 
+/* Neither the PE nor the waiter's ToR was left out. */
+static bool has_ends_of(const struct gateway *gateway, const struct vpls_ends *ends, const struct tunnel_waiter *waiter)
+{
+    const struct config_edge *pe = network_edge_config(gateway, EDGE_IP);
+
+    return pe && segment_has_end(ends, pe->switch_name) && (!*waiter->tor || segment_has_end(ends, waiter->tor));
+}
+
 static enum verdict judge_segment(const struct gateway *gateway, const struct tunnel_waiter *waiter, struct err *err)
 {
     const struct segment_state *state = network_segment(gateway, waiter->segment);
@@ -54,7 +62,7 @@ static enum verdict judge_segment(const struct gateway *gateway, const struct tu
 
     if (!network_segment_open(state))
         return VERDICT_DONE;
-    if (ends->err.code) {
+    if (ends->err.code && !has_ends_of(gateway, ends, waiter)) {
         *err = ends->err;
         return VERDICT_CANNOT;
     }

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "base/alloc.h"
 #include "fabric_world.h"
 
 /* ---- ends and paths ---- */
@@ -194,6 +195,28 @@ static void who_waits(void **state)
     open_for(w, "server-b", &b);
     assert_true(b.ended);
     assert_int_equal(b.err.code, 0);
+}
+
+/* An end that is left out is the matter of orders to there. */
+static void who_is_left_out(void **state)
+{
+    struct fabric_world *w = *state;
+    struct outcome outcome;
+    uint32_t label;
+
+    for (unsigned i = 0; i < 100; i++) {
+        AUTO_FREE char *owner = xasprintf("other %u", i);
+
+        assert_int_equal(store_number_take(w->store, "label/tor-b", owner, 100, 199, &label, NULL), 0);
+    }
+    vm_is(w, 'a', VM_RUNNING);
+    vm_is(w, 'b', VM_RUNNING);
+    assert_string_equal(ends(w), "pe 100, tor-a 100");
+    open_for(w, "server-b", &outcome);
+    assert_string_equal(outcome.err.text, "all labels of switch tor-b, 100 to 199, are in use; widen vpls.labels");
+    open_for(w, "server-a", &outcome);
+    assert_true(outcome.ended);
+    assert_string_equal(outcome.err.text, "");
 }
 
 /* What the step of an order waits for when its segment may be closed. */
@@ -406,6 +429,7 @@ int main(void)
         TEST(end_is_away),
         TEST(cut_off),
         TEST(who_waits),
+        TEST(who_is_left_out),
         TEST(removal_waits_for_none_that_is_away),
         TEST(no_label_before_all_have_confirmed),
         TEST(labels_run_out),
