@@ -43,8 +43,9 @@ int segment_take_end(struct gateway *gateway, const char *segment, const char *s
     struct vpls_end taken = {0};
 
     snprintf(taken.name, sizeof taken.name, "%s", switch_name);
-    if (store_number_take(gateway->store, "end", switch_name, 1, END_NUMBER_MAX, &taken.number, err) < 0 ||
-        label_take(gateway, switch_name, owner, &taken.label, err) < 0)
+    /* The label first: it is what runs out, and then no number is left behind. */
+    if (label_take(gateway, switch_name, owner, &taken.label, err) < 0 ||
+        store_number_take(gateway->store, "end", switch_name, 1, END_NUMBER_MAX, &taken.number, err) < 0)
         return err->code;
     *end = taken;
     return 0;

@@ -212,6 +212,7 @@ static void who_is_left_out(void **state)
     vm_is(w, 'a', VM_RUNNING);
     vm_is(w, 'b', VM_RUNNING);
     assert_string_equal(ends(w), "pe 100, tor-a 100");
+    assert_int_equal(numbers_of(w, "end"), 2);
     open_for(w, "server-b", &outcome);
     assert_string_equal(outcome.err.text, "all labels of switch tor-b, 100 to 199, are in use; widen vpls.labels");
     open_for(w, "server-a", &outcome);
