@@ -6,8 +6,6 @@
 
 #define GENERATION_MAX (UINT64_C(1) << 48) /* nobody moves a VM so often; more would exhaust the number */
 
-#define VPLS_OVERHEAD 22 /* bytes: a VM's Ethernet header and two labels (RFC 4448, RFC 3032), before its IP packet */
-
 /* ---- names, addresses, generations ---- */
 
 static int check_clash(const struct gateway *gateway, const struct migration_vm *vm, struct err *err)
