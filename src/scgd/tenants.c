@@ -256,6 +256,7 @@ void network_remove(struct gateway *gateway, const struct tenant *like, bool for
     if (!tor) {
         join_fail(join, &err);
         free(removal);
+        tunnels_update(gateway); /* the other ends need not wait for that ToR */
         return;
     }
     snprintf(removal->tor, sizeof removal->tor, "%s", tor->name);

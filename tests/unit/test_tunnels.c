@@ -121,6 +121,34 @@ static void end_is_away(void **state)
     assert_int_equal(labels_of(w, TOR_A), 0);
 }
 
+/* As an order does that moves a VM away. */
+static void remove_vm(struct fabric_world *w, char letter)
+{
+    const struct vm *vm = inventory_vm(&w->gateway->inventory, (char[]) {'V', letter, 0});
+    struct tenant like = *network_tenant(w->gateway, vm->uuid);
+    struct join *join = join_new(NULL);
+
+    network_remove(w->gateway, &like, false, join);
+    join_close(w->gateway, join);
+    run(w);
+}
+
+static void vm_leaves_while_its_tor_is_away(void **state)
+{
+    struct fabric_world *w = *state;
+
+    vm_is(w, 'a', VM_RUNNING);
+    vm_is(w, 'b', VM_RUNNING);
+    switch_down(w, TOR_A);
+    unsigned flows = flows_of(w, TOR_B, COOKIE_SEGMENT);
+    remove_vm(w, 'a');
+    assert_string_equal(ends(w), "pe 100, tor-b 100");
+    assert_in_range(flows_of(w, TOR_B, COOKIE_SEGMENT), 1, flows - 1);
+    assert_int_equal(labels_of(w, TOR_A), 3);
+    switch_up(w, TOR_A);
+    assert_int_equal(labels_of(w, TOR_A), 0);
+}
+
 static void cut_off(void **state)
 {
     struct fabric_world *w = *state;
@@ -428,6 +456,7 @@ int main(void)
         TEST(silent_link),
         TEST(switch_fails),
         TEST(end_is_away),
+        TEST(vm_leaves_while_its_tor_is_away),
         TEST(cut_off),
         TEST(who_waits),
         TEST(who_is_left_out),
