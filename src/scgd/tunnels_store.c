@@ -28,9 +28,17 @@ static int put(struct gateway *gateway, const char *kind, const char *name, json
     return store_document_put(gateway->store, kind, name, text, err);
 }
 
+/* The same whichever of the ends is the PE: by another configuration it may be the other one. */
+static char *document_name(const struct tunnel *tunnel)
+{
+    bool in_order = strcmp(tunnel->ends[0], tunnel->ends[1]) < 0;
+
+    return xasprintf("%s>%s", tunnel->ends[!in_order], tunnel->ends[in_order]);
+}
+
 int tunnel_store(struct gateway *gateway, const struct tunnel *tunnel, struct err *err)
 {
-    AUTO_FREE char *name = xasprintf("%s>%s", tunnel->ends[0], tunnel->ends[1]);
+    AUTO_FREE char *name = document_name(tunnel);
     json_t *nodes = json_array();
 
     if (tunnel->path.n + tunnel->ways[0].holders.n + tunnel->ways[1].holders.n == 0) {

@@ -358,6 +358,46 @@ static void restart_without(void **state)
     }
 }
 
+static bool count_document(void *arg, const char *name, const char *text)
+{
+    (void) name;
+    (void) text;
+    ++*(unsigned *) arg;
+    return true;
+}
+
+static unsigned stored_tunnels(const struct fabric_world *w)
+{
+    unsigned n = 0;
+
+    assert_int_equal(store_document_each(w->store, "tunnel", count_document, &n, NULL), 0);
+    return n;
+}
+
+/* The order of a tunnel's ends depends on which switch is the PE. */
+static void restart_with_another_pe(void **state)
+{
+    struct fabric_world *w = *state;
+    struct config_edge edges[2];
+
+    vm_is(w, 'a', VM_RUNNING);
+    vm_is(w, 'b', VM_RUNNING);
+    assert_string_equal(tunnel(w, "tor-a:tor-b"), "up: tor-a p2 tor-b");
+    assert_int_equal(stored_tunnels(w), 3);
+    stop(w);
+    memcpy(edges, w->config.edges, sizeof edges);
+    edges[0].switch_name = (char[]) {"tor-b"};
+    w->config.edges = edges;
+    start(w);
+    links_up(w);
+    servers_listed(w);
+    vm_is(w, 'a', VM_RUNNING);
+    pass_ms(w, GATEWAY_GRACE_MS);
+    assert_string_equal(tunnel(w, "tor-b:tor-a"), "up: tor-b p2 tor-a");
+    assert_int_equal(w->gateway->tunnels.n_tunnels, 1);
+    assert_int_equal(stored_tunnels(w), 1);
+}
+
 static void store_long_path(struct fabric_world *w, unsigned n)
 {
     AUTO_STRBUF struct strbuf text = {0};
@@ -465,6 +505,7 @@ int main(void)
         TEST(labels_run_out),
         TEST(restart),
         TEST(restart_without),
+        TEST(restart_with_another_pe),
         TEST(restart_with_long_path),
         TEST(roles),
         TEST(gratuitous_arp),
