@@ -434,7 +434,7 @@ void network_close_segments(struct gateway *gateway, struct join *join)
         struct join *inner = join_new(segment_closed);
         struct closing *closing = xmalloc(sizeof *closing);
 
-        *closing = (struct closing) {join, segment, true};
+        *closing = (struct closing) {join, segment, !tunnels_holder_away(gateway, segment)};
         segment->closing = true;
         inner->context = closing;
         inner->drop = drop_closing;

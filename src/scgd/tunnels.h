@@ -137,6 +137,8 @@ void tunnels_plan(struct gateway *gateway);
 void tunnels_await_segment(struct gateway *gateway, const char *segment, const char *server, struct join *join);
 /* Holds it until tunnels that are not wanted are gone from every switch that is up. */
 void tunnels_await_removal(struct gateway *gateway, struct join *join);
+/* A switch that may hold something of the segment is away, also if it has been since before the gateway started. */
+bool tunnels_holder_away(const struct gateway *gateway, const struct segment_state *segment);
 /* Every switch has given the segment up: its VC labels are free. */
 void tunnels_segment_closed(struct gateway *gateway, const struct segment_state *segment);
 

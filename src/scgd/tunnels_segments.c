@@ -370,6 +370,19 @@ void segments_settle(struct gateway *gateway)
     }
 }
 
+bool tunnels_holder_away(const struct gateway *gateway, const struct segment_state *segment)
+{
+    const struct holders *holders = &ends_of(gateway, segment)->holders;
+
+    for (size_t i = 0; i < holders->n; i++) {
+        const struct switch_info *sw = inventory_switch(&gateway->inventory, holders->list[i].name);
+
+        if (!sw || !sw->up)
+            return true;
+    }
+    return false;
+}
+
 void tunnels_segment_closed(struct gateway *gateway, const struct segment_state *segment)
 {
     if (!tunnels_used(gateway))

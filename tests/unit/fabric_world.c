@@ -258,8 +258,10 @@ void start(struct fabric_world *w)
     w->gateway->enter_arg = w->gateway->unix_ms_arg = w;
     w->backend = gateway_backend(w->gateway);
     gateway_start(w->gateway, &south, (struct mono) {w->now});
-    for (unsigned i = 0; i < SWITCHES; i++)
-        switch_up(w, i);
+    for (unsigned i = 0; i < SWITCHES; i++) {
+        if (!w->away[i])
+            switch_up(w, i);
+    }
     attach(w, "server-a", TOR_A);
     attach(w, "server-a", GATE);
     attach(w, "server-b", TOR_B);

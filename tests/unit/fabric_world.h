@@ -34,7 +34,7 @@ struct fabric_world {
     const char *slow;   /* the switch that does not answer; null: none */
     struct strbuf ways; /* which switches were told of the ways between pe and tor-a: "pe>tor-a: p1" a line */
     struct strbuf garp; /* who sent a tagged gratuitous ARP, and where to: "tor-a table" a line */
-    bool cut[FABRIC_LINKS];
+    bool cut[FABRIC_LINKS], away[SWITCHES];
 };
 
 /* cmocka's set-up and tear-down. The gateway is ready, and no VM runs. */
@@ -43,7 +43,7 @@ int fabric_world_teardown(void **state);
 
 void run(struct fabric_world *w); /* until no event is left */
 void pass_ms(struct fabric_world *w, int64_t ms);
-/* The gateway ends; and starts again, sees switches and servers, but no link, and no VM. */
+/* The gateway ends; and starts again, sees servers, switches that are not away, but no link, and no VM. */
 void stop(struct fabric_world *w);
 void start(struct fabric_world *w);
 void links_up(struct fabric_world *w);

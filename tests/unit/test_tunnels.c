@@ -424,6 +424,32 @@ static void restart_with_long_path(void **state)
     assert_string_equal(err.text, "tunnel pe>tor-a in the store: 17 nodes; a tunnel may have 16");
 }
 
+/* The ToR is away, and has been since before the gateway started. */
+static void restart_without_tor(void **state)
+{
+    struct fabric_world *w = *state;
+
+    vm_is(w, 'a', VM_RUNNING);
+    stop(w);
+    w->away[TOR_A] = true;
+    start(w);
+    links_up(w);
+    servers_listed(w);
+    pass_ms(w, GATEWAY_GRACE_MS + 1000);
+    assert_true(w->gateway->ready);
+    assert_int_equal(flows_of(w, PE, COOKIE_SEGMENT), 0);
+    assert_int_equal(labels_of(w, TOR_A), 2);
+    assert_int_equal(labels_of(w, PE), 2);
+    assert_int_equal(numbers_of(w, "vlan"), 1);
+    switch_up(w, TOR_A);
+    assert_string_equal(ends(w), "");
+    for (unsigned i = 0; i < SWITCHES; i++) {
+        assert_int_equal(flows_of(w, i, COOKIE_TUNNEL) + flows_of(w, i, COOKIE_SEGMENT), 0);
+        assert_int_equal(labels_of(w, i), 0);
+    }
+    assert_int_equal(numbers_of(w, "vlan"), 0);
+}
+
 /* A port that has shown a link is the fabric's, also while it is down. */
 static void roles(void **state)
 {
@@ -505,6 +531,7 @@ int main(void)
         TEST(labels_run_out),
         TEST(restart),
         TEST(restart_without),
+        TEST(restart_without_tor),
         TEST(restart_with_another_pe),
         TEST(restart_with_long_path),
         TEST(roles),
