@@ -95,7 +95,8 @@ struct tenant {
 struct segment_state {
     const struct config_segment *config;
     struct pipeline_segment flows; /* vlan 0: not open in this DC */
-    bool closing;                  /* no switch is to hold it any more; its VLAN is free when all have said so */
+    /* 0, or the last attempt's number: no switch is to hold it any more; its VLAN is free when all have said so. */
+    uint64_t closing;
 };
 
 /* A way through the inter-DC PE between two servers' migration addresses. Orders between the same two share its flows:
@@ -111,6 +112,7 @@ struct network {
     struct tenant *tenants;
     size_t n_tenants, cap_tenants;
     struct segment_state *segments; /* one for each of the configuration's */
+    uint64_t last_closing;
     struct open_channel *channels;
     size_t n_channels, cap_channels;
     struct mac next_hop_mac; /* of the PE towards the IP network */

@@ -298,7 +298,7 @@ int network_allocate(struct gateway *gateway, const char *segment, struct err *e
     if (!state)
         return err_set(err, ERR_NOT_FOUND, "segment %s is not known in data center %s; add it under 'segments'",
                        segment, gateway->config->dc);
-    state->closing = false;
+    state->closing = 0;
     if (state->flows.vlan)
         return 0;
 
@@ -390,6 +390,7 @@ void network_open_segment(struct gateway *gateway, const char *segment, const ch
 struct closing {
     struct join *outer;
     struct segment_state *segment;
+    uint64_t number;
     bool everywhere; /* no switch that may hold it was down */
 };
 
@@ -408,14 +409,14 @@ static void segment_closed(struct gateway *gateway, struct join *join)
 
     if (join->err.code) {
         join_fail(closing->outer, &join->err);
-    } else if (segment->closing && closing->everywhere) {
+    } else if (segment->closing == closing->number && closing->everywhere) { /* it was not opened meanwhile */
         struct err err = {0};
 
         if (store_number_free(gateway->store, "vlan", segment->config->name, &err) < 0)
             join_fail(closing->outer, &err);
         else
             segment->flows.vlan = 0;
-        segment->closing = false;
+        segment->closing = 0;
         if (segment->flows.vlan == 0)
             tunnels_segment_closed(gateway, segment);
     }
@@ -434,8 +435,8 @@ void network_close_segments(struct gateway *gateway, struct join *join)
         struct join *inner = join_new(segment_closed);
         struct closing *closing = xmalloc(sizeof *closing);
 
-        *closing = (struct closing) {join, segment, !tunnels_holder_away(gateway, segment)};
-        segment->closing = true;
+        segment->closing = ++gateway->network.last_closing;
+        *closing = (struct closing) {join, segment, segment->closing, !tunnels_holder_away(gateway, segment)};
         inner->context = closing;
         inner->drop = drop_closing;
         join->open++;

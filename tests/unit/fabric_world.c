@@ -78,6 +78,8 @@ static void apply(struct switch_driver *driver, uint64_t request, const char *na
     flow_txn_free(txn);
     if (!w->slow || strcmp(w->slow, name) != 0)
         event_push_done(&w->queue, request, NULL);
+    else if (w->n_unanswered < ARRAY_LEN(w->unanswered))
+        w->unanswered[w->n_unanswered++] = request;
 }
 
 static void read_flows(struct switch_driver *driver, uint64_t request, const char *name, uint8_t table, uint64_t cookie,
@@ -115,6 +117,17 @@ void run(struct fabric_world *w)
 {
     for (struct event *event; (event = event_pop(&w->queue)); event_discard(event))
         gateway_event(w->gateway, event, (struct mono) {w->now});
+}
+
+void answer_until(struct fabric_world *w, uint64_t last)
+{
+    size_t n = 0;
+
+    for (; n < w->n_unanswered && w->unanswered[n] <= last; n++)
+        event_push_done(&w->queue, w->unanswered[n], NULL);
+    w->n_unanswered -= n;
+    memmove(w->unanswered, &w->unanswered[n], w->n_unanswered * sizeof *w->unanswered);
+    run(w);
 }
 
 void pass_ms(struct fabric_world *w, int64_t ms)

@@ -31,7 +31,9 @@ struct fabric_world {
     struct hypervisor_driver hypervisors;
     struct routes_driver routes;
     struct flow_list flows[SWITCHES];
-    const char *slow;   /* the switch that does not answer; null: none */
+    const char *slow; /* the switch that does not answer; null: none */
+    uint64_t unanswered[64];
+    size_t n_unanswered;
     struct strbuf ways; /* which switches were told of the ways between pe and tor-a: "pe>tor-a: p1" a line */
     struct strbuf garp; /* who sent a tagged gratuitous ARP, and where to: "tor-a table" a line */
     bool cut[FABRIC_LINKS], away[SWITCHES];
@@ -41,7 +43,8 @@ struct fabric_world {
 int fabric_world_setup(void **state);
 int fabric_world_teardown(void **state);
 
-void run(struct fabric_world *w); /* until no event is left */
+void run(struct fabric_world *w);                         /* until no event is left */
+void answer_until(struct fabric_world *w, uint64_t last); /* what the slow switch was asked up to that request */
 void pass_ms(struct fabric_world *w, int64_t ms);
 /* The gateway ends; and starts again, sees servers, switches that are not away, but no link, and no VM. */
 void stop(struct fabric_world *w);

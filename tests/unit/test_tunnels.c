@@ -281,6 +281,29 @@ static void removal_waits_for_none_that_is_away(void **state)
     assert_int_equal(outcome.err.code, 0);
 }
 
+/* An attempt to close the segment ends after it was opened again, and while another attempt cannot end. */
+static void closed_opened_and_closed(void **state)
+{
+    struct fabric_world *w = *state;
+
+    vm_is(w, 'a', VM_RUNNING);
+    w->slow = "tor-a";
+    vm_is(w, 'a', VM_SHUT_OFF);
+    uint64_t first = w->gateway->last_request;
+    vm_is(w, 'b', VM_RUNNING);
+    assert_in_range(flows_of(w, TOR_B, COOKIE_SEGMENT), 1, UINT32_MAX);
+    switch_down(w, TOR_B);
+    vm_is(w, 'b', VM_SHUT_OFF);
+    answer_until(w, first);
+    assert_int_equal(numbers_of(w, "vlan"), 1);
+    assert_int_equal(labels_of(w, TOR_B), 2);
+    w->slow = NULL;
+    answer_until(w, w->gateway->last_request);
+    switch_up(w, TOR_B);
+    assert_int_equal(numbers_of(w, "vlan"), 0);
+    assert_int_equal(labels_of(w, TOR_A) + labels_of(w, TOR_B), 0);
+}
+
 /* ---- labels ---- */
 
 static void no_label_before_all_have_confirmed(void **state)
@@ -527,6 +550,7 @@ int main(void)
         TEST(who_waits),
         TEST(who_is_left_out),
         TEST(removal_waits_for_none_that_is_away),
+        TEST(closed_opened_and_closed),
         TEST(no_label_before_all_have_confirmed),
         TEST(labels_run_out),
         TEST(restart),
