@@ -121,6 +121,7 @@ static bool load_tunnel(void *arg, const char *name, const char *text)
         load_holders(&r, "back", &tunnel->ways[!turned].holders, ++gateway->tunnels.last_change);
         if (r.status == 0 && !turned && load_path(nodes, &tunnel->path, &loading->err) == 0)
             tunnel_load_labels(gateway, tunnel, &loading->err);
+        tunnel->wanted = tunnel->path.n > 0; /* until the gateway is ready, and knows */
     }
     json_decref(json);
     if (loading->err.code)

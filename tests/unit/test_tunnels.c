@@ -354,6 +354,7 @@ static void restart(void **state)
     /* The fabric has not been seen: nothing is touched */
     assert_false(w->gateway->ready);
     assert_int_equal(flows_of(w, PE, COOKIE_SEGMENT) + flows_of(w, PE, COOKIE_TUNNEL), before);
+    assert_string_equal(tunnel(w, "pe:tor-a"), "setting-up: pe p3 p2 tor-a");
     links_up(w);
     vm_is(w, 'a', VM_RUNNING);
     servers_listed(w);
@@ -440,7 +441,7 @@ static void restart_with_long_path(void **state)
     stop(w);
     store_long_path(w, TUNNEL_NODES_MAX);
     start(w);
-    assert_string_equal(tunnel(w, "pe:tor-a"), "removing: s0 s1 s2 s3 s4 s5 s6 s7 s8 s9 s10 s11 s12 s13 s14 s15");
+    assert_string_equal(tunnel(w, "pe:tor-a"), "setting-up: s0 s1 s2 s3 s4 s5 s6 s7 s8 s9 s10 s11 s12 s13 s14 s15");
     stop(w);
     store_long_path(w, TUNNEL_NODES_MAX + 1);
     assert_null(gateway_new(&w->config, w->store, &err));
