@@ -250,6 +250,10 @@ static void switch_up(struct gateway *gateway, const struct event *event)
     sw.up = true;
     tunnels_judge_ports(gateway, event->name, sw.ports, sw.n_ports);
     inventory_set_switch(&gateway->inventory, sw);
+    for (size_t i = 0; i < sw.n_ports; i++) {
+        if (!sw.ports[i].up) /* since it was away: LLDP has to show anew what it leads to */
+            inventory_remove_links(&gateway->inventory, event->name, sw.ports[i].number);
+    }
     log_info(event->name, "switch is up, datapath %016llx, %zu ports", (unsigned long long) sw.dpid, sw.n_ports);
     tunnels_plan(gateway);
     network_switch_changed(gateway, event->name);

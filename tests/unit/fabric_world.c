@@ -184,7 +184,7 @@ void switch_down(struct fabric_world *w, unsigned i)
     run(w);
 }
 
-static unsigned link_between(unsigned a, unsigned b)
+unsigned link_between(unsigned a, unsigned b)
 {
     unsigned n = 0;
 
@@ -203,19 +203,22 @@ void push_link(struct fabric_world *w, enum event_type type, unsigned from, unsi
     link->from_port = link->to_port = link_between(from, to) + LINK_PORT;
 }
 
-void link_set(struct fabric_world *w, unsigned a, unsigned b, bool up)
+void push_port(struct fabric_world *w, unsigned sw, unsigned other, bool up)
 {
-    unsigned n = link_between(a, b), ends[2] = {a, b};
+    struct event *event = event_push(&w->queue, EVENT_PORT);
+    unsigned n = link_between(sw, other);
     char name[NAME_SIZE];
 
     snprintf(name, sizeof name, "link-%u", n);
-    w->cut[n] = !up;
-    for (unsigned e = 0; e < 2; e++) {
-        struct event *event = event_push(&w->queue, EVENT_PORT);
+    snprintf(event->name, NAME_SIZE, "%s", fabric_names[sw]);
+    event->port = port_make(name, n + LINK_PORT, up);
+}
 
-        snprintf(event->name, NAME_SIZE, "%s", fabric_names[ends[e]]);
-        event->port = port_make(name, n + LINK_PORT, up);
-    }
+void link_set(struct fabric_world *w, unsigned a, unsigned b, bool up)
+{
+    w->cut[link_between(a, b)] = !up;
+    push_port(w, a, b, up);
+    push_port(w, b, a, up);
     if (up) {
         push_link(w, EVENT_LINK, a, b);
         push_link(w, EVENT_LINK, b, a);

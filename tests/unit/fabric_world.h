@@ -54,7 +54,10 @@ void servers_listed(struct fabric_world *w);
 
 void switch_up(struct fabric_world *w, unsigned sw);
 void switch_down(struct fabric_world *w, unsigned sw);
+unsigned link_between(unsigned a, unsigned b); /* its place in 'cut' */
 void link_set(struct fabric_world *w, unsigned a, unsigned b, bool up);
+/* A port of the link between 'sw' and another switch comes up, or goes down; no LLDP. */
+void push_port(struct fabric_world *w, unsigned sw, unsigned other, bool up);
 /* LLDP shows, or shows no more, one direction of a link. */
 void push_link(struct fabric_world *w, enum event_type type, unsigned from, unsigned to);
 void vm_is(struct fabric_world *w, char letter, enum vm_state state);

@@ -105,6 +105,24 @@ static void switch_fails(void **state)
     assert_string_equal(tunnel(w, "pe:tor-a"), "up: pe p3 p2 tor-a");
 }
 
+/* Its port went down while the gateway could not see it, and the one at the other end did not. */
+static void link_fails_while_its_switch_is_away(void **state)
+{
+    struct fabric_world *w = *state;
+
+    vm_is(w, 'a', VM_RUNNING);
+    switch_down(w, P1);
+    w->cut[link_between(P1, PE)] = true;
+    switch_up(w, P1);
+    link_set(w, P3, PE, false);
+    assert_string_equal(tunnel(w, "pe:tor-a"), "down: pe p3 p2 tor-a");
+    push_port(w, P1, PE, true);
+    run(w);
+    assert_string_equal(tunnel(w, "pe:tor-a"), "down: pe p3 p2 tor-a");
+    link_set(w, P1, PE, true);
+    assert_string_equal(tunnel(w, "pe:tor-a"), "up: pe p1 tor-a");
+}
+
 static void end_is_away(void **state)
 {
     struct fabric_world *w = *state;
@@ -545,6 +563,7 @@ int main(void)
         TEST(link_fails),
         TEST(silent_link),
         TEST(switch_fails),
+        TEST(link_fails_while_its_switch_is_away),
         TEST(end_is_away),
         TEST(vm_leaves_while_its_tor_is_away),
         TEST(cut_off),
