@@ -62,8 +62,8 @@ class Results:
                     rows.append([dc if not number else "", when if not number else "", text])
         screen.table(["", "", "internal channel"], rows)
         if any(fabric.mode == fabrics.LABELS for fabric in self.after.fabrics.values()):
-            screen.line("  (A VM's frame has two labels: the tunnel's, anew on each link, and the VC label, that of the "
-                        "network.)")
+            screen.line("  (A VM's frame has two labels: the tunnel's, anew on each link, and the VC label, that of "
+                        "the network.)")
 
     def show_circuits(self):
         screen, old = self.screen, self.story.old_circuit

@@ -80,8 +80,8 @@ enum vpls_table { VPLS_LABEL = 20, VPLS_VC, VPLS_TUNNEL, VPLS_DELIVER };
 #define VPLS_LABEL_MAX 1048575u
 /* Far ends of a segment that one end floods to; what fits a flow (FLOW_ACTIONS_MAX). */
 #define VPLS_PEERS_MAX 28
-/* Bytes that an IP packet grows by between the ends: the VM's Ethernet header, which counts in the MTU of the links, and
- * two labels (RFC 4448, RFC 3032). */
+/* Bytes that an IP packet grows by between the ends: the VM's Ethernet header, which counts in the MTU of the links,
+ * and two labels (RFC 4448, RFC 3032). */
 #define VPLS_OVERHEAD 22
 
 /* A tunnel leads from one end to another, for all segments that they share; "from>to" names it, and its cookie is

@@ -181,7 +181,8 @@ def test_plan_touches_nothing(quiet):
     told, here, there = plan["text"].split("\n\n")
     for dc, text, steps in (("A", here, plan["plan"]), ("B", there, plan["target"]["plan"])):
         assert text.startswith(f"data center {dc}:\n") and text.count("\nstage ") == len(steps)
-    assert {VPLS: "\n         web by VPLS through pe2 ", ETHERNET: "\n         web by VLAN"}[quiet.modes()["B"]] in there
+    carried = {VPLS: "web by VPLS through pe2 ", ETHERNET: "web by VLAN"}[quiet.modes()["B"]]
+    assert f"\n         {carried}" in there
     assert len(told.splitlines()) == 1 + len(plan["users"]) and plan["channel"]["name"] in told
     assert (switch_state(quiet), quiet.get("A", "/v1/migrations"), quiet.get("B", "/v1/migrations")) == before
 
