@@ -26,7 +26,7 @@ static const struct {
 
 static struct fabric_world *world_of(const void *member, size_t offset)
 {
-    return (struct fabric_world *) ((char *) member - offset);
+    return (void *) ((char *) member - offset);
 }
 
 #define WORLD_OF(member, pointer) world_of(pointer, offsetof(struct fabric_world, member))
