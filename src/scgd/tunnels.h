@@ -171,7 +171,7 @@ int tunnels_path(const struct gateway *gateway, const char *one, const char *oth
                  struct err *err);
 /* Whether a segment could have an end at that ToR, and a tunnel from there to the PE: takes end numbers and labels in
  * the store, in a transaction that the caller rolls back. 0, in Ethernet mode too; or what tunnels_path() says, or
- * ERR_EXHAUSTED. */
+ * ERR_EXHAUSTED, or ERR_TOO_LARGE if the segment has as many ends as it may have. */
 int tunnels_try(struct gateway *gateway, const char *segment, const char *tor, struct err *err);
 /* Adds "VPLS through pe1 p1 tor-a": the path from the PE to the ToR that there is, or would be. */
 void tunnels_describe(const struct gateway *gateway, const char *tor, struct strbuf *text);

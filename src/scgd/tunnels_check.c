@@ -9,9 +9,13 @@ int tunnels_try(struct gateway *gateway, const char *segment, const char *tor, s
     struct tunnel like = {0};
     struct vpls_end end;
     const struct switch_info *pe;
+    const struct vpls_ends *ends;
 
     if (!tunnels_used(gateway))
         return 0;
+    ends = &gateway->tunnels.segments[network_segment(gateway, segment) - gateway->network.segments];
+    if (!segment_has_end(ends, tor) && segment_check_room(ends->n, segment, tor, err) < 0)
+        return err->code;
     pe = network_edge(gateway, SWITCH_ROLE_PE, err);
     if (!pe || tunnels_path(gateway, pe->name, tor, &path, err) < 0 ||
         segment_take_end(gateway, segment, pe->name, &end, err) < 0 ||

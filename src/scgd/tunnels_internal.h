@@ -42,6 +42,8 @@ void segments_settle(struct gateway *gateway); /* frees VC labels of former ends
 /* Its number and VC label, taken in the store. */
 int segment_take_end(struct gateway *gateway, const char *segment, const char *switch_name, struct vpls_end *end,
                      struct err *err);
+/* 0, or ERR_TOO_LARGE: with so many ends the switch cannot be another one. */
+int segment_check_room(unsigned n_ends, const char *segment, const char *switch_name, struct err *err);
 bool segment_has_end(const struct vpls_ends *ends, const char *switch_name);
 
 /* -- tunnels -- */

@@ -51,6 +51,14 @@ int segment_take_end(struct gateway *gateway, const char *segment, const char *s
     return 0;
 }
 
+int segment_check_room(unsigned n_ends, const char *segment, const char *switch_name, struct err *err)
+{
+    if (n_ends <= VPLS_PEERS_MAX)
+        return 0;
+    return err_set(err, ERR_TOO_LARGE, "segment %s can have VMs at %d ToRs; %s would be one more", segment,
+                   VPLS_PEERS_MAX, switch_name);
+}
+
 /* ---- planning ---- */
 
 struct planning {
@@ -73,11 +81,8 @@ static void add_end(struct planning *planning, const struct vpls_ends *before, c
         i++;
     if (i < planning->n && strcmp(planning->ends[i].name, switch_name) == 0)
         return;
-    if (planning->n == ARRAY_LEN(planning->ends)) {
-        err_set(&planning->err, ERR_TOO_LARGE, "segment %s has VMs at more than %d ToRs; %s is left out", segment,
-                VPLS_PEERS_MAX, switch_name);
+    if (segment_check_room(planning->n, segment, switch_name, &planning->err) < 0)
         return;
-    }
     if (known)
         end = *known;
     else if (segment_take_end(planning->gateway, segment, switch_name, &end, &planning->err) < 0)

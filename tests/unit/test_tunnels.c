@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <cmocka.h>
 
@@ -356,6 +357,24 @@ static void labels_run_out(void **state)
     assert_string_equal(tunnel(w, "pe:tor-a"), "up: pe p1 tor-a");
 }
 
+/* What a dry run asks. */
+static void room_for_one_more_tor(void **state)
+{
+    struct fabric_world *w = *state;
+    struct vpls_ends *web = w->gateway->tunnels.segments;
+    struct err err = {0};
+
+    vm_is(w, 'a', VM_RUNNING);
+    assert_int_equal(store_begin(w->store, &err), 0);
+    assert_int_equal(tunnels_try(w->gateway, "web", "tor-b", &err), 0);
+    while (web->n < ARRAY_LEN(web->ends))
+        snprintf(web->ends[web->n++].name, NAME_SIZE, "tor-z");
+    assert_int_equal(tunnels_try(w->gateway, "web", "tor-b", &err), ERR_TOO_LARGE);
+    assert_string_equal(err.text, "segment web can have VMs at 28 ToRs; tor-b would be one more");
+    assert_int_equal(tunnels_try(w->gateway, "web", "tor-a", &err), 0);
+    store_rollback(w->store);
+}
+
 /* ---- life ---- */
 
 static void restart(void **state)
@@ -573,6 +592,7 @@ int main(void)
         TEST(closed_opened_and_closed),
         TEST(no_label_before_all_have_confirmed),
         TEST(labels_run_out),
+        TEST(room_for_one_more_tor),
         TEST(restart),
         TEST(restart_without),
         TEST(restart_without_tor),
