@@ -159,8 +159,6 @@ static void list_switches(const struct routers *routers, const bool *reached, bo
                       routers->switches[i]->up ? "" : " (not connected to this gateway)");
         separator = ", ";
     }
-    if (!*separator)
-        strbuf_puts(text, "no other switch");
 }
 
 static int tell_cut(const struct gateway *gateway, const struct routers *routers, const char *from, const char *to,
@@ -171,10 +169,10 @@ static int tell_cut(const struct gateway *gateway, const struct routers *routers
 
     reach(gateway, routers, router_id(routers, from) - 1, reached);
     list_switches(routers, reached, true, from, &near);
+    strbuf_puts(&near, near.length ? ", but not" : "no other switch: not");
     list_switches(routers, reached, false, from, &far);
     return err_set(err, ERR_UNREACHABLE,
-                   "the fabric of data center %s is cut between %s and %s: %s reaches %s, but not %s; see 'scgctl link "
-                   "list'",
+                   "the fabric of data center %s is cut between %s and %s: %s reaches %s %s; see 'scgctl link list'",
                    gateway->config->dc, from, to, from, near.text, far.text);
 }
 

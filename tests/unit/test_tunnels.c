@@ -178,7 +178,7 @@ static void cut_off(void **state)
     link_set(w, P3, PE, false);
     assert_string_equal(tunnel(w, "pe:tor-a"), "down: pe p3 p2 tor-a");
     assert_string_equal(error_of(w, "pe:tor-a"),
-                        "the fabric of data center A is cut between pe and tor-a: pe reaches no other switch, but not "
+                        "the fabric of data center A is cut between pe and tor-a: pe reaches no other switch: not "
                         "gate, p1, p2, p3, tor-a, tor-b; see 'scgctl link list'");
     assert_int_equal(flows_of(w, TOR_A, COOKIE_TUNNEL), flows);
     link_set(w, P1, PE, true);
