@@ -17,12 +17,8 @@
 
 const char *const fabric_names[SWITCHES] = {"tor-a", "tor-b", "p1", "p2", "p3", "pe", "gate"};
 
-static const struct {
-    unsigned a, b; /* the link's port is its place + LINK_PORT at both */
-} links[FABRIC_LINKS] = {{TOR_A, P1}, {TOR_A, P2}, {TOR_B, P2}, {P1, P2},  {P1, PE},
-                         {P1, P3},    {P2, P3},    {P3, PE},    {GATE, P3}};
-
-#define LINK_PORT 11
+const struct fabric_link fabric_links[FABRIC_LINKS] = {{TOR_A, P1}, {TOR_A, P2}, {TOR_B, P2}, {P1, P2},  {P1, PE},
+                                                       {P1, P3},    {P2, P3},    {P3, PE},    {GATE, P3}};
 
 static struct fabric_world *world_of(const void *member, size_t offset)
 {
@@ -94,7 +90,7 @@ static void read_flows(struct switch_driver *driver, uint64_t request, const cha
 
 static void packet_out(struct switch_driver *driver, const char *name, uint32_t port, const void *frame, size_t size)
 {
-    if (size > ARP_FRAME_SIZE && port >= LINK_PORT) /* tagged */
+    if (size > ARP_FRAME_SIZE && port >= FABRIC_LINK_PORT) /* tagged */
         strbuf_printf(&WORLD_OF(switches, driver)->garp, "%s %s\n", name, port == PORT_TABLE ? "table" : "port");
     (void) frame;
 }
@@ -130,6 +126,17 @@ void answer_until(struct fabric_world *w, uint64_t last)
     run(w);
 }
 
+void fail_unanswered(struct fabric_world *w)
+{
+    struct err err = {0};
+
+    err_set(&err, ERR_UNREACHABLE, "gone");
+    for (size_t i = 0; i < w->n_unanswered; i++)
+        event_push_done(&w->queue, w->unanswered[i], &err);
+    w->n_unanswered = 0;
+    run(w);
+}
+
 void pass_ms(struct fabric_world *w, int64_t ms)
 {
     int64_t end = w->now + ms;
@@ -161,10 +168,10 @@ void switch_up(struct fabric_world *w, unsigned i)
     event->sw.dpid = i + 1;
     event->sw.ports = xcalloc(FABRIC_LINKS + 3, sizeof *event->sw.ports);
     for (uint32_t n = 0; n < FABRIC_LINKS; n++) {
-        if (links[n].a != i && links[n].b != i)
+        if (fabric_links[n].a != i && fabric_links[n].b != i)
             continue;
         snprintf(name, sizeof name, "link-%u", n);
-        event->sw.ports[event->sw.n_ports++] = port_make(name, n + LINK_PORT, !w->cut[n]);
+        event->sw.ports[event->sw.n_ports++] = port_make(name, n + FABRIC_LINK_PORT, !w->cut[n]);
     }
     if (i == TOR_A || i == TOR_B || i == GATE)
         event->sw.ports[event->sw.n_ports++] = port_make("server", 1, true);
@@ -188,7 +195,8 @@ unsigned link_between(unsigned a, unsigned b)
 {
     unsigned n = 0;
 
-    while (n < FABRIC_LINKS && !(links[n].a == a && links[n].b == b) && !(links[n].a == b && links[n].b == a))
+    while (n < FABRIC_LINKS && !(fabric_links[n].a == a && fabric_links[n].b == b) &&
+           !(fabric_links[n].a == b && fabric_links[n].b == a))
         n++;
     assert_in_range(n, 0, FABRIC_LINKS - 1);
     return n;
@@ -200,7 +208,7 @@ void push_link(struct fabric_world *w, enum event_type type, unsigned from, unsi
 
     snprintf(link->from_switch, NAME_SIZE, "%s", fabric_names[from]);
     snprintf(link->to_switch, NAME_SIZE, "%s", fabric_names[to]);
-    link->from_port = link->to_port = link_between(from, to) + LINK_PORT;
+    link->from_port = link->to_port = link_between(from, to) + FABRIC_LINK_PORT;
 }
 
 void push_port(struct fabric_world *w, unsigned sw, unsigned other, bool up)
@@ -211,7 +219,7 @@ void push_port(struct fabric_world *w, unsigned sw, unsigned other, bool up)
 
     snprintf(name, sizeof name, "link-%u", n);
     snprintf(event->name, NAME_SIZE, "%s", fabric_names[sw]);
-    event->port = port_make(name, n + LINK_PORT, up);
+    event->port = port_make(name, n + FABRIC_LINK_PORT, up);
 }
 
 void link_set(struct fabric_world *w, unsigned a, unsigned b, bool up)
@@ -296,8 +304,8 @@ void links_up(struct fabric_world *w)
     for (unsigned n = 0; n < FABRIC_LINKS; n++) {
         if (w->cut[n])
             continue;
-        push_link(w, EVENT_LINK, links[n].a, links[n].b);
-        push_link(w, EVENT_LINK, links[n].b, links[n].a);
+        push_link(w, EVENT_LINK, fabric_links[n].a, fabric_links[n].b);
+        push_link(w, EVENT_LINK, fabric_links[n].b, fabric_links[n].a);
     }
     run(w);
 }

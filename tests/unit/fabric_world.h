@@ -16,8 +16,13 @@
 
 enum { TOR_A, TOR_B, P1, P2, P3, PE, GATE, SWITCHES };
 #define FABRIC_LINKS 9
+#define FABRIC_LINK_PORT 11
 
 extern const char *const fabric_names[SWITCHES];
+/* At both its ends, a link's port is its place + FABRIC_LINK_PORT. */
+extern const struct fabric_link {
+    unsigned a, b;
+} fabric_links[FABRIC_LINKS];
 
 struct fabric_world {
     struct config config;
@@ -45,6 +50,7 @@ int fabric_world_teardown(void **state);
 
 void run(struct fabric_world *w);                         /* until no event is left */
 void answer_until(struct fabric_world *w, uint64_t last); /* what the slow switch was asked up to that request */
+void fail_unanswered(struct fabric_world *w);             /* all of it */
 void pass_ms(struct fabric_world *w, int64_t ms);
 /* The gateway ends; and starts again, sees servers, switches that are not away, but no link, and no VM. */
 void stop(struct fabric_world *w);
