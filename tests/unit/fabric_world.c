@@ -249,8 +249,8 @@ void vm_is(struct fabric_world *w, char letter, enum vm_state state)
     struct vm *vm = &event_push(&w->queue, EVENT_VM)->vm;
 
     snprintf(vm->name, NAME_SIZE, "V%c", letter);
-    snprintf(vm->segment, NAME_SIZE, "web");
-    snprintf(vm->server, NAME_SIZE, "server-%c", letter);
+    snprintf(vm->segment, NAME_SIZE, letter < 'c' ? "web" : "db");
+    snprintf(vm->server, NAME_SIZE, "server-%c", letter < 'c' ? letter : letter - 2);
     vm->uuid[15] = (uint8_t) letter;
     vm->state = state;
     vm->n_nics = 1;
@@ -320,7 +320,8 @@ void servers_listed(struct fabric_world *w)
 static struct config_server servers[] = {{TEXT("server-a"), TEXT("test"), TEXT("qemu://a"), TEXT("10.254.0.11")},
                                          {TEXT("server-b"), TEXT("test"), TEXT("qemu://b"), TEXT("10.254.0.12")}};
 static struct config_segment segments[] = {
-    {.name = TEXT("web"), .gateway = TEXT("10.100.0.1/24"), .gateway_mac = TEXT("02:5c:67:00:00:01")}};
+    {.name = TEXT("web"), .gateway = TEXT("10.100.0.1/24"), .gateway_mac = TEXT("02:5c:67:00:00:01")},
+    {.name = TEXT("db"), .gateway = TEXT("10.100.0.2/24"), .gateway_mac = TEXT("02:5c:67:00:00:02")}};
 static struct config_edge edges[] = {{.switch_name = TEXT("pe"),
                                       .role = EDGE_IP,
                                       .uplink_port = TEXT("up"),
@@ -348,8 +349,10 @@ int fabric_world_setup(void **state)
     struct err err = {0};
 
     log_set_level(getenv("TEST_LOG") ? LOG_INFO : LOG_ERROR);
-    ip_with_length_parse(segments[0].gateway, &segments[0].gateway_ip, &segments[0].length);
-    mac_parse(segments[0].gateway_mac, &segments[0].mac);
+    for (unsigned i = 0; i < ARRAY_LEN(segments); i++) {
+        ip_with_length_parse(segments[i].gateway, &segments[i].gateway_ip, &segments[i].length);
+        mac_parse(segments[i].gateway_mac, &segments[i].mac);
+    }
     w->vpls = (struct config_vpls) {{100, 199}, metrics, ARRAY_LEN(metrics)};
     w->config = config;
     w->config.vpls = &w->vpls;

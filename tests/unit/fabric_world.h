@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A gateway of a data center in VPLS mode over dummies. Switches do at once what they are told, but for one that a test
- * has made slow. A server and a VM hang off each ToR: Va and Vb, of segment web.
+ * has made slow. A server hangs off each ToR, with VMs Va and Vb of segment web, Vc and Vd of segment db.
  *
  *     tor-a ── p1 ──── pe
  *       │    ╱    ╲    │           (p1 - p2, p1 - p3, which costs 10, p2 - p3, p3 - pe)
