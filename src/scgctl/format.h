@@ -33,7 +33,7 @@ void format_time(struct strbuf *out, int64_t unix_ms);
 void format_member(struct strbuf *out, const char *name, const json_t *value);
 
 /* A collection, e.g. {"vms": [...]}, or a journal, {"journal": [...]}, as a table. What has names is sorted by them,
- * "V2" before "V10". */
+ * "V2" before "V10", links by where they begin, migrations by time, the latest first. */
 void format_collection(struct strbuf *out, const char *collection, const json_t *json);
 /* One object: its plain members, one a line; then its lists of objects, each as a table. */
 void format_object(struct strbuf *out, const json_t *json);

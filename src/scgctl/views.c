@@ -128,25 +128,58 @@ static void add_cell(struct table *table, const json_t *object, const char *path
     table_add(table, of_default && strcmp(cell.text, "-") == 0 ? "deny" : cell.text);
 }
 
-static int by_name(const void *a, const void *b, void *arg)
+static int compare_names(const json_t *a, const json_t *b, const char *key)
 {
-    const char *left = json_string_value(json_object_get(*(json_t *const *) a, arg));
-    const char *right = json_string_value(json_object_get(*(json_t *const *) b, arg));
+    const char *left = json_string_value(json_object_get(a, key));
+    const char *right = json_string_value(json_object_get(b, key));
 
     return left && right ? strverscmp(left, right) : 0;
 }
 
-static void format_list(struct strbuf *out, const struct list *list, const json_t *array)
+static int by_name(const void *a, const void *b, void *key)
+{
+    return compare_names(*(json_t *const *) a, *(json_t *const *) b, key);
+}
+
+static int by_port(const void *a, const void *b)
+{
+    const json_t *left = *(json_t *const *) a, *right = *(json_t *const *) b;
+    int order = compare_names(left, right, "from");
+
+    return order ? order : compare_names(left, right, "from-port");
+}
+
+/* Latest first; of one millisecond, by id, so that the list is always the same. */
+static int by_time(const void *a, const void *b)
+{
+    const json_t *left = *(json_t *const *) a, *right = *(json_t *const *) b;
+    json_int_t l = json_integer_value(json_object_get(left, "created-ms"));
+    json_int_t r = json_integer_value(json_object_get(right, "created-ms"));
+
+    return l != r ? (l < r ? 1 : -1) : -compare_names(left, right, "id");
+}
+
+static void sort_rows(json_t **rows, size_t n, const struct list *list)
 {
     const char *key = list->columns[0].member;
+
+    if (strcmp(key, "name") == 0 || strcmp(key, "policy") == 0)
+        qsort_r(rows, n, sizeof *rows, by_name, (void *) (uintptr_t) key);
+    else if (strcmp(list->collection, "links") == 0)
+        qsort(rows, n, sizeof *rows, by_port);
+    else if (strcmp(list->collection, "migrations") == 0)
+        qsort(rows, n, sizeof *rows, by_time);
+}
+
+static void format_list(struct strbuf *out, const struct list *list, const json_t *array)
+{
     size_t n = json_array_size(array);
     AUTO_FREE json_t **rows = xcalloc(n + 1, sizeof *rows);
     struct table table = {0};
 
     for (size_t i = 0; i < n; i++)
         rows[i] = json_array_get(array, i);
-    if (strcmp(key, "name") == 0 || strcmp(key, "policy") == 0)
-        qsort_r(rows, n, sizeof *rows, by_name, (void *) (uintptr_t) key);
+    sort_rows(rows, n, list);
     while (table.n_columns < COLUMNS_MAX && list->columns[table.n_columns].heading)
         table_add(&table, list->columns[table.n_columns++].heading);
     for (size_t i = 0; i < n; i++) {

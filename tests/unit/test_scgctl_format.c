@@ -67,6 +67,44 @@ static void empty_collection(void **state)
     json_decref(json);
 }
 
+/* In whatever order the gateway has them. */
+static void unsorted_collections(void **state)
+{
+    static const struct {
+        const char *collection, *key, *names[4];
+    } rows[] = {
+        {"vms", "name", {"V10", "V2", "V1"}},         {"servers", "name", {"server-10", "server-a", "server-2"}},
+        {"switches", "name", {"tor-b", "p10", "p2"}}, {"segments", "name", {"web", "db", "app"}},
+        {"policies", "policy", {"V10", "V1", "V2"}},
+    };
+    AUTO_STRBUF struct strbuf text = {0};
+
+    (void) state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        json_t *array = json_array(), *json = json_pack("{s:o}", rows[i].collection, array);
+
+        for (size_t n = 0; rows[i].names[n]; n++)
+            json_array_append_new(array, json_pack("{s:s}", rows[i].key, rows[i].names[n]));
+        format_collection(&text, rows[i].collection, json);
+        json_decref(json);
+    }
+    golden("unsorted-names", &text);
+
+    json_t *json = json_pack("{s:[{s:s, s:s, s:s}, {s:s, s:s, s:s}, {s:s, s:s, s:s}]}", "links", "from", "tor-a",
+                             "from-port", "eth10", "to", "p2", "from", "tor-a", "from-port", "eth2", "to", "p1", "from",
+                             "p1", "from-port", "eth3", "to", "tor-a");
+    format_collection(&text, "links", json);
+    json_decref(json);
+    golden("unsorted-links", &text);
+
+    json = json_pack("{s:[{s:s, s:I}, {s:s, s:I}, {s:s, s:I}, {s:s, s:I}]}", "migrations", "id", "b", "created-ms",
+                     (json_int_t) 1795446245000, "id", "a", "created-ms", (json_int_t) 1795446246000, "id", "d",
+                     "created-ms", (json_int_t) 1795446245000, "id", "c", "created-ms", (json_int_t) 1795446247000);
+    format_collection(&text, "migrations", json);
+    json_decref(json);
+    golden("unsorted-migrations", &text);
+}
+
 static void objects(void **state)
 {
     static const struct {
@@ -297,6 +335,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(collections),
         cmocka_unit_test(empty_collection),
+        cmocka_unit_test(unsorted_collections),
         TEST(objects),
         TEST(channels_and_users),
         TEST(transport),
