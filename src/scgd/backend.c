@@ -50,7 +50,7 @@ static int journal(void *arg, const char *id, json_t **out, struct err *err)
     }
     if (json_array_size(entries) == 0) {
         json_decref(entries);
-        return err_set(err, ERR_NOT_FOUND, "there is no migration '%s' in data center %s", id, gateway->config->dc);
+        return history_miss(gateway, id, err);
     }
     *out = json_pack("{s:o}", "journal", entries);
     return 0;
@@ -368,11 +368,13 @@ static void answer_at_end(struct gateway *gateway, struct migration *migration, 
         migration->end_reply = reply;
 }
 
-/* The target's migration with that id, also one that ended before a restart; null, and the peer has been answered. */
+/* The target's migration with that id, also one that ended before a restart; null, and the peer has been answered: with
+ * how it ended if it was pruned. */
 static struct migration *peer_migration(struct gateway *gateway, const char *peer, const char *id,
                                         struct backend_reply *reply)
 {
     struct migration *migration = migration_find(gateway, id, ROLE_TARGET);
+    struct store_tombstone tombstone;
     struct err err = {0};
 
     if (gateway_check_ready(gateway, &err) < 0) {
@@ -381,6 +383,11 @@ static struct migration *peer_migration(struct gateway *gateway, const char *pee
     }
     if (!migration)
         migration = migration_recall(gateway, id, ROLE_TARGET);
+    if (!migration && migration_is_buried(gateway, id, &tombstone) && !tombstone.called_off &&
+        peer_is_dc(gateway, peer, tombstone.peer)) {
+        backend_reply_send(reply, 200, view_tombstone(&tombstone));
+        return NULL;
+    }
     if (!migration)
         err_set(&err, ERR_NOT_FOUND, "there is no migration '%s' in data center %s", id, gateway->config->dc);
     else if (!peer_is_dc(gateway, peer, migration->saga->order.source_dc))
@@ -425,6 +432,7 @@ static void peer_configure(void *arg, const char *peer, const char *id, const js
 {
     struct gateway *gateway = gateway_entered(arg);
     struct migration *known = migration_find(gateway, id, ROLE_TARGET);
+    struct store_tombstone tombstone;
     struct order order = {0};
     struct err err = {0};
 
@@ -446,8 +454,11 @@ static void peer_configure(void *arg, const char *peer, const char *id, const js
             answer_status(gateway, known, reply);
         return;
     }
-    if (migration_is_buried(gateway, id))
-        err_set(&err, ERR_CANCELLED, "migration %s was called off before its message came", id);
+    if (migration_is_buried(gateway, id, &tombstone))
+        err_set(&err, ERR_CANCELLED,
+                tombstone.called_off ? "migration %s was called off before its message came" :
+                                       "migration %s has ended; its message comes too late",
+                id);
     if (err.code || peer_configure_decode(body, &order, &err) < 0 ||
         check_configure(gateway, peer, id, &order, &err) < 0 || !migration_begin(gateway, &order, reply, &err))
         backend_refuse(reply, &err);

@@ -22,6 +22,10 @@ struct given_timeouts {
     uint32_t *peer, *transfer, *switch_;
 };
 
+struct given_history {
+    uint32_t *migrations;
+};
+
 /* What libcyaml loads; 'config' stands first, so that a pointer to either is one to both. */
 struct document {
     struct config config;
@@ -30,6 +34,7 @@ struct document {
     struct vlan_range vlans;
     struct given_limits limits;
     struct given_timeouts timeouts;
+    struct given_history history;
 };
 
 #define NAME(key, type, member) TEXT_TO(key, type, member, NAME_SIZE - 1)
@@ -143,6 +148,10 @@ static const cyaml_schema_field_t timeout_fields[] = {
     NUMBER_OPTIONAL("switch", struct given_timeouts, switch_),
     CYAML_FIELD_END};
 
+static const cyaml_schema_field_t history_fields[] = {
+    NUMBER_OPTIONAL("migrations", struct given_history, migrations),
+    CYAML_FIELD_END};
+
 static const cyaml_schema_value_t ovsdb_entry = {CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 1, TEXT_MAX)};
 
 static const cyaml_schema_field_t document_fields[] = {
@@ -166,6 +175,7 @@ static const cyaml_schema_field_t document_fields[] = {
     CYAML_FIELD_MAPPING_PTR("transport", CYAML_FLAG_OPTIONAL, struct document, config.transport, transport_fields),
     GROUP("limits", CYAML_FLAG_OPTIONAL, limits, limit_fields),
     GROUP("timeouts", CYAML_FLAG_OPTIONAL, timeouts, timeout_fields),
+    GROUP("history", CYAML_FLAG_OPTIONAL, history, history_fields),
     CYAML_FIELD_END};
 /* clang-format on */
 
@@ -189,6 +199,7 @@ static void take_over(void *loaded)
     config->timeouts.peer = config_given_or(document->timeouts.peer, 30);
     config->timeouts.transfer = config_given_or(document->timeouts.transfer, 600);
     config->timeouts.switch_ = config_given_or(document->timeouts.switch_, 10);
+    config->history.migrations = config_given_or(document->history.migrations, 1000);
     for (unsigned i = 0; i < config->edges_count; i++) {
         if (config->edges[i].role == EDGE_INTER_DC && config->edges[i].migration_mbps == 0)
             config->edges[i].migration_mbps = 1000;

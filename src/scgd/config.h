@@ -117,12 +117,15 @@ struct config {
     struct {
         uint32_t peer, transfer, switch_; /* seconds */
     } timeouts;
+    struct {
+        uint32_t migrations; /* how many that have ended are remembered */
+    } history;
 };
 
 /* Null and 'err' with file, line and column (or the member's path, where libcyaml knows no position) on anything
  * unknown, missing, of the wrong type, out of range, duplicate or contradictory (an edge's role without its members, a
- * channel to an unknown peer, two servers of one name, ...). Omitted limits and timeouts get the example
- * file's values. */
+ * channel to an unknown peer, two servers of one name, ...). Omitted limits, timeouts and history get the
+ * example file's values. */
 struct config *config_load(const char *path, struct err *err);
 void config_free(struct config *config);
 

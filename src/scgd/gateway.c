@@ -423,6 +423,7 @@ void gateway_start(struct gateway *gateway, const struct gateway_south *south, s
     gateway->south = *south;
     gateway->now = now;
     gateway->ready_at = mono_add(now, GATEWAY_GRACE_MS);
+    gateway->prune_at = now;
     migrations_restore_network(gateway);
 }
 
@@ -460,6 +461,7 @@ void gateway_tick(struct gateway *gateway, struct mono now)
     become_ready(gateway);
     network_tick(gateway);
     transport_tick(gateway);
+    history_tick(gateway);
     if (gateway->ready)
         migrations_tick(gateway);
 }
@@ -467,7 +469,7 @@ void gateway_tick(struct gateway *gateway, struct mono now)
 struct mono gateway_deadline(const struct gateway *gateway)
 {
     struct mono deadline = mono_min(mono_min(network_deadline(gateway), transport_deadline(gateway)),
-                                    gateway->ready_at);
+                                    mono_min(gateway->ready_at, gateway->prune_at));
 
     return gateway->ready ? mono_min(deadline, migrations_deadline(gateway)) : deadline;
 }

@@ -12,6 +12,7 @@
  *   tunnels.c     internal channels in VPLS mode: see tunnels.h
  *   channels.c    which migration channel an order takes
  *   migrations.c  orders and their sagas: notes to the journal, actions to steps
+ *   history.c     how long those that have ended are remembered
  *   steps.c       apply, confirm and undo of the source's steps
  *   steps_target.c  of the target's
  *   admission.c   whether this DC can take what an order brings
@@ -263,6 +264,7 @@ struct gateway {
      * start must not count as missing. */
     bool ready;
     struct mono ready_at;
+    struct mono prune_at; /* when more of the ended migrations are to be forgotten; MONO_NEVER: there are no more */
 };
 
 #define GATEWAY_GRACE_MS 20000
@@ -305,7 +307,16 @@ struct migration *migration_find(const struct gateway *gateway, const char *id, 
 struct migration *migration_recall(struct gateway *gateway, const char *id, enum migration_role role);
 /* Remembers that a target's migration was called off before its message came. */
 int migration_bury(struct gateway *gateway, const char *id, const char *peer, struct err *err);
-bool migration_is_buried(const struct gateway *gateway, const char *id);
+/* Whether a target's migration was called off or pruned; '*tombstone' tells. */
+bool migration_is_buried(const struct gateway *gateway, const char *id, struct store_tombstone *tombstone);
+/* Forgets what ended before the last history.migrations, in the transaction that writes the end of 'ended'. */
+int history_prune(struct gateway *gateway, const struct order *ended, struct err *err);
+/* Whether a migration is still among those that operators are told of. */
+bool history_has(const struct gateway *gateway, const struct migration *migration);
+/* ERR_NOT_FOUND, and the sentence that says how many are kept. */
+int history_miss(const struct gateway *gateway, const char *id, struct err *err);
+void history_tick(struct gateway *gateway);
+const char *migration_role_name(enum migration_role role);
 /* Whether a certificate's common name is that of the gateway of 'dc': peers[].name, by default "scg-" and the DC's name
  * in lower case. */
 bool peer_is_known(const struct gateway *gateway, const char *common_name);
@@ -386,5 +397,7 @@ int view_get(struct gateway *gateway, const char *collection, const char *name, 
 char *view_metrics(const struct gateway *gateway);
 /* What a peer is told of a migration. */
 json_t *view_peer_status(struct gateway *gateway, const struct migration *migration);
+/* The same of one that was pruned: how it ended, without VMs. */
+json_t *view_tombstone(const struct store_tombstone *tombstone);
 
 #endif

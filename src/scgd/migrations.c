@@ -20,11 +20,6 @@ static struct saga_limits limits_of(const struct gateway *gateway)
 
 #define MIGRATIONS_AT_HAND 100
 
-static const char *role_name(enum migration_role role)
-{
-    return role == ROLE_SOURCE ? "source" : "target";
-}
-
 /* ---- the list ---- */
 
 static struct migration *add(struct gateway *gateway, struct saga *saga, int64_t created_ms)
@@ -119,7 +114,7 @@ static int save(struct gateway *gateway, const struct migration *migration, stru
 
     json_decref(json);
     snprintf(row.id, sizeof row.id, "%s", order->id);
-    snprintf(row.role, sizeof row.role, "%s", role_name(order->role));
+    snprintf(row.role, sizeof row.role, "%s", migration_role_name(order->role));
     snprintf(row.peer, sizeof row.peer, "%s", order->role == ROLE_SOURCE ? order->target_dc : order->source_dc);
     snprintf(row.state, sizeof row.state, "%s", saga_state_name(saga));
 
@@ -132,6 +127,8 @@ static int save(struct gateway *gateway, const struct migration *migration, stru
         describe(saga, &saga->notes[i], &entry);
         status = store_journal_add(gateway->store, order->id, row.role, &entry, err);
     }
+    if (status == 0 && row.ended)
+        status = history_prune(gateway, order, err);
     if (status == 0)
         return store_commit(gateway->store, err);
     store_rollback(gateway->store);
@@ -299,7 +296,7 @@ static bool is_waited_for(const struct gateway *gateway, const struct migration 
     return migration->configure_reply || migration->end_reply;
 }
 
-/* The store remembers all; the latest that ended are kept at hand for those who watch. */
+/* The store remembers more; the latest that ended are kept at hand for those who watch. */
 static void forget_ended(struct gateway *gateway)
 {
     for (size_t i = 0; gateway->n_migrations > MIGRATIONS_AT_HAND && i < gateway->n_migrations;) {
@@ -385,41 +382,12 @@ struct migration *migration_recall(struct gateway *gateway, const char *id, enum
     struct store_migration row = {0};
     size_t before = gateway->n_migrations;
 
-    if (migration_is_buried(gateway, id) || store_migration_get(gateway->store, id, role_name(role), &row, NULL) < 0)
+    if (store_migration_get(gateway->store, id, migration_role_name(role), &row, NULL) < 0)
         return NULL;
     if (!load_one(&loading, &row))
         log_error(FAULT_OURS, id, "%s", loading.err.text);
     store_migration_free(&row);
     return gateway->n_migrations > before ? gateway->migrations[before] : NULL;
-}
-
-/* An abort may overtake its migration message. The message then finds that it was called off. */
-#define TOMBSTONE "{\"called-off\": true}"
-
-int migration_bury(struct gateway *gateway, const char *id, const char *peer, struct err *err)
-{
-    struct store_migration row = {.document = (char[]) {TOMBSTONE},
-                                  .created_ms = gateway->unix_ms(gateway->unix_ms_arg),
-                                  .updated_ms = gateway->unix_ms(gateway->unix_ms_arg),
-                                  .ended = true};
-
-    snprintf(row.id, sizeof row.id, "%s", id);
-    snprintf(row.role, sizeof row.role, "%s", role_name(ROLE_TARGET));
-    snprintf(row.peer, sizeof row.peer, "%s", peer);
-    snprintf(row.state, sizeof row.state, "%s", saga_states[SAGA_ROLLED_BACK].name);
-    return store_migration_put(gateway->store, &row, err);
-}
-
-bool migration_is_buried(const struct gateway *gateway, const char *id)
-{
-    struct store_migration row = {0};
-    bool buried;
-
-    if (store_migration_get(gateway->store, id, role_name(ROLE_TARGET), &row, NULL) < 0)
-        return false;
-    buried = strcmp(row.document, TOMBSTONE) == 0;
-    store_migration_free(&row);
-    return buried;
 }
 
 bool peer_is_known(const struct gateway *gateway, const char *common_name)

@@ -239,6 +239,18 @@ json_t *view_peer_status(struct gateway *gateway, const struct migration *migrat
     return json;
 }
 
+json_t *view_tombstone(const struct store_tombstone *tombstone)
+{
+    struct peer_status *status = xcalloc(1, sizeof *status);
+
+    memcpy(status->state, tombstone->state, sizeof status->state);
+    status->ended = true;
+
+    json_t *json = peer_status_encode(status);
+    free(status);
+    return json;
+}
+
 /* ---- collections ---- */
 
 static bool add_policy(void *arg, const char *vm, const char *text)
@@ -281,8 +293,10 @@ static json_t *collect_migrations(struct gateway *gateway)
 {
     struct past past = {gateway, json_array()};
 
-    for (size_t i = gateway->n_migrations; i-- > 0;)
-        json_array_append_new(past.array, view_migration(gateway->migrations[i]));
+    for (size_t i = gateway->n_migrations; i-- > 0;) {
+        if (history_has(gateway, gateway->migrations[i]))
+            json_array_append_new(past.array, view_migration(gateway->migrations[i]));
+    }
     store_migration_each(gateway->store, false, add_past, &past, NULL);
     return past.array;
 }
@@ -353,7 +367,7 @@ static json_t *find_quickly(struct gateway *gateway, const char *collection, con
 
         if (!migration)
             migration = migration_find(gateway, name, ROLE_TARGET);
-        return migration ? view_migration(migration) : NULL;
+        return migration && history_has(gateway, migration) ? view_migration(migration) : NULL;
     }
     if (strcmp(collection, "vms") == 0) {
         const struct vm *vm = inventory_vm(&gateway->inventory, name);
@@ -405,6 +419,8 @@ int view_get(struct gateway *gateway, const char *collection, const char *name, 
         }
     }
     json_decref(array);
+    if (strcmp(collection, "migrations") == 0)
+        return history_miss(gateway, name, err);
     return err_set(err, ERR_NOT_FOUND, "%s: there is no '%s' in data center %s", collection, name, gateway->config->dc);
 }
 

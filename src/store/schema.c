@@ -51,6 +51,19 @@ const char *const schema_steps[] = {
     "  json TEXT NOT NULL,"
     "  PRIMARY KEY (kind, name)"
     ") STRICT, WITHOUT ROWID;",
+    "CREATE INDEX migration_ended ON migration (ended, updated_ms);"
+    "CREATE TABLE tombstone ("
+    "  id TEXT NOT NULL PRIMARY KEY,"
+    "  peer TEXT NOT NULL,"
+    "  state TEXT NOT NULL,"
+    "  ended_ms INTEGER NOT NULL,"
+    "  called_off INTEGER NOT NULL CHECK (called_off IN (0, 1))"
+    ") STRICT, WITHOUT ROWID;"
+    "CREATE INDEX tombstone_pruned ON tombstone (ended_ms) WHERE NOT called_off;"
+    /* Version 2 kept what was called off among the migrations. */
+    "INSERT INTO tombstone SELECT id, peer, state, updated_ms, 1 FROM migration"
+    "  WHERE document = '{\"called-off\": true}' AND role = 'target';"
+    "DELETE FROM migration WHERE document = '{\"called-off\": true}' AND role = 'target';",
 };
 
 int schema_version(void)

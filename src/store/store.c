@@ -14,8 +14,15 @@ enum {
     MIGRATION_GET,
     MIGRATION_ALL,
     MIGRATION_OPEN,
+    MIGRATION_ENDED,
+    MIGRATION_OLDEST,
+    MIGRATION_DELETE,
+    TOMBSTONE_PUT,
+    TOMBSTONE_GET,
+    TOMBSTONE_EXPIRE,
     JOURNAL_ADD,
     JOURNAL_ALL,
+    JOURNAL_DELETE,
     POLICY_PUT,
     POLICY_GET,
     POLICY_DELETE,
@@ -45,9 +52,18 @@ static const char *const sql[N_STATEMENTS] = {
     [MIGRATION_ALL] = "SELECT " MIGRATION_COLUMNS " FROM migration ORDER BY +created_ms DESC, +rowid DESC",
     [MIGRATION_OPEN] = "SELECT " MIGRATION_COLUMNS " FROM migration WHERE NOT ended"
                        " ORDER BY +created_ms DESC, +rowid DESC",
+    [MIGRATION_ENDED] = "SELECT count(*) FROM migration WHERE ended = 1",
+    [MIGRATION_OLDEST] = "SELECT id, role, peer, state, updated_ms FROM migration"
+                         " WHERE ended = 1 AND NOT (id = ?1 AND role = ?2) ORDER BY updated_ms, rowid LIMIT 1",
+    [MIGRATION_DELETE] = "DELETE FROM migration WHERE id = ?1 AND role = ?2",
+    [TOMBSTONE_PUT] = "INSERT INTO tombstone (id, peer, state, ended_ms, called_off) VALUES (?1, ?2, ?3, ?4, ?5)"
+                      " ON CONFLICT (id) DO NOTHING",
+    [TOMBSTONE_GET] = "SELECT id, peer, state, ended_ms, called_off FROM tombstone WHERE id = ?1",
+    [TOMBSTONE_EXPIRE] = "DELETE FROM tombstone WHERE NOT called_off AND ended_ms < ?1",
     [JOURNAL_ADD] = "INSERT INTO journal (id, role, time_ms, step, event, detail) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     [JOURNAL_ALL] = "SELECT sequence, time_ms, step, event, detail FROM journal WHERE id = ?1 AND role = ?2"
                     " ORDER BY +sequence",
+    [JOURNAL_DELETE] = "DELETE FROM journal WHERE id = ?1 AND role = ?2",
     [POLICY_PUT] = "INSERT INTO policy (vm, json) VALUES (?1, ?2) ON CONFLICT (vm) DO UPDATE SET json = ?2",
     [POLICY_GET] = "SELECT json FROM policy WHERE vm = ?1",
     [POLICY_DELETE] = "DELETE FROM policy WHERE vm = ?1",
@@ -211,6 +227,105 @@ void store_migration_free(struct store_migration *migration)
 {
     free(migration->document);
     migration->document = NULL;
+}
+
+int store_tombstone_put(struct store *store, const struct store_tombstone *tombstone, struct err *err)
+{
+    sqlite3_stmt *statement;
+    int status = prepare(store, TOMBSTONE_PUT, tombstone->id, tombstone->peer, &statement, err);
+
+    if (status < 0)
+        return status;
+    db_bind_text(statement, 3, tombstone->state);
+    db_bind_int(statement, 4, tombstone->ended_ms);
+    db_bind_int(statement, 5, tombstone->called_off);
+    return db_step(&store->db, statement, err);
+}
+
+int store_tombstone_get(struct store *store, const char *id, struct store_tombstone *tombstone, struct err *err)
+{
+    sqlite3_stmt *statement;
+    int status = prepare(store, TOMBSTONE_GET, id, NULL, &statement, err);
+
+    if (status == 0)
+        status = db_step(&store->db, statement, err);
+    if (status < 0)
+        return status;
+    if (!status)
+        return err_set(err, ERR_NOT_FOUND, "migration %s: it has no tombstone", id);
+    copy_text(tombstone->id, sizeof tombstone->id, statement, 0);
+    copy_text(tombstone->peer, sizeof tombstone->peer, statement, 1);
+    copy_text(tombstone->state, sizeof tombstone->state, statement, 2);
+    tombstone->ended_ms = sqlite3_column_int64(statement, 3);
+    tombstone->called_off = sqlite3_column_int(statement, 4) != 0;
+    db_end(statement);
+    return 0;
+}
+
+/* How many have ended, or a failure of the database. */
+static int64_t count_ended(struct store *store, struct err *err)
+{
+    sqlite3_stmt *statement;
+    int64_t count = 0;
+    int status = db_statement(&store->db, MIGRATION_ENDED, &statement, err);
+
+    if (status == 0)
+        status = db_step(&store->db, statement, err);
+    if (status > 0) {
+        count = sqlite3_column_int64(statement, 0);
+        db_end(statement);
+    }
+    return status < 0 ? status : count;
+}
+
+/* Removes the one that ended first: 1, 0: there is none, or a failure of the database. */
+static int prune_oldest(struct store *store, const struct store_pruning *pruning, struct err *err)
+{
+    struct store_tombstone tombstone = {0};
+    char role[8];
+    sqlite3_stmt *statement;
+    int status = prepare(store, MIGRATION_OLDEST, pruning->id ? pruning->id : "", pruning->role ? pruning->role : "",
+                         &statement, err);
+
+    if (status == 0)
+        status = db_step(&store->db, statement, err);
+    if (status <= 0)
+        return status;
+    copy_text(tombstone.id, sizeof tombstone.id, statement, 0);
+    copy_text(role, sizeof role, statement, 1);
+    copy_text(tombstone.peer, sizeof tombstone.peer, statement, 2);
+    copy_text(tombstone.state, sizeof tombstone.state, statement, 3);
+    tombstone.ended_ms = sqlite3_column_int64(statement, 4);
+    db_end(statement);
+
+    status = strcmp(role, "target") == 0 ? store_tombstone_put(store, &tombstone, err) : 0;
+    if (status == 0)
+        status = change(store, JOURNAL_DELETE, tombstone.id, role, err);
+    if (status == 0)
+        status = change(store, MIGRATION_DELETE, tombstone.id, role, err);
+    return status < 0 ? status : 1;
+}
+
+int store_migration_prune(struct store *store, const struct store_pruning *pruning, uint32_t *n, struct err *err)
+{
+    int64_t ended = count_ended(store, err);
+    uint32_t pruned = 0;
+    sqlite3_stmt *statement;
+    int status = ended < 0 ? (int) ended : 1;
+
+    while (status > 0 && ended - pruned > pruning->keep && pruned < pruning->most) {
+        status = prune_oldest(store, pruning, err);
+        pruned += status > 0;
+    }
+    if (status >= 0)
+        status = db_statement(&store->db, TOMBSTONE_EXPIRE, &statement, err);
+    if (status < 0)
+        return status;
+    db_bind_int(statement, 1, pruning->tombstones_ms);
+    status = db_step(&store->db, statement, err);
+    if (status == 0)
+        *n = pruned;
+    return status;
 }
 
 int store_journal_add(struct store *store, const char *id, const char *role, const struct store_journal_entry *entry,

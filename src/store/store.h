@@ -50,6 +50,30 @@ typedef bool store_migration_fn(void *arg, const struct store_migration *migrati
 int store_migration_each(struct store *store, bool only_open, store_migration_fn *fn, void *arg, struct err *err);
 void store_migration_free(struct store_migration *migration);
 
+/* What is left of a target's migration that is no longer among the others, so that its id is not taken for a new one:
+ * it was called off before its message came, or pruned after it had ended. */
+struct store_tombstone {
+    char id[UUID_TEXT_SIZE];
+    char peer[NAME_SIZE]; /* of a called-off one: the certificate's name; else the source's data center */
+    char state[32];
+    int64_t ended_ms; /* Unix time */
+    bool called_off;
+};
+int store_tombstone_put(struct store *store, const struct store_tombstone *tombstone, struct err *err); /* first wins */
+int store_tombstone_get(struct store *store, const char *id, struct store_tombstone *tombstone,
+                        struct err *err); /* ERR_NOT_FOUND */
+
+/* Removes, with their journals, those that ended first, until 'keep' of the ended ones are left or 'most' are removed;
+ * open ones stay. Each of a target leaves a tombstone; tombstones of pruned ones that ended before 'tombstones_ms' go,
+ * too. 'id' and 'role' (null: none) name one that stays, however old its time stamp is. '*n' gets how many were
+ * removed. To be called within a transaction. */
+struct store_pruning {
+    uint32_t keep, most;
+    int64_t tombstones_ms; /* Unix time */
+    const char *id, *role;
+};
+int store_migration_prune(struct store *store, const struct store_pruning *pruning, uint32_t *n, struct err *err);
+
 struct store_journal_entry {
     int64_t sequence; /* given by the store, ascending; ignored by store_journal_add() */
     int64_t time_ms;  /* Unix time */

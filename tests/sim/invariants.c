@@ -244,20 +244,27 @@ static void check_leftovers(struct world *world, struct site *site)
 struct comparison {
     struct world *world;
     struct site *target;
+    uint32_t n;
 };
 
 static bool compare(void *arg, const struct store_migration *row)
 {
     struct comparison *comparison = arg;
+    struct store *store = comparison->target->store;
     struct store_migration other = {0};
-    struct err err = {0};
+    struct store_tombstone tombstone;
     bool done = strcmp(row->state, "done") == 0;
 
+    comparison->n++;
     if (strcmp(row->role, "source") != 0)
         return true;
     if (!row->ended)
         BROKEN(comparison->world, "3: migration %s has not ended: %s", row->id, row->state);
-    bool known = store_migration_get(comparison->target->store, row->id, "target", &other, &err) == 0;
+    bool known = store_migration_get(store, row->id, "target", &other, NULL) == 0;
+    if (!known && store_tombstone_get(store, row->id, &tombstone, NULL) == 0) {
+        known = true;
+        memcpy(other.state, tombstone.state, sizeof other.state);
+    }
     if (done && (!known || strcmp(other.state, "committed") != 0))
         BROKEN(comparison->world, "4: migration %s is done at its source, %s at its target", row->id,
                known ? other.state : "unknown");
@@ -289,7 +296,7 @@ void check_quiet(struct world *world)
             BROKEN(world, "1: %s runs at %s, whose ToR does not serve it", vm->vm.name, vm->at->dc);
     }
     for (int s = 0; s < 2 && !world->broken.code; s++) {
-        struct comparison comparison = {world, site_other(&world->sites[s])};
+        struct comparison comparison = {world, site_other(&world->sites[s]), 0};
 
         check_leftovers(world, &world->sites[s]);
         check_lsps(world, &world->sites[s]);
@@ -299,6 +306,8 @@ void check_quiet(struct world *world)
                 check_pseudowires(&world->sites[s]);
         }
         store_migration_each(world->sites[s].store, false, compare, &comparison, &world->broken);
+        if (comparison.n > world->sites[s].config.history.migrations) /* all have ended */
+            BROKEN(world, "11: %s remembers %u migrations that have ended", world->sites[s].dc, comparison.n);
     }
 }
 

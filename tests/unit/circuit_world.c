@@ -152,7 +152,8 @@ static const struct config config = {.dc = TEXT("A"),
                                      .vlan_last = 109,
                                      .edges_count = ARRAY_LEN(all_edges),
                                      .limits = {8, 16, 2, 1 << 20},
-                                     .timeouts = {30, 60, 10}};
+                                     .timeouts = {30, 60, 10},
+                                     .history = {1000}};
 
 int circuit_world_setup_without_transport(void **state)
 {
@@ -312,8 +313,7 @@ json_t *peer_message(struct circuit_world *w, const char *user, const char *chan
     return body;
 }
 
-/* Whoever asks next is answered into 'reply_status' and 'reply_body'. */
-static struct backend_reply *next_reply(struct circuit_world *w)
+struct backend_reply *next_reply(struct circuit_world *w)
 {
     w->reply.send = take_reply;
     w->reply_status = 0;

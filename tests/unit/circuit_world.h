@@ -117,6 +117,8 @@ void order_from_peer(struct circuit_world *w, const char *user, const char *chan
 /* The message of that order; and B wants such an order only planned: takes 'message' over. */
 json_t *peer_message(struct circuit_world *w, const char *user, const char *changes);
 void plan_for_peer(struct circuit_world *w, json_t *message);
+/* Whoever asks next is answered into 'reply_status' and 'reply_body'. */
+struct backend_reply *next_reply(struct circuit_world *w);
 /* A port of a switch goes down, or OVSDB tells its MTU: tor has port 1 to the server, 2 to pe, 3 to gate. */
 void port_down(struct circuit_world *w, const char *switch_name, uint32_t port);
 void port_mtu(struct circuit_world *w, const char *switch_name, uint32_t port, uint32_t mtu);

@@ -341,7 +341,8 @@ static const struct config config = {.dc = TEXT("A"),
                                      .edges = edges,
                                      .edges_count = ARRAY_LEN(edges),
                                      .limits = {8, 16, 2, 1 << 20},
-                                     .timeouts = {30, 60, 10}};
+                                     .timeouts = {30, 60, 10},
+                                     .history = {1000}};
 
 int fabric_world_setup(void **state)
 {

@@ -181,6 +181,119 @@ static void test_journal_is_in_order_and_by_migration(void **state)
     store_close(store);
 }
 
+static uint32_t prune(struct store *store, const struct store_pruning *pruning)
+{
+    uint32_t n = 99;
+
+    assert_int_equal(store_begin(store, NULL), 0);
+    assert_int_equal(store_migration_prune(store, pruning, &n, NULL), 0);
+    assert_int_equal(store_commit(store, NULL), 0);
+    return n;
+}
+
+static void assert_migrations(struct store *store, const char *expected)
+{
+    AUTO_STRBUF struct strbuf text = {0};
+
+    strbuf_puts(&text, "");
+    assert_int_equal(store_migration_each(store, false, render_migration, &text, NULL), 0);
+    assert_string_equal(text.text, expected);
+}
+
+static void assert_tombstone(struct store *store, const char *id, const char *state, int64_t ended_ms)
+{
+    struct store_tombstone tombstone;
+
+    assert_int_equal(store_tombstone_get(store, id, &tombstone, NULL), 0);
+    assert_string_equal(tombstone.id, id);
+    assert_string_equal(tombstone.peer, "B");
+    assert_string_equal(tombstone.state, state);
+    assert_int_equal(tombstone.ended_ms, ended_ms);
+    assert_false(tombstone.called_off);
+}
+
+static void test_the_oldest_that_ended_are_pruned(void **state)
+{
+    struct store *store = open_memory();
+    struct store_tombstone tombstone;
+    AUTO_STRBUF struct strbuf journal = {0};
+    struct err err;
+
+    (void) state;
+    put_migration(store, "open", "source", "accepted", 1);
+    put_migration(store, "a", "source", "done", 10);
+    put_migration(store, ID, "target", "done", 20);
+    put_migration(store, ID, "source", "done", 21);
+    put_migration(store, "b", "source", "done", 30);
+    put_migration(store, "c", "source", "done", 5);
+    assert_int_equal(add(store, "target", "admit", "intent", NULL), 0);
+    assert_int_equal(add(store, "source", "transfer V2", "intent", NULL), 0);
+    /* Room for all of them */
+    assert_int_equal(prune(store, &(struct store_pruning) {.keep = 5, .most = 9}), 0);
+    /* One that has just ended stays though the clock was set back; the next one goes */
+    assert_int_equal(prune(store, &(struct store_pruning) {.keep = 4, .most = 9, .id = "c", .role = "source"}), 1);
+    assert_migrations(store, "b/source done; " ID "/source done; " ID "/target done; c/source done; "
+                             "open/source accepted; ");
+    assert_int_equal(store_tombstone_get(store, "a", &tombstone, &err), ERR_NOT_FOUND);
+    assert_string_equal(err.text, "migration a: it has no tombstone");
+    /* No more than 'most' at once. Of two roles of one id each has its own journal */
+    assert_int_equal(prune(store, &(struct store_pruning) {.keep = 1, .most = 2}), 2);
+    assert_migrations(store, "b/source done; " ID "/source done; open/source accepted; ");
+    assert_tombstone(store, ID, "done", 21);
+    strbuf_puts(&journal, "");
+    assert_int_equal(store_journal_each(store, ID, "target", render_journal, &journal, NULL), 0);
+    assert_string_equal(journal.text, "");
+    assert_int_equal(store_journal_each(store, ID, "source", render_journal, &journal, NULL), 0);
+    assert_string_equal(journal.text, "2 5 transfer V2: intent (it's \"quoted\"); ");
+    /* Those that are open are not counted, and stay */
+    assert_int_equal(prune(store, &(struct store_pruning) {.most = 9}), 2);
+    assert_migrations(store, "open/source accepted; ");
+    store_close(store);
+}
+
+static void test_pruning_is_rolled_back(void **state)
+{
+    struct store *store = open_memory();
+    struct store_tombstone tombstone;
+    uint32_t n;
+
+    (void) state;
+    put_migration(store, "a", "target", "done", 10);
+    assert_int_equal(store_begin(store, NULL), 0);
+    assert_int_equal(store_migration_prune(store, &(struct store_pruning) {.most = 9}, &n, NULL), 0);
+    assert_int_equal(n, 1);
+    store_rollback(store);
+    assert_migrations(store, "a/target done; ");
+    assert_int_equal(store_tombstone_get(store, "a", &tombstone, NULL), ERR_NOT_FOUND);
+    store_close(store);
+}
+
+static void test_tombstones(void **state)
+{
+    struct fixture *f = *state;
+    struct store *store = open_store(f);
+    struct store_tombstone tombstone = {"x", "scg-b", "rolled_back", 5, true};
+
+    assert_int_equal(store_tombstone_put(store, &tombstone, NULL), 0);
+    tombstone = (struct store_tombstone) {"x", "B", "done", 7, false};
+    assert_int_equal(store_tombstone_put(store, &tombstone, NULL), 0); /* too late */
+    put_migration(store, "a", "target", "done", 10);
+    put_migration(store, "b", "target", "done", 11);
+    assert_int_equal(prune(store, &(struct store_pruning) {.most = 9, .tombstones_ms = 12}), 2);
+    store_close(store);
+
+    store = open_store(f);
+    assert_int_equal(store_tombstone_get(store, "a", &tombstone, NULL), ERR_NOT_FOUND); /* ended at 11 */
+    assert_tombstone(store, "b", "done", 12);
+    assert_int_equal(prune(store, &(struct store_pruning) {.most = 9, .tombstones_ms = INT64_MAX}), 0);
+    assert_int_equal(store_tombstone_get(store, "b", &tombstone, NULL), ERR_NOT_FOUND);
+    assert_int_equal(store_tombstone_get(store, "x", &tombstone, NULL), 0);
+    assert_string_equal(tombstone.peer, "scg-b");
+    assert_true(tombstone.called_off);
+    assert_int_equal(tombstone.ended_ms, 5);
+    store_close(store);
+}
+
 static void test_policies(void **state)
 {
     struct store *store = open_memory();
@@ -353,6 +466,9 @@ int main(void)
         TEST(test_migrations_newest_first),
         TEST(test_listing_may_change_what_it_lists),
         TEST(test_journal_is_in_order_and_by_migration),
+        TEST(test_the_oldest_that_ended_are_pruned),
+        TEST(test_pruning_is_rolled_back),
+        TEST(test_tombstones),
         TEST(test_policies),
         TEST(test_stale_claims_are_refused),
         TEST(test_stale_claim_does_not_doom_its_transaction),

@@ -114,15 +114,31 @@ static void older_version(void **state)
     AUTO_FREE char *policy = NULL;
     sqlite3 *db;
 
+    struct store_migration called_off = {"x", "target", "scg-b", "rolled_back", (char[]) {"{\"called-off\": true}"},
+                                         1,   2,        true};
+    struct store_tombstone tombstone;
+
     assert_int_equal(store_policy_put(store, "V1", "[1]", NULL), 0);
+    assert_int_equal(store_migration_put(store, &called_off, NULL), 0);
     store_close(store);
     assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
-    assert_int_equal(sqlite3_exec(db, "DROP TABLE document; PRAGMA user_version = 1", NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db,
+                                  "DROP TABLE document; DROP TABLE tombstone; DROP INDEX migration_ended; "
+                                  "PRAGMA user_version = 1",
+                                  NULL, NULL, NULL),
+                     SQLITE_OK);
     assert_int_equal(sqlite3_close(db), SQLITE_OK);
 
     store = open_store(f);
     assert_int_equal(store_policy_get(store, "V1", &policy, NULL), 0);
     assert_string_equal(policy, "[1]");
+    /* What was called off is no longer among the migrations. */
+    assert_int_equal(store_migration_get(store, "x", "target", &called_off, NULL), ERR_NOT_FOUND);
+    assert_int_equal(store_tombstone_get(store, "x", &tombstone, NULL), 0);
+    assert_string_equal(tombstone.peer, "scg-b");
+    assert_string_equal(tombstone.state, "rolled_back");
+    assert_int_equal(tombstone.ended_ms, 2);
+    assert_true(tombstone.called_off);
     assert_int_equal(store_document_put(store, "user", "ce1", "{}", NULL), 0);
     assert_documents(store, "user", "ce1={}; ");
     store_close(store);

@@ -193,7 +193,7 @@ static void test_foreign_versions_are_refused(void **state)
 
     store_close(open_store(f));
     edit_database(f, "PRAGMA user_version = 999");
-    assert_refused(f, f->path, ERR_UNSUPPORTED, "this database has version 999, this program knows versions up to 2");
+    assert_refused(f, f->path, ERR_UNSUPPORTED, "this database has version 999, this program knows versions up to 3");
     remove_database(f);
     edit_database(f, "CREATE TABLE recipes (name TEXT)");
     assert_refused(f, f->path, ERR_UNSUPPORTED, "this database was made by another program");
