@@ -109,7 +109,7 @@ def talked(lab, wire):
     go_home(lab)
     put_policy(lab, "A", dict(POLICIES["V2"], rules=[]))
     put_policy(lab, "A", POLICIES["V2"])
-    wanted = {"A": {FLOW_MOD, METER_MOD}, "B": {FLOW_MOD}}
+    wanted = {"A": {FLOW_MOD, METER_MOD, PACKET_OUT}, "B": {FLOW_MOD, PACKET_OUT}}
 
     def kinds(dc):
         return {message[1] for one in messages(dc) for message in (one, unwrap(one)) if message}
