@@ -515,6 +515,12 @@ struct whole {
     uint64_t number;
 };
 
+/* Of either way: a switch that the tunnel leads through no more may be done with one before the other. */
+static bool holds(const struct tunnel *tunnel, const char *switch_name)
+{
+    return holders_find(&tunnel->ways[0].holders, switch_name) || holders_find(&tunnel->ways[1].holders, switch_name);
+}
+
 static void whole_confirmed(struct gateway *gateway, struct join *join, const struct event *event, void *context)
 {
     AUTO_FREE struct whole *whole = context;
@@ -523,7 +529,7 @@ static void whole_confirmed(struct gateway *gateway, struct join *join, const st
     if (event->err.code) {
         join_fail(join, &event->err);
         for (size_t i = 0; i < tunnels->n_tunnels; i++) {
-            if (holders_find(&tunnels->tunnels[i]->ways[0].holders, whole->switch_name))
+            if (holds(tunnels->tunnels[i], whole->switch_name))
                 tunnels_fail_tunnel(gateway, tunnels->tunnels[i], &event->err);
         }
         for (unsigned i = 0; i < gateway->config->segments_count; i++) {

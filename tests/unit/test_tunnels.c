@@ -10,6 +10,7 @@
 
 #include "base/alloc.h"
 #include "fabric_world.h"
+#include "scgd/tunnels_internal.h"
 
 /* ---- ends and paths ---- */
 
@@ -300,6 +301,34 @@ static void removal_waits_for_none_that_is_away(void **state)
     assert_int_equal(outcome.err.code, 0);
 }
 
+/* A switch is done with one way of a tunnel that leads through it no more, and cannot be done with the other. */
+static void removal_fails_at_one_way(void **state)
+{
+    struct fabric_world *w = *state;
+    struct outcome outcome;
+    struct err err = {0};
+
+    vm_is(w, 'a', VM_RUNNING);
+    w->slow = "p1";
+    vm_is(w, 'a', VM_SHUT_OFF);
+    const struct tunnel *tunnel = tunnel_find(w->gateway, "pe", "tor-a");
+    assert_non_null(tunnel);
+    assert_int_equal(w->n_unanswered, 2);
+    answer_until(w, w->unanswered[0]);
+    assert_int_equal(tunnel->ways[0].holders.n, 0);
+    assert_int_not_equal(tunnel->ways[1].holders.n, 0);
+    close_unused(w, &outcome);
+    assert_false(outcome.ended);
+    network_switch_changed(w->gateway, "p1");
+    err_set(&err, ERR_UNREACHABLE, "no answer");
+    event_push_done(&w->queue, w->unanswered[w->n_unanswered - 1], &err);
+    run(w);
+    assert_true(outcome.ended);
+    assert_int_equal(outcome.err.code, ERR_UNREACHABLE);
+    w->n_unanswered--;
+    answer_until(w, UINT64_MAX);
+}
+
 /* An attempt to close the segment ends after it was opened again, and while another attempt cannot end. */
 static void closed_opened_and_closed(void **state)
 {
@@ -455,6 +484,7 @@ int main(void)
         TEST(who_waits),
         TEST(who_is_left_out),
         TEST(removal_waits_for_none_that_is_away),
+        TEST(removal_fails_at_one_way),
         TEST(closed_opened_and_closed),
         TEST(no_label_before_all_have_confirmed),
         TEST(labels_run_out),
