@@ -91,26 +91,39 @@ static void add_end(struct planning *planning, const struct vpls_ends *before, c
     planning->ends[i] = end;
 }
 
-/* Servers that have not been listed may have VMs where there were some before. */
-static void plan_ends(struct planning *planning, const struct vpls_ends *before)
+/* ToRs with VMs: those that are ends already, or those that are not. */
+static void plan_tors(struct planning *planning, const struct vpls_ends *before, bool standing)
 {
-    struct gateway *gateway = planning->gateway;
-    const struct config_edge *pe = network_edge_config(gateway, EDGE_IP);
+    const struct gateway *gateway = planning->gateway;
 
-    if (!network_segment_open(planning->segment))
-        return;
-    for (size_t i = 0; i < before->holders.n && !(gateway->ready && gateway_servers_listed(gateway)); i++)
-        add_end(planning, before, before->holders.list[i].name);
-    if (pe)
-        add_end(planning, before, pe->switch_name);
     for (size_t i = 0; i < gateway->network.n_tenants; i++) {
         const struct tenant *tenant = &gateway->network.tenants[i];
         const struct switch_info *tor;
 
         if (strcmp(tenant->segment, planning->segment->config->name) == 0 &&
-            (tor = network_tor_seen(gateway, tenant->server, NULL)))
+            (tor = network_tor_seen(gateway, tenant->server, NULL)) && segment_has_end(before, tor->name) == standing)
             add_end(planning, before, tor->name);
     }
+}
+
+/* If there is no room for all, ends that stand come first. Servers that have not been listed may have VMs where there
+ * were some before. */
+static void plan_ends(struct planning *planning, const struct vpls_ends *before)
+{
+    struct gateway *gateway = planning->gateway;
+    const struct config_edge *pe = network_edge_config(gateway, EDGE_IP);
+    bool listed = gateway->ready && gateway_servers_listed(gateway);
+
+    if (!network_segment_open(planning->segment))
+        return;
+    if (pe)
+        add_end(planning, before, pe->switch_name);
+    for (unsigned i = 0; i < before->n && !listed; i++)
+        add_end(planning, before, before->ends[i].name);
+    plan_tors(planning, before, true);
+    for (size_t i = 0; i < before->holders.n && !listed; i++)
+        add_end(planning, before, before->holders.list[i].name);
+    plan_tors(planning, before, false);
 }
 
 /* What is behind an end. Calls 'fn' for each. */

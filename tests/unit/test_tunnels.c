@@ -404,6 +404,49 @@ static void room_for_one_more_tor(void **state)
     store_rollback(w->store);
 }
 
+/* A ToR that hangs off nothing, with a VM of web. */
+static void add_tor(struct fabric_world *w, unsigned number)
+{
+    struct inventory *inventory = &w->gateway->inventory;
+    struct network *network = &w->gateway->network;
+    struct switch_info sw = {.ports = xcalloc(1, sizeof *sw.ports), .n_ports = 1};
+    struct attachment at = {.port = 1};
+    struct tenant tenant = {.segment = "web"};
+
+    snprintf(sw.name, NAME_SIZE, "tor-%02u", number);
+    sw.ports[0] = (struct switch_port) {.number = 1, .up = true};
+    inventory_set_switch(inventory, sw);
+    snprintf(at.server, NAME_SIZE, "server-%02u", number);
+    snprintf(at.switch_name, NAME_SIZE, "tor-%02u", number);
+    inventory_set_attachment(inventory, &at);
+    snprintf(tenant.server, NAME_SIZE, "server-%02u", number);
+    network->tenants = array_reserve(network->tenants, network->n_tenants, &network->cap_tenants,
+                                     sizeof *network->tenants);
+    network->tenants[network->n_tenants++] = tenant;
+}
+
+/* Whichever VM is listed first. */
+static void new_tor_displaces_none(void **state)
+{
+    struct fabric_world *w = *state;
+    const struct vpls_ends *web = w->gateway->tunnels.segments;
+    struct network *network = &w->gateway->network;
+
+    vm_is(w, 'a', VM_RUNNING);
+    for (unsigned i = 1; i <= VPLS_PEERS_MAX; i++)
+        add_tor(w, i);
+    tunnels_update(w->gateway);
+    assert_int_equal(web->n, VPLS_PEERS_MAX + 1);
+    assert_false(segment_has_end(web, "tor-28"));
+    struct tenant first = network->tenants[0];
+    network->tenants[0] = network->tenants[network->n_tenants - 1];
+    network->tenants[network->n_tenants - 1] = first;
+    tunnels_update(w->gateway);
+    assert_true(segment_has_end(web, "tor-a"));
+    assert_false(segment_has_end(web, "tor-28"));
+    assert_string_equal(web->err.text, "segment web can have VMs at 28 ToRs; tor-28 would be one more");
+}
+
 /* ---- ports ---- */
 
 /* A port that has shown a link is the fabric's, also while it is down. */
@@ -489,6 +532,7 @@ int main(void)
         TEST(no_label_before_all_have_confirmed),
         TEST(labels_run_out),
         TEST(room_for_one_more_tor),
+        TEST(new_tor_displaces_none),
         TEST(roles),
         TEST(gratuitous_arp),
         TEST(user_behind_the_pe),
