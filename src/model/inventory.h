@@ -57,6 +57,7 @@ struct switch_port {
     bool up;
     bool fabric; /* leads to another switch of the DC: it takes part in the spanning tree (OVSDB Bridge rstp_enable, and
                   * not Port other_config:rstp-enable=false) */
+    bool rstp;   /* in VPLS mode: a driver has told that it takes part in the spanning tree, which it should not */
     uint32_t mtu; /* bytes after the Ethernet header and a VLAN tag; 0: OVSDB has not told it */
 };
 

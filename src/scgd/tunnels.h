@@ -155,7 +155,8 @@ void tunnels_apply_whole(struct gateway *gateway, const struct switch_info *sw, 
 
 /* ---- ports ---- */
 
-/* Of ports that a driver tells of: says of each whether it is the fabric's. Warns of a switch that runs RSTP. */
+/* Of ports that a driver tells of, before the inventory has them: says of each whether it is the fabric's. Warns of a
+ * switch that runs RSTP, unless it did before. */
 void tunnels_judge_ports(struct gateway *gateway, const char *switch_name, struct switch_port *ports, size_t n);
 /* A link was seen at a port. Returns whether the port is the fabric's only now. */
 bool tunnels_link_seen(struct gateway *gateway, const char *switch_name, uint32_t port);

@@ -27,19 +27,28 @@ static struct switch_port *port_at(const struct gateway *gateway, const char *sw
     return NULL;
 }
 
+static bool runs_rstp(const struct switch_port *ports, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (ports[i].rstp)
+            return true;
+    }
+    return false;
+}
+
 void tunnels_judge_ports(struct gateway *gateway, const char *switch_name, struct switch_port *ports, size_t n)
 {
-    bool rstp = false;
+    const struct switch_info *before = inventory_switch(&gateway->inventory, switch_name);
 
     if (!tunnels_used(gateway))
         return;
     for (size_t i = 0; i < n; i++) {
         const struct fabric_port *known = find(&gateway->tunnels, switch_name, ports[i].number);
 
-        rstp |= ports[i].fabric;
+        ports[i].rstp = ports[i].fabric;
         ports[i].fabric = known && strcmp(known->port_name, ports[i].name) == 0;
     }
-    if (rstp)
+    if (runs_rstp(ports, n) && !(before && runs_rstp(before->ports, before->n_ports)))
         log_warn(FAULT_OPERATOR, switch_name,
                  "runs RSTP, which blocks links that tunnels may take; in VPLS mode turn it off: ovs-vsctl set Bridge "
                  "%s rstp_enable=false",

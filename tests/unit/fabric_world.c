@@ -157,10 +157,17 @@ static struct switch_port port_make(const char *name, uint32_t number, bool up)
     return port;
 }
 
+static struct switch_port link_port(const struct fabric_world *w, unsigned sw, unsigned n, bool up)
+{
+    struct switch_port port = {.number = n + FABRIC_LINK_PORT, .up = up, .fabric = w->rstp[sw], .mtu = w->mtu[n]};
+
+    snprintf(port.name, sizeof port.name, "link-%u", n);
+    return port;
+}
+
 void switch_up(struct fabric_world *w, unsigned i)
 {
     struct event *event = event_push(&w->queue, EVENT_SWITCH_UP);
-    char name[NAME_SIZE];
 
     snprintf(event->name, NAME_SIZE, "%s", fabric_names[i]);
     snprintf(event->sw.name, NAME_SIZE, "%s", fabric_names[i]);
@@ -168,10 +175,8 @@ void switch_up(struct fabric_world *w, unsigned i)
     event->sw.dpid = i + 1;
     event->sw.ports = xcalloc(FABRIC_LINKS + 3, sizeof *event->sw.ports);
     for (uint32_t n = 0; n < FABRIC_LINKS; n++) {
-        if (fabric_links[n].a != i && fabric_links[n].b != i)
-            continue;
-        snprintf(name, sizeof name, "link-%u", n);
-        event->sw.ports[event->sw.n_ports++] = port_make(name, n + FABRIC_LINK_PORT, !w->cut[n]);
+        if (fabric_links[n].a == i || fabric_links[n].b == i)
+            event->sw.ports[event->sw.n_ports++] = link_port(w, i, n, !w->cut[n]);
     }
     if (i == TOR_A || i == TOR_B || i == GATE)
         event->sw.ports[event->sw.n_ports++] = port_make("server", 1, true);
@@ -214,12 +219,9 @@ void push_link(struct fabric_world *w, enum event_type type, unsigned from, unsi
 void push_port(struct fabric_world *w, unsigned sw, unsigned other, bool up)
 {
     struct event *event = event_push(&w->queue, EVENT_PORT);
-    unsigned n = link_between(sw, other);
-    char name[NAME_SIZE];
 
-    snprintf(name, sizeof name, "link-%u", n);
     snprintf(event->name, NAME_SIZE, "%s", fabric_names[sw]);
-    event->port = port_make(name, n + FABRIC_LINK_PORT, up);
+    event->port = link_port(w, sw, link_between(sw, other), up);
 }
 
 void link_set(struct fabric_world *w, unsigned a, unsigned b, bool up)

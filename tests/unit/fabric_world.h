@@ -41,7 +41,8 @@ struct fabric_world {
     size_t n_unanswered;
     struct strbuf ways; /* which switches were told of the ways between pe and tor-a: "pe>tor-a: p1" a line */
     struct strbuf garp; /* who sent a tagged gratuitous ARP, and where to: "tor-a table" a line */
-    bool cut[FABRIC_LINKS], away[SWITCHES];
+    bool cut[FABRIC_LINKS], away[SWITCHES], rstp[SWITCHES]; /* rstp: on all links of the switch */
+    uint32_t mtu[FABRIC_LINKS];                             /* 0: not told */
 };
 
 /* cmocka's set-up and tear-down. The gateway is ready, and no VM runs. */
