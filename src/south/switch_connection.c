@@ -193,6 +193,7 @@ static void tell_up(struct switch_connection *connection)
     name_copy(event->name, info->name);
     event->sw = *info;
     event->sw.ports = xmemdup(info->ports, info->n_ports * sizeof *info->ports);
+    switch_discovery_back(connection);
     switch_discovery_hasten(connection->driver);
 }
 
@@ -269,7 +270,6 @@ static void handle_down(struct switch_connection *connection, const struct err *
     event = event_push(connection->driver->events, EVENT_SWITCH_DOWN);
     name_copy(event->name, name);
     err_set(&event->err, reason->code, "switch %s: %s", name, reason->text);
-    switch_discovery_forget(connection->driver, name, PORT_NONE);
 }
 
 static unsigned u16_at(struct of_bytes frame, size_t offset)

@@ -64,9 +64,9 @@ static void send_frames(struct switch_connection *connection)
 static bool is_at(const struct switch_sighting *s, const char *switch_name, uint32_t port)
 {
     if (!s->is_link)
-        return strcmp(s->attachment.switch_name, switch_name) == 0 && (port == PORT_NONE || s->attachment.port == port);
-    return (strcmp(s->link.from_switch, switch_name) == 0 && (port == PORT_NONE || s->link.from_port == port)) ||
-           (strcmp(s->link.to_switch, switch_name) == 0 && (port == PORT_NONE || s->link.to_port == port));
+        return strcmp(s->attachment.switch_name, switch_name) == 0 && s->attachment.port == port;
+    return (strcmp(s->link.from_switch, switch_name) == 0 && s->link.from_port == port) ||
+           (strcmp(s->link.to_switch, switch_name) == 0 && s->link.to_port == port);
 }
 
 static void remove_at(struct openflow_driver *driver, size_t i)
@@ -81,6 +81,48 @@ void switch_discovery_forget(struct openflow_driver *driver, const char *switch_
             remove_at(driver, i);
         else
             i++;
+    }
+}
+
+static bool is_at_switch(const struct switch_sighting *s, const char *switch_name)
+{
+    if (!s->is_link)
+        return strcmp(s->attachment.switch_name, switch_name) == 0;
+    return strcmp(s->link.from_switch, switch_name) == 0 || strcmp(s->link.to_switch, switch_name) == 0;
+}
+
+/* The port is one of this switch, and is down or gone. */
+static bool is_dead(const struct switch_connection *connection, const char *switch_name, uint32_t number)
+{
+    const struct switch_port *port = switch_connection_port(connection, number);
+
+    return strcmp(switch_name, connection->info.name) == 0 && !(port && port->up);
+}
+
+static bool is_at_dead_port(const struct switch_sighting *s, const struct switch_connection *connection)
+{
+    if (!s->is_link)
+        return is_dead(connection, s->attachment.switch_name, s->attachment.port);
+    return is_dead(connection, s->link.from_switch, s->link.from_port) ||
+           is_dead(connection, s->link.to_switch, s->link.to_port);
+}
+
+void switch_discovery_back(struct switch_connection *connection)
+{
+    struct openflow_driver *driver = connection->driver;
+
+    for (size_t i = 0; i < driver->n_sightings;) {
+        struct switch_sighting *s = &driver->sightings[i];
+
+        if (is_at_dead_port(s, connection)) {
+            remove_at(driver, i);
+            continue;
+        }
+        if (is_at_switch(s, connection->info.name)) {
+            s->heard = loop_now(driver->loop);
+            s->again = true;
+        }
+        i++;
     }
 }
 
@@ -121,7 +163,8 @@ static void see(struct openflow_driver *driver, struct switch_sighting *seen)
     seen->heard = loop_now(driver->loop);
     while (i < driver->n_sightings && !same_place(&driver->sightings[i], seen))
         i++;
-    bool is_known = i < driver->n_sightings && same_neighbour(&driver->sightings[i], seen);
+    bool is_known = i < driver->n_sightings && same_neighbour(&driver->sightings[i], seen) &&
+                    !driver->sightings[i].again;
     if (i == driver->n_sightings) {
         driver->sightings = array_reserve(driver->sightings, driver->n_sightings, &driver->cap_sightings,
                                           sizeof *driver->sightings);
@@ -203,6 +246,14 @@ static void tell_gone(struct openflow_driver *driver, const struct switch_sighti
         event_push(driver->events, EVENT_LINK_GONE)->link = s->link;
 }
 
+/* Nothing is heard to or from a switch that is away: its links may well stand. */
+static bool is_heard(const struct openflow_driver *driver, const struct switch_sighting *s)
+{
+    if (!s->is_link)
+        return switch_connection_find(driver, s->attachment.switch_name);
+    return switch_connection_find(driver, s->link.from_switch) && switch_connection_find(driver, s->link.to_switch);
+}
+
 /* Forgets what was not seen for a while, so that it is told again when it comes back. */
 static void expire(struct openflow_driver *driver, struct mono now)
 {
@@ -211,7 +262,7 @@ static void expire(struct openflow_driver *driver, struct mono now)
     for (size_t i = 0; i < driver->n_sightings;) {
         const struct switch_sighting *s = &driver->sightings[i];
 
-        if (mono_diff(now, s->heard) <= lifetime) {
+        if (mono_diff(now, s->heard) <= lifetime || !is_heard(driver, s)) {
             i++;
             continue;
         }

@@ -60,6 +60,7 @@ struct switch_sighting {
         struct attachment attachment;
     };
     struct mono heard;
+    bool again; /* the user is to be told when it is seen again, though it is known */
 };
 
 struct openflow_driver {
@@ -111,7 +112,10 @@ void switch_discovery_hasten(struct openflow_driver *driver);
 loop_fn switch_discovery_round; /* arg: the driver */
 /* A frame of ethertype 0x88cc came in at a port of the switch. */
 void switch_discovery_frame(struct switch_connection *connection, uint32_t in_port, struct of_bytes frame);
-/* What was seen at this port is to be reported again when it is seen again. PORT_NONE: at any port of the switch. */
+/* What was seen at this port is to be reported again when it is seen again. */
 void switch_discovery_forget(struct openflow_driver *driver, const char *switch_name, uint32_t port);
+/* A switch has a name now. What was seen there before it went away ages from now on, and is reported again when it is
+ * seen again; but what was at ports that are down or gone is forgotten. */
+void switch_discovery_back(struct switch_connection *connection);
 
 #endif

@@ -32,7 +32,8 @@ struct switch_openflow_config {
  * Discovery. LLDP leaves every port that is up, periodically, and at once (at most once a second) when a switch or a
  * port comes up and when the first transaction of a session has succeeded, for its flows may be what sends LLDP to us.
  * Links and attachments are told when they are new or have changed; they are told again after the switch or port was
- * down, or after nothing was seen for three intervals. */
+ * down, or after nothing was seen for three intervals. A link that falls silent so is told as gone; while a switch is
+ * away its links are not, and after it has come back they have three intervals. */
 struct switch_driver *switch_openflow_new(struct loop *loop, struct event_queue *events,
                                           const struct switch_openflow_config *config, struct err *err);
 
