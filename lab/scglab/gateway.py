@@ -98,6 +98,7 @@ def configuration(lab, dc, log_level):
         "vlans": {"first": 100, "last": 199},
         "edges": dc.edges,
         "limits": {"migrations": 8, "vms-per-order": 16, "transfers": 2, "message-bytes": 1048576},
+        "history": {"migrations": 1000},
         "timeouts": {"peer": 30, "transfer": 600, "switch": 10},
     }
 
