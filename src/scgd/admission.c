@@ -119,18 +119,6 @@ static int check_generation(const struct gateway *gateway, const struct migratio
 
 /* ---- MTU ---- */
 
-/* The port of a way that takes the shortest frames; 'port' null: none is known. */
-struct narrowest {
-    const struct switch_info *sw;
-    const struct switch_port *port;
-};
-
-static void consider(struct narrowest *narrowest, const struct switch_info *sw, const struct switch_port *port)
-{
-    if (port && port->mtu && (!narrowest->port || port->mtu < narrowest->port->mtu))
-        *narrowest = (struct narrowest) {sw, port};
-}
-
 /* Of all fabric: the spanning tree of Ethernet mode may take any link of it, now or after a failure. */
 static struct narrowest narrowest_of_fabric(const struct gateway *gateway)
 {
@@ -141,28 +129,10 @@ static struct narrowest narrowest_of_fabric(const struct gateway *gateway)
 
         for (size_t p = 0; p < sw->n_ports && sw->up; p++) {
             if (sw->ports[p].fabric && sw->ports[p].up)
-                consider(&narrowest, sw, &sw->ports[p]);
+                narrowest_consider(&narrowest, sw, &sw->ports[p]);
         }
     }
     return narrowest;
-}
-
-/* Of the tunnel between two edges. */
-static int narrowest_of_tunnel(const struct gateway *gateway, const char *pe, const char *tor,
-                               struct narrowest *narrowest, struct err *err)
-{
-    struct tunnel_path path;
-
-    if (tunnels_path(gateway, pe, tor, &path, err) < 0)
-        return err->code;
-    *narrowest = (struct narrowest) {0};
-    for (unsigned i = 0; i < path.n; i++) {
-        const struct switch_info *sw = inventory_switch(&gateway->inventory, path.nodes[i].name);
-
-        consider(narrowest, sw, switch_port_by_number(sw, path.nodes[i].in_port));
-        consider(narrowest, sw, switch_port_by_number(sw, path.nodes[i].out_port));
-    }
-    return 0;
 }
 
 /* Whether a VM's frames, in 'overhead' bytes more, pass the port; one whose MTU is not told is taken to pass them. */
@@ -188,14 +158,14 @@ static int check_mtu(const struct gateway *gateway, const struct order *order, c
 {
     bool tunnels = tunnels_used(gateway);
     const char *where = tunnels ? "every link of the tunnel to its PE" : "every link of the fabric";
-    struct narrowest edge = {0}, fabric = {0};
+    struct narrowest edge = {0}, fabric;
+    struct tunnel_path path = {0};
     int status = 0;
 
-    consider(&edge, tor, switch_port_by_number(tor, server_port));
+    narrowest_consider(&edge, tor, switch_port_by_number(tor, server_port));
     if (tunnels)
-        status = narrowest_of_tunnel(gateway, pe->name, tor->name, &fabric, err);
-    else
-        fabric = narrowest_of_fabric(gateway);
+        status = tunnels_path(gateway, pe->name, tor->name, tunnels_mtu_of_order(order), &path, err);
+    fabric = tunnels ? tunnels_narrowest(gateway, &path) : narrowest_of_fabric(gateway);
     for (unsigned v = 0; v < order->n_vms && status == 0; v++) {
         status = check_port(&order->vms[v], &edge, 0, "the link to its server", err);
         if (status == 0)

@@ -264,7 +264,7 @@ static void describe_channel(const struct gateway *gateway, const struct order *
     }
     strbuf_printf(channels, "%s%s by ", channels->length ? "; " : "", segment);
     if (tunnels_used(gateway))
-        tunnels_describe(gateway, tor, channels);
+        tunnels_describe(gateway, tor, tunnels_mtu_of_order(order), channels);
     else
         strbuf_printf(channels, "VLAN %u", vlan);
 }
@@ -282,7 +282,7 @@ int network_check_allocate(struct gateway *gateway, const struct order *order, s
 
         status = take_numbers(gateway, network_segment(gateway, segment), &number, &vlan, err);
         if (status == 0)
-            status = tunnels_try(gateway, segment, tor->name, err);
+            status = tunnels_try(gateway, segment, tor->name, tunnels_mtu_of_order(order), err);
         if (status == 0)
             describe_channel(gateway, order, v, tor->name, vlan, channels);
     }

@@ -433,33 +433,52 @@ static char *path_text(const struct tunnel_path *path)
     return text;
 }
 
-static void plan_tunnel(struct gateway *gateway, struct tunnel *tunnel)
+static bool same_path(const struct tunnel_path *a, const struct tunnel_path *b)
+{
+    bool same = a->n == b->n;
+
+    for (unsigned i = 0; i < a->n && same; i++)
+        same = a->nodes[i].in_port == b->nodes[i].in_port && a->nodes[i].out_port == b->nodes[i].out_port &&
+               strcmp(a->nodes[i].name, b->nodes[i].name) == 0;
+    return same;
+}
+
+static void choose_path(struct gateway *gateway, struct tunnel *tunnel)
 {
     struct tunnel_path path;
     struct err err = {0};
+    bool stands = tunnel_path_stands(gateway, &tunnel->path);
+    int status = tunnel_choose_path(gateway, tunnel, 0, &path, &err);
 
-    if (!tunnel->wanted) {
-        bool stood = tunnel->path.n > 0;
-
-        tunnel->path.n = 0;
-        tunnel->err = (struct err) {0};
-        if (stood)
-            begin(gateway, tunnel);
+    if (status == 0 && stands && same_path(&path, &tunnel->path)) {
+        tunnel->err = err;
         return;
     }
-    if (tunnel_path_stands(gateway, &tunnel->path)) {
-        tunnel->err = (struct err) {0};
-        return;
-    }
-    if (tunnel_find_path(gateway, tunnel->ends[0], tunnel->ends[1], &path, &err) == 0 &&
-        set_path(gateway, tunnel, &path, &err) == 0) {
+    if (status == 0 && set_path(gateway, tunnel, &path, &err) == 0) {
         AUTO_FREE char *nodes = path_text(&tunnel->path);
 
         log_info(tunnel->ends[1], "tunnel takes the path %s", nodes);
+    } else if (stands) {
+        err = (struct err) {0};                           /* no labels for a wider one */
     } else if (strcmp(err.text, tunnel->err.text) != 0) { /* once, not at every event */
         log_warn(FAULT_PEER, tunnel->ends[1], "no tunnel: %s", err.text);
     }
     tunnel->err = err;
+}
+
+static void plan_tunnel(struct gateway *gateway, struct tunnel *tunnel)
+{
+    if (!tunnel->wanted) {
+        bool stood = tunnel->path.n > 0;
+
+        tunnel->path.n = 0;
+        tunnel->err = tunnel->narrow = (struct err) {0};
+        if (stood)
+            begin(gateway, tunnel);
+        return;
+    }
+    choose_path(gateway, tunnel);
+    tunnel_judge_mtu(gateway, tunnel);
 }
 
 void tunnels_plan(struct gateway *gateway)
@@ -470,6 +489,7 @@ void tunnels_plan(struct gateway *gateway)
     if (!gateway->ready)
         return;
     want(gateway);
+    tunnels_measure(gateway);
     for (size_t i = 0; i < gateway->tunnels.n_tunnels; i++)
         plan_tunnel(gateway, gateway->tunnels.tunnels[i]);
 }
@@ -498,7 +518,7 @@ bool tunnels_seen(const struct gateway *gateway)
     for (unsigned i = 0; tunnels_used(gateway) && pe && i < gateway->config->servers_count; i++) {
         const struct switch_info *tor = network_tor(gateway, gateway->config->servers[i].name, &port, NULL);
 
-        if (!tor || tunnel_find_path(gateway, pe->switch_name, tor->name, &path, NULL) < 0)
+        if (!tor || tunnel_find_path(gateway, pe->switch_name, tor->name, 0, &path, NULL) < 0)
             return false;
     }
     for (size_t i = 0; i < gateway->tunnels.n_tunnels; i++) {

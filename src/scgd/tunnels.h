@@ -6,6 +6,7 @@
  *   tunnels_holders.c   which switches hold what; labels
  *   tunnels_wait.c      joins that wait for all that
  *   tunnels_path.c      paths through the links that LLDP has shown
+ *   tunnels_mtu.c       what MTU tunnels need, and what their links have
  *   tunnels_segments.c  ends of segments, their VC labels and MACs
  *   tunnels_ports.c     which ports are the fabric's
  *   tunnels_check.c     whether a tunnel could be made
@@ -15,8 +16,8 @@
  * All of it follows from the tenants, the open segments and the links: tunnels_update() finds out what is to change and
  * sends the difference. A tunnel is wanted while two ends share an open segment; it leads through the same nodes in
  * both directions, each of which is a way of its own with a cookie and labels of its own. Its path is kept while every
- * link of it is up. Nodes are changed from the tail to the head, one after the other; where a way leads no more, it is
- * removed after that.
+ * link of it is up and wide enough for the VMs at its ends, or no other is. Nodes are changed from the tail to the
+ * head, one after the other; where a way leads no more, it is removed after that.
  *
  * Whatever has changed gets a number from one counter. A switch that may hold something of it is its holder, until it
  * has confirmed a change with that number or a later one and is to hold nothing: only then labels are free. A switch
@@ -39,6 +40,7 @@
 
 struct gateway;
 struct join;
+struct order;
 struct segment_state;
 
 #define TUNNEL_NODES_MAX 16
@@ -52,6 +54,12 @@ struct tunnel_node {
 struct tunnel_path {
     unsigned n; /* 0: none */
     struct tunnel_node nodes[TUNNEL_NODES_MAX];
+};
+
+/* The port of a way that takes the shortest frames; 'port' null: none has told its MTU. */
+struct narrowest {
+    const struct switch_info *sw;
+    const struct switch_port *port;
 };
 
 struct holder {
@@ -76,6 +84,9 @@ struct tunnel {
     struct tunnel_path path;   /* from the first end */
     struct tunnel_way ways[2]; /* from the first end, from the second */
     struct err err;            /* why there is no path now; what stands is left alone */
+    uint32_t vm_mtu;           /* largest of VMs behind its ends; 0: none is known */
+    char longest[NAME_SIZE];   /* the VM that has it; of equals, the first by name */
+    struct err narrow;         /* why long frames are lost on the path, though it stands */
 };
 
 /* A segment's end. */
@@ -166,16 +177,21 @@ void tunnels_server_seen(struct gateway *gateway, const char *switch_name, uint3
 /* ---- looking at it ---- */
 
 /* The path between two switches, from the PE if one of them is the PE, else from the first by name: the standing one,
- * or the one that a tunnel would take now. 0, ERR_NOT_FOUND (a switch is not known), ERR_UNREACHABLE with a sentence
- * that says where the fabric is cut, or ERR_TOO_LARGE. */
-int tunnels_path(const struct gateway *gateway, const char *one, const char *other, struct tunnel_path *path,
-                 struct err *err);
+ * or the one that a tunnel would take now. 'mtu': what VMs more would need on its links (tunnels_mtu_of_order()), or 0;
+ * narrower links are taken only where no path does without. 0, ERR_NOT_FOUND (a switch is not known), ERR_UNREACHABLE
+ * with a sentence that says where the fabric is cut, or ERR_TOO_LARGE. */
+int tunnels_path(const struct gateway *gateway, const char *one, const char *other, uint32_t mtu,
+                 struct tunnel_path *path, struct err *err);
 /* Whether a segment could have an end at that ToR, and a tunnel from there to the PE: takes end numbers and labels in
- * the store, in a transaction that the caller rolls back. 0, in Ethernet mode too; or what tunnels_path() says, or
- * ERR_EXHAUSTED, or ERR_TOO_LARGE if the segment has as many ends as it may have. */
-int tunnels_try(struct gateway *gateway, const char *segment, const char *tor, struct err *err);
+ * the store, in a transaction that the caller rolls back. 'mtu' as for tunnels_path(). 0, in Ethernet mode too; or
+ * what tunnels_path() says, or ERR_EXHAUSTED, or ERR_TOO_LARGE if the segment has as many ends as it may have. */
+int tunnels_try(struct gateway *gateway, const char *segment, const char *tor, uint32_t mtu, struct err *err);
 /* Adds "VPLS through pe1 p1 tor-a": the path from the PE to the ToR that there is, or would be. */
-void tunnels_describe(const struct gateway *gateway, const char *tor, struct strbuf *text);
+void tunnels_describe(const struct gateway *gateway, const char *tor, uint32_t mtu, struct strbuf *text);
+/* What the VMs of an order need on every link of a tunnel, bytes. */
+uint32_t tunnels_mtu_of_order(const struct order *order);
+void narrowest_consider(struct narrowest *narrowest, const struct switch_info *sw, const struct switch_port *port);
+struct narrowest tunnels_narrowest(const struct gateway *gateway, const struct tunnel_path *path);
 /* All nodes of its path, in both directions, have confirmed. */
 bool tunnel_up(const struct tunnel *tunnel);
 /* Both are ends of the open segment. */

@@ -25,12 +25,25 @@ int label_take(struct gateway *gateway, const char *switch_name, const char *own
 
 /* -- paths -- */
 
-int tunnel_find_path(const struct gateway *gateway, const char *from, const char *to, struct tunnel_path *path,
-                     struct err *err);
+/* Narrower links than 'mtu' are taken only if there is no path without. */
+int tunnel_find_path(const struct gateway *gateway, const char *from, const char *to, uint32_t mtu,
+                     struct tunnel_path *path, struct err *err);
+/* The standing path, or the one that the tunnel is to take in its place. 'mtu' as for tunnels_path(). */
+int tunnel_choose_path(const struct gateway *gateway, const struct tunnel *tunnel, uint32_t mtu,
+                       struct tunnel_path *path, struct err *err);
 /* Every link of it is there, and every node between its ends is up. */
 bool tunnel_path_stands(const struct gateway *gateway, const struct tunnel_path *path);
 /* It stands, or a port of it is down: of a path that comes from the store, there is nothing left to wait for. */
 bool tunnel_path_judged(const struct gateway *gateway, const struct tunnel_path *path);
+
+/* -- MTU -- */
+
+bool tunnel_path_fits(const struct gateway *gateway, const struct tunnel_path *path, uint32_t mtu);
+/* Finds out the largest MTU of VMs behind the ends of each tunnel, of segments that it carries. */
+void tunnels_measure(struct gateway *gateway);
+uint32_t tunnel_mtu(const struct tunnel *tunnel); /* what they need on its links; 0: no VM tells */
+/* Says once that the path of a tunnel is too narrow for that. */
+void tunnel_judge_mtu(const struct gateway *gateway, struct tunnel *tunnel);
 
 /* -- segments -- */
 

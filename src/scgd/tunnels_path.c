@@ -104,14 +104,23 @@ static uint32_t router_id(const struct routers *routers, const char *name)
     return 0;
 }
 
-static void fill_graph(const struct gateway *gateway, const struct routers *routers, struct path_graph *graph)
+static bool port_fits(const struct gateway *gateway, const char *switch_name, uint32_t number, uint32_t mtu)
+{
+    const struct switch_port *port = switch_port_by_number(inventory_switch(&gateway->inventory, switch_name), number);
+
+    return port && port->up && (!port->mtu || port->mtu >= mtu);
+}
+
+/* With links that are up and have that MTU. */
+static void fill_graph(const struct gateway *gateway, const struct routers *routers, uint32_t mtu,
+                       struct path_graph *graph)
 {
     for (size_t i = 0; i < gateway->inventory.n_links; i++) {
         const struct link *link = &gateway->inventory.links[i];
         uint32_t from = router_id(routers, link->from_switch), to = router_id(routers, link->to_switch);
 
-        if (!from || !to || from == to || !port_up(gateway, link->from_switch, link->from_port) ||
-            !port_up(gateway, link->to_switch, link->to_port))
+        if (!from || !to || from == to || !port_fits(gateway, link->from_switch, link->from_port, mtu) ||
+            !port_fits(gateway, link->to_switch, link->to_port, mtu))
             continue;
         path_graph_set(graph, &(struct te_link) {.key = {.from = from, .local_id = link->from_port},
                                                  .to = to,
@@ -199,44 +208,71 @@ static int take_over(const struct routers *routers, const struct path_result *re
     return 0;
 }
 
-int tunnel_find_path(const struct gateway *gateway, const char *from, const char *to, struct tunnel_path *path,
-                     struct err *err)
+static int find_path(const struct gateway *gateway, const struct routers *routers, const char *from, const char *to,
+                     uint32_t mtu, struct tunnel_path *path, struct err *err)
 {
-    struct routers routers = routers_of(&gateway->inventory);
-    struct path_query query = {.from = router_id(&routers, from), .to = router_id(&routers, to)};
+    struct path_query query = {.from = router_id(routers, from), .to = router_id(routers, to)};
     struct path_graph *graph = path_graph_new();
     struct path_result result = {0};
     struct err none = {0};
     int status;
 
-    fill_graph(gateway, &routers, graph);
-    for (size_t i = 0; i < routers.n; i++) {
-        if (!routers.switches[i]->up && i + 1 != query.from && i + 1 != query.to)
+    fill_graph(gateway, routers, mtu, graph);
+    for (size_t i = 0; i < routers->n; i++) {
+        if (!routers->switches[i]->up && i + 1 != query.from && i + 1 != query.to)
             path_exclude_node(&query, (uint32_t) i + 1);
     }
     if (!query.from || !query.to)
         status = err_set(err, ERR_NOT_FOUND, "switch %s has not been seen in data center %s", query.from ? to : from,
                          gateway->config->dc);
     else if (path_find(graph, &query, &result, &none) < 0)
-        status = tell_cut(gateway, &routers, from, to, err);
+        status = tell_cut(gateway, routers, from, to, err);
     else
-        status = take_over(&routers, &result, path, err);
+        status = take_over(routers, &result, path, err);
     path_result_free(&result);
     path_query_free(&query);
     path_graph_free(graph);
+    return status;
+}
+
+int tunnel_find_path(const struct gateway *gateway, const char *from, const char *to, uint32_t mtu,
+                     struct tunnel_path *path, struct err *err)
+{
+    struct routers routers = routers_of(&gateway->inventory);
+    int status = find_path(gateway, &routers, from, to, mtu, path, mtu ? NULL : err);
+
+    if (status && mtu)
+        status = find_path(gateway, &routers, from, to, 0, path, err);
     free(routers.switches);
     return status;
 }
 
-int tunnels_path(const struct gateway *gateway, const char *one, const char *other, struct tunnel_path *path,
-                 struct err *err)
+int tunnel_choose_path(const struct gateway *gateway, const struct tunnel *tunnel, uint32_t mtu,
+                       struct tunnel_path *path, struct err *err)
+{
+    uint32_t needed = tunnel_mtu(tunnel);
+    bool stands = tunnel_path_stands(gateway, &tunnel->path);
+    struct tunnel_path found;
+
+    if (needed < mtu)
+        needed = mtu;
+    if (!stands || !tunnel_path_fits(gateway, &tunnel->path, needed)) {
+        int status = tunnel_find_path(gateway, tunnel->ends[0], tunnel->ends[1], needed, &found, stands ? NULL : err);
+
+        if (!stands && status)
+            return status;
+        stands = stands && (status || !tunnel_path_fits(gateway, &found, needed));
+    }
+    *path = stands ? tunnel->path : found;
+    return 0;
+}
+
+int tunnels_path(const struct gateway *gateway, const char *one, const char *other, uint32_t mtu,
+                 struct tunnel_path *path, struct err *err)
 {
     const struct tunnel *tunnel = tunnel_find(gateway, one, other);
-    char ends[2][NAME_SIZE];
+    struct tunnel like = {0};
 
-    tunnel_order(gateway, one, other, ends);
-    if (!tunnel || !tunnel_path_stands(gateway, &tunnel->path))
-        return tunnel_find_path(gateway, ends[0], ends[1], path, err);
-    *path = tunnel->path;
-    return 0;
+    tunnel_order(gateway, one, other, like.ends);
+    return tunnel_choose_path(gateway, tunnel ? tunnel : &like, mtu, path, err);
 }

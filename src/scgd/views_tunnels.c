@@ -40,6 +40,8 @@ static json_t *view_tunnel(const struct gateway *gateway, const struct tunnel *t
 
     if (tunnel->err.code)
         json_object_set_new(json, "error", json_string(tunnel->err.text));
+    if (tunnel->narrow.code)
+        json_object_set_new(json, "warning", json_string(tunnel->narrow.text));
     return json;
 }
 

@@ -257,6 +257,7 @@ void vm_is(struct fabric_world *w, char letter, enum vm_state state)
     vm->state = state;
     vm->n_nics = 1;
     vm->nics[0].mac = (struct mac) {{0x52, 0x54, 0, 0, 0, (uint8_t) letter}};
+    vm->nics[0].mtu = w->vm_mtu;
     vm->nics[0].ip = (struct ip) {IP_V4, {10, 100, 0, (uint8_t) letter}};
     run(w);
 }

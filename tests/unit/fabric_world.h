@@ -43,6 +43,7 @@ struct fabric_world {
     struct strbuf garp; /* who sent a tagged gratuitous ARP, and where to: "tor-a table" a line */
     bool cut[FABRIC_LINKS], away[SWITCHES], rstp[SWITCHES]; /* rstp: on all links of the switch */
     uint32_t mtu[FABRIC_LINKS];                             /* 0: not told */
+    uint32_t vm_mtu;                                        /* of VMs that vm_is() tells of */
 };
 
 /* cmocka's set-up and tear-down. The gateway is ready, and no VM runs. */

@@ -395,12 +395,12 @@ static void room_for_one_more_tor(void **state)
 
     vm_is(w, 'a', VM_RUNNING);
     assert_int_equal(store_begin(w->store, &err), 0);
-    assert_int_equal(tunnels_try(w->gateway, "web", "tor-b", &err), 0);
+    assert_int_equal(tunnels_try(w->gateway, "web", "tor-b", 0, &err), 0);
     while (web->n < ARRAY_LEN(web->ends))
         snprintf(web->ends[web->n++].name, NAME_SIZE, "tor-z");
-    assert_int_equal(tunnels_try(w->gateway, "web", "tor-b", &err), ERR_TOO_LARGE);
+    assert_int_equal(tunnels_try(w->gateway, "web", "tor-b", 0, &err), ERR_TOO_LARGE);
     assert_string_equal(err.text, "segment web can have VMs at 28 ToRs; tor-b would be one more");
-    assert_int_equal(tunnels_try(w->gateway, "web", "tor-a", &err), 0);
+    assert_int_equal(tunnels_try(w->gateway, "web", "tor-a", 0, &err), 0);
     store_rollback(w->store);
 }
 

@@ -169,6 +169,20 @@ static void turn_vm(struct chance *c, unsigned i)
     vm_is(c->w, (char) ('a' + i), c->vms[i] ? VM_RUNNING : VM_SHUT_OFF);
 }
 
+static void turn_mtu(struct chance *c, unsigned link)
+{
+    static const uint32_t mtus[] = {0, 1500, 1600, 9100};
+    unsigned ends[] = {fabric_links[link].a, fabric_links[link].b};
+
+    c->w->vm_mtu = below(c, 2) ? 1500 : 9000;
+    c->w->mtu[link] = mtus[below(c, ARRAY_LEN(mtus))];
+    for (size_t e = 0; e < ARRAY_LEN(ends); e++) {
+        if (!c->w->away[ends[e]])
+            push_port(c->w, ends[e], ends[!e], !c->w->cut[link]);
+    }
+    run(c->w);
+}
+
 /* What a switch was asked before is forgotten, but done; VMs may have gone meanwhile. */
 static void restart(struct chance *c)
 {
@@ -193,7 +207,7 @@ static void step(struct chance *c)
 
     if (w->n_unanswered > ARRAY_LEN(w->unanswered) / 2)
         all_answer(c);
-    switch (below(c, 24)) {
+    switch (below(c, 26)) {
     case 0:
         restart(c);
         break;
@@ -226,6 +240,9 @@ static void step(struct chance *c)
     case 23:
         push_link(w, EVENT_LINK_GONE, fabric_links[link].a, fabric_links[link].b);
         run(w);
+        break;
+    case 24 ... 25:
+        turn_mtu(c, link);
         break;
     }
 }

@@ -82,10 +82,92 @@ static void rstp(void **state)
     expect_warnings(RSTP_WARNING);
 }
 
+/* ---- MTU ---- */
+
+#define MTU_WARNING \
+    "long frames are lost: VM Va has an MTU of 1500 and needs 1522 on every link of the tunnel between pe and tor-a; " \
+    "port link-4 of switch pe has 1500, and no path is wider: raise it to 1522 at both ends of the link, or lower " \
+    "the VM's to 1478"
+
+static void set_mtu(struct fabric_world *w, unsigned a, unsigned b, uint32_t mtu)
+{
+    w->mtu[link_between(a, b)] = mtu;
+    push_port(w, a, b, true);
+    push_port(w, b, a, true);
+    run(w);
+}
+
+static const char *warning_of(struct fabric_world *w, const char *name)
+{
+    static char text[ERR_TEXT_SIZE];
+    json_t *json = NULL;
+
+    assert_int_equal(w->backend.get(w->gateway, "tunnels", name, &json, NULL), 0);
+    const char *warning = json_string_value(json_object_get(json, "warning"));
+    snprintf(text, sizeof text, "%s", warning ? warning : "");
+    json_decref(json);
+    return text;
+}
+
+/* p1 - pe would be on the shortest path. */
+static void narrow_link(void **state)
+{
+    struct fabric_world *w = *state;
+
+    set_mtu(w, P1, PE, 1500);
+    set_mtu(w, P3, PE, 1522);
+    w->vm_mtu = 1500;
+    vm_is(w, 'a', VM_RUNNING);
+    assert_string_equal(tunnel(w, "pe:tor-a"), "up: pe p3 p2 tor-a");
+    assert_string_equal(warning_of(w, "pe:tor-a"), "");
+    expect_warnings("");
+    link_set(w, P3, PE, false);
+    assert_string_equal(tunnel(w, "pe:tor-a"), "up: pe p1 tor-a");
+    assert_string_equal(warning_of(w, "pe:tor-a"), MTU_WARNING);
+    expect_warnings("tor-a: " MTU_WARNING "\n");
+    tunnels_update(w->gateway);
+    run(w);
+    expect_warnings("");
+    /* It leaves it when it can */
+    link_set(w, P3, PE, true);
+    assert_string_equal(tunnel(w, "pe:tor-a"), "up: pe p3 p2 tor-a");
+    assert_string_equal(warning_of(w, "pe:tor-a"), "");
+    expect_warnings("");
+}
+
+static void longer_frames(void **state)
+{
+    struct fabric_world *w = *state;
+    struct tunnel_path path;
+
+    set_mtu(w, P1, PE, 1500);
+    set_mtu(w, P3, PE, 9000);
+    w->vm_mtu = 1400;
+    vm_is(w, 'a', VM_RUNNING);
+    assert_string_equal(tunnel(w, "pe:tor-a"), "up: pe p1 tor-a");
+    /* One that is to come */
+    assert_int_equal(tunnels_path(w->gateway, "pe", "tor-a", 1522, &path, NULL), 0);
+    assert_int_equal(path.n, 4);
+    assert_int_equal(tunnels_path(w->gateway, "pe", "tor-a", 9022, &path, NULL), 0);
+    assert_int_equal(path.n, 3);
+    /* At another ToR, and of another segment */
+    w->vm_mtu = 1500;
+    vm_is(w, 'd', VM_RUNNING);
+    assert_string_equal(tunnel(w, "pe:tor-a"), "up: pe p1 tor-a");
+    assert_string_equal(tunnel(w, "pe:tor-b"), "up: pe p3 p2 tor-b");
+    vm_is(w, 'c', VM_RUNNING);
+    assert_string_equal(tunnel(w, "pe:tor-a"), "up: pe p3 p2 tor-a");
+    expect_warnings("");
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(rstp, setup, teardown),
+        TEST(rstp),
+        TEST(narrow_link),
+        TEST(longer_frames),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
