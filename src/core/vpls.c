@@ -188,7 +188,8 @@ static struct flow to_pseudowires(const struct pipeline_segment *segment, uint8_
     return flow;
 }
 
-/* encap(mpls) takes TTL and TC from an IP packet: both are set. */
+/* encap(mpls) takes TTL and TC from an IP packet: both are set. The decap comes after all is done, for the sake of
+ * frames that TUNNEL did not send: core/vpls.h, traps. */
 static void enter_pseudowire(struct flow *flow, const struct vpls_peer *peer)
 {
     flow_add_action(flow, ACTION_ENCAP)->packet_type = PACKET_TYPE_MPLS;
@@ -199,6 +200,7 @@ static void enter_pseudowire(struct flow *flow, const struct vpls_peer *peer)
     flow_add_action(flow, ACTION_ENCAP)->packet_type = PACKET_TYPE_ETHERNET;
     flow_set_u(flow, FIELD_REG4, peer->end);
     flow_add_action(flow, ACTION_RESUBMIT)->table = VPLS_TUNNEL;
+    flow_add_action(flow, ACTION_DECAP)->packet_type = PACKET_TYPE_NEXT;
 }
 
 /* Adds the flow with its way to one end, if that is a peer. */

@@ -60,6 +60,9 @@
  * set after encap, a clone has its own encap):
  *   - encap(mpls) before clones that encap again aborts ovs-vswitchd at the first frame (pop_eth() asserts): each copy
  *     does it all, which is what limits VPLS_PEERS_MAX.
+ *   - A copy whose encap no output has followed (no tunnel to that end, its port is gone) leaves the encap pending, and
+ *     the next copy's aborts ovs-vswitchd (push_eth() asserts). A decap of the outer Ethernet header at the end of each
+ *     copy settles what is pending, and does nothing else.
  *   - After a decap to Ethernet no push_vlan is accepted in the same flow: hence DELIVER.
  *   - encap(mpls) of a frame that carries MPLS aborts ovs-vswitchd. SPOOF lets none through, nor do circuits, but it
  *     is not left at that: FABRIC drops it. */
@@ -79,7 +82,7 @@ enum vpls_table { VPLS_LABEL = 20, VPLS_VC, VPLS_TUNNEL, VPLS_DELIVER };
 #define VPLS_LABEL_MIN 16u /* RFC 3032 §2.1 */
 #define VPLS_LABEL_MAX 1048575u
 /* Far ends of a segment that one end floods to; what fits a flow (FLOW_ACTIONS_MAX). */
-#define VPLS_PEERS_MAX 28
+#define VPLS_PEERS_MAX 25
 /* Bytes that an IP packet grows by between the ends: the VM's Ethernet header, which counts in the MTU of the links,
  * and two labels (RFC 4448, RFC 3032). */
 #define VPLS_OVERHEAD 22

@@ -378,6 +378,7 @@ static void add_flood(struct flow_txn *txn, uint32_t port, const uint32_t *ids, 
         flow_set_u(&flow, FIELD_REG0, ids[i]);
         encapsulate(&flow);
         flow_add_action(&flow, ACTION_RESUBMIT)->table = XC_ENCAP;
+        flow_add_action(&flow, ACTION_DECAP)->packet_type = PACKET_TYPE_NEXT; /* crossconnect.h, traps */
         flow_clone_end(&flow, clone);
     }
     flow_txn_add(txn, flow);

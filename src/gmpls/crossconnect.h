@@ -68,6 +68,9 @@
  *   - A meter is an instruction in 1.3, so it cannot stand in clone(): hence ENCAP. But clone() becomes one in the
  *     datapath only if an encap, decap or meter stands in it itself, not behind a resubmit; else a meter that drops one
  *     copy drops all that follow. Hence encap stands in the copies, before the resubmit.
+ *   - A copy whose encap no output has followed (its LSP's flow in ENCAP is not there, or the link's port is gone)
+ *     leaves the encap pending, and the next copy's aborts ovs-vswitchd (push_eth() asserts). A decap of the Ethernet
+ *     header at the end of each copy settles what is pending, and does nothing else.
  *   - Likewise, where another bridge's flow outputs to a patch port and then elsewhere, only a meter or encap in the
  *     very first flow behind the patch port makes it a copy. A VLAN client's has both; a bridge client should be no
  *     patch port.
@@ -103,7 +106,7 @@ bool xc_cookie_parse(uint64_t cookie, enum xc_cookie_kind *kind, uint32_t *id);
 #define XC_ID_MAX 0xfffeffffu     /* an LSP's id is its meter's */
 #define XC_PUNT_METER 0xffff0000u /* of what goes to the controller */
 #define XC_PUNT_KBPS 1000
-#define XC_BRIDGE_LSPS_MAX 50 /* of one client port; what fits a flow (FLOW_ACTIONS_MAX) */
+#define XC_BRIDGE_LSPS_MAX 42 /* of one client port; what fits a flow (FLOW_ACTIONS_MAX) */
 #define XC_MACS_MAX 1024      /* learned from one LSP */
 #define XC_MAC_IDLE_S 300     /* without a frame from or to it */
 #define XC_HOLD_S 3           /* longer than the switch takes to collect its counters */

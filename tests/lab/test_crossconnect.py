@@ -161,6 +161,25 @@ def test_unknown_is_flooded_and_known_is_not(net, taps):
     leads_to(net, ce, net.mac("c2"), two, one)
 
 
+@pytest.mark.parametrize("instead", [None, "output:65000"], ids=["no_flow", "no_port"])
+def test_a_flood_survives_an_lsp_that_cannot_be_entered(net, taps, instead):
+    """Open vSwitch aborts if a copy's encap is left pending when the next copy begins."""
+    ce, one, two = taps("ce"), taps("c1"), taps("c2")
+    before = net.flows("pe5")
+    for lsp, other in ((1, two), (2, one)):
+        flow = next(line for line in before if "table=5," in line and f"reg0=0x{lsp:x} " in line)
+        if instead:
+            net.ofctl("add-flow", "pe5", flow[:flow.index("actions=")] + "actions=" + instead)
+        else:
+            net.ofctl("del-flows", "pe5", f"table=5,reg0={lsp}")
+        try:
+            ce.send(plain("52:54:00:00:99:99", net.mac("ce"), f"without {lsp}"))
+            other.until(has(f"without {lsp}"))
+        finally:
+            net.ofctl("add-flow", "pe5", flow)
+    assert net.flows("pe5") == before
+
+
 def test_nothing_passes_from_one_lsp_to_another(net, taps):
     """Neither on the links that they share, nor at the client port that they share (split horizon)."""
     one, two, ce, three, four = (taps(client) for client in ("c1", "c2", "ce", "c3", "c4"))

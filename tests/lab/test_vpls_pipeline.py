@@ -147,7 +147,7 @@ def test_the_largest_segment_floods_too(dc, taps):
     at, links = taps("v5"), every_link(taps)
     before = dc.flows("tor")
     segment = ("segment-tor", *dc.segment(), dc.server_ports("tor"))
-    strangers = [f"{end}={100000 + end}" for end in range(10, 36)]
+    strangers = [f"{end}={100000 + end}" for end in range(10, 33)]
     try:
         dc.install("tor", ("vpls",), segment, dc.pseudowires("tor", *strangers))
         request = arp(dc.mac("v1"), dc.mac("v1"), dc.address("v1"), "10.101.0.9") + b"by the largest"
@@ -156,6 +156,27 @@ def test_the_largest_segment_floods_too(dc, taps):
         assert carried(links, request) == expected(dc, ("tor", "tor2"), ("tor", "pe"))
     finally:
         dc.install("tor", ("vpls",), segment, dc.pseudowires("tor"))
+    assert dc.flows("tor") == before
+
+
+@pytest.mark.parametrize("instead", [None, "output:65000"], ids=["no_flow", "no_port"])
+def test_a_flood_survives_a_tunnel_that_cannot_be_entered(dc, taps, instead):
+    """Open vSwitch aborts if a copy's encap is left pending when the next copy begins."""
+    links, before = every_link(taps), dc.flows("tor")
+    for missing, other in (("tor2", "pe"), ("pe", "tor2")):
+        flow = next(line for line in before if "table=22," in line and f"reg4=0x{ENDS[missing]:x} " in line)
+        if instead:
+            dc.ofctl("add-flow", "tor", flow[:flow.index("actions=")] + "actions=" + instead)
+        else:
+            dc.ofctl("del-flows", "tor", f"table=22,reg4={ENDS[missing]}")
+        seen = dc.packets(other, "table=23")
+        request = arp(dc.mac("v1"), dc.mac("v1"), dc.address("v1"), "10.101.0.9") + f"but {missing}".encode()
+        try:
+            taps("v1").send(request)
+            poll(lambda: dc.packets(other, "table=23") > seen, what=f"{other} has the copy for it")
+            assert carried(links, request) == expected(dc, ("tor", other))
+        finally:
+            dc.ofctl("add-flow", "tor", flow)
     assert dc.flows("tor") == before
 
 

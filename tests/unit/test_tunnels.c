@@ -399,7 +399,7 @@ static void room_for_one_more_tor(void **state)
     while (web->n < ARRAY_LEN(web->ends))
         snprintf(web->ends[web->n++].name, NAME_SIZE, "tor-z");
     assert_int_equal(tunnels_try(w->gateway, "web", "tor-b", 0, &err), ERR_TOO_LARGE);
-    assert_string_equal(err.text, "segment web can have VMs at 28 ToRs; tor-b would be one more");
+    assert_string_equal(err.text, "segment web can have VMs at 25 ToRs; tor-b would be one more");
     assert_int_equal(tunnels_try(w->gateway, "web", "tor-a", 0, &err), 0);
     store_rollback(w->store);
 }
@@ -437,14 +437,14 @@ static void new_tor_displaces_none(void **state)
         add_tor(w, i);
     tunnels_update(w->gateway);
     assert_int_equal(web->n, VPLS_PEERS_MAX + 1);
-    assert_false(segment_has_end(web, "tor-28"));
+    assert_false(segment_has_end(web, "tor-25"));
     struct tenant first = network->tenants[0];
     network->tenants[0] = network->tenants[network->n_tenants - 1];
     network->tenants[network->n_tenants - 1] = first;
     tunnels_update(w->gateway);
     assert_true(segment_has_end(web, "tor-a"));
-    assert_false(segment_has_end(web, "tor-28"));
-    assert_string_equal(web->err.text, "segment web can have VMs at 28 ToRs; tor-28 would be one more");
+    assert_false(segment_has_end(web, "tor-25"));
+    assert_string_equal(web->err.text, "segment web can have VMs at 25 ToRs; tor-25 would be one more");
 }
 
 /* ---- ports ---- */
