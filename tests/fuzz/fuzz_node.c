@@ -350,7 +350,7 @@ static void some_words(struct world *w, int link)
         m = some_message(w, link);
         add_options(w, &m);
     }
-    deliver(w, link, &m, m.type == RSVP_NOTIFY ? ONE_OF(w, REMOTE(1), ROUTER_A) : 0);
+    deliver(w, link, &m, m.type == RSVP_NOTIFY ? (uint32_t) ONE_OF(w, REMOTE(1), ROUTER_A) : 0);
 }
 
 static void ask(struct world *w)
