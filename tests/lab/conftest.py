@@ -15,11 +15,16 @@ from moving import PCE_GONE, go_home            # noqa: E402
 from transport import EVERY_NODE, control       # noqa: E402
 
 
+LABS = {"lab", "bare_lab", "spare_lab"}
+
+
 def pytest_configure(config):
     config.addinivalue_line("markers", "complaints(*patterns): warnings and errors that daemons may log in this test")
+    config.addinivalue_line("markers", "needs_lab: uses a lab; given by itself to every test that does")
     config.addinivalue_line("markers", "mode(reason, A=MODE, B=MODE): the modes of the fabrics that the test is about")
 
 
+@pytest.hookimpl(tryfirst=True)             # -m chooses by what it marks
 def pytest_collection_modifyitems(config, items):
     """SCG_LAB_MODE, which `lab up --mode` is given, chooses tests, too. Those that are about fabrics of another mode
     are left out. So are, but in Ethernet mode, those that do not use the lab of the session: they never differ."""
@@ -28,6 +33,9 @@ def pytest_collection_modifyitems(config, items):
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
+    for item in items:
+        if LABS & set(item.fixturenames):
+            item.add_marker(pytest.mark.needs_lab)
     if os.geteuid() != 0:
         for item in items:
             item.add_marker(pytest.mark.skip(reason="network namespaces need root"))
