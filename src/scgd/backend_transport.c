@@ -43,6 +43,8 @@ int backend_channel_create(void *arg, const json_t *json, json_t **out, struct e
     json_only(&r, known);
     if (r.status || gateway_check_ready(gateway, err) < 0)
         return r.status ? r.status : err->code;
+    if (strcmp(peer, gateway->config->dc) == 0)
+        return err_set(err, ERR_INVALID, "a channel leads to another data center, and '%s' is this one", peer);
     if (!gateway_peer_config(gateway, peer))
         return err_set(err, ERR_NOT_FOUND, "data center '%s' is not a peer of %s; add it under 'peers'", peer,
                        gateway->config->dc);

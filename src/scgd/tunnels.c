@@ -451,6 +451,8 @@ static void choose_path(struct gateway *gateway, struct tunnel *tunnel)
     int status = tunnel_choose_path(gateway, tunnel, 0, &path, &err);
 
     if (status == 0 && stands && same_path(&path, &tunnel->path)) {
+        if (tunnel->err.code)
+            log_info(tunnel->ends[1], "tunnel has its path again");
         tunnel->err = err;
         return;
     }

@@ -86,6 +86,7 @@ static void channels_that_are_refused(void **state)
         {"{\"peer\": \"B\", \"bandwidth-mbps\": 0}", ERR_INVALID,
          "channel.bandwidth-mbps: expected 1..1000000, found 0"},
         {"{\"peer\": \"B\", \"bandwith-mbps\": 1}", ERR_INVALID, "channel.bandwith-mbps: unknown member"},
+        {"{\"peer\": \"A\"}", ERR_INVALID, "a channel leads to another data center, and 'A' is this one"},
         {"{\"peer\": \"D\"}", ERR_NOT_FOUND, "data center 'D' is not a peer of A; add it under 'peers'"},
         {"{\"peer\": \"C\"}", ERR_NOT_FOUND,
          "no channel to data center C can be set up: the configuration has no transport-router-id of that peer"},
