@@ -8,8 +8,6 @@
 #define ETH_TYPE_IP 0x0800
 #define ETH_TYPE_ARP 0x0806
 #define ETH_TYPE_LLDP 0x88cc
-#define ETH_TYPE_MPLS 0x8847
-#define ETH_TYPE_MPLS_MULTICAST 0x8848
 #define ETH_TYPE_IPV6 0x86dd
 #define ARP_REQUEST 1
 #define ARP_REPLY 2

@@ -18,9 +18,6 @@ enum {
     PRIORITY_REST = 100
 };
 
-/* RFC 7213: the node at the other end of a link between two. */
-static const struct mac next_hop = {{0x01, 0x00, 0x5e, 0x90, 0x00, 0x00}};
-
 /* Base */
 
 static void drop_expired(struct flow_txn *txn, uint8_t ttl)
@@ -102,7 +99,7 @@ static void to_next_hop(struct flow *flow, uint32_t label, uint32_t port)
     flow_set_u(flow, FIELD_MPLS_LABEL, label);
     flow_set_u(flow, FIELD_MPLS_TC, 0);
     flow_set_mac(flow, FIELD_ETH_SRC, &source);
-    flow_set_mac(flow, FIELD_ETH_DST, &next_hop);
+    flow_set_mac(flow, FIELD_ETH_DST, &flow_mpls_next_hop);
     flow_output(flow, port);
 }
 

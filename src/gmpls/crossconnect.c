@@ -6,8 +6,6 @@
 
 #include "base/alloc.h"
 
-#define ETH_TYPE_MPLS 0x8847
-#define ETH_TYPE_MPLS_MULTICAST 0x8848
 #define TTL_FIRST 255 /* RFC 3443: the pipe's own */
 #define BURST_MIN_KBIT 145
 
@@ -27,9 +25,6 @@ enum {
     PRIORITY_TRANSIT = 100,
     PRIORITY_REST = 100
 };
-
-/* RFC 7213: the node at the other end of a link between two. */
-static const struct mac next_hop = {{0x01, 0x00, 0x5e, 0x90, 0x00, 0x00}};
 
 uint64_t xc_cookie(enum xc_cookie_kind kind, uint32_t id)
 {
@@ -110,7 +105,7 @@ static void output_label(struct flow *flow, const struct xc *xc, const struct xc
     flow_set_u(flow, FIELD_MPLS_LABEL, link->out_label);
     flow_set_u(flow, FIELD_MPLS_TC, 0);
     flow_set_mac(flow, FIELD_ETH_SRC, &source);
-    flow_set_mac(flow, FIELD_ETH_DST, &next_hop);
+    flow_set_mac(flow, FIELD_ETH_DST, &flow_mpls_next_hop);
     flow_output(flow, turn ? PORT_IN_PORT : link->port);
 }
 

@@ -2,7 +2,6 @@
 #include "base/wire.h"
 #include "gmpls/crossconnect.h"
 
-#define ETH_TYPE_MPLS 0x8847
 #define LABEL_GAL 13 /* RFC 5586 §4 */
 #define ACH 0x1      /* RFC 5586 §2.1: the first nibble, then version and reserved bits 0 */
 #define CHANNEL_TYPE 0x7ff8

@@ -7,6 +7,8 @@
 
 #include "base/alloc.h"
 
+const struct mac flow_mpls_next_hop = {{0x01, 0x00, 0x5e, 0x90, 0x00, 0x00}};
+
 #define ETH_TYPE_IPV4 0x0800
 #define ETH_TYPE_ARP 0x0806
 #define ETH_TYPE_IPV6 0x86dd

@@ -141,6 +141,11 @@ struct flow_learn {
     struct flow_learn_spec specs[FLOW_LEARN_SPECS_MAX];
 };
 
+#define ETH_TYPE_MPLS 0x8847 /* RFC 5332: unicast */
+#define ETH_TYPE_MPLS_MULTICAST 0x8848
+/* RFC 7213: destination of MPLS on a link between two nodes, so that no neighbour's address has to be learned. */
+extern const struct mac flow_mpls_next_hop;
+
 #define PORT_IN_PORT 0xfffffff8u
 #define PORT_TABLE 0xfffffff9u /* of a packet-out: what the flow tables say */
 #define PORT_NORMAL 0xfffffffau

@@ -19,12 +19,9 @@ static struct fabric_port *find(struct tunnels *tunnels, const char *switch_name
 static struct switch_port *port_at(const struct gateway *gateway, const char *switch_name, uint32_t number)
 {
     struct switch_info *sw = inventory_switch(&gateway->inventory, switch_name);
+    const struct switch_port *port = switch_port_by_number(sw, number);
 
-    for (size_t i = 0; sw && i < sw->n_ports; i++) {
-        if (sw->ports[i].number == number)
-            return &sw->ports[i];
-    }
-    return NULL;
+    return port ? &sw->ports[port - sw->ports] : NULL;
 }
 
 static bool runs_rstp(const struct switch_port *ports, size_t n)

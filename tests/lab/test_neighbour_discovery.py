@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import fabric as net
-from fabric import Fabric, arp, link_local, mac_bytes, neighbour_discovery, poll
+from fabric import Fabric, arp, link_local, mac_bytes, neighbour_discovery, poll, taps_of
 from vpls import Vpls
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -34,16 +34,8 @@ def dc(request, tmp_path_factory):
 
 @pytest.fixture
 def taps(dc):
-    """Opens packet sockets, and closes them."""
-    opened = []
-
-    def tap(node, interface="eth0"):
-        opened.append(dc.tap(node, interface))
-        return opened[-1]
-
-    yield tap
-    for one in opened:
-        one.close()
+    with taps_of(dc) as tap:
+        yield tap
 
 
 def group_of(mac):

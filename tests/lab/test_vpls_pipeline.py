@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import fabric as net
-from fabric import arp, ethernet, mac_bytes, poll, run, udp
+from fabric import arp, ethernet, has, mac_bytes, poll, run, taps_of, udp
 from vpls import CIRCUIT_VLAN, ENDS, SWITCHES, USER_ADDRESS, USER_MAC, Vpls
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -34,20 +34,8 @@ def dc(tmp_path_factory):
 
 @pytest.fixture
 def taps(dc):
-    """Opens packet sockets, and closes them."""
-    opened = []
-
-    def tap(node, interface="eth0"):
-        opened.append(dc.tap(node, interface))
-        return opened[-1]
-
-    yield tap
-    for one in opened:
-        one.close()
-
-
-def has(text):
-    return lambda frame: text.encode() in frame
+    with taps_of(dc) as tap:
+        yield tap
 
 
 def entry(label, bottom, ttl):

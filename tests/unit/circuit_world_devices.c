@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "base/alloc.h"
+#include "flow_table.h"
 
 static const char *const switch_names[SWITCHES] = {"tor", "pe", "gate"};
 
@@ -32,24 +33,6 @@ static size_t switch_index(const char *name)
     return i;
 }
 
-static void change(struct flow_list *flows, const struct flow_mod *mod)
-{
-    for (size_t i = flows->n; i-- > 0;) {
-        const struct flow *held = &flows->flows[i];
-        bool hit = mod->command == FLOW_DELETE ?
-                       (held->cookie & mod->cookie_mask) == (mod->flow.cookie & mod->cookie_mask) :
-                       held->table == mod->flow.table && held->priority == mod->flow.priority &&
-                           match_equal(&held->match, &mod->flow.match);
-
-        if (hit) {
-            flow_free(&flows->flows[i]);
-            flows->flows[i] = flows->flows[--flows->n];
-        }
-    }
-    if (mod->command == FLOW_ADD)
-        flow_list_add(flows, flow_copy(&mod->flow));
-}
-
 static void apply(struct switch_driver *driver, uint64_t request, const char *name, struct flow_txn *txn)
 {
     struct circuit_world *w = of_switches(driver);
@@ -61,7 +44,7 @@ static void apply(struct switch_driver *driver, uint64_t request, const char *na
         err_set(&err, ERR_REFUSED, "the PE refuses");
     } else {
         for (size_t i = 0; i < txn->n_mods; i++)
-            change(&w->flows[sw], &txn->mods[i]);
+            flow_table_change(&w->flows[sw], &txn->mods[i]);
     }
     flow_txn_free(txn);
     event_push_done(&w->queue, request, err.code ? &err : NULL);

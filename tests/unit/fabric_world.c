@@ -12,6 +12,7 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
+#include "flow_table.h"
 
 #define TEXT(text) ((char[]) {text})
 
@@ -39,24 +40,6 @@ static unsigned index_of(const char *name)
 
 /* ---- devices ---- */
 
-static void change(struct flow_list *flows, const struct flow_mod *mod)
-{
-    for (size_t i = flows->n; i-- > 0;) {
-        const struct flow *held = &flows->flows[i];
-        bool hit = mod->command == FLOW_DELETE ?
-                       (held->cookie & mod->cookie_mask) == (mod->flow.cookie & mod->cookie_mask) :
-                       held->table == mod->flow.table && held->priority == mod->flow.priority &&
-                           match_equal(&held->match, &mod->flow.match);
-
-        if (hit) {
-            flow_free(&flows->flows[i]);
-            flows->flows[i] = flows->flows[--flows->n];
-        }
-    }
-    if (mod->command == FLOW_ADD)
-        flow_list_add(flows, flow_copy(&mod->flow));
-}
-
 static void apply(struct switch_driver *driver, uint64_t request, const char *name, struct flow_txn *txn)
 {
     struct fabric_world *w = WORLD_OF(switches, driver);
@@ -65,7 +48,7 @@ static void apply(struct switch_driver *driver, uint64_t request, const char *na
     for (size_t i = 0; i < txn->n_mods; i++) {
         const struct flow_mod *mod = &txn->mods[i];
 
-        change(&w->flows[index_of(name)], mod);
+        flow_table_change(&w->flows[index_of(name)], mod);
         for (size_t d = 0; d < 2 && mod->command == FLOW_DELETE && mod->cookie_mask == COOKIE_EXACT; d++) {
             if (mod->flow.cookie == cookie_of_name(COOKIE_TUNNEL, ways[d]))
                 strbuf_printf(&w->ways, "%s: %s\n", ways[d], name);
