@@ -6,6 +6,7 @@ import ctypes
 import http.client
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -46,13 +47,11 @@ class Probe:
         self.process = process
 
     def wait_answered(self, deadline=10):
-        """Block until the first answer came: the line on standard error, or the end of it."""
-        signal.alarm(deadline)          # a probe that nobody answers must not hang the test
-        try:
-            line = self.process.stderr.readline()
-        finally:
-            signal.alarm(0)
-        assert line.startswith("probe: answered"), line
+        """Block until the first answer came: the line on standard error. A probe that ended instead is quoted."""
+        spoke = select.select([self.process.stderr], [], [], deadline)[0]
+        assert spoke, f"{self.process.args}: no answer within {deadline} s"
+        line = self.process.stderr.readline()
+        assert line.startswith("probe: answered"), f"{self.process.args}: {line}{self.process.communicate()}"
         return self
 
     def finish(self, deadline=20):
