@@ -50,6 +50,8 @@ void cli_print_json(const json_t *json);                                        
 const struct command *command_find(const char *const *words, unsigned n_words, unsigned *ret_words, struct err *err);
 void help_all(struct strbuf *out);
 void help_command(struct strbuf *out, const struct command *command);
+/* Of all commands that begin with the noun; false, and nothing written, if it has none of several words. */
+bool help_group(struct strbuf *out, const char *noun);
 
 /* Commands in files of their own. */
 enum cli_exit run_migrate(struct cli *cli, const struct command *command);

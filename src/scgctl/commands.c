@@ -160,7 +160,7 @@ static enum cli_exit run_help(struct cli *cli, const struct command *command)
     (void) command;
     if (cli->n_arguments == 0) {
         help_all(&text);
-    } else {
+    } else if (cli->n_arguments > 1 || !help_group(&text, cli->arguments[0])) {
         const struct command *about = command_find(cli->arguments, cli->n_arguments, &words, &err);
 
         if (!about)

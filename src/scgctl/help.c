@@ -97,16 +97,23 @@ static void help_options(struct strbuf *out, unsigned options)
     }
 }
 
-void help_all(struct strbuf *out)
+static void help_titles(struct strbuf *out, const char *noun)
 {
-    strbuf_puts(out, "Usage: scgctl [OPTION...] COMMAND\n\n"
-                     "Moves virtual machines between data centers, and shows what a Service Control Gateway knows.\n\n"
-                     "Commands:\n");
+    strbuf_puts(out, "Commands:\n");
     for (size_t i = 0; i < n_commands; i++) {
         AUTO_FREE char *title = command_title(&commands[i]);
 
-        strbuf_printf(out, "  %-30s %s\n", title, commands[i].summary);
+        if (!noun || strcmp(noun, commands[i].noun) == 0)
+            strbuf_printf(out, "  %-30s %s\n", title, commands[i].summary);
     }
+}
+
+void help_all(struct strbuf *out)
+{
+    strbuf_puts(out,
+                "Usage: scgctl [OPTION...] COMMAND\n\n"
+                "Moves virtual machines between data centers, and shows what a Service Control Gateway knows.\n\n");
+    help_titles(out, NULL);
     strbuf_puts(out, "\nOptions of every command:\n");
     help_options(out, COMMON_OPTIONS);
     strbuf_puts(out, "\nExit status: 0 done; 1 refused, or a migration that did not move every VM; 2 wrong usage;\n"
@@ -123,4 +130,16 @@ void help_command(struct strbuf *out, const struct command *command)
         strbuf_puts(out, "\nOptions:\n");
         help_options(out, command->options);
     }
+}
+
+bool help_group(struct strbuf *out, const char *noun)
+{
+    for (size_t i = 0; i < n_commands; i++) {
+        if (strcmp(commands[i].noun, noun) == 0 && commands[i].verb) {
+            strbuf_printf(out, "Usage: scgctl %s COMMAND\n\n", noun);
+            help_titles(out, noun);
+            return true;
+        }
+    }
+    return false;
 }

@@ -101,6 +101,11 @@ static enum cli_exit dispatch(struct cli *cli)
         return cli_usage("no command given; see 'scgctl help'");
     }
 
+    if (options->given[OPTION_HELP] && n_words == 1 && help_group(&text, words[0])) {
+        cli_print(&text);
+        return CLI_DONE;
+    }
+
     const struct command *command = command_find(words, n_words, &n_own, &err);
     if (!command)
         return cli_usage("%s", err.text);

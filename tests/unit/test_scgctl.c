@@ -334,12 +334,15 @@ static void no_gateway(void **state)
 static void help(void **state)
 {
     AUTO_FREE char *all = read_file("help"), *migrate = read_file("help-migrate"), *create = read_file("help-create");
+    AUTO_FREE char *group = read_file("help-tunnel");
 
     finish(start(*state, "help", NULL), 0, all, "");
     finish(start(*state, "--help", NULL), 0, all, "");
     finish(start(*state, "help migrate", NULL), 0, migrate, "");
     finish(start(*state, "migrate -h", NULL), 0, migrate, "");
     finish(start(*state, "help channel create", NULL), 0, create, "");
+    finish(start(*state, "help tunnel", NULL), 0, group, "");
+    finish(start(*state, "tunnel --help", NULL), 0, group, "");
 }
 
 static void policies(void **state)
