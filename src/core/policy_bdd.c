@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "core/policy_outcome.h"
 
 #define FIRST_CAPACITY 1024
 
@@ -24,7 +25,7 @@ void bdd_init(struct bdd *bdd, const uint8_t order[BDD_FIELDS], size_t nodes_max
 {
     unsigned level = 0;
 
-    *bdd = (struct bdd) {.n_nodes = BDD_TERMINALS, .capacity = FIRST_CAPACITY, .nodes_max = nodes_max};
+    *bdd = (struct bdd) {.n_nodes = BDD_FIRST, .capacity = FIRST_CAPACITY, .nodes_max = nodes_max};
     for (unsigned i = 0; i < BDD_FIELDS; i++) {
         bdd->order[i] = order[i];
         bdd->first[order[i]] = (uint8_t) level;
@@ -33,7 +34,7 @@ void bdd_init(struct bdd *bdd, const uint8_t order[BDD_FIELDS], size_t nodes_max
     bdd->nodes = xmalloc(bdd->capacity * sizeof *bdd->nodes);
     bdd->buckets = xcalloc(2 * bdd->capacity, sizeof *bdd->buckets);
     bdd->cache = xcalloc(bdd->capacity, sizeof *bdd->cache);
-    for (bdd_ref t = 0; t < BDD_TERMINALS; t++)
+    for (bdd_ref t = 0; t < BDD_FIRST; t++)
         bdd->nodes[t] = (struct bdd_node) {t, t, BDD_LEVEL_TERMINAL};
 }
 
@@ -85,18 +86,14 @@ static void grow(struct bdd *bdd)
     free(bdd->cache);
     bdd->buckets = xcalloc(2 * bdd->capacity, sizeof *bdd->buckets);
     bdd->cache = xcalloc(bdd->capacity, sizeof *bdd->cache);
-    for (size_t i = BDD_TERMINALS; i < bdd->n_nodes; i++)
+    for (size_t i = BDD_FIRST; i < bdd->n_nodes; i++)
         *find_bucket(bdd, &bdd->nodes[i]) = (bdd_ref) i;
 }
 
-static bdd_ref make(struct bdd *bdd, unsigned level, bdd_ref low, bdd_ref high)
+static bdd_ref intern(struct bdd *bdd, struct bdd_node node)
 {
-    struct bdd_node node = {low, high, (uint8_t) level};
-
-    if (low == high)
-        return low;
-
     bdd_ref *bucket = find_bucket(bdd, &node);
+
     if (*bucket)
         return *bucket;
     if (bdd->n_nodes >= bdd->nodes_max) {
@@ -110,6 +107,26 @@ static bdd_ref make(struct bdd *bdd, unsigned level, bdd_ref low, bdd_ref high)
     bdd->nodes[bdd->n_nodes] = node;
     *bucket = (bdd_ref) bdd->n_nodes;
     return (bdd_ref) bdd->n_nodes++;
+}
+
+static bdd_ref make(struct bdd *bdd, unsigned level, bdd_ref low, bdd_ref high)
+{
+    return low == high ? low : intern(bdd, (struct bdd_node) {low, high, (uint8_t) level});
+}
+
+bdd_ref bdd_terminal(struct bdd *bdd, uint32_t outcome)
+{
+    return intern(bdd, (struct bdd_node) {outcome, outcome, BDD_LEVEL_TERMINAL});
+}
+
+uint32_t bdd_outcome(const struct bdd *bdd, bdd_ref terminal)
+{
+    return bdd->nodes[terminal].low;
+}
+
+bool bdd_is_terminal(const struct bdd *bdd, bdd_ref ref)
+{
+    return bdd->nodes[ref].level == BDD_LEVEL_TERMINAL;
 }
 
 /* 'next' where the first 'length' bits of the field are those of 'bytes'. */
@@ -180,13 +197,6 @@ bdd_ref bdd_rule(struct bdd *bdd, const struct policy_rule *rule)
     for (unsigned i = BDD_FIELDS; i-- > 0;)
         set = match_field(bdd, bdd->order[i], rule, set);
     return set;
-}
-
-bdd_ref bdd_verdict(const struct policy_rule *rule)
-{
-    if (rule->verdict == POLICY_DENY)
-        return BDD_DENY;
-    return rule->set_dscp == POLICY_ANY ? BDD_ALLOW : BDD_ALLOW_DSCP + (bdd_ref) rule->set_dscp;
 }
 
 static bdd_ref low_of(const struct bdd *bdd, bdd_ref ref, unsigned level)
@@ -271,7 +281,7 @@ static bdd_ref combine(struct bdd *bdd, bdd_ref a, bdd_ref b)
 {
     if (a == BDD_FALSE)
         return b;
-    if (a < BDD_TERMINALS || b == BDD_FALSE || a == b || bdd->full)
+    if (bdd_is_terminal(bdd, a) || b == BDD_FALSE || a == b || bdd->full)
         return a;
 
     const struct bdd_cached *cached = cache_at(bdd, a, b, BDD_FALSE);
@@ -303,14 +313,14 @@ static bdd_ref combine_rules(struct bdd *bdd, const struct policy_rule *rules, s
     bdd_ref root = BDD_FALSE;
     for (size_t i = n; i-- > 0;) {
         if (rules[i].direction == direction)
-            root = bdd_overlay(bdd, bdd_rule(bdd, &rules[i]), bdd_verdict(&rules[i]), root);
+            root = bdd_overlay(bdd, bdd_rule(bdd, &rules[i]), bdd_terminal(bdd, policy_outcome(&rules[i])), root);
     }
     return root;
 }
 
 bdd_ref bdd_policy(struct bdd *bdd, const struct policy *policy, enum policy_direction direction)
 {
-    bdd_ref rest = policy->default_verdict[direction] == POLICY_ALLOW ? BDD_ALLOW : BDD_DENY;
+    bdd_ref rest = bdd_terminal(bdd, policy_outcome_default(policy, direction));
 
     return combine(bdd, combine_rules(bdd, policy->rules, policy->n_rules, direction), rest);
 }

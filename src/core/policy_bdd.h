@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reduced ordered decision diagrams over the header bits that a policy can test, with verdicts as terminals: for one
+/* Reduced ordered decision diagrams over the header bits that a policy can test, with outcomes as terminals: for one
  * order of the fields there is exactly one diagram for each way to treat packets, so equality is equality of roots.
  * (R. Bryant, "Graph-Based Algorithms for Boolean Function Manipulation", IEEE ToC C-35(8), 1986; several terminals:
  * E. Clarke et al., "Spectral transforms for large Boolean functions", DAC 1993.) Internal to core/policy_*.c. */
@@ -16,14 +16,12 @@
  * the IPv6 branch of BDD_FAMILY, and only where a rule tests them, ports and ICMP type only below their protocol. */
 enum bdd_field { BDD_FAMILY, BDD_PROTOCOL, BDD_V4, BDD_V6, BDD_ICMP_TYPE, BDD_SOURCE, BDD_DESTINATION, BDD_FIELDS };
 
-/* A reference to a node; the same reference is the same function. Those below BDD_TERMINALS are terminals. */
+/* A reference to a node; the same reference is the same function. Sets of packets have these two as terminals, what
+ * policies do to packets has policy_outcome()s. */
 typedef uint32_t bdd_ref;
-#define BDD_FALSE 0u /* of sets of packets */
+#define BDD_FALSE 0u
 #define BDD_TRUE 1u
-#define BDD_DENY 2u /* of verdicts */
-#define BDD_ALLOW 3u
-#define BDD_ALLOW_DSCP 4u /* + DSCP */
-#define BDD_TERMINALS (BDD_ALLOW_DSCP + 64u)
+#define BDD_FIRST 2u /* node beyond them */
 
 #define BDD_LEVEL_TERMINAL UINT8_MAX
 
@@ -31,7 +29,7 @@ typedef uint32_t bdd_ref;
 #define BDD_NODES_MAX (4u << 20)
 
 struct bdd_node {
-    bdd_ref low, high; /* where the bit is 0, 1 */
+    bdd_ref low, high; /* where the bit is 0, 1; of a terminal: its outcome */
     uint8_t level;     /* bit that is tested, counted from the top; BDD_LEVEL_TERMINAL */
 };
 
@@ -59,7 +57,10 @@ enum bdd_field bdd_field_of(const struct bdd *bdd, bdd_ref ref);
 
 /* The packets that the rule matches, whatever its direction. */
 bdd_ref bdd_rule(struct bdd *bdd, const struct policy_rule *rule);
-bdd_ref bdd_verdict(const struct policy_rule *rule);
+/* The terminal of a policy_outcome(), and back. */
+bdd_ref bdd_terminal(struct bdd *bdd, uint32_t outcome);
+uint32_t bdd_outcome(const struct bdd *bdd, bdd_ref terminal);
+bool bdd_is_terminal(const struct bdd *bdd, bdd_ref ref);
 /* 'terminal' where 'set' is true, else what 'base' has. */
 bdd_ref bdd_overlay(struct bdd *bdd, bdd_ref set, bdd_ref terminal, bdd_ref base);
 /* Whether 'a' and 'b' differ for some packet outside 'set'. */

@@ -16,6 +16,7 @@
 
 #include "base/alloc.h"
 #include "core/policy_bdd.h"
+#include "core/policy_outcome.h"
 
 #define RULES_LIMIT 16384
 #define LABELS_MAX 16
@@ -63,7 +64,7 @@ static void number_nodes(struct emitter *e, bdd_ref ref, uint32_t *next)
     if (e->numbers[ref])
         return;
     e->numbers[ref] = (*next)++;
-    if (ref < BDD_TERMINALS) {
+    if (bdd_is_terminal(e->bdd, ref)) {
         e->weights[ref] = 1;
         return;
     }
@@ -304,8 +305,7 @@ static void emit(struct emitter *e, bdd_ref ref, struct policy_rule rule)
         emit_ranges(e, field, ref, rule);
         return;
     case BDD_FIELDS:
-        rule.verdict = ref == BDD_DENY ? POLICY_DENY : POLICY_ALLOW;
-        rule.set_dscp = ref >= BDD_ALLOW_DSCP ? (int16_t) (ref - BDD_ALLOW_DSCP) : POLICY_ANY;
+        policy_outcome_apply(bdd_outcome(e->bdd, ref), &rule);
         policy_add_rule(&e->rules, rule);
         return;
     }
@@ -320,19 +320,20 @@ static void drop_redundant(struct bdd *bdd, struct policy *rules, enum policy_di
     AUTO_FREE bdd_ref *covered = xmalloc(n * sizeof *covered); /* by the rules in front */
     bdd_ref cover = BDD_FALSE;
     struct policy_rule last = rules->rules[n - 1];
-    bdd_ref rest = bdd_verdict(&last);
+    bdd_ref rest = bdd_terminal(bdd, policy_outcome(&last));
 
     for (size_t i = 0; i < n; i++) {
         sets[i] = bdd_rule(bdd, &rules->rules[i]);
         covered[i] = cover;
         cover = bdd_overlay(bdd, sets[i], BDD_TRUE, cover);
     }
-    if (last.set_dscp == POLICY_ANY)
+    if (policy_outcome_is_plain(&last))
         rules->default_verdict[direction] = last.verdict;
     else
         rules->rules[--kept] = last;
     for (size_t i = n - 1; i-- > 0;) {
-        bdd_ref with = bdd_overlay(bdd, sets[i], bdd_verdict(&rules->rules[i]), rest);
+        bdd_ref outcome = bdd_terminal(bdd, policy_outcome(&rules->rules[i]));
+        bdd_ref with = bdd_overlay(bdd, sets[i], outcome, rest);
 
         if (!bdd_differ_outside(bdd, with, rest, covered[i]))
             continue;

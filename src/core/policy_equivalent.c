@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "base/strbuf.h"
 #include "core/policy_bdd.h"
+#include "core/policy_outcome.h"
 
 /* Measured with 1,000 and 4,000 rules on hosts, prefixes with a port, port ranges, prefixes with two ranges, and all of
  * them mixed: no order was best everywhere, this one was never far behind. Protocol first keeps rules of different
@@ -90,14 +91,6 @@ static void describe_packet(struct strbuf *text, const struct bdd *bdd, const st
     describe_number(text, bdd, header, BDD_DESTINATION, "destination-port");
 }
 
-static void describe_verdict(struct strbuf *text, bdd_ref verdict)
-{
-    if (verdict >= BDD_ALLOW_DSCP)
-        strbuf_printf(text, "allows it with DSCP %u", verdict - BDD_ALLOW_DSCP);
-    else
-        strbuf_puts(text, verdict == BDD_ALLOW ? "allows it" : "denies it");
-}
-
 static char *describe_difference(const struct bdd *bdd, bdd_ref a, bdd_ref b, enum policy_direction direction,
                                  enum ip_family family)
 {
@@ -108,10 +101,16 @@ static char *describe_difference(const struct bdd *bdd, bdd_ref a, bdd_ref b, en
     strbuf_puts(&text, "a packet ");
     describe_packet(&text, bdd, &header, direction, family);
     strbuf_puts(&text, ": the first policy ");
-    describe_verdict(&text, a);
+    policy_outcome_describe(bdd_outcome(bdd, a), &text);
     strbuf_puts(&text, ", the second ");
-    describe_verdict(&text, b);
+    policy_outcome_describe(bdd_outcome(bdd, b), &text);
     return strbuf_take(&text);
+}
+
+/* A limit on nothing limits nothing, and no flow would show it. */
+static bool passes_any(const struct bdd *bdd, bdd_ref root)
+{
+    return !bdd_is_terminal(bdd, root) || policy_outcome_passes(bdd_outcome(bdd, root));
 }
 
 static bool rates_equal(const struct policy_rate *a, const struct policy_rate *b)
@@ -137,8 +136,7 @@ static char *find_witness(struct bdd *bdd, const struct policy *a, const struct 
             return xasprintf("the rules are too entangled to compare: more than %zu nodes", bdd->nodes_max);
         if (x != y)
             return describe_difference(bdd, x, y, d, family);
-        /* A limit on nothing limits nothing, and no flow would show it. */
-        if (x != BDD_DENY && !rates_equal(&a->rate[d], &b->rate[d]))
+        if (passes_any(bdd, x) && !rates_equal(&a->rate[d], &b->rate[d]))
             return describe_rates(&a->rate[d], &b->rate[d], d);
     }
     return NULL;
@@ -180,6 +178,8 @@ static uint64_t hash_u32(uint64_t hash, uint32_t value)
     return fnv1a(hash, bytes, sizeof bytes);
 }
 
+#define TERMINAL_NUMBER (UINT32_C(1) << 31) /* + outcome; a diagram has fewer nodes than that */
+
 /* Hashes the nodes below 'ref' in an order that only the function decides: 'numbers' counts them as they are left. */
 static void hash_node(const struct bdd *bdd, bdd_ref ref, uint32_t *numbers, uint32_t *next, uint64_t *hash)
 {
@@ -187,8 +187,8 @@ static void hash_node(const struct bdd *bdd, bdd_ref ref, uint32_t *numbers, uin
 
     if (numbers[ref])
         return;
-    if (ref < BDD_TERMINALS) {
-        numbers[ref] = ref + 1;
+    if (bdd_is_terminal(bdd, ref)) {
+        numbers[ref] = TERMINAL_NUMBER + bdd_outcome(bdd, ref);
         return;
     }
     hash_node(bdd, node->low, numbers, next, hash);
@@ -202,15 +202,16 @@ void policy_hash(const struct policy *policy, char *hash)
     __attribute__((cleanup(bdd_free))) struct bdd bdd;
     bdd_ref roots[2];
     uint64_t h = UINT64_C(0xcbf29ce484222325);
-    uint32_t next = BDD_TERMINALS + 1;
+    uint32_t next = 1;
 
     bdd_init(&bdd, field_order, BDD_NODES_MAX);
     for (unsigned d = 0; d < 2; d++) {
         const struct policy_rate *rate = &policy->rate[d];
 
         roots[d] = bdd_policy(&bdd, policy, d);
-        h = hash_u32(h, roots[d] == BDD_DENY ? 0 : rate->kbps);
-        h = hash_u32(h, roots[d] == BDD_DENY || !rate->kbps ? 0 : rate->burst_kbit);
+        bool limits = rate->kbps && passes_any(&bdd, roots[d]);
+        h = hash_u32(h, limits ? rate->kbps : 0);
+        h = hash_u32(h, limits ? rate->burst_kbit : 0);
     }
     AUTO_FREE uint32_t *numbers = xcalloc(bdd.n_nodes, sizeof *numbers);
     for (unsigned d = 0; d < 2 && !bdd.full; d++) {

@@ -13,6 +13,7 @@
 
 #include "base/alloc.h"
 #include "core/pipeline.h"
+#include "core/policy_outcome.h"
 
 #define ETH_TYPE_IPV4 0x0800
 #define ETH_TYPE_IPV6 0x86dd
@@ -324,11 +325,6 @@ static int order(int64_t a, int64_t b)
     return a < b ? -1 : a > b;
 }
 
-static bool same_outcome(const struct policy_rule *a, const struct policy_rule *b)
-{
-    return a->verdict == b->verdict && a->set_dscp == b->set_dscp;
-}
-
 /* All but the destination port. */
 static int compare_sources(const struct reading *x, const struct reading *y)
 {
@@ -336,8 +332,7 @@ static int compare_sources(const struct reading *x, const struct reading *y)
     const int orders[] = {
         order(a->direction, b->direction),
         order(y->priority, x->priority),
-        order(a->verdict, b->verdict),
-        order(a->set_dscp, b->set_dscp),
+        order(policy_outcome(a), policy_outcome(b)),
         order(x->meter, y->meter),
         order(b->protocol, a->protocol),
         order(a->icmp_type, b->icmp_type),
@@ -437,7 +432,7 @@ static int check_overlaps(struct reader *reader)
 
             if (b->priority != a->priority || b->rule.direction != a->rule.direction)
                 break;
-            if (!same_outcome(&a->rule, &b->rule) && rules_meet(&a->rule, &b->rule))
+            if (policy_outcome(&a->rule) != policy_outcome(&b->rule) && rules_meet(&a->rule, &b->rule))
                 return refuse(reader, a->flow, b->flow, "they overlap at one priority and differ in what they do");
         }
     }
@@ -487,7 +482,7 @@ static int build_direction(struct reader *reader, enum policy_direction directio
         covered = matches_all(&reading->rule);
         if (covered)
             policy->default_verdict[direction] = reading->rule.verdict;
-        if (!covered || reading->rule.set_dscp != POLICY_ANY)
+        if (!covered || !policy_outcome_is_plain(&reading->rule))
             policy_add_rule(policy, reading->rule);
     }
     if (!allows || !allows->meter)

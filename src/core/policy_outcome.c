@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/policy_outcome.h"
+
+#define VERDICT_BITS 2
+#define DSCP_BITS 7
+#define DSCP_SHIFT VERDICT_BITS
+
+static uint32_t part(uint32_t outcome, unsigned shift, unsigned bits)
+{
+    return outcome >> shift & ((1u << bits) - 1);
+}
+
+uint32_t policy_outcome(const struct policy_rule *rule)
+{
+    return rule->verdict | (uint32_t) (rule->set_dscp - POLICY_ANY) << DSCP_SHIFT;
+}
+
+void policy_outcome_apply(uint32_t outcome, struct policy_rule *rule)
+{
+    rule->verdict = (uint8_t) part(outcome, 0, VERDICT_BITS);
+    rule->set_dscp = (int16_t) ((int) part(outcome, DSCP_SHIFT, DSCP_BITS) + POLICY_ANY);
+}
+
+uint32_t policy_outcome_default(const struct policy *policy, enum policy_direction direction)
+{
+    struct policy_rule rest = policy_rule_any(direction, policy->default_verdict[direction]);
+
+    return policy_outcome(&rest);
+}
+
+bool policy_outcome_is_plain(const struct policy_rule *rule)
+{
+    struct policy_rule plain = policy_rule_any(rule->direction, rule->verdict);
+
+    return policy_outcome(rule) == policy_outcome(&plain);
+}
+
+bool policy_outcome_passes(uint32_t outcome)
+{
+    return part(outcome, 0, VERDICT_BITS) == POLICY_ALLOW;
+}
+
+void policy_outcome_describe(uint32_t outcome, struct strbuf *text)
+{
+    struct policy_rule rule = {0};
+
+    policy_outcome_apply(outcome, &rule);
+    strbuf_puts(text, rule.verdict == POLICY_ALLOW ? "allows it" : "denies it");
+    if (rule.set_dscp != POLICY_ANY)
+        strbuf_printf(text, " with DSCP %d", rule.set_dscp);
+}
