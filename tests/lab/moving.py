@@ -9,7 +9,7 @@ import subprocess
 import threading
 import time
 
-from labtool import FLOWS, wait_until
+from labtool import FLOWS, TOR, wait_until
 
 MACS = {"V1": "52:54:00:00:00:11", "V2": "52:54:00:00:00:12", "V3": "52:54:00:00:00:13"}
 ADDRESSES = {"V1": "10.100.0.11", "V2": "10.100.0.12", "V3": "10.100.0.13"}
@@ -98,7 +98,7 @@ def policy_flows(lab, dc, name):
               for number, flags, band in re.findall(r"^meter=(\d+) (.*?)bands=\n(.*)$", text, re.MULTILINE)}
     found = []
     for line in text.splitlines():
-        if re.search(r"table=[34],", line) and re.search(ADDRESSES[name] + r"\b", line):
+        if re.search(rf"table=({TOR['POLICY_FROM']}|{TOR['POLICY_TO']}),", line) and re.search(ADDRESSES[name] + r"\b", line):
             line = re.sub(r"meter:(\d+)", lambda match: f"meter({meters.get(match[1])})", line)
             found.append(re.sub(r"cookie=\w+, ", "", line.strip()))
     return sorted(found)

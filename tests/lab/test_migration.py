@@ -5,7 +5,7 @@ import re
 from types import SimpleNamespace
 
 import pytest
-from labtool import FLOWS, wait_until
+from labtool import FLOWS, TOR, wait_until
 from moving import (ADDRESSES, FORBIDDEN_TCP, FORBIDDEN_UDP, POLICIES, TORS, Knocker, Order, cookie_of,
                     delete_policy, difference, go_home, inet_route, of_guest, policies_differ, policy_flows,
                     reachable, runs_at, stored_policies, switch_state)
@@ -17,17 +17,17 @@ PE_ROUTER = {"A": "192.0.2.2", "B": "192.0.2.6"}
 # a meter of his own; and the same as a policy.
 V3_METER = 77
 V3_FLOWS = [
-    "cookie=0x77,table=3,priority=900,tcp,nw_src=10.100.0.13,tp_dst=25,actions=drop",
-    "cookie=0x77,table=3,priority=7,ip,nw_src=10.100.0.13,actions=meter:77,goto_table:4",
-    "cookie=0x77,table=4,priority=910,icmp,nw_dst=10.100.0.13,actions=goto_table:5",
-    "table=4,priority=900,tcp,nw_src=198.51.100.0/25,nw_dst=10.100.0.13,tp_dst=80,"
-    "actions=set_field:46->ip_dscp,goto_table:5",
-    "table=4,priority=800,tcp,nw_src=198.51.100.128/25,nw_dst=10.100.0.13,tp_dst=80,"
-    "actions=set_field:46->ip_dscp,goto_table:5",
-    "table=4,priority=700,tcp,nw_dst=10.100.0.13,tp_dst=7,actions=goto_table:5",
-    "table=4,priority=650,tcp,nw_dst=10.100.0.13,tp_dst=0x1f90/0xfff0,actions=goto_table:5",
-    "table=4,priority=650,tcp,nw_dst=10.100.0.13,tp_dst=0x1fa0/0xfff0,actions=goto_table:5",
-    "table=4,priority=20,ip,nw_dst=10.100.0.13,actions=drop",
+    f"cookie=0x77,table={TOR['POLICY_FROM']},priority=900,tcp,nw_src=10.100.0.13,tp_dst=25,actions=drop",
+    f"cookie=0x77,table={TOR['POLICY_FROM']},priority=7,ip,nw_src=10.100.0.13,actions=meter:77,goto_table:{TOR['POLICY_TO']}",
+    f"cookie=0x77,table={TOR['POLICY_TO']},priority=910,icmp,nw_dst=10.100.0.13,actions=goto_table:{TOR['FORWARD']}",
+    f"table={TOR['POLICY_TO']},priority=900,tcp,nw_src=198.51.100.0/25,nw_dst=10.100.0.13,tp_dst=80,"
+    f"actions=set_field:46->ip_dscp,goto_table:{TOR['FORWARD']}",
+    f"table={TOR['POLICY_TO']},priority=800,tcp,nw_src=198.51.100.128/25,nw_dst=10.100.0.13,tp_dst=80,"
+    f"actions=set_field:46->ip_dscp,goto_table:{TOR['FORWARD']}",
+    f"table={TOR['POLICY_TO']},priority=700,tcp,nw_dst=10.100.0.13,tp_dst=7,actions=goto_table:{TOR['FORWARD']}",
+    f"table={TOR['POLICY_TO']},priority=650,tcp,nw_dst=10.100.0.13,tp_dst=0x1f90/0xfff0,actions=goto_table:{TOR['FORWARD']}",
+    f"table={TOR['POLICY_TO']},priority=650,tcp,nw_dst=10.100.0.13,tp_dst=0x1fa0/0xfff0,actions=goto_table:{TOR['FORWARD']}",
+    f"table={TOR['POLICY_TO']},priority=20,ip,nw_dst=10.100.0.13,actions=drop",
 ]
 V3_POLICY = {"policy": "V3", "default": {"from-vm": "allow"}, "rate-limit": {"from-vm": {"kbps": 30000}},
              "rules": [{"direction": "from-vm", "action": "deny", "protocol": "tcp", "destination-port": 25},

@@ -12,6 +12,7 @@ import pytest
 
 import fabric as net
 from fabric import Fabric, arp, ethernet, has, mac_bytes, poll, standing, taps_of, udp
+from labtool import TOR
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 DUMP = Path(os.environ.get("SCG_BUILD", ROOT / "build")) / "tests" / "pipeline_dump"
@@ -41,11 +42,11 @@ def test_an_edge_is_a_leaf(dc):
 @pytest.mark.parametrize("other", ["v2", "v4", "v5"])
 def test_vms_reach_each_other(dc, other):
     """On one server (the frame turns round at the ToR), on two servers of a ToR, behind two ToRs."""
-    before = dc.packets("tor", f"table=5,ip,reg0=1,eth_dst={dc.mac(other)}")
+    before = dc.packets("tor", f"table={TOR['FORWARD']},ip,reg0=1,eth_dst={dc.mac(other)}")
     assert dc.pings("v1", dc.address(other))
     assert dc.pings(other, dc.address("v1"))
     if other != "v5":
-        assert dc.packets("tor", f"table=5,ip,reg0=1,eth_dst={dc.mac(other)}") > before
+        assert dc.packets("tor", f"table={TOR['FORWARD']},ip,reg0=1,eth_dst={dc.mac(other)}") > before
 
 
 def test_the_gateway_answers(dc):
@@ -427,10 +428,11 @@ def test_a_redirect_takes_a_moved_vm_s_traffic_along_another_vlan(dc, taps, move
     """What a hand-over adds: one flow at the old ToR turns everything round, from beside it and from the fabric."""
     receiver, beside, user = taps("v2moved"), taps("v1"), taps("inet", "pe")
     dc.install("tor2", dc.vm_tor("v2moved"))
-    dc.ofctl("add-flow", "tor2", "cookie=1,table=1,priority=100,dl_vlan=200,"
-             "actions=set_field:1->reg0,pop_vlan,goto_table:4")
-    dc.ofctl("add-flow", "tor", f"cookie=1,table=5,priority=300,reg0=1,ip,eth_dst={dc.mac('v2')},"
-             f"ip_dst={dc.address('v2')},actions=push_vlan:0x8100,set_field:0x10c8->vlan_vid,goto_table:6")
+    dc.ofctl("add-flow", "tor2", f"cookie=1,table={TOR['VLAN']},priority=100,dl_vlan=200,"
+             f"actions=set_field:1->reg0,pop_vlan,goto_table:{TOR['POLICY_TO']}")
+    dc.ofctl("add-flow", "tor", f"cookie=1,table={TOR['FORWARD']},priority=300,reg0=1,ip,eth_dst={dc.mac('v2')},"
+             f"ip_dst={dc.address('v2')},"
+             f"actions=push_vlan:0x8100,set_field:0x10c8->vlan_vid,goto_table:{TOR['RETURN']}")
     try:
         for sender, to, source, source_ip, text in (
                 (beside, dc.mac("v2"), dc.mac("v1"), dc.address("v1"), "from beside"),
@@ -440,7 +442,7 @@ def test_a_redirect_takes_a_moved_vm_s_traffic_along_another_vlan(dc, taps, move
             sender.send(frame)
             sender.send(udp(to, source, source_ip, dc.address("v2"), "the last"))
             assert len([f for f in receiver.until(has("the last")) if has(text)(f)]) == 1
-        assert dc.packets("tor", "cookie=1/-1,table=5") >= 4
+        assert dc.packets("tor", f"cookie=1/-1,table={TOR['FORWARD']}") >= 4
     finally:
         for tor in ("tor", "tor2"):
             dc.ofctl("del-flows", tor, "cookie=1/-1")

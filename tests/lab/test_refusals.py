@@ -6,7 +6,7 @@ import uuid
 
 import libvirt
 import pytest
-from labtool import VPLS, wait_until
+from labtool import TOR, VPLS, wait_until
 from moving import (ADDRESSES, CIRCUIT_GONE, HYPERVISOR_GONE, MACS, POLICIES, SWITCH_GONE, Order, delete_policy, ofctl,
                     policy_flows, reachable, runs_at, stored_policies, switch_state, wait_ready, wait_same_switches)
 
@@ -169,7 +169,8 @@ def test_vm_without_a_policy(no_policy, names):
 
 def test_policy_on_the_switch_that_is_none(no_policy):
     """What the source's switch does with V3 cannot be said as a policy: the flow is named."""
-    flow = "table=4,priority=700,tcp,nw_dst=10.100.0.13,tcp_flags=+syn,actions=goto_table:5"
+    flow = (f"table={TOR['POLICY_TO']},priority=700,tcp,nw_dst=10.100.0.13,tcp_flags=+syn,"
+            f"actions=goto_table:{TOR['FORWARD']}")
     ofctl(no_policy, "dc-a", "add-flow", "tor-a", flow)
     try:
         refused(no_policy, "V3", accepted=True, words=["the policy of VM V3 on its switch", "tcp_flags"])

@@ -10,6 +10,7 @@ import pytest
 
 import fabric as net
 from fabric import arp, ethernet, has, mac_bytes, poll, run, taps_of, udp
+from labtool import TOR
 from vpls import CIRCUIT_VLAN, ENDS, SWITCHES, USER_ADDRESS, USER_MAC, Vpls
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -175,9 +176,9 @@ def test_known_goes_to_one_end_and_unknown_to_all(dc, taps):
     at.until(lambda f: f == known)
     assert carried(links, known) == expected(dc, ("tor", "tor2"))
     unknown = udp("52:54:00:00:99:99", dc.mac("v1"), dc.address("v1"), dc.address("v5"), "unknown")
-    before = dc.packets("tor2", "table=7,reg5=1")
+    before = dc.packets("tor2", f"table={TOR['FABRIC']},reg5=1")
     taps("v1").send(unknown)
-    poll(lambda: dc.packets("tor2", "table=7,reg5=1") > before, what="it came, and went no further")
+    poll(lambda: dc.packets("tor2", f"table={TOR['FABRIC']},reg5=1") > before, what="it came, and went no further")
     assert carried(links, unknown) == expected(dc, ("tor", "tor2"), ("tor", "pe"))
 
 
