@@ -9,8 +9,10 @@
 #define FIRST_CAPACITY 1024
 
 static const uint8_t field_bits[BDD_FIELDS] = {
-    [BDD_FAMILY] = 1,    [BDD_PROTOCOL] = 8, [BDD_V4] = 32,          [BDD_V6] = 128,
-    [BDD_ICMP_TYPE] = 8, [BDD_SOURCE] = 16,  [BDD_DESTINATION] = 16,
+    [BDD_FAMILY] = 1,  [BDD_PROTOCOL] = 8,     [BDD_V4] = 32,
+    [BDD_V6] = 128,    [BDD_ICMP_TYPE] = 8,    [BDD_ICMP_CODE] = 8,
+    [BDD_SOURCE] = 16, [BDD_DESTINATION] = 16, [BDD_TCP_FLAGS] = TCP_FLAGS_BITS,
+    [BDD_DSCP] = 6,
 };
 
 static size_t hash3(uint32_t a, uint32_t b, uint32_t c)
@@ -161,6 +163,25 @@ static bdd_ref match_range(struct bdd *bdd, enum bdd_field field, const struct p
     return both;
 }
 
+/* The flags' highest bit is the field's first level. */
+static bdd_ref match_flags(struct bdd *bdd, const struct tcp_flags *flags, bdd_ref next)
+{
+    for (unsigned bit = 0; bit < TCP_FLAGS_BITS; bit++) {
+        unsigned level = bdd->first[BDD_TCP_FLAGS] + TCP_FLAGS_BITS - 1u - bit;
+
+        if (flags->mask >> bit & 1)
+            next = flags->value >> bit & 1 ? make(bdd, level, BDD_FALSE, next) : make(bdd, level, next, BDD_FALSE);
+    }
+    return next;
+}
+
+static bdd_ref match_number(struct bdd *bdd, enum bdd_field field, int16_t number, bdd_ref next)
+{
+    uint8_t byte = (uint8_t) ((unsigned) number << (8 - field_bits[field]));
+
+    return number == POLICY_ANY ? next : match_bits(bdd, field, &byte, field_bits[field], next);
+}
+
 static bdd_ref match_field(struct bdd *bdd, enum bdd_field field, const struct policy_rule *rule, bdd_ref next)
 {
     uint8_t byte;
@@ -170,16 +191,20 @@ static bdd_ref match_field(struct bdd *bdd, enum bdd_field field, const struct p
         byte = rule->family == IP_V6 ? 0x80 : 0;
         return rule->family == IP_NONE ? next : match_bits(bdd, field, &byte, 1, next);
     case BDD_PROTOCOL:
-        byte = (uint8_t) rule->protocol;
-        return rule->protocol == POLICY_ANY ? next : match_bits(bdd, field, &byte, 8, next);
+        return match_number(bdd, field, rule->protocol, next);
     case BDD_V4:
     case BDD_V6:
         return rule->remote.ip.family == (field == BDD_V4 ? IP_V4 : IP_V6) ?
                    match_bits(bdd, field, rule->remote.ip.bytes, rule->remote.length, next) :
                    next;
     case BDD_ICMP_TYPE:
-        byte = (uint8_t) rule->icmp_type;
-        return rule->icmp_type == POLICY_ANY ? next : match_bits(bdd, field, &byte, 8, next);
+        return match_number(bdd, field, rule->icmp_type, next);
+    case BDD_ICMP_CODE:
+        return match_number(bdd, field, rule->icmp_code, next);
+    case BDD_TCP_FLAGS:
+        return match_flags(bdd, &rule->tcp_flags, next);
+    case BDD_DSCP:
+        return match_number(bdd, field, rule->dscp, next);
     case BDD_SOURCE:
         return match_range(bdd, field, &rule->source_port, next);
     case BDD_DESTINATION:

@@ -13,8 +13,21 @@
 #include "model/policy.h"
 
 /* The fields of a header, as the diagram sees them. Remote has one field for each family; IPv6 bits are only met below
- * the IPv6 branch of BDD_FAMILY, and only where a rule tests them, ports and ICMP type only below their protocol. */
-enum bdd_field { BDD_FAMILY, BDD_PROTOCOL, BDD_V4, BDD_V6, BDD_ICMP_TYPE, BDD_SOURCE, BDD_DESTINATION, BDD_FIELDS };
+ * the IPv6 branch of BDD_FAMILY, and only where a rule tests them, ports, TCP flags and ICMP type only below their
+ * protocol, an ICMP code only below its type. */
+enum bdd_field {
+    BDD_FAMILY,
+    BDD_PROTOCOL,
+    BDD_V4,
+    BDD_V6,
+    BDD_ICMP_TYPE,
+    BDD_ICMP_CODE,
+    BDD_SOURCE,
+    BDD_DESTINATION,
+    BDD_TCP_FLAGS,
+    BDD_DSCP,
+    BDD_FIELDS
+};
 
 /* A reference to a node; the same reference is the same function. Sets of packets have these two as terminals, what
  * policies do to packets has policy_outcome()s. */
@@ -47,7 +60,8 @@ struct bdd {
     bool full;
 };
 
-/* 'order' holds every field once, BDD_FAMILY first, BDD_PROTOCOL above ports and ICMP type. */
+/* 'order' holds every field once, BDD_FAMILY first, BDD_PROTOCOL above ports, TCP flags and ICMP type; BDD_ICMP_CODE
+ * next to BDD_ICMP_TYPE. */
 void bdd_init(struct bdd *bdd, const uint8_t order[BDD_FIELDS], size_t nodes_max);
 void bdd_free(struct bdd *bdd);
 

@@ -3,7 +3,7 @@
  * decides what they are.
  *
  * From the top of the diagram, field by field: values that lead to the same sub-diagram are one block of rules, the
- * most frequent one comes last and matches any value. Remote addresses become the fewest nested prefixes (R. Draves et
+ * most frequent one comes last and matches any value; TCP flags are taken one by one. Remote addresses become the fewest nested prefixes (R. Draves et
  * al., "Constructing Optimal IP Routing Tables", INFOCOM 1999: longest prefix first is first match). Then, from the
  * last rule up, each that decides no packet otherwise than those behind it is dropped. Which order of fields gives few
  * rules depends on the policy; three are tried for each direction and the shortest result is taken. Wherever a choice
@@ -23,9 +23,12 @@
 #define NO_LABEL UINT32_MAX
 
 static const uint8_t field_orders[][BDD_FIELDS] = {
-    {BDD_FAMILY, BDD_PROTOCOL, BDD_V4, BDD_V6, BDD_ICMP_TYPE, BDD_DESTINATION, BDD_SOURCE},
-    {BDD_FAMILY, BDD_V4, BDD_V6, BDD_PROTOCOL, BDD_ICMP_TYPE, BDD_DESTINATION, BDD_SOURCE},
-    {BDD_FAMILY, BDD_PROTOCOL, BDD_ICMP_TYPE, BDD_DESTINATION, BDD_SOURCE, BDD_V4, BDD_V6},
+    {BDD_FAMILY, BDD_PROTOCOL, BDD_V4, BDD_V6, BDD_ICMP_TYPE, BDD_ICMP_CODE, BDD_DESTINATION, BDD_SOURCE, BDD_TCP_FLAGS,
+     BDD_DSCP},
+    {BDD_FAMILY, BDD_V4, BDD_V6, BDD_PROTOCOL, BDD_ICMP_TYPE, BDD_ICMP_CODE, BDD_DESTINATION, BDD_SOURCE, BDD_TCP_FLAGS,
+     BDD_DSCP},
+    {BDD_FAMILY, BDD_PROTOCOL, BDD_ICMP_TYPE, BDD_ICMP_CODE, BDD_DESTINATION, BDD_SOURCE, BDD_TCP_FLAGS, BDD_DSCP,
+     BDD_V4, BDD_V6},
 };
 
 /* Sub-diagrams that a prefix may lead to with the fewest prefixes below it, in the order of their numbers. Beyond
@@ -154,23 +157,30 @@ static void set_number(struct policy_rule *rule, enum bdd_field field, unsigned 
 {
     if (field == BDD_PROTOCOL) {
         rule->protocol = (int16_t) value;
-        return;
+    } else if (field == BDD_DSCP) {
+        rule->dscp = (int16_t) value;
+    } else if (field == BDD_ICMP_CODE) {
+        rule->icmp_code = (int16_t) value;
+    } else {
+        rule->icmp_type = (int16_t) value;
+        rule->family = rule->protocol == 58 ? IP_V6 : IP_V4;
     }
-    rule->icmp_type = (int16_t) value;
-    rule->family = rule->protocol == 58 ? IP_V6 : IP_V4;
 }
 
-/* What is below a protocol with ports or types cannot be written for any protocol. */
-static bool may_be_rest(enum bdd_field field, unsigned value)
+/* What is below a protocol with ports, flags or types cannot be written for any protocol, nor a code for any type. */
+static bool may_be_rest(const struct emitter *e, enum bdd_field field, unsigned value, bdd_ref ref)
 {
-    return field != BDD_PROTOCOL || (value != 1 && value != 6 && value != 17 && value != 58);
+    if (field == BDD_PROTOCOL)
+        return value != 1 && value != 6 && value != 17 && value != 58;
+    return field != BDD_ICMP_TYPE || bdd_field_of(e->bdd, ref) != BDD_ICMP_CODE;
 }
 
-/* Protocol, ICMP type: a block for each value but those of the most frequent sub-diagram. */
+/* Protocol, ICMP type and code, DSCP: a block for each value but those of the most frequent sub-diagram. */
 static void emit_numbers(struct emitter *e, enum bdd_field field, bdd_ref ref, struct policy_rule rule)
 {
     struct intervals intervals = {0};
-    bdd_ref refs[256] = {0}, rest = NO_LABEL;
+    bdd_ref refs[256], rest = NO_LABEL;
+    unsigned n = 1u << bdd_field_bits(field);
 
     collect(e, field, ref, 0, 0, &intervals);
     for (size_t i = 0; i < intervals.n; i++) {
@@ -178,22 +188,39 @@ static void emit_numbers(struct emitter *e, enum bdd_field field, bdd_ref ref, s
             refs[v] = intervals.items[i].ref;
     }
     free(intervals.items);
-    for (unsigned v = 0; v < 256; v++)
-        e->counts[refs[v]] += may_be_rest(field, v);
-    for (unsigned v = 0; v < 256; v++) {
-        if (rest == NO_LABEL || better(e, refs[v], e->counts[refs[v]], rest, e->counts[rest]))
+    for (unsigned v = 0; v < n; v++)
+        e->counts[refs[v]] += may_be_rest(e, field, v, refs[v]);
+    for (unsigned v = 0; v < n; v++) {
+        uint32_t count = e->counts[refs[v]];
+
+        if (count && (rest == NO_LABEL || better(e, refs[v], count, rest, e->counts[rest])))
             rest = refs[v];
     }
-    for (unsigned v = 0; v < 256; v++)
+    for (unsigned v = 0; v < n; v++)
         e->counts[refs[v]] = 0;
-    for (unsigned v = 0; v < 256; v++) {
+    for (unsigned v = 0; v < n; v++) {
         struct policy_rule part = rule;
 
         set_number(&part, field, v);
         if (refs[v] != rest)
             emit(e, refs[v], part);
     }
-    emit(e, rest, rule);
+    if (rest != NO_LABEL)
+        emit(e, rest, rule);
+}
+
+/* A flag: the half that takes more rules comes last, for any value of it. */
+static void emit_flag(struct emitter *e, bdd_ref ref, struct policy_rule rule)
+{
+    const struct bdd_node *node = &e->bdd->nodes[ref];
+    unsigned bit = e->bdd->first[BDD_TCP_FLAGS] + TCP_FLAGS_BITS - 1u - node->level;
+    bool high_first = better(e, node->low, 1, node->high, 1);
+    struct policy_rule part = rule;
+
+    part.tcp_flags.mask |= (uint16_t) (1u << bit);
+    part.tcp_flags.value |= (uint16_t) (high_first << bit);
+    emit(e, high_first ? node->high : node->low, part);
+    emit(e, high_first ? node->low : node->high, rule);
 }
 
 /* Merges two lists in the order of their numbers: what is in both, or, if 'either', what is in one of them. */
@@ -293,6 +320,8 @@ static void emit(struct emitter *e, bdd_ref ref, struct policy_rule rule)
         return;
     case BDD_PROTOCOL:
     case BDD_ICMP_TYPE:
+    case BDD_ICMP_CODE:
+    case BDD_DSCP:
         emit_numbers(e, field, ref, rule);
         return;
     case BDD_V4:
@@ -303,6 +332,9 @@ static void emit(struct emitter *e, bdd_ref ref, struct policy_rule rule)
     case BDD_SOURCE:
     case BDD_DESTINATION:
         emit_ranges(e, field, ref, rule);
+        return;
+    case BDD_TCP_FLAGS:
+        emit_flag(e, ref, rule);
         return;
     case BDD_FIELDS:
         policy_outcome_apply(bdd_outcome(e->bdd, ref), &rule);

@@ -16,7 +16,8 @@
  * protocols apart; the source port, which few rules test, costs nothing above the remote address and halves the work
  * where rules test it. */
 static const uint8_t field_order[BDD_FIELDS] = {
-    BDD_FAMILY, BDD_PROTOCOL, BDD_ICMP_TYPE, BDD_SOURCE, BDD_V4, BDD_V6, BDD_DESTINATION,
+    BDD_FAMILY, BDD_PROTOCOL, BDD_ICMP_TYPE,   BDD_ICMP_CODE, BDD_SOURCE,
+    BDD_V4,     BDD_V6,       BDD_DESTINATION, BDD_TCP_FLAGS, BDD_DSCP,
 };
 
 #define HEADER_BITS_MAX 256
@@ -67,7 +68,24 @@ static void describe_number(struct strbuf *text, const struct bdd *bdd, const st
     uint8_t bytes[16];
 
     if (header_field(bdd, header, field, bytes))
-        strbuf_printf(text, " %s %u", name, bdd_field_bits(field) == 16 ? bytes[0] << 8 | bytes[1] : bytes[0]);
+        strbuf_printf(text, " %s %u", name, (unsigned) (bytes[0] << 8 | bytes[1]) >> (16 - bdd_field_bits(field)));
+}
+
+/* Flags that were not tested may be anything, so only the others are named. */
+static void describe_flags(struct strbuf *text, const struct bdd *bdd, const struct header *header)
+{
+    struct tcp_flags flags = {0};
+
+    for (unsigned bit = 0; bit < TCP_FLAGS_BITS; bit++) {
+        unsigned level = bdd->first[BDD_TCP_FLAGS] + TCP_FLAGS_BITS - 1u - bit;
+
+        flags.mask |= (uint16_t) (header->tested[level] << bit);
+        flags.value |= (uint16_t) (header->value[level] << bit);
+    }
+    if (!flags.mask)
+        return;
+    strbuf_puts(text, " tcp-flags ");
+    tcp_flags_format(&flags, text);
 }
 
 static void describe_packet(struct strbuf *text, const struct bdd *bdd, const struct header *header,
@@ -87,8 +105,11 @@ static void describe_packet(struct strbuf *text, const struct bdd *bdd, const st
     }
     describe_number(text, bdd, header, BDD_PROTOCOL, "protocol");
     describe_number(text, bdd, header, BDD_ICMP_TYPE, "icmp-type");
+    describe_number(text, bdd, header, BDD_ICMP_CODE, "icmp-code");
     describe_number(text, bdd, header, BDD_SOURCE, "source-port");
     describe_number(text, bdd, header, BDD_DESTINATION, "destination-port");
+    describe_flags(text, bdd, header);
+    describe_number(text, bdd, header, BDD_DSCP, "dscp");
 }
 
 static char *describe_difference(const struct bdd *bdd, bdd_ref a, bdd_ref b, enum policy_direction direction,

@@ -68,6 +68,11 @@ static void add_rule(const struct policy_site *site, const struct policy_rule *r
         match_u(&match, FIELD_IP_PROTO, (uint64_t) rule->protocol);
     if (rule->icmp_type != POLICY_ANY)
         match_u(&match, rule->family == IP_V6 ? FIELD_ICMPV6_TYPE : FIELD_ICMPV4_TYPE, (uint64_t) rule->icmp_type);
+    if (rule->icmp_code != POLICY_ANY)
+        match_u(&match, rule->family == IP_V6 ? FIELD_ICMPV6_CODE : FIELD_ICMPV4_CODE, (uint64_t) rule->icmp_code);
+    if (rule->dscp != POLICY_ANY)
+        match_u(&match, FIELD_IP_DSCP, (uint64_t) rule->dscp);
+    match_u_masked(&match, FIELD_TCP_FLAGS, rule->tcp_flags.value, rule->tcp_flags.mask);
     if (rule->protocol != 6 && rule->protocol != 17) {
         add_flow(site, rule, priority, &match, txn);
         return;

@@ -211,8 +211,18 @@ static const char *read_port(const struct flow_field *field, bool right_protocol
 static const char *read_number(const struct flow_field *field, int16_t *number)
 {
     if (!flow_field_exact(field))
-        return "it masks a protocol or an ICMP type";
+        return "it masks a protocol, a DSCP, an ICMP type or code";
     *number = (int16_t) flow_field_u(field);
+    return NULL;
+}
+
+static const char *read_flags(const struct flow_field *field, bool right_protocol, struct tcp_flags *flags)
+{
+    if (!right_protocol)
+        return "it matches TCP flags without their protocol";
+    if (flow_field_mask_u(field) & ~(uint64_t) TCP_FLAGS_ALL)
+        return "it matches reserved bits of the TCP header";
+    *flags = (struct tcp_flags) {(uint16_t) flow_field_u(field), (uint16_t) flow_field_mask_u(field)};
     return NULL;
 }
 
@@ -239,6 +249,15 @@ static const char *read_field(const struct policy_site *site, const struct flow_
     switch (field->id) {
     case FIELD_ETH_TYPE:
         return flow_field_exact(field) ? NULL : "it masks eth_type";
+    case FIELD_IP_DSCP:
+        return read_number(field, &rule->dscp);
+    case FIELD_TCP_FLAGS:
+        return read_flags(field, rule->protocol == 6, &rule->tcp_flags);
+    case FIELD_ICMPV4_CODE:
+    case FIELD_ICMPV6_CODE:
+        if (rule->icmp_type == POLICY_ANY)
+            return "it matches an ICMP code without its type";
+        return read_number(field, &rule->icmp_code);
     case FIELD_IP_PROTO:
         return read_number(field, &rule->protocol);
     case FIELD_TCP_SRC:
@@ -336,6 +355,10 @@ static int compare_sources(const struct reading *x, const struct reading *y)
         order(x->meter, y->meter),
         order(b->protocol, a->protocol),
         order(a->icmp_type, b->icmp_type),
+        order(a->icmp_code, b->icmp_code),
+        order(a->dscp, b->dscp),
+        order(a->tcp_flags.mask, b->tcp_flags.mask),
+        order(a->tcp_flags.value, b->tcp_flags.value),
         order(b->remote.length, a->remote.length),
         memcmp(a->remote.ip.bytes, b->remote.ip.bytes, sizeof a->remote.ip.bytes),
         order(a->source_port.first, b->source_port.first),
@@ -411,12 +434,22 @@ static bool remotes_meet(const struct prefix *a, const struct prefix *b)
     return wide->ip.family == IP_NONE || prefix_contains(wide, &narrow->ip);
 }
 
+static bool numbers_meet(int16_t a, int16_t b)
+{
+    return a == POLICY_ANY || b == POLICY_ANY || a == b;
+}
+
+static bool flags_meet(const struct tcp_flags *a, const struct tcp_flags *b)
+{
+    return !((a->value ^ b->value) & a->mask & b->mask);
+}
+
 static bool rules_meet(const struct policy_rule *a, const struct policy_rule *b)
 {
-    return (a->protocol == POLICY_ANY || b->protocol == POLICY_ANY || a->protocol == b->protocol) &&
-           (a->icmp_type == POLICY_ANY || b->icmp_type == POLICY_ANY || a->icmp_type == b->icmp_type) &&
-           remotes_meet(&a->remote, &b->remote) && ranges_meet(&a->source_port, &b->source_port) &&
-           ranges_meet(&a->destination_port, &b->destination_port);
+    return numbers_meet(a->protocol, b->protocol) && numbers_meet(a->icmp_type, b->icmp_type) &&
+           numbers_meet(a->icmp_code, b->icmp_code) && numbers_meet(a->dscp, b->dscp) &&
+           flags_meet(&a->tcp_flags, &b->tcp_flags) && remotes_meet(&a->remote, &b->remote) &&
+           ranges_meet(&a->source_port, &b->source_port) && ranges_meet(&a->destination_port, &b->destination_port);
 }
 
 /* Which of two flows of one priority a packet meets is undefined (OpenFlow 1.3.5 §5.3). */
@@ -441,7 +474,7 @@ static int check_overlaps(struct reader *reader)
 
 static bool matches_all(const struct policy_rule *rule)
 {
-    return rule->protocol == POLICY_ANY && rule->remote.ip.family == IP_NONE;
+    return rule->protocol == POLICY_ANY && rule->remote.ip.family == IP_NONE && rule->dscp == POLICY_ANY;
 }
 
 static int find_rate(struct reader *reader, const struct reading *reading, const struct flow_meter *meters,

@@ -28,6 +28,8 @@ struct policy_rule policy_rule_any(enum policy_direction direction, enum policy_
         .source_port = {0, PORT_MAX_NUMBER},
         .destination_port = {0, PORT_MAX_NUMBER},
         .icmp_type = POLICY_ANY,
+        .icmp_code = POLICY_ANY,
+        .dscp = POLICY_ANY,
         .set_dscp = POLICY_ANY,
     };
 }
@@ -98,6 +100,10 @@ static int check_remote(const struct policy_rule *rule, struct err *err)
 
 static int check_icmp(const struct policy_rule *rule, struct err *err)
 {
+    if (rule->icmp_code < POLICY_ANY || rule->icmp_code > 255)
+        return err_set(err, ERR_INVALID, "icmp-code: expected 0..255, found %d", rule->icmp_code);
+    if (rule->icmp_code != POLICY_ANY && rule->icmp_type == POLICY_ANY)
+        return err_set(err, ERR_INVALID, "icmp-code: codes belong to a type; set icmp-type, too");
     if (rule->icmp_type == POLICY_ANY)
         return 0;
     if (rule->icmp_type < 0 || rule->icmp_type > 255)
@@ -106,6 +112,17 @@ static int check_icmp(const struct policy_rule *rule, struct err *err)
         return err_set(err, ERR_INVALID, "icmp-type: only icmp and icmpv6 have types; set protocol to one of them");
     if (rule->family != (rule->protocol == 58 ? IP_V6 : IP_V4))
         return err_set(err, ERR_INVALID, "icmp-type: types of icmp go with family ipv4, types of icmpv6 with ipv6");
+    return 0;
+}
+
+static int check_tcp_flags(const struct policy_rule *rule, struct err *err)
+{
+    const struct tcp_flags *flags = &rule->tcp_flags;
+
+    if (flags->mask & ~TCP_FLAGS_ALL || flags->value & ~flags->mask)
+        return err_set(err, ERR_INVALID, "tcp-flags: no such flags (0x%x/0x%x)", flags->value, flags->mask);
+    if (flags->mask && rule->protocol != 6)
+        return err_set(err, ERR_INVALID, "tcp-flags: only tcp has them; set protocol to tcp");
     return 0;
 }
 
@@ -119,7 +136,9 @@ static int check_rule(const struct policy_rule *rule, struct err *err)
         return err_set(err, ERR_INVALID, "family: no such family (%u)", rule->family);
     if (rule->protocol < POLICY_ANY || rule->protocol > 255)
         return err_set(err, ERR_INVALID, "protocol: expected 0..255, found %d", rule->protocol);
-    if (check_remote(rule, err) < 0 || check_icmp(rule, err) < 0 ||
+    if (rule->dscp < POLICY_ANY || rule->dscp > 63)
+        return err_set(err, ERR_INVALID, "dscp: expected 0..63, found %d", rule->dscp);
+    if (check_remote(rule, err) < 0 || check_icmp(rule, err) < 0 || check_tcp_flags(rule, err) < 0 ||
         check_ports(rule, &rule->source_port, "source-port", err) < 0 ||
         check_ports(rule, &rule->destination_port, "destination-port", err) < 0)
         return ERR_INVALID;
@@ -215,6 +234,15 @@ static void read_remote(struct json_reader *r, struct policy_rule *rule)
         json_fail(r, "remote", "expected an address or a prefix without bits beyond its length, found \"%.60s\"", text);
 }
 
+static void read_tcp_flags(struct json_reader *r, struct policy_rule *rule)
+{
+    const char *text = json_opt_string(r, "tcp-flags", NULL);
+    struct err why = {0};
+
+    if (text && tcp_flags_parse(text, &rule->tcp_flags, &why) < 0)
+        json_fail(r, "tcp-flags", "%s", why.text);
+}
+
 static void read_family(struct json_reader *r, struct policy_rule *rule)
 {
     static const char *const names[] = {"ipv4", "ipv6"};
@@ -234,8 +262,9 @@ static void read_family(struct json_reader *r, struct policy_rule *rule)
 
 static int read_rule(const json_t *json, struct policy_rule *ret_rule, struct err *err)
 {
-    static const char *const known[] = {"direction",   "action",           "protocol",  "remote",   "family",
-                                        "source-port", "destination-port", "icmp-type", "set-dscp", NULL};
+    static const char *const known[] = {"direction",   "action",           "protocol",  "remote",    "family",
+                                        "source-port", "destination-port", "icmp-type", "icmp-code", "dscp",
+                                        "tcp-flags",   "set-dscp",         NULL};
     struct json_reader r = json_reader_init(json, "", err);
     struct policy_rule rule = policy_rule_any(POLICY_TO_VM, POLICY_DENY);
 
@@ -251,6 +280,9 @@ static int read_rule(const json_t *json, struct policy_rule *ret_rule, struct er
     rule.source_port = read_ports(&r, "source-port");
     rule.destination_port = read_ports(&r, "destination-port");
     rule.icmp_type = (int16_t) json_opt_int(&r, "icmp-type", 0, 255, POLICY_ANY);
+    rule.icmp_code = (int16_t) json_opt_int(&r, "icmp-code", 0, 255, POLICY_ANY);
+    rule.dscp = (int16_t) json_opt_int(&r, "dscp", 0, 63, POLICY_ANY);
+    read_tcp_flags(&r, &rule);
     rule.set_dscp = (int16_t) json_opt_int(&r, "set-dscp", 0, 63, POLICY_ANY);
     read_family(&r, &rule);
     if (r.status)
@@ -366,6 +398,15 @@ static void set_ports(json_t *object, const char *member, const struct port_rang
                                                       json_sprintf("%u-%u", range->first, range->last));
 }
 
+static void set_tcp_flags(json_t *object, const struct tcp_flags *flags)
+{
+    struct strbuf text = {0};
+
+    tcp_flags_format(flags, &text);
+    AUTO_FREE char *taken = strbuf_take(&text);
+    json_object_set_new(object, "tcp-flags", json_string(taken));
+}
+
 static json_t *rule_to_json(const struct policy_rule *rule)
 {
     json_t *object = json_object();
@@ -384,6 +425,12 @@ static json_t *rule_to_json(const struct policy_rule *rule)
     set_ports(object, "destination-port", &rule->destination_port);
     if (rule->icmp_type != POLICY_ANY)
         json_object_set_new(object, "icmp-type", json_integer(rule->icmp_type));
+    if (rule->icmp_code != POLICY_ANY)
+        json_object_set_new(object, "icmp-code", json_integer(rule->icmp_code));
+    if (rule->dscp != POLICY_ANY)
+        json_object_set_new(object, "dscp", json_integer(rule->dscp));
+    if (rule->tcp_flags.mask)
+        set_tcp_flags(object, &rule->tcp_flags);
     if (rule->set_dscp != POLICY_ANY)
         json_object_set_new(object, "set-dscp", json_integer(rule->set_dscp));
     return object;
@@ -451,6 +498,14 @@ char *policy_rule_format(const struct policy_rule *rule)
     format_ports(&text, "destination-port", &rule->destination_port);
     if (rule->icmp_type != POLICY_ANY)
         strbuf_printf(&text, " icmp-type %d", rule->icmp_type);
+    if (rule->icmp_code != POLICY_ANY)
+        strbuf_printf(&text, " icmp-code %d", rule->icmp_code);
+    if (rule->dscp != POLICY_ANY)
+        strbuf_printf(&text, " dscp %d", rule->dscp);
+    if (rule->tcp_flags.mask) {
+        strbuf_puts(&text, " tcp-flags ");
+        tcp_flags_format(&rule->tcp_flags, &text);
+    }
     if (rule->set_dscp != POLICY_ANY)
         strbuf_printf(&text, " set-dscp %d", rule->set_dscp);
     return strbuf_take(&text);

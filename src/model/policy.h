@@ -13,6 +13,7 @@
 
 #include "base/err.h"
 #include "model/addr.h"
+#include "model/tcp_flags.h"
 
 enum policy_direction { POLICY_FROM_VM, POLICY_TO_VM };
 enum policy_verdict { POLICY_DENY, POLICY_ALLOW };
@@ -33,8 +34,11 @@ struct policy_rule {
     struct prefix remote;          /* the other end; ip.family IP_NONE: any */
     struct port_range source_port; /* of the packet; only with TCP and UDP */
     struct port_range destination_port;
-    int16_t icmp_type; /* or POLICY_ANY; only with ICMP and ICMPv6 */
-    int16_t set_dscp;  /* 0..63 written into packets that the rule allows, or POLICY_ANY: unchanged */
+    int16_t icmp_type;          /* or POLICY_ANY; only with ICMP and ICMPv6 */
+    int16_t icmp_code;          /* or POLICY_ANY; only with an ICMP type */
+    int16_t dscp;               /* 0..63 (RFC 2474), as packets come to the rules of their direction, or POLICY_ANY */
+    struct tcp_flags tcp_flags; /* only with TCP */
+    int16_t set_dscp;           /* 0..63 written into packets that the rule allows, or POLICY_ANY: unchanged */
 };
 
 struct policy_rate {
@@ -60,8 +64,8 @@ struct policy policy_copy(const struct policy *policy);
  *   {"policy": "V2", "default": {"from-vm": "allow", "to-vm": "deny"},
  *    "rate-limit": {"from-vm": {"kbps": 20000, "burst-kbit": 2000}, "to-vm": {"kbps": 50000}},
  *    "rules": [{"direction": "to-vm", "action": "allow", "protocol": "tcp", "remote": "198.51.100.0/24",
- *               "source-port": "1024-65535", "destination-port": 80, "icmp-type": 8, "set-dscp": 46,
- *               "family": "ipv4"}]}
+ *               "source-port": "1024-65535", "destination-port": 80, "tcp-flags": "syn,!ack", "dscp": 0,
+ *               "icmp-type": 8, "icmp-code": 0, "set-dscp": 46, "family": "ipv4"}]}
  * "protocol" is any|tcp|udp|icmp|icmpv6 or a number; a port is a number or "first-last". Defaults are deny.
  * Returns 0, or ERR_INVALID with a sentence that names the rule's number (from 1) and the member; '*policy' is then
  * left alone. An unknown member is an error. On success the caller frees '*policy'. */
@@ -69,7 +73,7 @@ int policy_from_json(const json_t *json, struct policy *policy, struct err *err)
 json_t *policy_to_json(const struct policy *policy); /* new reference; members at their defaults are left out */
 
 /* Contradictions that single members cannot show: ports without TCP/UDP, a range upside down, icmp-type without ICMP,
- * a remote whose family differs, a mark on what is denied, too many rules. 0 or ERR_INVALID with rule number and
+ * icmp-code without icmp-type, tcp-flags without TCP, a remote whose family differs, a mark on what is denied, too many rules. 0 or ERR_INVALID with rule number and
  * member. */
 int policy_check(const struct policy *policy, struct err *err);
 

@@ -81,6 +81,14 @@ static inline struct policy_rule random_rule(struct random *r, bool plain)
         rule.family = IP_V6;
         rule.icmp_type = (int16_t) (127 + random_below(r, 3));
     }
+    if (rule.icmp_type != POLICY_ANY && random_below(r, 2))
+        rule.icmp_code = (int16_t) random_below(r, 2);
+    if (rule.protocol == 6 && random_below(r, 2)) {
+        rule.tcp_flags.mask = (uint16_t) (1u << random_below(r, 9) | 1u << random_below(r, 3));
+        rule.tcp_flags.value = (uint16_t) random_below(r, 512) & rule.tcp_flags.mask;
+    }
+    if (!random_below(r, 5))
+        rule.dscp = (int16_t) (random_below(r, 2) ? 46 : 63 * random_below(r, 2));
     if (rule.verdict == POLICY_ALLOW && !random_below(r, 3))
         rule.set_dscp = (int16_t) (random_below(r, 2) ? 46 : 63 * random_below(r, 2));
     return rule;
@@ -104,7 +112,9 @@ static inline struct policy random_policy(struct random *r, unsigned n_rules, bo
 struct packet {
     struct ip remote;
     uint8_t protocol;
-    uint8_t icmp_type;
+    uint8_t icmp_type, icmp_code;
+    uint8_t dscp;
+    uint16_t tcp_flags;
     uint16_t source, destination;
 };
 
@@ -116,6 +126,11 @@ static inline struct packet random_packet(struct random *r, uint8_t family)
         .remote = random_ip(r, family),
         .protocol = protocols[random_below(r, ARRAY_LEN(protocols))],
         .icmp_type = (uint8_t) (random_below(r, 2) ? random_below(r, 3) * 4 : 127 + random_below(r, 3)),
+        .icmp_code = (uint8_t) random_below(r, 3),
+        .dscp = (uint8_t) (random_below(r, 2) ? 46 :
+                           random_below(r, 2) ? random_below(r, 64) :
+                                                63 * random_below(r, 2)),
+        .tcp_flags = (uint16_t) random_below(r, 512),
         .source = random_port(r),
         .destination = random_port(r),
     };
@@ -135,7 +150,10 @@ static inline int policy_decide(const struct policy *policy, enum policy_directi
             (rule->remote.ip.family != IP_NONE && !prefix_contains(&rule->remote, &p->remote)) ||
             (ports && (p->source < rule->source_port.first || p->source > rule->source_port.last)) ||
             (ports && (p->destination < to->first || p->destination > to->last)) ||
-            (rule->icmp_type != POLICY_ANY && rule->icmp_type != p->icmp_type))
+            (rule->icmp_type != POLICY_ANY && rule->icmp_type != p->icmp_type) ||
+            (rule->icmp_code != POLICY_ANY && rule->icmp_code != p->icmp_code) ||
+            (rule->dscp != POLICY_ANY && rule->dscp != p->dscp) ||
+            (p->tcp_flags & rule->tcp_flags.mask) != rule->tcp_flags.value)
             continue;
         return rule->verdict == POLICY_DENY ? -1 : rule->set_dscp == POLICY_ANY ? 64 : rule->set_dscp;
     }

@@ -149,6 +149,25 @@ static void joins_masks_of_one_priority(void **state)
                                         "to-vm allow tcp destination-port 1026", NULL});
 }
 
+static void reads_flags_dscp_and_codes(void **state)
+{
+    struct admin a = admin_start();
+    struct flow *flow = admin_add(&a, 12, "10.0.0.1", true);
+
+    (void) state;
+    match_tcp(flow, 22, 0xffff);
+    match_u_masked(&flow->match, FIELD_TCP_FLAGS, 0x002, 0x012);
+    flow = admin_add(&a, 11, "10.0.0.1", true);
+    match_u(&flow->match, FIELD_IP_PROTO, 1);
+    match_u(&flow->match, FIELD_ICMPV4_TYPE, 3);
+    match_u(&flow->match, FIELD_ICMPV4_CODE, 4);
+    match_u(&admin_add(&a, 10, "10.0.0.1", false)->match, FIELD_IP_DSCP, 46);
+    admin_add(&a, 9, "10.0.0.1", true);
+    expect_rules(&a, POLICY_ALLOW,
+                 (const char *const[]) {"to-vm allow tcp destination-port 22 tcp-flags syn,!ack",
+                                        "to-vm allow icmp icmp-type 3 icmp-code 4", "to-vm deny any dscp 46", NULL});
+}
+
 /* in_port, MAC and registers are the VM's own where another flow says so. */
 static void accepts_the_vms_own_mac_and_port(void **state)
 {
@@ -197,8 +216,9 @@ static void refuses_what_a_policy_cannot_say(void **state)
         uint64_t value, mask;
         const char *why;
     } cases[] = {
-        {FIELD_TCP_FLAGS, 2, 0xfff, "no word for"},
-        {FIELD_IP_DSCP, 46, 0x3f, "no word for"},
+        {FIELD_TCP_FLAGS, 2, 0xfff, "reserved bits"},
+        {FIELD_IP_DSCP, 40, 0x38, "masks a protocol, a DSCP"},
+        {FIELD_ICMPV4_CODE, 0, 0xff, "without its type"},
         {FIELD_IP_ECN, 1, 3, "no word for"},
         {FIELD_METADATA, 1, 1, "no word for"},
         {FIELD_VLAN_VID, 0x1005, 0x1fff, "no word for"},
@@ -327,6 +347,7 @@ int main(void)
         cmocka_unit_test(reads_prefixes_wildcards_and_foreign_priorities),
         cmocka_unit_test(reads_default_dscp_meter_and_miss),
         cmocka_unit_test(joins_masks_of_one_priority),
+        cmocka_unit_test(reads_flags_dscp_and_codes),
         cmocka_unit_test(accepts_the_vms_own_mac_and_port),
         cmocka_unit_test(refuses_what_a_policy_cannot_say),
         cmocka_unit_test(refuses_other_instructions),

@@ -306,6 +306,16 @@ static void witnesses(void **state)
         {"{'policy': 'A', 'default': {'to-vm': 'allow'}, 'rate-limit': {'to-vm': {'kbps': 100}}}",
          "{'policy': 'A', 'default': {'to-vm': 'allow'}, 'rate-limit': {'to-vm': {'kbps': 100, 'burst-kbit': 10}}}",
          "rate-limit to-vm: the first policy has 100 kbps with a burst of 0 kbit, the second 100 kbps with 10 kbit"},
+        {"{'policy': 'A', 'rules': [{'direction': 'to-vm', 'action': 'allow', 'protocol': 'tcp',"
+         " 'tcp-flags': 'syn,!ack', 'dscp': 46}]}",
+         "{'policy': 'A', 'rules': [{'direction': 'to-vm', 'action': 'allow', 'protocol': 'tcp',"
+         " 'tcp-flags': 'syn', 'dscp': 46}]}",
+         "a packet to-vm protocol 6 tcp-flags syn,ack dscp 46: the first policy denies it, the second allows it"},
+        {"{'policy': 'A', 'rules': [{'direction': 'to-vm', 'action': 'allow', 'protocol': 'icmp', 'icmp-type': 3,"
+         " 'icmp-code': 4}]}",
+         "{'policy': 'A', 'rules': [{'direction': 'to-vm', 'action': 'allow', 'protocol': 'icmp', 'icmp-type': 3,"
+         " 'icmp-code': 5}]}",
+         "a packet to-vm ipv4 protocol 1 icmp-type 3 icmp-code 4: the first policy allows it, the second denies it"},
         {"{'policy': 'A', 'rate-limit': {'to-vm': {'kbps': 100}}}", "{'policy': 'A'}", NULL}, /* a limit on nothing */
     };
 
@@ -377,8 +387,9 @@ static void canonical_forms_are_readable(void **state)
 
 static void diagrams_are_bounded(void **state)
 {
-    static const uint8_t order[BDD_FIELDS] = {BDD_FAMILY,    BDD_PROTOCOL, BDD_V4,         BDD_V6,
-                                              BDD_ICMP_TYPE, BDD_SOURCE,   BDD_DESTINATION};
+    static const uint8_t order[BDD_FIELDS] = {BDD_FAMILY,    BDD_PROTOCOL,  BDD_V4,     BDD_V6,
+                                              BDD_ICMP_TYPE, BDD_ICMP_CODE, BDD_SOURCE, BDD_DESTINATION,
+                                              BDD_TCP_FLAGS, BDD_DSCP};
     struct random r = {77};
     struct policy policy = random_policy(&r, 200, false);
     struct bdd bdd;

@@ -44,12 +44,17 @@ static struct flow_match header_of(const struct policy_site *site, enum policy_d
     match_prefix(&header, FIELD_IPV4_SRC, FIELD_IPV6_SRC, from_vm ? &vm : &remote);
     match_prefix(&header, FIELD_IPV4_DST, FIELD_IPV6_DST, from_vm ? &remote : &vm);
     match_u(&header, FIELD_IP_PROTO, p->protocol);
+    match_u(&header, FIELD_IP_DSCP, p->dscp);
+    if (p->protocol == 6)
+        match_u(&header, FIELD_TCP_FLAGS, p->tcp_flags);
     if (p->protocol == 6 || p->protocol == 17) {
         match_u(&header, p->protocol == 6 ? FIELD_TCP_SRC : FIELD_UDP_SRC, p->source);
         match_u(&header, p->protocol == 6 ? FIELD_TCP_DST : FIELD_UDP_DST, p->destination);
     }
-    if (p->protocol == (v6 ? 58 : 1))
+    if (p->protocol == (v6 ? 58 : 1)) {
         match_u(&header, v6 ? FIELD_ICMPV6_TYPE : FIELD_ICMPV4_TYPE, p->icmp_type);
+        match_u(&header, v6 ? FIELD_ICMPV6_CODE : FIELD_ICMPV4_CODE, p->icmp_code);
+    }
     return header;
 }
 

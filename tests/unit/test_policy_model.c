@@ -24,6 +24,8 @@ static void json_comes_back_as_it_was(void **state)
         "to-vm allow icmpv6 icmp-type 135",
         "from-vm deny udp remote 2001:db8::/32",
         "from-vm deny ipv6 protocol 47",
+        "to-vm allow icmp icmp-type 3 icmp-code 4",
+        "from-vm deny tcp dscp 0 tcp-flags syn,!ack",
         "to-vm deny any",
     };
     json_t *json = json_load_file(TEST_DATA "/policy/full.json", 0, NULL);
@@ -41,7 +43,7 @@ static void json_comes_back_as_it_was(void **state)
     assert_int_equal(policy.rate[POLICY_TO_VM].kbps, 50000);
     assert_int_equal(policy.rules[1].family, IP_V4);
     assert_int_equal(policy.rules[2].family, IP_V6);
-    assert_int_equal(policy.rules[5].family, IP_NONE);
+    assert_int_equal(policy.rules[7].family, IP_NONE);
     assert_int_equal(policy.n_rules, ARRAY_LEN(lines));
     for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
         AUTO_FREE char *text = policy_rule_format(&policy.rules[i]);
@@ -76,7 +78,9 @@ static void random_policies_survive_json(void **state)
 
             assert_true(a->direction == b->direction && a->verdict == b->verdict && a->family == b->family &&
                         a->protocol == b->protocol && prefix_equal(&a->remote, &b->remote) &&
-                        a->icmp_type == b->icmp_type && a->set_dscp == b->set_dscp);
+                        a->icmp_type == b->icmp_type && a->icmp_code == b->icmp_code && a->dscp == b->dscp &&
+                        a->tcp_flags.mask == b->tcp_flags.mask && a->tcp_flags.value == b->tcp_flags.value &&
+                        a->set_dscp == b->set_dscp);
             assert_memory_equal(&a->source_port, &b->source_port, sizeof a->source_port);
             assert_memory_equal(&a->destination_port, &b->destination_port, sizeof a->destination_port);
         }
@@ -159,6 +163,18 @@ static const struct {
      "icmp-type: types of icmp go with family ipv4, types of icmpv6 with ipv6"},
     {RULE "'family': 'ipv6', 'remote': '10.0.0.1'", "family: ipv6 contradicts remote of the same rule"},
     {RULE "'family': 'inet'", "family: expected ipv4 or ipv6, found \"inet\""},
+    {RULE "'protocol': 'icmp', 'icmp-code': 0", "icmp-code: codes belong to a type; set icmp-type, too"},
+    {RULE "'protocol': 'icmp', 'icmp-type': 3, 'icmp-code': 256", "icmp-code: expected 0..255, found 256"},
+    {RULE "'dscp': 64", "dscp: expected 0..63, found 64"},
+    {RULE "'dscp': 'ef'", "dscp: expected a whole number, found a string"},
+    {RULE "'tcp-flags': 'syn'", "tcp-flags: only tcp has them; set protocol to tcp"},
+    {RULE "'protocol': 'tcp', 'tcp-flags': 'syn,!acknowledgement'",
+     "tcp-flags: expected fin, syn, rst, psh, ack, urg, ece, cwr or ns, with ! before those that are to be clear, found "
+     "\"acknowledgement\""},
+    {RULE "'protocol': 'tcp', 'tcp-flags': ''",
+     "tcp-flags: expected fin, syn, rst, psh, ack, urg, ece, cwr or ns, with ! before those that are to be clear, found "
+     "\"\""},
+    {RULE "'protocol': 'tcp', 'tcp-flags': 'syn,!syn'", "tcp-flags: syn is named twice"},
     {RULE "'set-dscp': 64", "set-dscp: expected 0..63, found 64"},
     {"'direction': 'to-vm', 'action': 'deny', 'set-dscp': 1",
      "set-dscp: packets that are denied cannot be marked; remove it or allow them"},
