@@ -307,7 +307,8 @@ static bool learn_equal(const struct flow_learn *a, const struct flow_learn *b)
     if (a->table != b->table || a->n_specs != b->n_specs || a->priority != b->priority ||
         a->idle_timeout != b->idle_timeout || a->hard_timeout != b->hard_timeout ||
         a->send_flow_removed != b->send_flow_removed || a->delete_learned != b->delete_learned ||
-        a->limit != b->limit || a->cookie != b->cookie)
+        a->limit != b->limit || a->fin.idle_timeout != b->fin.idle_timeout ||
+        a->fin.hard_timeout != b->fin.hard_timeout || a->cookie != b->cookie)
         return false;
     for (unsigned i = 0; i < a->n_specs; i++) {
         const struct flow_learn_spec *x = &a->specs[i], *y = &b->specs[i];
@@ -352,6 +353,8 @@ static bool action_equal(const struct flow_action *a, const struct flow_action *
         return a->nested == b->nested;
     case ACTION_LEARN:
         return learn_equal(&a->learn, &b->learn);
+    case ACTION_FIN_TIMEOUT:
+        return a->fin.idle_timeout == b->fin.idle_timeout && a->fin.hard_timeout == b->fin.hard_timeout;
     case ACTION_UNKNOWN:
         /* Beyond what 'raw' keeps, nobody can say that they are equal. */
         return a->raw_length == b->raw_length && a->raw_length <= sizeof a->raw &&

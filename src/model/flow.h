@@ -24,6 +24,7 @@
     X(REG3, "reg3", 4, 32) \
     X(REG4, "reg4", 4, 32) \
     X(REG5, "reg5", 4, 32) \
+    X(REG6, "reg6", 4, 32) \
     X(ETH_DST, "eth_dst", 6, 48) \
     X(ETH_SRC, "eth_src", 6, 48) \
     X(ETH_TYPE, "eth_type", 2, 16) \
@@ -94,14 +95,15 @@ enum flow_action_type {
     ACTION_DEC_TTL,
     ACTION_SET_MPLS_TTL, /* ttl */
     ACTION_DEC_MPLS_TTL,
-    ACTION_SET_QUEUE, /* queue */
-    ACTION_GROUP,     /* group */
-    ACTION_RESUBMIT,  /* Nicira NXAST_RESUBMIT_TABLE: in_port of the packet, 'table' */
-    ACTION_ENCAP,     /* Nicira NXAST_ENCAP: a header of 'packet_type' before the whole packet */
-    ACTION_DECAP,     /* Nicira NXAST_DECAP: the outermost header goes, 'packet_type' is what remains */
-    ACTION_CLONE,     /* Nicira NXAST_CLONE: the next 'nested' actions are done to a copy; those may be clones, too */
-    ACTION_LEARN,     /* Nicira NXAST_LEARN, NXAST_LEARN2: 'learn' */
-    ACTION_UNKNOWN    /* decoded, not understood: 'raw' keeps it for comparison and for a message that names it */
+    ACTION_SET_QUEUE,   /* queue */
+    ACTION_GROUP,       /* group */
+    ACTION_RESUBMIT,    /* Nicira NXAST_RESUBMIT_TABLE: in_port of the packet, 'table' */
+    ACTION_ENCAP,       /* Nicira NXAST_ENCAP: a header of 'packet_type' before the whole packet */
+    ACTION_DECAP,       /* Nicira NXAST_DECAP: the outermost header goes, 'packet_type' is what remains */
+    ACTION_CLONE,       /* Nicira NXAST_CLONE: the next 'nested' actions are done to a copy; those may be clones, too */
+    ACTION_LEARN,       /* Nicira NXAST_LEARN, NXAST_LEARN2: 'learn' */
+    ACTION_FIN_TIMEOUT, /* Nicira NXAST_FIN_TIMEOUT: the flow's own timeouts from a TCP FIN or RST on: 'fin' */
+    ACTION_UNKNOWN      /* decoded, not understood: 'raw' keeps it for comparison and for a message that names it */
 };
 
 /* Packet types of ACTION_ENCAP, ACTION_DECAP and FIELD_PACKET_TYPE: a name space, then a type in it (OpenFlow 1.5.1
@@ -110,7 +112,8 @@ enum flow_action_type {
 #define PACKET_TYPE_MPLS 0x00018847u /* name space 1: Ethernet types */
 #define PACKET_TYPE_NEXT 0x0000fffeu /* of ACTION_DECAP: what the header that goes says of the next one */
 
-/* What a learned flow matches and does, from the packet that teaches it. Fields are whole, and of up to 8 bytes. */
+/* What a learned flow matches and does, from the packet that teaches it. Fields are whole; values, and what is loaded,
+ * have up to 8 bytes. */
 enum flow_learn_type {
     LEARN_MATCH_VALUE, /* destination=value; FIELD_IN_PORT is compared as 16 bits */
     LEARN_MATCH_FIELD, /* destination=source */
@@ -125,7 +128,12 @@ struct flow_learn_spec {
     uint64_t value;              /* 0 where the type has none */
 };
 
-#define FLOW_LEARN_SPECS_MAX 5 /* more are kept as ACTION_UNKNOWN */
+/* Timeouts that begin when a TCP FIN or RST is seen; one that is longer than the flow's own changes nothing. */
+struct flow_fin {
+    uint16_t idle_timeout, hard_timeout; /* seconds, 0: unchanged */
+};
+
+#define FLOW_LEARN_SPECS_MAX 8 /* more are kept as ACTION_UNKNOWN */
 
 /* A learned flow replaces one with the same table, priority and match, its cookie included; the timeouts of that one
  * stay. */
@@ -134,6 +142,7 @@ struct flow_learn {
     uint8_t n_specs;
     uint16_t priority;
     uint16_t idle_timeout, hard_timeout; /* seconds, 0: none */
+    struct flow_fin fin;                 /* of an ACTION_FIN_TIMEOUT that the learned flow gets; both 0: none */
     bool send_flow_removed;
     bool delete_learned; /* what was learned into the table under this cookie goes with the flow that learns */
     uint32_t limit;      /* of flows in the table with this cookie; 0: none */
@@ -172,6 +181,7 @@ struct flow_action {
     union {
         struct flow_learn learn;
         struct flow_field field;
+        struct flow_fin fin;
         uint8_t raw[64]; /* the first bytes of an action that is not understood */
     };
 };

@@ -74,6 +74,7 @@ static void format_bytes(struct strbuf *s, const struct flow_field *field, const
     case FIELD_REG3:
     case FIELD_REG4:
     case FIELD_REG5:
+    case FIELD_REG6:
     case FIELD_VLAN_VID:
     case FIELD_TCP_FLAGS:
         strbuf_printf(s, "0x%" PRIx64, number_of(bytes, size));
@@ -127,6 +128,10 @@ static void format_learn(struct strbuf *s, const struct flow_learn *learn)
         strbuf_printf(s, ",idle_timeout=%u", learn->idle_timeout);
     if (learn->hard_timeout)
         strbuf_printf(s, ",hard_timeout=%u", learn->hard_timeout);
+    if (learn->fin.idle_timeout)
+        strbuf_printf(s, ",fin_idle_timeout=%u", learn->fin.idle_timeout);
+    if (learn->fin.hard_timeout)
+        strbuf_printf(s, ",fin_hard_timeout=%u", learn->fin.hard_timeout);
     strbuf_printf(s, ",priority=%u", learn->priority);
     if (learn->send_flow_removed)
         strbuf_puts(s, ",send_flow_rem");
@@ -224,6 +229,10 @@ static void format_action(struct strbuf *s, const struct flow_action *action)
         return;
     case ACTION_LEARN:
         format_learn(s, &action->learn);
+        return;
+    case ACTION_FIN_TIMEOUT:
+        strbuf_printf(s, "fin_timeout(idle_timeout=%u,hard_timeout=%u)", action->fin.idle_timeout,
+                      action->fin.hard_timeout);
         return;
     case ACTION_UNKNOWN:
         strbuf_puts(s, "unknown(");

@@ -104,6 +104,34 @@ static struct flow solicitation_flow(void)
     return flow;
 }
 
+/* A connection over IPv6 that teaches its replies, and the flow that it teaches. */
+static struct flow teaching_flow(void)
+{
+    struct flow flow = flow_make(3, 100, UINT64_C(0x5c67030000000001));
+
+    match_u(&flow.match, FIELD_ETH_TYPE, 0x86dd);
+    match_u(&flow.match, FIELD_IP_PROTO, 6);
+    flow_add_action(&flow, ACTION_LEARN)->learn = (struct flow_learn) {
+        .table = 31,
+        .priority = 100,
+        .idle_timeout = 3600,
+        .fin = {.idle_timeout = 10, .hard_timeout = 60},
+        .limit = 5000,
+        .cookie = UINT64_C(0x5c67080000000001),
+        .n_specs = 7,
+        .specs = {{LEARN_MATCH_VALUE, 0, FIELD_ETH_TYPE, 0x86dd},
+                  {LEARN_MATCH_VALUE, 0, FIELD_IP_PROTO, 6},
+                  {LEARN_MATCH_FIELD, FIELD_IPV6_DST, FIELD_IPV6_SRC, 0},
+                  {LEARN_MATCH_FIELD, FIELD_IPV6_SRC, FIELD_IPV6_DST, 0},
+                  {LEARN_MATCH_FIELD, FIELD_TCP_DST, FIELD_TCP_SRC, 0},
+                  {LEARN_MATCH_FIELD, FIELD_TCP_SRC, FIELD_TCP_DST, 0},
+                  {LEARN_LOAD_VALUE, 0, FIELD_REG6, 1}},
+    };
+    flow_set_u(&flow, FIELD_REG6, 1);
+    flow_add_action(&flow, ACTION_FIN_TIMEOUT)->fin = (struct flow_fin) {10, 60};
+    return flow;
+}
+
 static void put_vector(struct strbuf *s, const char *name, struct wire *w)
 {
     assert_true(wire_ok(w));
@@ -185,6 +213,10 @@ static void test_what_we_send(void **state)
     mod = (struct flow_mod) {.command = FLOW_ADD, .flow = solicitation_flow()};
     assert_int_equal(of_flow_mod_encode(&w, 22, &mod, NULL), 0);
     put_vector(&s, "flow mod add of a solicitation", &w);
+    flow_free(&mod.flow);
+    mod = (struct flow_mod) {.command = FLOW_ADD, .flow = teaching_flow()};
+    assert_int_equal(of_flow_mod_encode(&w, 23, &mod, NULL), 0);
+    put_vector(&s, "flow mod add of a connection", &w);
     flow_free(&mod.flow);
     golden_text("openflow/sent.hex", s.text);
     strbuf_free(&s);

@@ -158,6 +158,7 @@ static inline void random_learn(struct rng *rng, struct flow_learn *learn)
         {LEARN_MATCH_VALUE, 0, FIELD_IN_PORT, PORT_LOCAL},
         {LEARN_MATCH_VALUE, 0, FIELD_METADATA, UINT64_C(0x123456789abcdef0)},
         {LEARN_MATCH_FIELD, FIELD_ETH_SRC, FIELD_ETH_DST, 0},
+        {LEARN_MATCH_FIELD, FIELD_IPV6_SRC, FIELD_IPV6_DST, 0},
         {LEARN_MATCH_FIELD, FIELD_VLAN_VID, FIELD_VLAN_VID, 0},
         {LEARN_LOAD_VALUE, 0, FIELD_REG0, 0xffffffff},
         {LEARN_LOAD_VALUE, 0, FIELD_MPLS_LABEL, 1048575},
@@ -170,6 +171,7 @@ static inline void random_learn(struct rng *rng, struct flow_learn *learn)
         .priority = (uint16_t) rng_below(rng, 65536),
         .idle_timeout = (uint16_t) rng_below(rng, 65536),
         .hard_timeout = (uint16_t) rng_below(rng, 65536),
+        .fin = {(uint16_t) rng_below(rng, 65536), (uint16_t) rng_below(rng, 65536)},
         .send_flow_removed = rng_below(rng, 2),
         .delete_learned = rng_below(rng, 2),
         .limit = rng_below(rng, 2) * rng_below(rng, 1000),
@@ -247,6 +249,10 @@ static inline void random_action(struct rng *rng, struct flow *flow, unsigned de
         break;
     case ACTION_LEARN:
         random_learn(rng, &flow_add_action(flow, ACTION_LEARN)->learn);
+        break;
+    case ACTION_FIN_TIMEOUT:
+        flow_add_action(flow, ACTION_FIN_TIMEOUT)->fin = (struct flow_fin) {(uint16_t) rng_below(rng, 65536),
+                                                                            (uint16_t) rng_below(rng, 65536)};
         break;
     default:
         action = flow_add_action(flow, ACTION_UNKNOWN);

@@ -209,6 +209,14 @@ static int learn2_decode(struct wire *r, struct flow_action *action)
     return of_learn2_get(r, &action->learn);
 }
 
+static int fin_timeout_decode(struct wire *r, struct flow_action *action)
+{
+    action->type = ACTION_FIN_TIMEOUT;
+    action->fin.idle_timeout = wire_get_u16(r);
+    action->fin.hard_timeout = wire_get_u16(r);
+    return 1;
+}
+
 static const struct action_row standard_rows[] = {
     {OFPAT_OUTPUT, 16, false, output_decode},
     {OFPAT_SET_MPLS_TTL, 8, false, set_mpls_ttl_decode},
@@ -228,6 +236,7 @@ static const struct action_row nicira_rows[] = {
     {NXAST_REG_LOAD, 24, false, reg_load_decode},
     {NXAST_RESUBMIT_TABLE, 16, false, resubmit_decode},
     {NXAST_LEARN, 32, true, learn_decode},
+    {NXAST_FIN_TIMEOUT, 16, false, fin_timeout_decode},
     {NXAST_REG_LOAD2, 16, true, set_field_decode},
     {NXAST_LEARN2, 40, true, learn2_decode},
     {NXAST_ENCAP, 16, true, encap_decode},
@@ -480,6 +489,12 @@ static int action_put(struct wire *w, const struct flow_action *action, struct e
         return 0;
     case ACTION_LEARN:
         return of_learn_put(w, &action->learn, err);
+    case ACTION_FIN_TIMEOUT:
+        of_nicira_begin(w, NXAST_FIN_TIMEOUT);
+        wire_put_u16(w, action->fin.idle_timeout);
+        wire_put_u16(w, action->fin.hard_timeout);
+        wire_put_zeros(w, 2);
+        return 0;
     case ACTION_UNKNOWN:
         return unknown_encode(w, action, err);
     }

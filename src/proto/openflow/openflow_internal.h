@@ -23,6 +23,7 @@ enum of_nicira_action {
     NXAST_REG_LOAD = 7,
     NXAST_RESUBMIT_TABLE = 14,
     NXAST_LEARN = 16,
+    NXAST_FIN_TIMEOUT = 19,
     NXAST_REG_LOAD2 = 33,
     NXAST_CLONE = 42,
     NXAST_LEARN2 = 45,

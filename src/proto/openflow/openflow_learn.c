@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Nicira's learn action (ovs-actions(7)). What of it we do not use is kept as an unknown action: parts of fields,
- * timeouts that begin with a TCP FIN, and results that are written to a register. */
+ * loads of more than 8 bytes, and results that are written to a register. */
 #include "base/alloc.h"
 #include "proto/openflow/openflow_internal.h"
 
@@ -25,12 +25,12 @@ static bool has_value(uint8_t type)
     return type == LEARN_MATCH_VALUE || type == LEARN_LOAD_VALUE;
 }
 
-/* How a field is named in a spec; null if it has more than 8 bytes or no name that fits. */
+/* How a field is named in a spec; null if it has no name that fits. */
 static const struct of_field *spec_field(unsigned id)
 {
     const struct of_field *row = id == FIELD_IN_PORT ? of_field_of_header(OF_NXM_IN_PORT) : of_field_row(id);
 
-    return row && row->size <= 8 && of_field_of_header(of_field_header(row)) ? row : NULL;
+    return row && of_field_of_header(of_field_header(row)) ? row : NULL;
 }
 
 /* Bytes of a value of so many bits: whole 16-bit words. */
@@ -47,7 +47,7 @@ static bool field_get(struct wire *r, unsigned bits, uint8_t *id)
     const struct of_field *row = of_field_of_header(wire_get_u32(r));
     bool is_whole = wire_get_u16(r) == 0;
 
-    if (!row || !is_whole || row->size > 8 || of_field_row_bits(row) != bits || !spec_field(row->id) ||
+    if (!row || !is_whole || of_field_row_bits(row) != bits || !spec_field(row->id) ||
         of_field_row_bits(spec_field(row->id)) != bits)
         return false;
     *id = row->id;
@@ -87,6 +87,8 @@ static int spec_get(struct wire *r, uint16_t header, struct flow_learn_spec *spe
         return 0;
     if (got.type != LEARN_OUTPUT && !field_get(r, bits, &got.destination))
         return 0;
+    if (bits > 64 && got.type != LEARN_MATCH_FIELD)
+        return 0;
     if (got.type == LEARN_MATCH_VALUE && got.destination == FIELD_IN_PORT)
         got.value = of_port_from_16((uint16_t) got.value);
     *spec = got;
@@ -124,9 +126,10 @@ static bool head_get(struct wire *r, struct flow_learn *learn)
     learn->delete_learned = flags & DELETE_LEARNED;
     learn->table = wire_get_u8(r);
     wire_skip(r, 1);
-    bool has_fin_timeouts = wire_get_u32(r) != 0;
+    learn->fin.idle_timeout = wire_get_u16(r);
+    learn->fin.hard_timeout = wire_get_u16(r);
 
-    return !(flags & ~(SEND_FLOW_REM | DELETE_LEARNED)) && !has_fin_timeouts;
+    return !(flags & ~(SEND_FLOW_REM | DELETE_LEARNED));
 }
 
 int of_learn_get(struct wire *r, struct flow_learn *learn)
@@ -168,7 +171,8 @@ static int spec_put(struct wire *w, const struct flow_learn_spec *spec, struct e
             row = &rows[i];
     }
     if (!row || !destination || (!has_value(spec->type) && !source) ||
-        (source && of_field_row_bits(source) != of_field_row_bits(destination)))
+        (source && of_field_row_bits(source) != of_field_row_bits(destination)) ||
+        (spec->type != LEARN_MATCH_FIELD && of_field_row_bits(destination) > 64))
         return err_set(err, ERR_INVALID, "nothing can be learned into %s from %s", flow_field_name(spec->destination),
                        has_value(spec->type) ? "a value" : flow_field_name(spec->source));
     unsigned bits = of_field_row_bits(destination);
@@ -202,7 +206,9 @@ int of_learn_put(struct wire *w, const struct flow_learn *learn, struct err *err
     wire_put_u16(
         w, (uint16_t) ((learn->send_flow_removed ? SEND_FLOW_REM : 0) | (learn->delete_learned ? DELETE_LEARNED : 0)));
     wire_put_u8(w, learn->table);
-    wire_put_zeros(w, 5);
+    wire_put_zeros(w, 1);
+    wire_put_u16(w, learn->fin.idle_timeout);
+    wire_put_u16(w, learn->fin.hard_timeout);
     if (learn->limit) {
         wire_put_u32(w, learn->limit);
         wire_put_zeros(w, 4);
