@@ -182,6 +182,38 @@ static bdd_ref match_number(struct bdd *bdd, enum bdd_field field, int16_t numbe
     return number == POLICY_ANY ? next : match_bits(bdd, field, &byte, field_bits[field], next);
 }
 
+/* 'next' where the address is in one of the prefixes, which are disjoint, in rising order, and agree in their first
+ * 'depth' bits. */
+static bdd_ref match_cover(struct bdd *bdd, enum bdd_field field, const struct prefix *prefixes, size_t n,
+                           unsigned depth, bdd_ref next)
+{
+    size_t n_low = 0;
+
+    if (n == 0)
+        return BDD_FALSE;
+    if (prefixes->length == depth)
+        return next;
+    while (n_low < n && !(prefixes[n_low].ip.bytes[depth / 8] & 0x80 >> depth % 8))
+        n_low++;
+    bdd_ref low = match_cover(bdd, field, prefixes, n_low, depth + 1, next);
+    bdd_ref high = match_cover(bdd, field, prefixes + n_low, n - n_low, depth + 1, next);
+    return make(bdd, bdd->first[field] + depth, low, high);
+}
+
+static bdd_ref match_remote(struct bdd *bdd, enum bdd_field field, const struct policy_rule *rule, bdd_ref next)
+{
+    enum ip_family family = field == BDD_V4 ? IP_V4 : IP_V6;
+    AUTO_FREE struct prefix *cover = NULL;
+
+    if (rule->remotes && rule->family == family) {
+        size_t n = address_set_cover(rule->remotes, family, &cover);
+
+        return match_cover(bdd, field, cover, n, 0, next);
+    }
+    return rule->remote.ip.family == family ? match_bits(bdd, field, rule->remote.ip.bytes, rule->remote.length, next) :
+                                              next;
+}
+
 static bdd_ref match_field(struct bdd *bdd, enum bdd_field field, const struct policy_rule *rule, bdd_ref next)
 {
     uint8_t byte;
@@ -194,9 +226,7 @@ static bdd_ref match_field(struct bdd *bdd, enum bdd_field field, const struct p
         return match_number(bdd, field, rule->protocol, next);
     case BDD_V4:
     case BDD_V6:
-        return rule->remote.ip.family == (field == BDD_V4 ? IP_V4 : IP_V6) ?
-                   match_bits(bdd, field, rule->remote.ip.bytes, rule->remote.length, next) :
-                   next;
+        return match_remote(bdd, field, rule, next);
     case BDD_ICMP_TYPE:
         return match_number(bdd, field, rule->icmp_type, next);
     case BDD_ICMP_CODE:
@@ -219,6 +249,13 @@ bdd_ref bdd_rule(struct bdd *bdd, const struct policy_rule *rule)
 {
     bdd_ref set = BDD_TRUE;
 
+    if (rule->remotes && rule->family == IP_NONE) {
+        struct policy_rule v4 = *rule, v6 = *rule;
+
+        v4.family = IP_V4;
+        v6.family = IP_V6;
+        return bdd_overlay(bdd, bdd_rule(bdd, &v4), BDD_TRUE, bdd_rule(bdd, &v6));
+    }
     for (unsigned i = BDD_FIELDS; i-- > 0;)
         set = match_field(bdd, bdd->order[i], rule, set);
     return set;

@@ -417,6 +417,8 @@ struct policy policy_canonical(const struct policy *policy)
 
     canonical.rules = NULL;
     canonical.n_rules = canonical.cap_rules = 0;
+    canonical.sets = NULL;
+    canonical.n_sets = canonical.cap_sets = 0;
     for (unsigned d = 0; d < 2; d++) {
         __attribute__((cleanup(policy_free))) struct policy best = {0};
         bool found = false;

@@ -241,9 +241,12 @@ void policy_hash(const struct policy *policy, char *hash)
     }
     /* Too entangled for a diagram: then the policy is identified as it is written. */
     for (size_t i = 0; i < policy->n_rules && bdd.full; i++) {
+        const struct address_set *remotes = policy->rules[i].remotes;
         AUTO_FREE char *text = policy_rule_format(&policy->rules[i]);
 
         h = fnv1a(h, text, strlen(text) + 1);
+        for (size_t p = 0; remotes && p < remotes->n; p++)
+            h = fnv1a(h, &remotes->prefixes[p], sizeof remotes->prefixes[p]);
     }
     for (unsigned d = 0; d < 2 && bdd.full; d++)
         h = hash_u32(h, policy->default_verdict[d]);

@@ -2,6 +2,9 @@
 /* A policy to the flows of a ToR's policy tables. */
 #include "core/policy.h"
 
+#include <stdlib.h>
+
+#include "base/alloc.h"
 #include "core/pipeline.h"
 
 /* The fewest aligned blocks that cover a range of 16-bit numbers: at most two for each bit but the first. */
@@ -26,16 +29,31 @@ static unsigned port_masks(const struct port_range *range, struct port_mask mask
     return n;
 }
 
-static void match_addresses(struct flow_match *match, const struct policy_site *site, enum policy_direction direction,
-                            const struct prefix *remote)
+static void match_vm(struct flow_match *match, const struct policy_site *site, enum policy_direction direction)
 {
     bool from_vm = direction == POLICY_FROM_VM;
     struct prefix vm = prefix_of(&site->ip, (uint8_t) ip_bits(site->ip.family));
 
     match_prefix(match, from_vm ? FIELD_IPV4_SRC : FIELD_IPV4_DST, from_vm ? FIELD_IPV6_SRC : FIELD_IPV6_DST, &vm);
+}
+
+/* Nothing for a prefix of no family. */
+static void match_remote(struct flow_match *match, enum policy_direction direction, const struct prefix *remote)
+{
+    bool from_vm = direction == POLICY_FROM_VM;
+
     if (remote->ip.family != IP_NONE)
         match_prefix(match, from_vm ? FIELD_IPV4_DST : FIELD_IPV4_SRC, from_vm ? FIELD_IPV6_DST : FIELD_IPV6_SRC,
                      remote);
+}
+
+/* Prefixes of the other end. The caller frees '*remotes'. */
+static size_t remotes_of(const struct policy_site *site, const struct policy_rule *rule, struct prefix **remotes)
+{
+    if (rule->remotes)
+        return address_set_cover(rule->remotes, site->ip.family, remotes);
+    *remotes = xmemdup(&rule->remote, sizeof rule->remote);
+    return 1;
 }
 
 static void add_flow(const struct policy_site *site, const struct policy_rule *rule, uint16_t priority,
@@ -54,35 +72,57 @@ static void add_flow(const struct policy_site *site, const struct policy_rule *r
     flow_txn_add(txn, flow);
 }
 
-static void add_rule(const struct policy_site *site, const struct policy_rule *rule, uint16_t priority,
-                     struct flow_txn *txn)
+/* What all flows of the rule match. */
+static struct flow_match match_common(const struct policy_site *site, const struct policy_rule *rule)
+{
+    struct flow_match match = {0};
+    bool v6 = rule->family == IP_V6;
+
+    match_vm(&match, site, rule->direction);
+    if (rule->protocol != POLICY_ANY)
+        match_u(&match, FIELD_IP_PROTO, (uint64_t) rule->protocol);
+    if (rule->icmp_type != POLICY_ANY)
+        match_u(&match, v6 ? FIELD_ICMPV6_TYPE : FIELD_ICMPV4_TYPE, (uint64_t) rule->icmp_type);
+    if (rule->icmp_code != POLICY_ANY)
+        match_u(&match, v6 ? FIELD_ICMPV6_CODE : FIELD_ICMPV4_CODE, (uint64_t) rule->icmp_code);
+    if (rule->dscp != POLICY_ANY)
+        match_u(&match, FIELD_IP_DSCP, (uint64_t) rule->dscp);
+    match_u_masked(&match, FIELD_TCP_FLAGS, rule->tcp_flags.value, rule->tcp_flags.mask);
+    return match;
+}
+
+static void add_ports(const struct policy_site *site, const struct policy_rule *rule, uint16_t priority,
+                      struct flow_match *match, struct flow_txn *txn)
 {
     bool tcp = rule->protocol == 6;
-    struct flow_match match = {0};
     struct port_mask sources[PORT_MASKS_MAX], destinations[PORT_MASKS_MAX];
     unsigned n_sources = port_masks(&rule->source_port, sources);
     unsigned n_destinations = port_masks(&rule->destination_port, destinations);
 
-    match_addresses(&match, site, rule->direction, &rule->remote);
-    if (rule->protocol != POLICY_ANY)
-        match_u(&match, FIELD_IP_PROTO, (uint64_t) rule->protocol);
-    if (rule->icmp_type != POLICY_ANY)
-        match_u(&match, rule->family == IP_V6 ? FIELD_ICMPV6_TYPE : FIELD_ICMPV4_TYPE, (uint64_t) rule->icmp_type);
-    if (rule->icmp_code != POLICY_ANY)
-        match_u(&match, rule->family == IP_V6 ? FIELD_ICMPV6_CODE : FIELD_ICMPV4_CODE, (uint64_t) rule->icmp_code);
-    if (rule->dscp != POLICY_ANY)
-        match_u(&match, FIELD_IP_DSCP, (uint64_t) rule->dscp);
-    match_u_masked(&match, FIELD_TCP_FLAGS, rule->tcp_flags.value, rule->tcp_flags.mask);
-    if (rule->protocol != 6 && rule->protocol != 17) {
-        add_flow(site, rule, priority, &match, txn);
+    if (!tcp && rule->protocol != 17) {
+        add_flow(site, rule, priority, match, txn);
         return;
     }
     for (unsigned s = 0; s < n_sources; s++) {
-        match_u_masked(&match, tcp ? FIELD_TCP_SRC : FIELD_UDP_SRC, sources[s].value, sources[s].mask);
+        match_u_masked(match, tcp ? FIELD_TCP_SRC : FIELD_UDP_SRC, sources[s].value, sources[s].mask);
         for (unsigned t = 0; t < n_destinations; t++) {
-            match_u_masked(&match, tcp ? FIELD_TCP_DST : FIELD_UDP_DST, destinations[t].value, destinations[t].mask);
-            add_flow(site, rule, priority, &match, txn);
+            match_u_masked(match, tcp ? FIELD_TCP_DST : FIELD_UDP_DST, destinations[t].value, destinations[t].mask);
+            add_flow(site, rule, priority, match, txn);
         }
+    }
+}
+
+static void add_rule(const struct policy_site *site, const struct policy_rule *rule, uint16_t priority,
+                     struct flow_txn *txn)
+{
+    AUTO_FREE struct prefix *remotes = NULL;
+    size_t n_remotes = remotes_of(site, rule, &remotes);
+
+    for (size_t i = 0; i < n_remotes; i++) {
+        struct flow_match match = match_common(site, rule);
+
+        match_remote(&match, rule->direction, &remotes[i]);
+        add_ports(site, rule, priority, &match, txn);
     }
 }
 

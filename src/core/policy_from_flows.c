@@ -3,7 +3,7 @@
  *
  * First what is known of the VM besides its address (MAC, port, registers) is learned from flows that name its address
  * exactly. Then each flow of the two policy tables that the VM's packets can meet becomes a rule, or is refused by
- * name. Rules of one priority that differ only in adjacent ports are joined. What remains is checked for what an
+ * name. Rules of one priority that differ only in adjacent ports, or only in the other end, are joined. What remains is checked for what an
  * ordered list cannot say: overlapping flows of one priority with different outcomes, more than one meter. */
 #include "core/policy.h"
 
@@ -14,6 +14,7 @@
 #include "base/alloc.h"
 #include "core/pipeline.h"
 #include "core/policy_outcome.h"
+#include "core/policy_readings.h"
 
 #define ETH_TYPE_IPV4 0x0800
 #define ETH_TYPE_IPV6 0x86dd
@@ -24,18 +25,6 @@ enum trait { TRAIT_PORT, TRAIT_MAC, TRAIT_REG0, TRAIT_REG1, TRAITS };
 struct traits {
     const struct flow *from[TRAITS]; /* null: unknown */
     uint64_t value[TRAITS];
-};
-
-struct reading {
-    struct policy_rule rule;
-    uint16_t priority;
-    uint32_t meter;
-    const struct flow *flow; /* for messages */
-};
-
-struct readings {
-    struct reading *items;
-    size_t n, capacity;
 };
 
 struct reader {
@@ -328,128 +317,10 @@ static int read_flow(struct reader *reader, const struct flow *flow, enum policy
     if (why)
         return refuse(reader, flow, NULL, why);
 
-    struct readings *readings = &reader->readings;
-    readings->items = array_reserve(readings->items, readings->n, &readings->capacity, sizeof *readings->items);
-    readings->items[readings->n++] = (struct reading) {
-        .rule = rule,
-        .priority = flow->priority,
-        .meter = rule.verdict == POLICY_ALLOW ? flow->meter : 0,
-        .flow = flow,
-    };
+    struct reading reading = {.rule = rule, .priority = flow->priority, .flow = flow};
+    reading.meter = rule.verdict == POLICY_ALLOW ? flow->meter : 0;
+    readings_add(&reader->readings, reading);
     return 0;
-}
-
-static int order(int64_t a, int64_t b)
-{
-    return a < b ? -1 : a > b;
-}
-
-/* All but the destination port. */
-static int compare_sources(const struct reading *x, const struct reading *y)
-{
-    const struct policy_rule *a = &x->rule, *b = &y->rule;
-    const int orders[] = {
-        order(a->direction, b->direction),
-        order(y->priority, x->priority),
-        order(policy_outcome(a), policy_outcome(b)),
-        order(x->meter, y->meter),
-        order(b->protocol, a->protocol),
-        order(a->icmp_type, b->icmp_type),
-        order(a->icmp_code, b->icmp_code),
-        order(a->dscp, b->dscp),
-        order(a->tcp_flags.mask, b->tcp_flags.mask),
-        order(a->tcp_flags.value, b->tcp_flags.value),
-        order(b->remote.length, a->remote.length),
-        memcmp(a->remote.ip.bytes, b->remote.ip.bytes, sizeof a->remote.ip.bytes),
-        order(a->source_port.first, b->source_port.first),
-        order(a->source_port.last, b->source_port.last),
-    };
-
-    for (size_t i = 0; i < ARRAY_LEN(orders); i++) {
-        if (orders[i])
-            return orders[i];
-    }
-    return 0;
-}
-
-static int compare_readings(const void *a, const void *b)
-{
-    const struct reading *x = a, *y = b;
-    int sources = compare_sources(x, y);
-
-    return sources ? sources : order(x->rule.destination_port.first, y->rule.destination_port.first);
-}
-
-/* Sorts, and joins readings that differ in nothing but adjacent or overlapping destination ports. */
-static void join_destinations(struct readings *readings)
-{
-    size_t kept = 0;
-
-    if (readings->n)
-        qsort(readings->items, readings->n, sizeof *readings->items, compare_readings);
-    for (size_t i = 0; i < readings->n; i++) {
-        struct reading *item = &readings->items[i], *last = kept ? &readings->items[kept - 1] : NULL;
-        const struct port_range *range = &item->rule.destination_port;
-
-        if (last && compare_sources(last, item) == 0 && range->first <= last->rule.destination_port.last + 1) {
-            if (range->last > last->rule.destination_port.last)
-                last->rule.destination_port.last = range->last;
-            continue;
-        }
-        readings->items[kept++] = *item;
-    }
-    readings->n = kept;
-}
-
-static void swap_ports(struct readings *readings)
-{
-    for (size_t i = 0; i < readings->n; i++) {
-        struct policy_rule *rule = &readings->items[i].rule;
-        struct port_range source = rule->source_port;
-
-        rule->source_port = rule->destination_port;
-        rule->destination_port = source;
-    }
-}
-
-static void join_ports(struct readings *readings)
-{
-    join_destinations(readings);
-    swap_ports(readings);
-    join_destinations(readings);
-    swap_ports(readings);
-    if (readings->n)
-        qsort(readings->items, readings->n, sizeof *readings->items, compare_readings);
-}
-
-static bool ranges_meet(const struct port_range *a, const struct port_range *b)
-{
-    return a->first <= b->last && b->first <= a->last;
-}
-
-static bool remotes_meet(const struct prefix *a, const struct prefix *b)
-{
-    const struct prefix *wide = a->length < b->length ? a : b, *narrow = wide == a ? b : a;
-
-    return wide->ip.family == IP_NONE || prefix_contains(wide, &narrow->ip);
-}
-
-static bool numbers_meet(int16_t a, int16_t b)
-{
-    return a == POLICY_ANY || b == POLICY_ANY || a == b;
-}
-
-static bool flags_meet(const struct tcp_flags *a, const struct tcp_flags *b)
-{
-    return !((a->value ^ b->value) & a->mask & b->mask);
-}
-
-static bool rules_meet(const struct policy_rule *a, const struct policy_rule *b)
-{
-    return numbers_meet(a->protocol, b->protocol) && numbers_meet(a->icmp_type, b->icmp_type) &&
-           numbers_meet(a->icmp_code, b->icmp_code) && numbers_meet(a->dscp, b->dscp) &&
-           flags_meet(&a->tcp_flags, &b->tcp_flags) && remotes_meet(&a->remote, &b->remote) &&
-           ranges_meet(&a->source_port, &b->source_port) && ranges_meet(&a->destination_port, &b->destination_port);
 }
 
 /* Which of two flows of one priority a packet meets is undefined (OpenFlow 1.3.5 §5.3). */
@@ -465,7 +336,7 @@ static int check_overlaps(struct reader *reader)
 
             if (b->priority != a->priority || b->rule.direction != a->rule.direction)
                 break;
-            if (policy_outcome(&a->rule) != policy_outcome(&b->rule) && rules_meet(&a->rule, &b->rule))
+            if (policy_outcome(&a->rule) != policy_outcome(&b->rule) && policy_rules_meet(&a->rule, &b->rule))
                 return refuse(reader, a->flow, b->flow, "they overlap at one priority and differ in what they do");
         }
     }
@@ -474,7 +345,8 @@ static int check_overlaps(struct reader *reader)
 
 static bool matches_all(const struct policy_rule *rule)
 {
-    return rule->protocol == POLICY_ANY && rule->remote.ip.family == IP_NONE && rule->dscp == POLICY_ANY;
+    return rule->protocol == POLICY_ANY && rule->remote.ip.family == IP_NONE && !rule->remotes &&
+           rule->dscp == POLICY_ANY;
 }
 
 static int find_rate(struct reader *reader, const struct reading *reading, const struct flow_meter *meters,
@@ -547,7 +419,7 @@ static int build_policy(struct reader *reader, const struct meter_list *meters, 
 {
     if (!reader->readings.n)
         return err_set(reader->err, ERR_NOT_FOUND, "no flow of the policy tables concerns the VM's address");
-    join_ports(&reader->readings);
+    readings_join(&reader->readings, policy);
     if (reader->readings.n > POLICY_RULES_MAX)
         return err_set(reader->err, ERR_UNSUPPORTED, "the VM's flows make %zu rules, more than the %d of a policy",
                        reader->readings.n, POLICY_RULES_MAX);
@@ -571,7 +443,7 @@ int policy_from_flows(const struct flow *flows, size_t n_flows, const struct flo
     int status = read_flows(&reader, flows, n_flows);
     if (!status)
         status = build_policy(&reader, &(struct meter_list) {meters, n_meters}, miss_allows, &read);
-    free(reader.readings.items);
+    readings_free(&reader.readings);
     if (status < 0) {
         err_prefix(err, "policy %s", read.name);
         return status;

@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/strbuf.h"
 #include "model/json.h"
+#include "model/policy_sets.h"
 
 #define PORT_MAX_NUMBER 65535
 
@@ -42,8 +43,13 @@ void policy_add_rule(struct policy *policy, struct policy_rule rule)
 
 void policy_free(struct policy *policy)
 {
+    for (size_t i = 0; i < policy->n_sets; i++)
+        address_set_unref(policy->sets[i]);
+    free(policy->sets);
     free(policy->rules);
+    policy->sets = NULL;
     policy->rules = NULL;
+    policy->n_sets = policy->cap_sets = 0;
     policy->n_rules = policy->cap_rules = 0;
 }
 
@@ -53,6 +59,10 @@ struct policy policy_copy(const struct policy *policy)
 
     copy.rules = policy->n_rules ? xmemdup(policy->rules, policy->n_rules * sizeof *policy->rules) : NULL;
     copy.cap_rules = policy->n_rules;
+    copy.sets = policy->n_sets ? xmemdup(policy->sets, policy->n_sets * sizeof(struct address_set *)) : NULL;
+    copy.cap_sets = policy->n_sets;
+    for (size_t i = 0; i < policy->n_sets; i++)
+        address_set_ref(policy->sets[i]);
     return copy;
 }
 
@@ -85,6 +95,8 @@ static int check_remote(const struct policy_rule *rule, struct err *err)
 {
     const struct prefix *remote = &rule->remote;
 
+    if (rule->remotes && remote->ip.family != IP_NONE)
+        return err_set(err, ERR_INVALID, "remote: a prefix and a set at once");
     if (remote->ip.family == IP_NONE)
         return remote->length ? err_set(err, ERR_INVALID, "remote: a length without an address") : 0;
     if (remote->length > ip_bits(remote->ip.family))
@@ -226,14 +238,6 @@ static struct port_range read_ports(struct json_reader *r, const char *member)
     return (struct port_range) {port, port};
 }
 
-static void read_remote(struct json_reader *r, struct policy_rule *rule)
-{
-    const char *text = json_opt_string(r, "remote", NULL);
-
-    if (text && prefix_parse(text, &rule->remote) < 0)
-        json_fail(r, "remote", "expected an address or a prefix without bits beyond its length, found \"%.60s\"", text);
-}
-
 static void read_tcp_flags(struct json_reader *r, struct policy_rule *rule)
 {
     const char *text = json_opt_string(r, "tcp-flags", NULL);
@@ -260,7 +264,8 @@ static void read_family(struct json_reader *r, struct policy_rule *rule)
     rule->family = family;
 }
 
-static int read_rule(const json_t *json, struct policy_rule *ret_rule, struct err *err)
+static int read_rule(const json_t *json, const struct policy_book *book, struct policy *policy,
+                     struct policy_rule *ret_rule, struct err *err)
 {
     static const char *const known[] = {"direction",   "action",           "protocol",  "remote",    "family",
                                         "source-port", "destination-port", "icmp-type", "icmp-code", "dscp",
@@ -276,7 +281,7 @@ static int read_rule(const json_t *json, struct policy_rule *ret_rule, struct er
     rule.direction = (uint8_t) read_word(&r, "direction", direction, direction_names, 2);
     rule.verdict = (uint8_t) read_word(&r, "action", action, verdict_names, 2);
     rule.protocol = read_protocol(&r);
-    read_remote(&r, &rule);
+    policy_remote_read(&r, book, policy, &rule);
     rule.source_port = read_ports(&r, "source-port");
     rule.destination_port = read_ports(&r, "destination-port");
     rule.icmp_type = (int16_t) json_opt_int(&r, "icmp-type", 0, 255, POLICY_ANY);
@@ -328,7 +333,7 @@ static int read_rates(const json_t *json, struct policy *policy, struct err *err
     return r.status;
 }
 
-static int read_rules(const json_t *rules, struct policy *policy, struct err *err)
+static int read_rules(const json_t *rules, const struct policy_book *book, struct policy *policy, struct err *err)
 {
     size_t i;
     json_t *json;
@@ -339,7 +344,7 @@ static int read_rules(const json_t *rules, struct policy *policy, struct err *er
     json_array_foreach(rules, i, json) {
         struct policy_rule rule;
 
-        if (read_rule(json, &rule, err) < 0) {
+        if (read_rule(json, book, policy, &rule, err) < 0) {
             err_prefix(err, "rule %zu", i + 1);
             return ERR_INVALID;
         }
@@ -348,9 +353,9 @@ static int read_rules(const json_t *rules, struct policy *policy, struct err *er
     return 0;
 }
 
-int policy_from_json(const json_t *json, struct policy *policy, struct err *err)
+int policy_from_json_with(const json_t *json, const struct policy_book *book, struct policy *policy, struct err *err)
 {
-    static const char *const known[] = {"policy", "default", "rate-limit", "rules", NULL};
+    static const char *const known[] = {"policy", "default", "rate-limit", "sets", "rules", NULL};
     struct json_reader r = json_reader_init(json, "policy", err);
     __attribute__((cleanup(policy_free))) struct policy read = {0};
 
@@ -367,9 +372,11 @@ int policy_from_json(const json_t *json, struct policy *policy, struct err *err)
     json_only(&r, known);
     const json_t *defaults = json_opt_object(&r, "default");
     const json_t *rates = json_opt_object(&r, "rate-limit");
+    const json_t *sets = json_opt_object(&r, "sets");
     const json_t *rules = json_opt_array(&r, "rules");
     if (r.status || (defaults && read_defaults(defaults, &read, err) < 0) ||
-        (rates && read_rates(rates, &read, err) < 0) || (rules && read_rules(rules, &read, err) < 0)) {
+        (rates && read_rates(rates, &read, err) < 0) || (sets && policy_sets_read(sets, &read, err) < 0) ||
+        (rules && read_rules(rules, book, &read, err) < 0)) {
         err_prefix(err, "policy %s", read.name);
         return ERR_INVALID;
     }
@@ -378,6 +385,11 @@ int policy_from_json(const json_t *json, struct policy *policy, struct err *err)
     *policy = read;
     read = (struct policy) {0};
     return 0;
+}
+
+int policy_from_json(const json_t *json, struct policy *policy, struct err *err)
+{
+    return policy_from_json_with(json, NULL, policy, err);
 }
 
 static const char *protocol_name(int16_t number)
@@ -411,7 +423,7 @@ static json_t *rule_to_json(const struct policy_rule *rule)
 {
     json_t *object = json_object();
     const char *name = protocol_name(rule->protocol);
-    char remote[PREFIX_TEXT_SIZE];
+    json_t *remote = policy_remote_to_json(rule);
 
     json_object_set_new(object, "direction", json_string(direction_names[rule->direction]));
     json_object_set_new(object, "action", json_string(verdict_names[rule->verdict]));
@@ -419,8 +431,8 @@ static json_t *rule_to_json(const struct policy_rule *rule)
         json_object_set_new(object, "family", json_string(rule->family == IP_V6 ? "ipv6" : "ipv4"));
     if (rule->protocol != POLICY_ANY)
         json_object_set_new(object, "protocol", name ? json_string(name) : json_integer(rule->protocol));
-    if (rule->remote.ip.family != IP_NONE)
-        json_object_set_new(object, "remote", json_string(prefix_format(&rule->remote, remote)));
+    if (remote)
+        json_object_set_new(object, "remote", remote);
     set_ports(object, "source-port", &rule->source_port);
     set_ports(object, "destination-port", &rule->destination_port);
     if (rule->icmp_type != POLICY_ANY)
@@ -444,7 +456,7 @@ static void set_unless_empty(json_t *object, const char *member, json_t *value)
         json_decref(value);
 }
 
-json_t *policy_to_json(const struct policy *policy)
+static json_t *to_json(const struct policy *policy, bool shared)
 {
     json_t *object = json_object(), *defaults = json_object(), *rates = json_object(), *rules = json_array();
 
@@ -466,8 +478,19 @@ json_t *policy_to_json(const struct policy *policy)
         json_array_append_new(rules, rule_to_json(&policy->rules[i]));
     set_unless_empty(object, "default", defaults);
     set_unless_empty(object, "rate-limit", rates);
+    set_unless_empty(object, "sets", policy_sets_to_json(policy, shared));
     set_unless_empty(object, "rules", rules);
     return object;
+}
+
+json_t *policy_to_json(const struct policy *policy)
+{
+    return to_json(policy, true);
+}
+
+json_t *policy_to_json_without(const struct policy *policy)
+{
+    return to_json(policy, false);
 }
 
 static void format_ports(struct strbuf *text, const char *member, const struct port_range *range)
@@ -492,6 +515,11 @@ char *policy_rule_format(const struct policy_rule *rule)
         strbuf_printf(&text, " %s", name);
     else
         strbuf_printf(&text, " protocol %d", rule->protocol);
+    if (rule->remotes) {
+        AUTO_FREE char *remotes = address_set_format(rule->remotes);
+
+        strbuf_printf(&text, " remote %s", remotes);
+    }
     if (rule->remote.ip.family != IP_NONE)
         strbuf_printf(&text, " remote %s", prefix_format(&rule->remote, remote));
     format_ports(&text, "source-port", &rule->source_port);

@@ -13,6 +13,7 @@
 
 #include "base/err.h"
 #include "model/addr.h"
+#include "model/address_set.h"
 #include "model/tcp_flags.h"
 
 enum policy_direction { POLICY_FROM_VM, POLICY_TO_VM };
@@ -24,15 +25,17 @@ struct port_range {
 
 #define POLICY_ANY (-1)
 #define POLICY_RULES_MAX 4096 /* in one policy: what a peer or a file can make us hold */
+#define POLICY_SETS_MAX 256   /* of one policy, by name */
 #define POLICY_NAME_MAX 64    /* bytes, without the null */
 
 struct policy_rule {
-    uint8_t direction;             /* enum policy_direction */
-    uint8_t verdict;               /* enum policy_verdict */
-    uint8_t family;                /* enum ip_family; IP_NONE: both. Not IP_NONE if 'remote' or an ICMP type is given */
-    int16_t protocol;              /* IANA protocol number (1 ICMP, 6 TCP, 17 UDP, 58 ICMPv6) or POLICY_ANY */
-    struct prefix remote;          /* the other end; ip.family IP_NONE: any */
-    struct port_range source_port; /* of the packet; only with TCP and UDP */
+    uint8_t direction;    /* enum policy_direction */
+    uint8_t verdict;      /* enum policy_verdict */
+    uint8_t family;       /* enum ip_family; IP_NONE: both. Not IP_NONE if 'remote' or an ICMP type is given */
+    int16_t protocol;     /* IANA protocol number (1 ICMP, 6 TCP, 17 UDP, 58 ICMPv6) or POLICY_ANY */
+    struct prefix remote; /* the other end; ip.family IP_NONE: any */
+    const struct address_set *remotes; /* or one of these, in the policy's 'sets'; null: 'remote' says it */
+    struct port_range source_port;     /* of the packet; only with TCP and UDP */
     struct port_range destination_port;
     int16_t icmp_type;          /* or POLICY_ANY; only with ICMP and ICMPv6 */
     int16_t icmp_code;          /* or POLICY_ANY; only with an ICMP type */
@@ -50,6 +53,8 @@ struct policy {
     char name[POLICY_NAME_MAX + 1];         /* of the VM that it belongs to */
     enum policy_verdict default_verdict[2]; /* by direction */
     struct policy_rate rate[2];             /* by direction: a limit on what the policy allows */
+    struct address_set **sets;              /* that it defines or that its rules use; a reference each */
+    size_t n_sets, cap_sets;
     struct policy_rule *rules;
     size_t n_rules, cap_rules;
 };
@@ -57,20 +62,32 @@ struct policy {
 /* A rule that matches everything in its direction. */
 struct policy_rule policy_rule_any(enum policy_direction direction, enum policy_verdict verdict);
 void policy_add_rule(struct policy *policy, struct policy_rule rule);
-void policy_free(struct policy *policy); /* its members */
+void policy_add_set(struct policy *policy, struct address_set *set); /* takes over the reference */
+void policy_free(struct policy *policy);                             /* its members */
 struct policy policy_copy(const struct policy *policy);
 
 /* JSON form (files in YAML are the same tree); every member is optional but "policy", "direction", "action":
  *   {"policy": "V2", "default": {"from-vm": "allow", "to-vm": "deny"},
  *    "rate-limit": {"from-vm": {"kbps": 20000, "burst-kbit": 2000}, "to-vm": {"kbps": 50000}},
+ *    "sets": {"office": ["10.0.0.0/8", "2001:db8::/32"]},
  *    "rules": [{"direction": "to-vm", "action": "allow", "protocol": "tcp", "remote": "198.51.100.0/24",
  *               "source-port": "1024-65535", "destination-port": 80, "tcp-flags": "syn,!ack", "dscp": 0,
  *               "icmp-type": 8, "icmp-code": 0, "set-dscp": 46, "family": "ipv4"}]}
- * "protocol" is any|tcp|udp|icmp|icmpv6 or a number; a port is a number or "first-last". Defaults are deny.
+ * "remote" is an address, a prefix, a list of them, or "@office" for a set; a set has only a part in packets of its
+ * prefixes' family. "protocol" is any|tcp|udp|icmp|icmpv6 or a number; a port is a number or "first-last". Defaults are deny.
  * Returns 0, or ERR_INVALID with a sentence that names the rule's number (from 1) and the member; '*policy' is then
  * left alone. An unknown member is an error. On success the caller frees '*policy'. */
 int policy_from_json(const json_t *json, struct policy *policy, struct err *err);
 json_t *policy_to_json(const struct policy *policy); /* new reference; members at their defaults are left out */
+
+/* Sets that a policy may use without defining them: the gateway's. */
+struct policy_book {
+    struct address_set *(*find)(void *arg, const char *name); /* a new reference, or null: there is none */
+    void *arg;
+};
+/* The same for a policy that may use them ('book' null: none), and without those of them that it uses. */
+int policy_from_json_with(const json_t *json, const struct policy_book *book, struct policy *policy, struct err *err);
+json_t *policy_to_json_without(const struct policy *policy);
 
 /* Contradictions that single members cannot show: ports without TCP/UDP, a range upside down, icmp-type without ICMP,
  * icmp-code without icmp-type, tcp-flags without TCP, a remote whose family differs, a mark on what is denied, too many rules. 0 or ERR_INVALID with rule number and

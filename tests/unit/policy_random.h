@@ -94,6 +94,35 @@ static inline struct policy_rule random_rule(struct random *r, bool plain)
     return rule;
 }
 
+/* A set of a few prefixes, some of them within others; the caller owns the reference. */
+static inline struct address_set *random_set(struct random *r, bool plain, const char *name)
+{
+    struct prefix prefixes[8];
+    size_t n = 1 + random_below(r, 8);
+
+    for (size_t i = 0; i < n; i++) {
+        struct ip ip = random_ip(r, plain || random_below(r, 2) ? IP_V4 : IP_V6);
+
+        prefixes[i] = prefix_of(&ip,
+                                (uint8_t) (ip.family == IP_V6 ? 120 + random_below(r, 9) : 24 + random_below(r, 9)));
+    }
+    return address_set_new(name, prefixes, n);
+}
+
+/* Now and then the rule gets a list, or a set of the policy. */
+static inline void random_remotes(struct random *r, bool plain, struct policy *policy, struct policy_rule *rule)
+{
+    if (random_below(r, 6) || (rule->family != IP_NONE && rule->icmp_type == POLICY_ANY && plain))
+        return;
+    if (!policy->n_sets || random_below(r, 2)) {
+        AUTO_FREE char *name = random_below(r, 2) ? xasprintf("set-%zu", policy->n_sets) : xstrdup("");
+
+        policy_add_set(policy, random_set(r, plain, name));
+    }
+    rule->remotes = policy->sets[random_below(r, (uint32_t) policy->n_sets)];
+    rule->remote = (struct prefix) {0};
+}
+
 static inline struct policy random_policy(struct random *r, unsigned n_rules, bool plain)
 {
     struct policy policy = {.name = "V1"};
@@ -103,8 +132,12 @@ static inline struct policy random_policy(struct random *r, unsigned n_rules, bo
         if (!random_below(r, 3))
             policy.rate[d] = (struct policy_rate) {1000 + random_below(r, 2), random_below(r, 2) * 100};
     }
-    for (unsigned i = 0; i < n_rules; i++)
-        policy_add_rule(&policy, random_rule(r, plain));
+    for (unsigned i = 0; i < n_rules; i++) {
+        struct policy_rule rule = random_rule(r, plain);
+
+        random_remotes(r, plain, &policy, &rule);
+        policy_add_rule(&policy, rule);
+    }
     return policy;
 }
 
@@ -148,6 +181,7 @@ static inline int policy_decide(const struct policy *policy, enum policy_directi
         if (rule->direction != direction || (rule->family != IP_NONE && rule->family != p->remote.family) ||
             (rule->protocol != POLICY_ANY && rule->protocol != p->protocol) ||
             (rule->remote.ip.family != IP_NONE && !prefix_contains(&rule->remote, &p->remote)) ||
+            (rule->remotes && !address_set_contains(rule->remotes, &p->remote)) ||
             (ports && (p->source < rule->source_port.first || p->source > rule->source_port.last)) ||
             (ports && (p->destination < to->first || p->destination > to->last)) ||
             (rule->icmp_type != POLICY_ANY && rule->icmp_type != p->icmp_type) ||

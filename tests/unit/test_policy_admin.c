@@ -149,6 +149,25 @@ static void joins_masks_of_one_priority(void **state)
                                         "to-vm allow tcp destination-port 1026", NULL});
 }
 
+static void joins_remotes_of_one_priority(void **state)
+{
+    struct admin a = admin_start();
+
+    (void) state;
+    for (unsigned i = 0; i < 3; i++) {
+        struct flow *flow = admin_add(&a, 10, "10.0.0.1", true);
+
+        match_u_masked(&flow->match, FIELD_IPV4_SRC, 0xc0000200 + i, 0xffffffff);
+        match_tcp(flow, 22, 0xffff);
+    }
+    match_tcp(admin_add(&a, 10, "10.0.0.1", true), 80, 0xffff);
+    match_u_masked(&admin_add(&a, 9, "10.0.0.1", true)->match, FIELD_IPV4_SRC, 0xc0000203, 0xffffffff);
+    expect_rules(
+        &a, POLICY_DENY,
+        (const char *const[]) {"to-vm allow tcp remote 192.0.2.0/32,192.0.2.1/32,192.0.2.2/32 destination-port 22",
+                               "to-vm allow tcp destination-port 80", "to-vm allow any remote 192.0.2.3/32", NULL});
+}
+
 static void reads_flags_dscp_and_codes(void **state)
 {
     struct admin a = admin_start();
@@ -347,6 +366,7 @@ int main(void)
         cmocka_unit_test(reads_prefixes_wildcards_and_foreign_priorities),
         cmocka_unit_test(reads_default_dscp_meter_and_miss),
         cmocka_unit_test(joins_masks_of_one_priority),
+        cmocka_unit_test(joins_remotes_of_one_priority),
         cmocka_unit_test(reads_flags_dscp_and_codes),
         cmocka_unit_test(accepts_the_vms_own_mac_and_port),
         cmocka_unit_test(refuses_what_a_policy_cannot_say),

@@ -316,6 +316,14 @@ static void witnesses(void **state)
          "{'policy': 'A', 'rules': [{'direction': 'to-vm', 'action': 'allow', 'protocol': 'icmp', 'icmp-type': 3,"
          " 'icmp-code': 5}]}",
          "a packet to-vm ipv4 protocol 1 icmp-type 3 icmp-code 4: the first policy allows it, the second denies it"},
+        {"{'policy': 'A', 'sets': {'s': ['10.0.0.0/9', '10.128.0.0/9', '2001:db8::/32']},"
+         " 'rules': [{'direction': 'to-vm', 'action': 'allow', 'remote': '@s'}]}",
+         "{'policy': 'A', 'rules': [{'direction': 'to-vm', 'action': 'allow', 'remote': '10.0.0.0/8'},"
+         " {'direction': 'to-vm', 'action': 'allow', 'remote': '2001:db8::/32'}]}",
+         NULL},
+        {"{'policy': 'A', 'rules': [{'direction': 'to-vm', 'action': 'allow', 'remote': ['10.0.0.0/8', '::1']}]}",
+         "{'policy': 'A', 'rules': [{'direction': 'to-vm', 'action': 'allow', 'remote': '10.0.0.0/8'}]}",
+         "a packet to-vm ipv6 remote ::1: the first policy allows it, the second denies it"},
         {"{'policy': 'A', 'rate-limit': {'to-vm': {'kbps': 100}}}", "{'policy': 'A'}", NULL}, /* a limit on nothing */
     };
 

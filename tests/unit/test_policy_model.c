@@ -26,6 +26,9 @@ static void json_comes_back_as_it_was(void **state)
         "from-vm deny ipv6 protocol 47",
         "to-vm allow icmp icmp-type 3 icmp-code 4",
         "from-vm deny tcp dscp 0 tcp-flags syn,!ack",
+        "to-vm allow tcp remote @office destination-port 22",
+        "to-vm allow ipv6 any remote @office",
+        "from-vm deny any remote 192.0.2.1/32,2001:db8:1::/48",
         "to-vm deny any",
     };
     json_t *json = json_load_file(TEST_DATA "/policy/full.json", 0, NULL);
@@ -43,7 +46,7 @@ static void json_comes_back_as_it_was(void **state)
     assert_int_equal(policy.rate[POLICY_TO_VM].kbps, 50000);
     assert_int_equal(policy.rules[1].family, IP_V4);
     assert_int_equal(policy.rules[2].family, IP_V6);
-    assert_int_equal(policy.rules[7].family, IP_NONE);
+    assert_int_equal(policy.rules[10].family, IP_NONE);
     assert_int_equal(policy.n_rules, ARRAY_LEN(lines));
     for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
         AUTO_FREE char *text = policy_rule_format(&policy.rules[i]);
@@ -78,9 +81,9 @@ static void random_policies_survive_json(void **state)
 
             assert_true(a->direction == b->direction && a->verdict == b->verdict && a->family == b->family &&
                         a->protocol == b->protocol && prefix_equal(&a->remote, &b->remote) &&
-                        a->icmp_type == b->icmp_type && a->icmp_code == b->icmp_code && a->dscp == b->dscp &&
-                        a->tcp_flags.mask == b->tcp_flags.mask && a->tcp_flags.value == b->tcp_flags.value &&
-                        a->set_dscp == b->set_dscp);
+                        !a->remotes == !b->remotes && a->icmp_type == b->icmp_type && a->icmp_code == b->icmp_code &&
+                        a->dscp == b->dscp && a->tcp_flags.mask == b->tcp_flags.mask &&
+                        a->tcp_flags.value == b->tcp_flags.value && a->set_dscp == b->set_dscp);
             assert_memory_equal(&a->source_port, &b->source_port, sizeof a->source_port);
             assert_memory_equal(&a->destination_port, &b->destination_port, sizeof a->destination_port);
         }
@@ -117,6 +120,19 @@ static const struct {
     {"{'policy': 'V', 'rate-limit': {'to-vm': {'mbps': 1}}}", "policy V: rate-limit.to-vm.mbps: unknown member"},
     {"{'policy': 'V', 'rate-limit': {'from-vm': {'kbps': -1}}}",
      "policy V: rate-limit.from-vm.kbps: expected 0..4294967295, found -1"},
+    {"{'policy': 'V', 'sets': ['10.0.0.0/8']}", "policy V: sets: expected an object, found an array"},
+    {"{'policy': 'V', 'sets': {'a': '10.0.0.0/8'}}", "policy V: sets.a: expected an array of addresses and prefixes"},
+    {"{'policy': 'V', 'sets': {'a': []}}", "policy V: sets.a: expected at least one address or prefix, found none"},
+    {"{'policy': 'V', 'sets': {'a b': ['10.0.0.1']}}",
+     "policy V: sets.a b: the name has to have 1..64 letters, digits, '.', '_' or '-'"},
+    {"{'policy': 'V', 'sets': {'': ['10.0.0.1']}}",
+     "policy V: sets.: the name has to have 1..64 letters, digits, '.', '_' or '-'"},
+    {"{'policy': 'V', 'sets': {'a': ['10.0.0.1', '10.0.0.1/8']}}",
+     "policy V: sets.a[1]: expected an address or a prefix without bits beyond its length, found \"10.0.0.1/8\""},
+    {"{'policy': 'V', 'sets': {'a': ['10.0.0.1', 10]}}",
+     "policy V: sets.a[1]: expected an address or a prefix without bits beyond its length, found \"something else\""},
+    {"{'policy': 'V', 'sets': {'a': ['10.0.0.1', '::1', '10.0.0.1/32']}}",
+     "policy V: sets.a: 10.0.0.1/32 is named twice"},
     {"{'policy': 'V', 'rate-limit': {'from-vm': {'burst-kbit': 5}}}",
      "policy V: rate-limit.from-vm.burst-kbit: a burst without kbps"},
 };
@@ -138,6 +154,11 @@ static const struct {
     {RULE "'remote': '10.0.0.1/8'",
      "remote: expected an address or a prefix without bits beyond its length, found \"10.0.0.1/8\""},
     {RULE "'remote': 10", "remote: expected a string, found a whole number"},
+    {RULE "'remote': '@home'", "remote: there is no set \"home\" in the policy; define it under \"sets\""},
+    {RULE "'remote': '@'", "remote: there is no set \"\" in the policy; define it under \"sets\""},
+    {RULE "'remote': []", "remote: expected at least one address or prefix, found none"},
+    {RULE "'remote': ['10.0.0.0/8', '@home']",
+     "remote[1]: expected an address or a prefix without bits beyond its length, found \"@home\""},
     {RULE "'destination-port': 80", "destination-port: only tcp and udp have ports; set protocol to one of them"},
     {RULE "'protocol': 'icmp', 'source-port': '1-2'",
      "source-port: only tcp and udp have ports; set protocol to one of them"},
@@ -210,6 +231,72 @@ static void bad_json_is_refused_by_name(void **state)
         expect_refusal(text, sentence);
     }
     expect_refusal("{'policy': 'V', 'rules': ['deny']}", "policy V: rule 1: expected an object, found a string");
+}
+
+static struct address_set *find_lent(void *arg, const char *name)
+{
+    return strcmp(name, "lent") == 0 ? address_set_ref(arg) : NULL;
+}
+
+/* What the gateway lends is used, but not said again where the policy stays; what leaves has it with it. */
+static void sets_are_lent(void **state)
+{
+    struct prefix prefix;
+    struct policy policy, copy;
+    struct err err = {0};
+    json_t *json = json_pack("{s:s, s:{s:[s]}, s:[{s:s, s:s, s:s}, {s:s, s:s, s:s}]}", "policy", "V", "sets", "own",
+                             "192.0.2.0/24", "rules", "direction", "to-vm", "action", "allow", "remote", "@lent",
+                             "direction", "to-vm", "action", "allow", "remote", "@own");
+
+    (void) state;
+    assert_int_equal(prefix_parse("10.0.0.0/8", &prefix), 0);
+    struct address_set *set = address_set_new("lent", &prefix, 1);
+    set->shared = true;
+    struct policy_book book = {find_lent, set};
+    assert_int_equal(policy_from_json(json, &policy, &err), ERR_INVALID);
+    assert_int_equal(policy_from_json_with(json, &book, &policy, &err), 0);
+    assert_int_equal(set->references, 2);
+    copy = policy_copy(&policy);
+    policy_free(&policy);
+    json_t *stays = policy_to_json_without(&copy), *leaves = policy_to_json(&copy);
+    assert_true(json_equal(stays, json));
+    assert_int_equal(json_object_size(json_object_get(leaves, "sets")), 2);
+    policy_free(&copy);
+    assert_int_equal(policy_from_json(leaves, &policy, &err), 0);
+    assert_true(policy.rules[0].remotes != set && policy.rules[0].remotes->n == 1);
+    policy_free(&policy);
+    assert_int_equal(set->references, 1);
+
+    json_object_set_new(json_array_get(json_object_get(json, "rules"), 1), "remote", json_string("@none"));
+    assert_int_equal(policy_from_json_with(json, &book, &policy, &err), ERR_INVALID);
+    assert_string_equal(err.text,
+                        "policy V: rule 2: remote: there is no set \"none\" in the policy, nor among those of "
+                        "the gateway; define it under \"sets\"");
+    assert_int_equal(set->references, 1);
+    address_set_unref(set);
+    json_decref(json);
+    json_decref(stays);
+    json_decref(leaves);
+}
+
+static void covers_are_the_fewest_prefixes(void **state)
+{
+    static const char *const given[] = {"10.0.1.0/24", "10.0.0.0/24", "10.0.0.7", "10.0.2.0/23", "192.0.2.1", "::/1"};
+    static const char *const expected[] = {"10.0.0.0/22", "192.0.2.1/32"};
+    struct prefix prefixes[ARRAY_LEN(given)], *cover;
+    char text[PREFIX_TEXT_SIZE];
+
+    (void) state;
+    for (size_t i = 0; i < ARRAY_LEN(given); i++)
+        assert_int_equal(prefix_parse(given[i], &prefixes[i]), 0);
+    struct address_set *set = address_set_new("", prefixes, ARRAY_LEN(given));
+    assert_int_equal(address_set_cover(set, IP_V4, &cover), ARRAY_LEN(expected));
+    for (size_t i = 0; i < ARRAY_LEN(expected); i++)
+        assert_string_equal(prefix_format(&cover[i], text), expected[i]);
+    free(cover);
+    assert_int_equal(address_set_cover(set, IP_V6, &cover), 1);
+    free(cover);
+    address_set_unref(set);
 }
 
 static void too_many_rules_are_refused(void **state)
@@ -287,8 +374,12 @@ static void check_finds_what_json_cannot_say(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(json_comes_back_as_it_was),        cmocka_unit_test(random_policies_survive_json),
-        cmocka_unit_test(bad_json_is_refused_by_name),      cmocka_unit_test(too_many_rules_are_refused),
+        cmocka_unit_test(sets_are_lent),
+        cmocka_unit_test(covers_are_the_fewest_prefixes),
+        cmocka_unit_test(json_comes_back_as_it_was),
+        cmocka_unit_test(random_policies_survive_json),
+        cmocka_unit_test(bad_json_is_refused_by_name),
+        cmocka_unit_test(too_many_rules_are_refused),
         cmocka_unit_test(check_finds_what_json_cannot_say),
     };
 

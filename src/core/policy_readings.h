@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What single flows say, as rules, on the way to a policy. Internal to core/policy_*.c. */
+#ifndef CORE_POLICY_READINGS_H
+#define CORE_POLICY_READINGS_H
+
+#include "model/flow.h"
+#include "model/policy.h"
+
+struct reading {
+    struct policy_rule rule;
+    uint16_t priority;
+    uint32_t meter;
+    const struct flow *flow; /* borrowed; for messages */
+};
+
+struct readings {
+    struct reading *items;
+    size_t n, capacity;
+};
+
+void readings_add(struct readings *readings, struct reading reading);
+void readings_free(struct readings *readings);
+/* Sorts by direction and falling priority, and joins those of one priority and outcome that differ in nothing but
+ * adjacent ports, then those that differ in nothing but the other end, whose lists become sets of 'policy'. */
+void readings_join(struct readings *readings, struct policy *policy);
+/* Whether a packet can match both rules, which have one direction and family. */
+bool policy_rules_meet(const struct policy_rule *a, const struct policy_rule *b);
+
+#endif
