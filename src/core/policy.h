@@ -25,9 +25,9 @@ void policy_to_flows(const struct policy *policy, const struct policy_site *site
 /* Reads a policy back from what a switch holds. Considers the flows in site->table[] that packets of the VM's address
  * can meet (whoever installed them, whatever cookie, priority or prefix; also those that match no address), but for
  * base flows (COOKIE_BASE), in falling priority; masked ports that together are a range at one priority become that
- * range again, prefixes a list. A match on the VM's MAC, in_port, reg0 or reg1 besides is accepted where other flows of the VM tell
- * that it is the VM's; it concerns somebody else where they tell otherwise. Meters are looked up in 'meters'. A
- * direction without any default flow has verdict ALLOW if 'miss_allows', else DENY. Rules say no family unless they
+ * range again, prefixes a list. A match on the VM's MAC, in_port, reg0 or reg1 besides is accepted where other flows
+ * of the VM tell that it is the VM's; it concerns somebody else where they tell otherwise. Meters are looked up in
+ * 'meters'. A direction without any default flow has verdict ALLOW if 'miss_allows', else DENY. Rules say no family unless they
  * have a remote or an ICMP type: flows of one address only show its family, so compare with policy_equivalent_in().
  * Returns 0, ERR_NOT_FOUND if no flow concerns the VM, or ERR_UNSUPPORTED with a sentence that names the flow (its
  * flow_format()) and what cannot be represented: other matches or actions, flows that expire, flows of one priority

@@ -3,8 +3,8 @@
  *
  * First what is known of the VM besides its address (MAC, port, registers) is learned from flows that name its address
  * exactly. Then each flow of the two policy tables that the VM's packets can meet becomes a rule, or is refused by
- * name. Rules of one priority that differ only in adjacent ports, or only in the other end, are joined. What remains is checked for what an
- * ordered list cannot say: overlapping flows of one priority with different outcomes, more than one meter. */
+ * name. Rules of one priority that differ only in adjacent ports, or only in the other end, are joined. What remains is
+ * checked for what an ordered list cannot say: overlapping flows of one priority with different outcomes, more than one meter. */
 #include "core/policy.h"
 
 #include <inttypes.h>

@@ -73,8 +73,8 @@ struct policy policy_copy(const struct policy *policy);
  *    "rules": [{"direction": "to-vm", "action": "allow", "protocol": "tcp", "remote": "198.51.100.0/24",
  *               "source-port": "1024-65535", "destination-port": 80, "tcp-flags": "syn,!ack", "dscp": 0,
  *               "icmp-type": 8, "icmp-code": 0, "set-dscp": 46, "family": "ipv4"}]}
- * "remote" is an address, a prefix, a list of them, or "@office" for a set; a set has only a part in packets of its
- * prefixes' family. "protocol" is any|tcp|udp|icmp|icmpv6 or a number; a port is a number or "first-last". Defaults are deny.
+ * "remote" is an address, a prefix, a list of them, or "@office" for a set. "protocol" is any|tcp|udp|icmp|icmpv6 or a
+ * number; a port is a number or "first-last". Defaults are deny.
  * Returns 0, or ERR_INVALID with a sentence that names the rule's number (from 1) and the member; '*policy' is then
  * left alone. An unknown member is an error. On success the caller frees '*policy'. */
 int policy_from_json(const json_t *json, struct policy *policy, struct err *err);
@@ -90,8 +90,8 @@ int policy_from_json_with(const json_t *json, const struct policy_book *book, st
 json_t *policy_to_json_without(const struct policy *policy);
 
 /* Contradictions that single members cannot show: ports without TCP/UDP, a range upside down, icmp-type without ICMP,
- * icmp-code without icmp-type, tcp-flags without TCP, a remote whose family differs, a mark on what is denied, too many rules. 0 or ERR_INVALID with rule number and
- * member. */
+ * icmp-code without icmp-type, tcp-flags without TCP, a remote whose family differs, a mark on what is denied, too many
+ * rules. 0 or ERR_INVALID with rule number and member. */
 int policy_check(const struct policy *policy, struct err *err);
 
 /* One line, e.g. "to-vm allow tcp remote 198.51.100.0/24 destination-port 80 set-dscp 46". Caller frees. */

@@ -98,13 +98,17 @@ static inline struct policy_rule random_rule(struct random *r, bool plain)
 static inline struct address_set *random_set(struct random *r, bool plain, const char *name)
 {
     struct prefix prefixes[8];
-    size_t n = 1 + random_below(r, 8);
+    size_t n = 0, most = 1 + random_below(r, 8);
 
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < most; i++) {
         struct ip ip = random_ip(r, plain || random_below(r, 2) ? IP_V4 : IP_V6);
+        uint8_t length = (uint8_t) ((ip.family == IP_V6 ? 120 : 24) + random_below(r, 9));
+        size_t same = 0;
 
-        prefixes[i] = prefix_of(&ip,
-                                (uint8_t) (ip.family == IP_V6 ? 120 + random_below(r, 9) : 24 + random_below(r, 9)));
+        prefixes[n] = prefix_of(&ip, length);
+        while (!prefix_equal(&prefixes[same], &prefixes[n]))
+            same++;
+        n += same == n;
     }
     return address_set_new(name, prefixes, n);
 }

@@ -190,10 +190,12 @@ static const struct {
     {RULE "'dscp': 'ef'", "dscp: expected a whole number, found a string"},
     {RULE "'tcp-flags': 'syn'", "tcp-flags: only tcp has them; set protocol to tcp"},
     {RULE "'protocol': 'tcp', 'tcp-flags': 'syn,!acknowledgement'",
-     "tcp-flags: expected fin, syn, rst, psh, ack, urg, ece, cwr or ns, with ! before those that are to be clear, found "
+     "tcp-flags: expected fin, syn, rst, psh, ack, urg, ece, cwr or ns, with ! before those that are to be clear, "
+     "found "
      "\"acknowledgement\""},
     {RULE "'protocol': 'tcp', 'tcp-flags': ''",
-     "tcp-flags: expected fin, syn, rst, psh, ack, urg, ece, cwr or ns, with ! before those that are to be clear, found "
+     "tcp-flags: expected fin, syn, rst, psh, ack, urg, ece, cwr or ns, with ! before those that are to be clear, "
+     "found "
      "\"\""},
     {RULE "'protocol': 'tcp', 'tcp-flags': 'syn,!syn'", "tcp-flags: syn is named twice"},
     {RULE "'set-dscp': 64", "set-dscp: expected 0..63, found 64"},
