@@ -353,6 +353,9 @@ static bool action_equal(const struct flow_action *a, const struct flow_action *
         return a->nested == b->nested;
     case ACTION_LEARN:
         return learn_equal(&a->learn, &b->learn);
+    case ACTION_CONJUNCTION:
+        return a->conjunction.id == b->conjunction.id && a->conjunction.clause == b->conjunction.clause &&
+               a->conjunction.n_clauses == b->conjunction.n_clauses;
     case ACTION_FIN_TIMEOUT:
         return a->fin.idle_timeout == b->fin.idle_timeout && a->fin.hard_timeout == b->fin.hard_timeout;
     case ACTION_UNKNOWN:

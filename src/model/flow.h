@@ -25,6 +25,7 @@
     X(REG4, "reg4", 4, 32) \
     X(REG5, "reg5", 4, 32) \
     X(REG6, "reg6", 4, 32) \
+    X(CONJ_ID, "conj_id", 4, 32) \
     X(ETH_DST, "eth_dst", 6, 48) \
     X(ETH_SRC, "eth_src", 6, 48) \
     X(ETH_TYPE, "eth_type", 2, 16) \
@@ -103,6 +104,7 @@ enum flow_action_type {
     ACTION_CLONE,       /* Nicira NXAST_CLONE: the next 'nested' actions are done to a copy; those may be clones, too */
     ACTION_LEARN,       /* Nicira NXAST_LEARN, NXAST_LEARN2: 'learn' */
     ACTION_FIN_TIMEOUT, /* Nicira NXAST_FIN_TIMEOUT: the flow's own timeouts from a TCP FIN or RST on: 'fin' */
+    ACTION_CONJUNCTION, /* Nicira NXAST_CONJUNCTION: 'conjunction' */
     ACTION_UNKNOWN      /* decoded, not understood: 'raw' keeps it for comparison and for a message that names it */
 };
 
@@ -165,6 +167,14 @@ extern const struct mac flow_mpls_next_hop;
 #define PORT_NONE 0xffffffffu
 #define PORT_MAX 0xffffff00u /* physical and logical ports are 1..PORT_MAX-1 */
 
+/* One clause of a conjunctive match (ovs-fields(7)): a packet that meets a flow of each clause, all of one priority,
+ * meets flows with the 'id' as conj_id, too. A flow with such actions has no others, and no instructions. */
+struct flow_conjunction {
+    uint32_t id;
+    uint8_t clause;    /* 1..n_clauses */
+    uint8_t n_clauses; /* 2..64 */
+};
+
 struct flow_action {
     uint8_t type; /* enum flow_action_type */
     uint8_t table;
@@ -181,6 +191,7 @@ struct flow_action {
     union {
         struct flow_learn learn;
         struct flow_field field;
+        struct flow_conjunction conjunction;
         struct flow_fin fin;
         uint8_t raw[64]; /* the first bytes of an action that is not understood */
     };

@@ -234,6 +234,10 @@ static void format_action(struct strbuf *s, const struct flow_action *action)
         strbuf_printf(s, "fin_timeout(idle_timeout=%u,hard_timeout=%u)", action->fin.idle_timeout,
                       action->fin.hard_timeout);
         return;
+    case ACTION_CONJUNCTION:
+        strbuf_printf(s, "conjunction(%" PRIu32 ",%u/%u)", action->conjunction.id, action->conjunction.clause,
+                      action->conjunction.n_clauses);
+        return;
     case ACTION_UNKNOWN:
         strbuf_puts(s, "unknown(");
         for (size_t i = 0; i < action->raw_length && i < sizeof action->raw; i++)

@@ -170,6 +170,24 @@ static void test_text(void **state)
     flow_free(&flow);
 }
 
+static void test_text_of_conjunctions(void **state)
+{
+    (void) state;
+    struct flow flow = flow_make(4, 9, 0), other;
+
+    match_u(&flow.match, FIELD_CONJ_ID, 1000);
+    flow.goto_table = 5;
+    formatted(&flow, "cookie=0x0,table=4,priority=9,conj_id=1000,actions=goto_table:5");
+    flow = flow_make(4, 9, 0);
+    flow_add_action(&flow, ACTION_CONJUNCTION)->conjunction = (struct flow_conjunction) {1000, 1, 2};
+    other = flow_copy(&flow);
+    assert_true(flow_equal(&flow, &other));
+    other.actions[0].conjunction.clause = 2;
+    assert_false(flow_equal(&flow, &other));
+    flow_free(&other);
+    formatted(&flow, "cookie=0x0,table=4,priority=9,actions=conjunction(1000,1/2)");
+}
+
 static struct flow circuit_flow(void)
 {
     struct flow flow = flow_make(0, 1, 2);
@@ -409,6 +427,7 @@ int main(void)
         cmocka_unit_test(test_prefixes),
         cmocka_unit_test(test_text),
         cmocka_unit_test(test_text_of_circuits),
+        cmocka_unit_test(test_text_of_conjunctions),
         cmocka_unit_test(test_equality),
         cmocka_unit_test(test_equality_of_circuits),
         cmocka_unit_test(test_unknown_actions_are_equal_only_if_kept_whole),

@@ -132,6 +132,28 @@ static struct flow teaching_flow(void)
     return flow;
 }
 
+/* A clause of a conjunctive match, and the flow that all of them lead to. */
+static struct flow clause_flow(void)
+{
+    struct flow flow = flow_make(4, 9000, UINT64_C(0x5c67030000000001));
+
+    match_u(&flow.match, FIELD_ETH_TYPE, 0x0800);
+    match_u_masked(&flow.match, FIELD_IPV4_SRC, 0xc6336400, 0xffffff00);
+    flow_add_action(&flow, ACTION_CONJUNCTION)->conjunction = (struct flow_conjunction) {1000, 1, 3};
+    flow_add_action(&flow, ACTION_CONJUNCTION)->conjunction = (struct flow_conjunction) {1001, 2, 2};
+    return flow;
+}
+
+static struct flow conjunction_flow(void)
+{
+    struct flow flow = flow_make(4, 9000, UINT64_C(0x5c67030000000001));
+
+    match_u(&flow.match, FIELD_CONJ_ID, 1000);
+    match_u(&flow.match, FIELD_ETH_TYPE, 0x0800);
+    flow.goto_table = 5;
+    return flow;
+}
+
 static void put_vector(struct strbuf *s, const char *name, struct wire *w)
 {
     assert_true(wire_ok(w));
@@ -217,6 +239,17 @@ static void test_what_we_send(void **state)
     mod = (struct flow_mod) {.command = FLOW_ADD, .flow = teaching_flow()};
     assert_int_equal(of_flow_mod_encode(&w, 23, &mod, NULL), 0);
     put_vector(&s, "flow mod add of a connection", &w);
+    flow_free(&mod.flow);
+    mod = (struct flow_mod) {.command = FLOW_ADD, .flow = clause_flow()};
+    assert_int_equal(of_flow_mod_encode(&w, 24, &mod, NULL), 0);
+    put_vector(&s, "flow mod add of a clause", &w);
+    mod.flow.actions[1].conjunction.clause = 3;
+    assert_int_equal(of_flow_mod_encode(&w, 25, &mod, NULL), ERR_INVALID);
+    w.pos = 0;
+    flow_free(&mod.flow);
+    mod = (struct flow_mod) {.command = FLOW_ADD, .flow = conjunction_flow()};
+    assert_int_equal(of_flow_mod_encode(&w, 26, &mod, NULL), 0);
+    put_vector(&s, "flow mod add of a conjunction", &w);
     flow_free(&mod.flow);
     golden_text("openflow/sent.hex", s.text);
     strbuf_free(&s);

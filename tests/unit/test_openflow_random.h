@@ -254,6 +254,12 @@ static inline void random_action(struct rng *rng, struct flow *flow, unsigned de
         flow_add_action(flow, ACTION_FIN_TIMEOUT)->fin = (struct flow_fin) {(uint16_t) rng_below(rng, 65536),
                                                                             (uint16_t) rng_below(rng, 65536)};
         break;
+    case ACTION_CONJUNCTION:
+        action = flow_add_action(flow, ACTION_CONJUNCTION);
+        action->conjunction.id = rng_below(rng, 1000);
+        action->conjunction.n_clauses = (uint8_t) (2 + rng_below(rng, 63));
+        action->conjunction.clause = (uint8_t) (1 + rng_below(rng, action->conjunction.n_clauses));
+        break;
     default:
         action = flow_add_action(flow, ACTION_UNKNOWN);
         action->raw_length = (uint16_t) (8 * (1 + rng_below(rng, 8)));

@@ -22,6 +22,12 @@ enum {
     OFPAT_EXPERIMENTER = 0xffff
 };
 
+static bool conjunction_is_whole(const struct flow_conjunction *conjunction)
+{
+    return conjunction->n_clauses >= 2 && conjunction->n_clauses <= 64 && conjunction->clause >= 1 &&
+           conjunction->clause <= conjunction->n_clauses;
+}
+
 /* Reads the action's own bytes. 1: understood; 0: a form of it that we do not know; negative: malformed. */
 typedef int action_decode_fn(struct wire *r, struct flow_action *action);
 
@@ -217,6 +223,15 @@ static int fin_timeout_decode(struct wire *r, struct flow_action *action)
     return 1;
 }
 
+static int conjunction_decode(struct wire *r, struct flow_action *action)
+{
+    action->type = ACTION_CONJUNCTION;
+    action->conjunction.clause = (uint8_t) (wire_get_u8(r) + 1);
+    action->conjunction.n_clauses = wire_get_u8(r);
+    action->conjunction.id = wire_get_u32(r);
+    return conjunction_is_whole(&action->conjunction);
+}
+
 static const struct action_row standard_rows[] = {
     {OFPAT_OUTPUT, 16, false, output_decode},
     {OFPAT_SET_MPLS_TTL, 8, false, set_mpls_ttl_decode},
@@ -238,6 +253,7 @@ static const struct action_row nicira_rows[] = {
     {NXAST_LEARN, 32, true, learn_decode},
     {NXAST_FIN_TIMEOUT, 16, false, fin_timeout_decode},
     {NXAST_REG_LOAD2, 16, true, set_field_decode},
+    {NXAST_CONJUNCTION, 16, false, conjunction_decode},
     {NXAST_LEARN2, 40, true, learn2_decode},
     {NXAST_ENCAP, 16, true, encap_decode},
     {NXAST_DECAP, 16, false, decap_decode},
@@ -420,6 +436,18 @@ static void packet_type_put(struct wire *w, uint16_t subtype, uint32_t packet_ty
     wire_put_u32(w, packet_type);
 }
 
+static int conjunction_encode(struct wire *w, const struct flow_conjunction *conjunction, struct err *err)
+{
+    if (!conjunction_is_whole(conjunction))
+        return err_set(err, ERR_INVALID, "a conjunction has no clause %u of %u", conjunction->clause,
+                       conjunction->n_clauses);
+    of_nicira_begin(w, NXAST_CONJUNCTION);
+    wire_put_u8(w, (uint8_t) (conjunction->clause - 1));
+    wire_put_u8(w, conjunction->n_clauses);
+    wire_put_u32(w, conjunction->id);
+    return 0;
+}
+
 static int unknown_encode(struct wire *w, const struct flow_action *action, struct err *err)
 {
     if (action->raw_length > sizeof action->raw || action->raw_length < 8)
@@ -495,6 +523,8 @@ static int action_put(struct wire *w, const struct flow_action *action, struct e
         wire_put_u16(w, action->fin.hard_timeout);
         wire_put_zeros(w, 2);
         return 0;
+    case ACTION_CONJUNCTION:
+        return conjunction_encode(w, &action->conjunction, err);
     case ACTION_UNKNOWN:
         return unknown_encode(w, action, err);
     }

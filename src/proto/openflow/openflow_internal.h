@@ -25,6 +25,7 @@ enum of_nicira_action {
     NXAST_LEARN = 16,
     NXAST_FIN_TIMEOUT = 19,
     NXAST_REG_LOAD2 = 33,
+    NXAST_CONJUNCTION = 34,
     NXAST_CLONE = 42,
     NXAST_LEARN2 = 45,
     NXAST_ENCAP = 46,
