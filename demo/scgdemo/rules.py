@@ -9,7 +9,7 @@ import ipaddress
 import itertools
 import re
 
-FROM_VM, TO_VM = 3, 4                   # tables of a ToR
+FROM_VM, TO_VM = 3, 5                   # tables of a ToR
 OTHER = 253                             # a protocol that no rule names
 ICMP, TCP, UDP = 1, 6, 17
 WORDS = {"ip": None, "icmp": ICMP, "tcp": TCP, "udp": UDP}
@@ -63,7 +63,7 @@ def read_actions(actions, meters):
 
 def read(flows, meters, vm):
     """The rules of a VM in a ToR's policy tables, the one that is tried first in front."""
-    found = [Rule(flow, vm, meters) for flow in flows if re.search(r"\btable=[34],", flow) and belongs(flow, vm)]
+    found = [Rule(flow, vm, meters) for flow in flows if re.search(r"\btable=[35],", flow) and belongs(flow, vm)]
     return sorted(found, key=lambda rule: -rule.priority)
 
 

@@ -24,10 +24,10 @@
  *
  * ToR (a switch that servers hang off):
  *
- *   0 CLASSIFY ─ from a server ──> 2 SPOOF ─ IP ──> 3 POLICY_FROM ──> 4 POLICY_TO ──> 5 FORWARD ──> server
- *        │                            └─ ARP, ND ────────────────────────────^─────────────^ │
- *        └────── from the fabric ─> 1 VLAN ─ of a segment, tag popped ───────┘  (6 RETURN)   │
- *                                     └───── any other: transit ─────────────────────────────┴> 7 FABRIC
+ *   CLASSIFY ─ from a server ──> SPOOF ─ IP ──> POLICY_FROM ──> POLICY_TO ──> FORWARD ──> server
+ *      │                           └─ ARP, ND ────────────────────────^──────────^ │
+ *      └────── from the fabric ─> VLAN ─ of a segment, tag popped ─────┘ (RETURN)  │
+ *                                  └───── any other: transit ──────────────────────┴> FABRIC
  *
  *   reg0 holds the packet's segment number (1..), reg1 is PIPELINE_FROM_SERVER or PIPELINE_FROM_FABRIC.
  *
@@ -39,6 +39,9 @@
  *                dropped: other IPv6, RARP (a hypervisor's announcement), BPDUs.
  *   POLICY_FROM, POLICY_TO
  *                rules of the VM that the packet is from (to), by its address: POLICY_PRIORITY_*. 0 -> the next table.
+ *   RATE_FROM, RATE_TO
+ *                beside the way above, behind the two: packets of a class that has a meter of its own come here for the
+ *                VM's. 0 -> the next table.
  *   FORWARD      200 to a VM's MAC from its own server's port -> IN_PORT; 190 to a VM's MAC from anywhere -> its
  *                server's port; both for ARP and ND, and for IP only if it is to the VM's address, because that is
  *                what POLICY_TO judged. 180 else to a VM's MAC: dropped. 170, 160 broadcast ARP, solicitations to a
@@ -108,7 +111,9 @@ enum tor_table {
     TOR_VLAN,
     TOR_SPOOF,
     TOR_POLICY_FROM,
+    TOR_RATE_FROM,
     TOR_POLICY_TO,
+    TOR_RATE_TO,
     TOR_FORWARD,
     TOR_RETURN,
     TOR_FABRIC
@@ -197,10 +202,11 @@ void pipeline_segment_remove(struct flow_txn *txn, const struct pipeline_segment
 /* The MAC of the PE's next hop; null: not resolved, traffic to the IP network is dropped. */
 void pipeline_neighbour_pe(struct flow_txn *txn, const struct pipeline_uplink *uplink, const struct mac *next_hop_mac);
 
+struct policy_numbers;
 /* A VM on its ToR: spoofing and forwarding flows, plus the policy's. 'policy' null: the VM is not restricted.
- * 'meters': ids by direction, 0 where the policy has no rate; they exist, or are added in the same transaction. */
+ * 'numbers': of the policy's meters; they exist, or are added in the same transaction. */
 void pipeline_vm_tor(struct flow_txn *txn, const struct pipeline_segment *segment, const struct pipeline_vm *vm,
-                     const struct policy *policy, const uint32_t meters[2]);
+                     const struct policy *policy, const struct policy_numbers *numbers);
 /* A VM on the PE: route to it, no ARP answered for it. */
 void pipeline_vm_pe(struct flow_txn *txn, const struct pipeline_segment *segment, const struct pipeline_vm *vm);
 void pipeline_vm_remove(struct flow_txn *txn, const struct pipeline_vm *vm);

@@ -35,7 +35,9 @@ void pipeline_base_tor(struct flow_txn *txn, const uint32_t *server_ports, size_
     pipeline_base_fabric(txn, fabric, TOR_VLAN, PIPELINE_FROM_FABRIC, TOR_RETURN, TOR_FABRIC);
     pipeline_miss(txn, TOR_VLAN, TOR_FABRIC);
     pipeline_miss(txn, TOR_POLICY_FROM, TOR_POLICY_TO);
+    pipeline_miss(txn, TOR_RATE_FROM, TOR_POLICY_TO);
     pipeline_miss(txn, TOR_POLICY_TO, TOR_FORWARD);
+    pipeline_miss(txn, TOR_RATE_TO, TOR_FORWARD);
 }
 
 static struct flow forward_flow(const struct pipeline_segment *segment, uint16_t priority, uint64_t cookie)
@@ -200,14 +202,15 @@ static void vm_deliver(struct flow_txn *txn, const struct pipeline_segment *segm
 }
 
 void pipeline_vm_tor(struct flow_txn *txn, const struct pipeline_segment *segment, const struct pipeline_vm *vm,
-                     const struct policy *policy, const uint32_t meters[2])
+                     const struct policy *policy, const struct policy_numbers *numbers)
 {
     struct policy_site site = {
         .cookie = vm->cookie,
         .ip = vm->ip,
         .table = {TOR_POLICY_FROM, TOR_POLICY_TO},
+        .rate_table = {TOR_RATE_FROM, TOR_RATE_TO},
         .next_table = {TOR_POLICY_TO, TOR_FORWARD},
-        .meters = {meters[POLICY_FROM_VM], meters[POLICY_TO_VM]},
+        .numbers = *numbers,
     };
     struct flow other = forward_flow(segment, 180, vm->cookie);
 

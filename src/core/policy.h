@@ -7,37 +7,47 @@
 #include "model/flow.h"
 #include "model/policy.h"
 
+/* What a policy uses of its switch, by direction; 0: none. */
+struct policy_numbers {
+    uint32_t meters[2];                           /* of the direction as a whole */
+    uint32_t class_meters[2][POLICY_CLASSES_MAX]; /* by index of the policy's class */
+};
+
 /* Where a policy's flows go. */
 struct policy_site {
     uint64_t cookie;
     struct ip ip;     /* the VM's address (one call for each address) */
     uint8_t table[2]; /* by direction */
-    uint8_t next_table[2];
-    uint32_t meters[2]; /* by direction; 0: none */
+    uint8_t rate_table[2];
+    uint8_t next_table[2]; /* behind both; where rate_table goes to what misses */
+    struct policy_numbers numbers;
 };
 
 /* Adds to 'txn' one flow per rule and mask: the rule's address-and-port match with the VM's address as source
  * (FROM_VM) or destination (TO_VM), and the default at POLICY_PRIORITY_DEFAULT. Port ranges become the fewest disjoint
  * masks. Allowed packets get their DSCP, the direction's meter, and go to next_table; denied ones have no
- * instructions. The policy has passed policy_check(). */
+ * instructions. A flow has one meter (OpenFlow 1.3.5 §5.9): packets of a class that has its own get that one, and go to
+ * rate_table, where a flow of the VM's address at POLICY_PRIORITY_DEFAULT has the direction's, if there is one. The
+ * policy has passed policy_check(). */
 void policy_to_flows(const struct policy *policy, const struct policy_site *site, struct flow_txn *txn);
 
 /* Reads a policy back from what a switch holds. Considers the flows in site->table[] that packets of the VM's address
  * can meet (whoever installed them, whatever cookie, priority or prefix; also those that match no address), but for
  * base flows (COOKIE_BASE), in falling priority; masked ports that together are a range at one priority become that
- * range again, prefixes a list. A match on the VM's MAC, in_port, reg0 or reg1 besides is accepted where other flows
- * of the VM tell that it is the VM's; it concerns somebody else where they tell otherwise. Meters are looked up in
- * 'meters'. A direction without any default flow has verdict ALLOW if 'miss_allows', else DENY. Rules say no family unless they
+ * range again, prefixes a list. What goes to rate_table is a class's, the one of the DSCP that it writes. A match on
+ * the VM's MAC, in_port, reg0 or reg1 besides is accepted where other flows of the VM tell that it is the VM's; it
+ * concerns somebody else where they tell otherwise. Meters are looked up in 'meters'. A direction without any default
+ * flow has verdict ALLOW if 'miss_allows', else DENY. Rules say no family unless they
  * have a remote or an ICMP type: flows of one address only show its family, so compare with policy_equivalent_in().
  * Returns 0, ERR_NOT_FOUND if no flow concerns the VM, or ERR_UNSUPPORTED with a sentence that names the flow (its
  * flow_format()) and what cannot be represented: other matches or actions, flows that expire, flows of one priority
- * that overlap and differ, several meters in one direction. '*policy' is set on success only; the caller frees it. */
+ * that overlap and differ, several meters in one direction but for those of classes. '*policy' is set on success only; the caller frees it. */
 int policy_from_flows(const struct flow *flows, size_t n_flows, const struct flow_meter *meters, size_t n_meters,
                       const struct policy_site *site, bool miss_allows, const char *vm_name, struct policy *policy,
                       struct err *err);
 
-/* Whether both treat every packet alike: same verdict and DSCP for every packet in each direction, same rate in each
- * direction that allows anything; names do not matter. Decided symbolically over the whole header space (reduced
+/* Whether both treat every packet alike: same verdict, DSCP and class for every packet in each direction, same rate in
+ * each direction that allows anything, and of each class that packets of a direction are in; names do not matter. Decided symbolically over the whole header space (reduced
  * ordered decision diagrams). If not and 'witness' is given, it gets a sentence with a packet that shows the
  * difference; caller frees. Policies whose diagram would exceed BDD_NODES_MAX nodes (thousands of random crossing
  * ranges) count as different, and the sentence says so. */
@@ -48,7 +58,7 @@ bool policy_equivalent_in(const struct policy *a, const struct policy *b, enum i
 
 /* The canonical form: equivalent policies have byte-equal canonical forms but for their names. Each rule decides some
  * packet otherwise than the rules after it, so none can be left out; defaults and order are fixed by the treatment of
- * packets alone. It can have more rules than the policy. A policy whose form would be too large (BDD_NODES_MAX; 16,384
+ * packets alone. Classes are named "dscp-N", and have only what some packet gets. It can have more rules than the policy. A policy whose form would be too large (BDD_NODES_MAX; 16,384
  * rules before redundant ones are dropped) is returned as it is. Caller frees. */
 struct policy policy_canonical(const struct policy *policy);
 

@@ -387,6 +387,28 @@ bdd_ref bdd_policy(struct bdd *bdd, const struct policy *policy, enum policy_dir
     return combine(bdd, combine_rules(bdd, policy->rules, policy->n_rules, direction), rest);
 }
 
+static void find_classes(const struct bdd *bdd, bdd_ref ref, bool *seen, uint64_t *classes)
+{
+    if (seen[ref])
+        return;
+    seen[ref] = true;
+    if (!bdd_is_terminal(bdd, ref)) {
+        find_classes(bdd, bdd->nodes[ref].low, seen, classes);
+        find_classes(bdd, bdd->nodes[ref].high, seen, classes);
+    } else if (policy_outcome_class(bdd_outcome(bdd, ref)) >= 0) {
+        *classes |= UINT64_C(1) << policy_outcome_class(bdd_outcome(bdd, ref));
+    }
+}
+
+uint64_t bdd_classes(const struct bdd *bdd, bdd_ref ref)
+{
+    AUTO_FREE bool *seen = xcalloc(bdd->n_nodes, sizeof *seen);
+    uint64_t classes = 0;
+
+    find_classes(bdd, ref, seen, &classes);
+    return classes;
+}
+
 bdd_ref bdd_of_family(const struct bdd *bdd, bdd_ref ref, enum ip_family family)
 {
     unsigned level = bdd->first[BDD_FAMILY];

@@ -74,6 +74,8 @@ bdd_ref bdd_rule(struct bdd *bdd, const struct policy_rule *rule);
 /* The terminal of a policy_outcome(), and back. */
 bdd_ref bdd_terminal(struct bdd *bdd, uint32_t outcome);
 uint32_t bdd_outcome(const struct bdd *bdd, bdd_ref terminal);
+/* The classes whose packets there are below 'ref': bit n is that of DSCP n. */
+uint64_t bdd_classes(const struct bdd *bdd, bdd_ref ref);
 bool bdd_is_terminal(const struct bdd *bdd, bdd_ref ref);
 /* 'terminal' where 'set' is true, else what 'base' has. */
 bdd_ref bdd_overlay(struct bdd *bdd, bdd_ref set, bdd_ref terminal, bdd_ref base);

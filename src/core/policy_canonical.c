@@ -411,6 +411,20 @@ static bool emit_direction(const struct policy *policy, enum policy_direction di
     return true;
 }
 
+/* Gives the canonical policy what its rules use of the classes of 'policy'. */
+static void add_classes(const struct policy *policy, struct policy *canonical)
+{
+    for (size_t i = 0; i < canonical->n_rules; i++) {
+        const struct policy_rule *rule = &canonical->rules[i];
+
+        if (!rule->in_class)
+            continue;
+        int from = policy_class_find(policy, rule->set_dscp);
+        int to = policy_class_obtain(canonical, (uint8_t) rule->set_dscp);
+        canonical->classes[to].rate[rule->direction] = policy->classes[from].rate[rule->direction];
+    }
+}
+
 struct policy policy_canonical(const struct policy *policy)
 {
     struct policy canonical = *policy;
@@ -419,6 +433,8 @@ struct policy policy_canonical(const struct policy *policy)
     canonical.n_rules = canonical.cap_rules = 0;
     canonical.sets = NULL;
     canonical.n_sets = canonical.cap_sets = 0;
+    memset(canonical.classes, 0, sizeof canonical.classes);
+    canonical.n_classes = 0;
     for (unsigned d = 0; d < 2; d++) {
         __attribute__((cleanup(policy_free))) struct policy best = {0};
         bool found = false;
@@ -447,5 +463,6 @@ struct policy policy_canonical(const struct policy *policy)
         if (denies_all || !canonical.rate[d].kbps)
             canonical.rate[d] = (struct policy_rate) {0};
     }
+    add_classes(policy, &canonical);
     return canonical;
 }

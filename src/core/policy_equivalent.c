@@ -146,6 +146,24 @@ static char *describe_rates(const struct policy_rate *a, const struct policy_rat
                      direction == POLICY_FROM_VM ? "from-vm" : "to-vm", a->kbps, a->burst_kbit, b->kbps, b->burst_kbit);
 }
 
+/* Of the classes that packets of a direction are in, or null. */
+static char *describe_classes(const struct policy *a, const struct policy *b, uint64_t classes,
+                              enum policy_direction direction)
+{
+    for (int dscp = 0; dscp < 64; dscp++) {
+        if (!(classes >> dscp & 1))
+            continue;
+
+        const struct policy_rate *x = &a->classes[policy_class_find(a, dscp)].rate[direction];
+        const struct policy_rate *y = &b->classes[policy_class_find(b, dscp)].rate[direction];
+        if (rates_equal(x, y))
+            continue;
+        AUTO_FREE char *rates = describe_rates(x, y, direction);
+        return xasprintf("class of DSCP %d: %s", dscp, rates);
+    }
+    return NULL;
+}
+
 /* A sentence about the first difference, or null. */
 static char *find_witness(struct bdd *bdd, const struct policy *a, const struct policy *b, enum ip_family family)
 {
@@ -159,6 +177,10 @@ static char *find_witness(struct bdd *bdd, const struct policy *a, const struct 
             return describe_difference(bdd, x, y, d, family);
         if (passes_any(bdd, x) && !rates_equal(&a->rate[d], &b->rate[d]))
             return describe_rates(&a->rate[d], &b->rate[d], d);
+
+        char *classes = describe_classes(a, b, bdd_classes(bdd, x), d);
+        if (classes)
+            return classes;
     }
     return NULL;
 }
@@ -199,6 +221,19 @@ static uint64_t hash_u32(uint64_t hash, uint32_t value)
     return fnv1a(hash, bytes, sizeof bytes);
 }
 
+/* Of those of 'classes', by their DSCP as a bit's number. */
+static uint64_t hash_classes(uint64_t hash, const struct policy *policy, enum policy_direction direction,
+                             uint64_t classes)
+{
+    for (unsigned i = 0; i < policy->n_classes; i++) {
+        const struct policy_rate *rate = &policy->classes[i].rate[direction];
+
+        if (classes >> policy->classes[i].dscp & 1)
+            hash = hash_u32(hash_u32(hash_u32(hash, policy->classes[i].dscp), rate->kbps), rate->burst_kbit);
+    }
+    return hash;
+}
+
 #define TERMINAL_NUMBER (UINT32_C(1) << 31) /* + outcome; a diagram has fewer nodes than that */
 
 /* Hashes the nodes below 'ref' in an order that only the function decides: 'numbers' counts them as they are left. */
@@ -234,6 +269,8 @@ void policy_hash(const struct policy *policy, char *hash)
         h = hash_u32(h, limits ? rate->kbps : 0);
         h = hash_u32(h, limits ? rate->burst_kbit : 0);
     }
+    for (unsigned d = 0; d < 2 && !bdd.full; d++)
+        h = hash_classes(h, policy, d, bdd_classes(&bdd, roots[d]));
     AUTO_FREE uint32_t *numbers = xcalloc(bdd.n_nodes, sizeof *numbers);
     for (unsigned d = 0; d < 2 && !bdd.full; d++) {
         hash_node(&bdd, roots[d], numbers, &next, &h);
@@ -249,6 +286,6 @@ void policy_hash(const struct policy *policy, char *hash)
             h = fnv1a(h, &remotes->prefixes[p], sizeof remotes->prefixes[p]);
     }
     for (unsigned d = 0; d < 2 && bdd.full; d++)
-        h = hash_u32(h, policy->default_verdict[d]);
+        h = hash_classes(hash_u32(h, policy->default_verdict[d]), policy, d, UINT64_MAX);
     snprintf(hash, 17, "%016" PRIx64, h);
 }

@@ -56,19 +56,29 @@ static size_t remotes_of(const struct policy_site *site, const struct policy_rul
     return 1;
 }
 
-static void add_flow(const struct policy_site *site, const struct policy_rule *rule, uint16_t priority,
-                     const struct flow_match *match, struct flow_txn *txn)
+/* What an allow rule does with its packets. */
+static void add_outcome(const struct policy *policy, const struct policy_site *site, const struct policy_rule *rule,
+                        struct flow *flow)
 {
     unsigned d = rule->direction;
-    struct flow flow = flow_make(site->table[d], priority, site->cookie);
+    uint32_t class_meter = 0;
+
+    if (rule->set_dscp != POLICY_ANY)
+        flow_set_u(flow, FIELD_IP_DSCP, (uint64_t) rule->set_dscp);
+    if (rule->in_class)
+        class_meter = site->numbers.class_meters[d][policy_class_find(policy, rule->set_dscp)];
+    flow->meter = class_meter ? class_meter : site->numbers.meters[d];
+    flow->goto_table = class_meter ? site->rate_table[d] : site->next_table[d];
+}
+
+static void add_flow(const struct policy *policy, const struct policy_site *site, const struct policy_rule *rule,
+                     uint16_t priority, const struct flow_match *match, struct flow_txn *txn)
+{
+    struct flow flow = flow_make(site->table[rule->direction], priority, site->cookie);
 
     flow.match = *match;
-    if (rule->verdict == POLICY_ALLOW) {
-        if (rule->set_dscp != POLICY_ANY)
-            flow_set_u(&flow, FIELD_IP_DSCP, (uint64_t) rule->set_dscp);
-        flow.meter = site->meters[d];
-        flow.goto_table = site->next_table[d];
-    }
+    if (rule->verdict == POLICY_ALLOW)
+        add_outcome(policy, site, rule, &flow);
     flow_txn_add(txn, flow);
 }
 
@@ -91,8 +101,8 @@ static struct flow_match match_common(const struct policy_site *site, const stru
     return match;
 }
 
-static void add_ports(const struct policy_site *site, const struct policy_rule *rule, uint16_t priority,
-                      struct flow_match *match, struct flow_txn *txn)
+static void add_ports(const struct policy *policy, const struct policy_site *site, const struct policy_rule *rule,
+                      uint16_t priority, struct flow_match *match, struct flow_txn *txn)
 {
     bool tcp = rule->protocol == 6;
     struct port_mask sources[PORT_MASKS_MAX], destinations[PORT_MASKS_MAX];
@@ -100,20 +110,20 @@ static void add_ports(const struct policy_site *site, const struct policy_rule *
     unsigned n_destinations = port_masks(&rule->destination_port, destinations);
 
     if (!tcp && rule->protocol != 17) {
-        add_flow(site, rule, priority, match, txn);
+        add_flow(policy, site, rule, priority, match, txn);
         return;
     }
     for (unsigned s = 0; s < n_sources; s++) {
         match_u_masked(match, tcp ? FIELD_TCP_SRC : FIELD_UDP_SRC, sources[s].value, sources[s].mask);
         for (unsigned t = 0; t < n_destinations; t++) {
             match_u_masked(match, tcp ? FIELD_TCP_DST : FIELD_UDP_DST, destinations[t].value, destinations[t].mask);
-            add_flow(site, rule, priority, match, txn);
+            add_flow(policy, site, rule, priority, match, txn);
         }
     }
 }
 
-static void add_rule(const struct policy_site *site, const struct policy_rule *rule, uint16_t priority,
-                     struct flow_txn *txn)
+static void add_rule(const struct policy *policy, const struct policy_site *site, const struct policy_rule *rule,
+                     uint16_t priority, struct flow_txn *txn)
 {
     AUTO_FREE struct prefix *remotes = NULL;
     size_t n_remotes = remotes_of(site, rule, &remotes);
@@ -122,8 +132,29 @@ static void add_rule(const struct policy_site *site, const struct policy_rule *r
         struct flow_match match = match_common(site, rule);
 
         match_remote(&match, rule->direction, &remotes[i]);
-        add_ports(site, rule, priority, &match, txn);
+        add_ports(policy, site, rule, priority, &match, txn);
     }
+}
+
+/* The direction's meter for what has been through that of a class. */
+static void add_rate(const struct policy_site *site, enum policy_direction direction, struct flow_txn *txn)
+{
+    struct flow flow = flow_make(site->rate_table[direction], POLICY_PRIORITY_DEFAULT, site->cookie);
+
+    match_vm(&flow.match, site, direction);
+    flow.meter = site->numbers.meters[direction];
+    flow.goto_table = site->next_table[direction];
+    flow_txn_add(txn, flow);
+}
+
+static bool has_class_meter(const struct policy *policy, const struct policy_site *site,
+                            enum policy_direction direction)
+{
+    for (unsigned i = 0; i < policy->n_classes; i++) {
+        if (site->numbers.class_meters[direction][i])
+            return true;
+    }
+    return false;
 }
 
 void policy_to_flows(const struct policy *policy, const struct policy_site *site, struct flow_txn *txn)
@@ -132,11 +163,13 @@ void policy_to_flows(const struct policy *policy, const struct policy_site *site
         const struct policy_rule *rule = &policy->rules[i];
 
         if (rule->family == IP_NONE || rule->family == site->ip.family)
-            add_rule(site, rule, (uint16_t) (POLICY_PRIORITY_FIRST - i), txn);
+            add_rule(policy, site, rule, (uint16_t) (POLICY_PRIORITY_FIRST - i), txn);
     }
     for (unsigned d = 0; d < 2; d++) {
         struct policy_rule rest = policy_rule_any(d, policy->default_verdict[d]);
 
-        add_rule(site, &rest, POLICY_PRIORITY_DEFAULT, txn);
+        add_rule(policy, site, &rest, POLICY_PRIORITY_DEFAULT, txn);
+        if (site->numbers.meters[d] && has_class_meter(policy, site, d))
+            add_rate(site, d, txn);
     }
 }

@@ -27,9 +27,16 @@ struct traits {
     uint64_t value[TRAITS];
 };
 
+struct meter_list {
+    const struct flow_meter *meters;
+    size_t n;
+};
+
 struct reader {
     const struct policy_site *site;
+    struct meter_list meters;
     struct traits traits;
+    const struct flow *rate_flows[2]; /* of the VM in the tables of rates, by direction; null: none */
     struct readings readings;
     struct err *err;
 };
@@ -285,7 +292,10 @@ static const char *read_actions(const struct policy_site *site, const struct flo
         else
             return "it does something else than deny, mark with a DSCP, meter or pass on";
     }
-    if (next != FLOW_NO_GOTO && next != site->next_table[rule->direction])
+    rule->in_class = next == site->rate_table[rule->direction];
+    if (rule->in_class && (rule->set_dscp == POLICY_ANY || !flow->meter))
+        return "it passes packets on as a class's without its DSCP or its meter";
+    if (next != FLOW_NO_GOTO && next != site->next_table[rule->direction] && !rule->in_class)
         return "it passes packets on to another table than the next";
     rule->verdict = next == FLOW_NO_GOTO ? POLICY_DENY : POLICY_ALLOW;
     if (rule->verdict == POLICY_DENY)
@@ -323,6 +333,23 @@ static int read_flow(struct reader *reader, const struct flow *flow, enum policy
     return 0;
 }
 
+/* In the table behind the classes' meters is one flow of the VM, with the direction's. */
+static int read_rate_flow(struct reader *reader, const struct flow *flow, enum policy_direction direction)
+{
+    const struct policy_site *site = reader->site;
+    bool exact;
+
+    if (flow->table != site->rate_table[direction] || is_base(flow) || !meets_address(site, flow, direction, &exact))
+        return 0;
+    if (!exact || flow->match.n > 2 || flow->n_actions || flow->has_unknown || flow->metadata_mask ||
+        flow->idle_timeout || flow->hard_timeout || flow->goto_table != site->next_table[direction])
+        return refuse(reader, flow, NULL, "it does something else than meter what the VM's address has");
+    if (reader->rate_flows[direction])
+        return refuse(reader, reader->rate_flows[direction], flow, "there is one for the VM's address already");
+    reader->rate_flows[direction] = flow;
+    return 0;
+}
+
 /* Which of two flows of one priority a packet meets is undefined (OpenFlow 1.3.5 §5.3). */
 static int check_overlaps(struct reader *reader)
 {
@@ -349,28 +376,60 @@ static bool matches_all(const struct policy_rule *rule)
            rule->dscp == POLICY_ANY;
 }
 
-static int find_rate(struct reader *reader, const struct reading *reading, const struct flow_meter *meters,
-                     size_t n_meters, struct policy_rate *rate)
+/* The rate of the flow's meter. */
+static int find_rate(struct reader *reader, const struct flow *flow, struct policy_rate *rate)
 {
-    for (size_t i = 0; i < n_meters; i++) {
-        if (meters[i].id == reading->meter) {
-            *rate = (struct policy_rate) {meters[i].rate_kbps, meters[i].burst_kbit};
+    for (size_t i = 0; i < reader->meters.n; i++) {
+        const struct flow_meter *meter = &reader->meters.meters[i];
+
+        if (meter->id == flow->meter) {
+            *rate = (struct policy_rate) {meter->rate_kbps, meter->burst_kbit};
             return 0;
         }
     }
-    return refuse(reader, reading->flow, NULL, "the switch did not show its meter");
+    return refuse(reader, flow, NULL, "the switch did not show its meter");
 }
 
-struct meter_list {
-    const struct flow_meter *meters;
-    size_t n;
-};
+/* The class of a reading: it has one rate in a direction. */
+static int read_class(struct reader *reader, const struct reading *reading, struct policy *policy)
+{
+    struct policy_rate rate = {0};
+    int at = policy_class_obtain(policy, (uint8_t) reading->rule.set_dscp);
+
+    if (at < 0)
+        return refuse(reader, reading->flow, NULL, "the VM has more classes than a policy can have");
+    if (find_rate(reader, reading->flow, &rate) < 0)
+        return ERR_UNSUPPORTED;
+
+    struct policy_rate *known = &policy->classes[at].rate[reading->rule.direction];
+    if (known->kbps && (known->kbps != rate.kbps || known->burst_kbit != rate.burst_kbit))
+        return refuse(reader, reading->flow, NULL, "another flow gives the class of its DSCP another rate");
+    *known = rate;
+    return 0;
+}
+
+/* The direction's rate. 'allows' is a flow that has it, 'classed' one that has a class's first; null: there is none. */
+static int read_rate(struct reader *reader, enum policy_direction direction, const struct flow *allows,
+                     const struct flow *classed, bool misses_pass, struct policy *policy)
+{
+    const struct flow *rate_flow = classed ? reader->rate_flows[direction] : NULL;
+
+    if (classed && allows && allows->meter != (rate_flow ? rate_flow->meter : 0))
+        return refuse(reader, allows, classed, "behind the meter of the second's class is another than the first's");
+    if (!allows)
+        allows = rate_flow;
+    if (!allows || !allows->meter)
+        return 0;
+    if (misses_pass)
+        return refuse(reader, allows, NULL, "it has a meter, but packets that miss every flow pass without one");
+    return find_rate(reader, allows, &policy->rate[direction]);
+}
 
 /* Rules, default and rate of one direction, from the readings in falling priority. */
-static int build_direction(struct reader *reader, enum policy_direction direction, const struct meter_list *meters,
-                           bool miss_allows, struct policy *policy)
+static int build_direction(struct reader *reader, enum policy_direction direction, bool miss_allows,
+                           struct policy *policy)
 {
-    const struct reading *allows = NULL;
+    const struct flow *allows = NULL, *classed = NULL;
     bool covered = false;
 
     policy->default_verdict[direction] = miss_allows ? POLICY_ALLOW : POLICY_DENY;
@@ -380,21 +439,21 @@ static int build_direction(struct reader *reader, enum policy_direction directio
 
         if (reading->rule.direction != direction)
             continue;
-        if (reading->rule.verdict == POLICY_ALLOW && allows && allows->meter != reading->meter)
-            return refuse(reader, allows->flow, reading->flow, "they have different meters in one direction");
-        if (reading->rule.verdict == POLICY_ALLOW)
-            allows = reading;
+        if (reading->rule.in_class && read_class(reader, reading, policy) < 0)
+            return ERR_UNSUPPORTED;
+        if (reading->rule.in_class)
+            classed = reading->flow;
+        else if (reading->rule.verdict == POLICY_ALLOW && allows && allows->meter != reading->flow->meter)
+            return refuse(reader, allows, reading->flow, "they have different meters in one direction");
+        else if (reading->rule.verdict == POLICY_ALLOW)
+            allows = reading->flow;
         covered = matches_all(&reading->rule);
         if (covered)
             policy->default_verdict[direction] = reading->rule.verdict;
         if (!covered || !policy_outcome_is_plain(&reading->rule))
             policy_add_rule(policy, reading->rule);
     }
-    if (!allows || !allows->meter)
-        return 0;
-    if (!covered && miss_allows)
-        return refuse(reader, allows->flow, NULL, "it has a meter, but packets that miss every flow pass without one");
-    return find_rate(reader, allows, meters->meters, meters->n, &policy->rate[direction]);
+    return read_rate(reader, direction, allows, classed, !covered && miss_allows, policy);
 }
 
 static int read_flows(struct reader *reader, const struct flow *flows, size_t n_flows)
@@ -408,14 +467,14 @@ static int read_flows(struct reader *reader, const struct flow *flows, size_t n_
     learn_elsewhere(reader, flows, n_flows);
     for (size_t i = 0; i < n_flows; i++) {
         for (unsigned d = 0; d < 2; d++) {
-            if (read_flow(reader, &flows[i], d) < 0)
+            if (read_flow(reader, &flows[i], d) < 0 || read_rate_flow(reader, &flows[i], d) < 0)
                 return ERR_UNSUPPORTED;
         }
     }
     return 0;
 }
 
-static int build_policy(struct reader *reader, const struct meter_list *meters, bool miss_allows, struct policy *policy)
+static int build_policy(struct reader *reader, bool miss_allows, struct policy *policy)
 {
     if (!reader->readings.n)
         return err_set(reader->err, ERR_NOT_FOUND, "no flow of the policy tables concerns the VM's address");
@@ -426,7 +485,7 @@ static int build_policy(struct reader *reader, const struct meter_list *meters, 
     if (check_overlaps(reader) < 0)
         return ERR_UNSUPPORTED;
     for (unsigned d = 0; d < 2; d++) {
-        if (build_direction(reader, d, meters, miss_allows, policy) < 0)
+        if (build_direction(reader, d, miss_allows, policy) < 0)
             return ERR_UNSUPPORTED;
     }
     return 0;
@@ -436,13 +495,13 @@ int policy_from_flows(const struct flow *flows, size_t n_flows, const struct flo
                       const struct policy_site *site, bool miss_allows, const char *vm_name, struct policy *policy,
                       struct err *err)
 {
-    struct reader reader = {.site = site, .err = err};
+    struct reader reader = {.site = site, .meters = {meters, n_meters}, .err = err};
     __attribute__((cleanup(policy_free))) struct policy read = {0};
 
     snprintf(read.name, sizeof read.name, "%s", vm_name);
     int status = read_flows(&reader, flows, n_flows);
     if (!status)
-        status = build_policy(&reader, &(struct meter_list) {meters, n_meters}, miss_allows, &read);
+        status = build_policy(&reader, miss_allows, &read);
     readings_free(&reader.readings);
     if (status < 0) {
         err_prefix(err, "policy %s", read.name);

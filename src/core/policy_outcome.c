@@ -4,6 +4,7 @@
 #define VERDICT_BITS 2
 #define DSCP_BITS 7
 #define DSCP_SHIFT VERDICT_BITS
+#define CLASS_SHIFT (DSCP_SHIFT + DSCP_BITS)
 
 static uint32_t part(uint32_t outcome, unsigned shift, unsigned bits)
 {
@@ -12,13 +13,15 @@ static uint32_t part(uint32_t outcome, unsigned shift, unsigned bits)
 
 uint32_t policy_outcome(const struct policy_rule *rule)
 {
-    return rule->verdict | (uint32_t) (rule->set_dscp - POLICY_ANY) << DSCP_SHIFT;
+    return rule->verdict | (uint32_t) (rule->set_dscp - POLICY_ANY) << DSCP_SHIFT |
+           (uint32_t) rule->in_class << CLASS_SHIFT;
 }
 
 void policy_outcome_apply(uint32_t outcome, struct policy_rule *rule)
 {
     rule->verdict = (uint8_t) part(outcome, 0, VERDICT_BITS);
     rule->set_dscp = (int16_t) ((int) part(outcome, DSCP_SHIFT, DSCP_BITS) + POLICY_ANY);
+    rule->in_class = part(outcome, CLASS_SHIFT, 1);
 }
 
 uint32_t policy_outcome_default(const struct policy *policy, enum policy_direction direction)
@@ -40,6 +43,14 @@ bool policy_outcome_passes(uint32_t outcome)
     return part(outcome, 0, VERDICT_BITS) == POLICY_ALLOW;
 }
 
+int policy_outcome_class(uint32_t outcome)
+{
+    struct policy_rule rule = {0};
+
+    policy_outcome_apply(outcome, &rule);
+    return rule.in_class ? rule.set_dscp : -1;
+}
+
 void policy_outcome_describe(uint32_t outcome, struct strbuf *text)
 {
     struct policy_rule rule = {0};
@@ -47,5 +58,5 @@ void policy_outcome_describe(uint32_t outcome, struct strbuf *text)
     policy_outcome_apply(outcome, &rule);
     strbuf_puts(text, rule.verdict == POLICY_ALLOW ? "allows it" : "denies it");
     if (rule.set_dscp != POLICY_ANY)
-        strbuf_printf(text, " with DSCP %d", rule.set_dscp);
+        strbuf_printf(text, rule.in_class ? " in the class of DSCP %d" : " with DSCP %d", rule.set_dscp);
 }

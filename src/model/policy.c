@@ -7,12 +7,12 @@
 
 #include "base/alloc.h"
 #include "base/strbuf.h"
-#include "model/json.h"
+#include "model/policy_internal.h"
 #include "model/policy_sets.h"
 
 #define PORT_MAX_NUMBER 65535
 
-static const char *const direction_names[] = {[POLICY_FROM_VM] = "from-vm", [POLICY_TO_VM] = "to-vm"};
+const char *const policy_direction_names[2] = {[POLICY_FROM_VM] = "from-vm", [POLICY_TO_VM] = "to-vm"};
 static const char *const verdict_names[] = {[POLICY_DENY] = "deny", [POLICY_ALLOW] = "allow"};
 
 static const struct protocol_name {
@@ -156,7 +156,7 @@ static int check_rule(const struct policy_rule *rule, struct err *err)
         return ERR_INVALID;
     if (rule->set_dscp < POLICY_ANY || rule->set_dscp > 63)
         return err_set(err, ERR_INVALID, "set-dscp: expected 0..63, found %d", rule->set_dscp);
-    if (rule->set_dscp != POLICY_ANY && rule->verdict == POLICY_DENY)
+    if (rule->set_dscp != POLICY_ANY && !rule->in_class && rule->verdict == POLICY_DENY)
         return err_set(err, ERR_INVALID, "set-dscp: packets that are denied cannot be marked; remove it or allow them");
     return 0;
 }
@@ -169,16 +169,21 @@ int policy_check(const struct policy *policy, struct err *err)
         return err_set(err, ERR_INVALID, "policy: the name has to have 1..%d bytes", POLICY_NAME_MAX);
     for (unsigned d = 0; d < 2; d++) {
         if (policy->default_verdict[d] != POLICY_DENY && policy->default_verdict[d] != POLICY_ALLOW)
-            return err_set(err, ERR_INVALID, "policy %s: default.%s: no such action", policy->name, direction_names[d]);
+            return err_set(err, ERR_INVALID, "policy %s: default.%s: no such action", policy->name,
+                           policy_direction_names[d]);
         if (!policy->rate[d].kbps && policy->rate[d].burst_kbit)
             return err_set(err, ERR_INVALID, "policy %s: rate-limit.%s.burst-kbit: a burst without kbps", policy->name,
-                           direction_names[d]);
+                           policy_direction_names[d]);
     }
     if (policy->n_rules > POLICY_RULES_MAX)
         return err_set(err, ERR_INVALID, "policy %s: rules: %zu are too many, at most %d are kept", policy->name,
                        policy->n_rules, POLICY_RULES_MAX);
+    if (policy_classes_check(policy, err) < 0) {
+        err_prefix(err, "policy %s", policy->name);
+        return ERR_INVALID;
+    }
     for (size_t i = 0; i < policy->n_rules; i++) {
-        if (check_rule(&policy->rules[i], err) < 0) {
+        if (check_rule(&policy->rules[i], err) < 0 || policy_class_of_rule_check(policy, &policy->rules[i], err) < 0) {
             err_prefix(err, "policy %s: rule %zu", policy->name, i + 1);
             return ERR_INVALID;
         }
@@ -269,7 +274,7 @@ static int read_rule(const json_t *json, const struct policy_book *book, struct 
 {
     static const char *const known[] = {"direction",   "action",           "protocol",  "remote",    "family",
                                         "source-port", "destination-port", "icmp-type", "icmp-code", "dscp",
-                                        "tcp-flags",   "set-dscp",         NULL};
+                                        "tcp-flags",   "set-dscp",         "class",     NULL};
     struct json_reader r = json_reader_init(json, "", err);
     struct policy_rule rule = policy_rule_any(POLICY_TO_VM, POLICY_DENY);
 
@@ -278,7 +283,7 @@ static int read_rule(const json_t *json, const struct policy_book *book, struct 
     const char *action = json_get_string(&r, "action");
     if (r.status)
         return r.status;
-    rule.direction = (uint8_t) read_word(&r, "direction", direction, direction_names, 2);
+    rule.direction = (uint8_t) read_word(&r, "direction", direction, policy_direction_names, 2);
     rule.verdict = (uint8_t) read_word(&r, "action", action, verdict_names, 2);
     rule.protocol = read_protocol(&r);
     policy_remote_read(&r, book, policy, &rule);
@@ -289,6 +294,7 @@ static int read_rule(const json_t *json, const struct policy_book *book, struct 
     rule.dscp = (int16_t) json_opt_int(&r, "dscp", 0, 63, POLICY_ANY);
     read_tcp_flags(&r, &rule);
     rule.set_dscp = (int16_t) json_opt_int(&r, "set-dscp", 0, 63, POLICY_ANY);
+    policy_class_of_rule_read(&r, policy, &rule);
     read_family(&r, &rule);
     if (r.status)
         return r.status;
@@ -303,9 +309,9 @@ static int read_defaults(const json_t *json, struct policy *policy, struct err *
 
     json_only(&r, known);
     for (unsigned d = 0; d < 2; d++) {
-        const char *text = json_opt_string(&r, direction_names[d], verdict_names[POLICY_DENY]);
+        const char *text = json_opt_string(&r, policy_direction_names[d], verdict_names[POLICY_DENY]);
 
-        policy->default_verdict[d] = read_word(&r, direction_names[d], text, verdict_names, 2) == POLICY_ALLOW;
+        policy->default_verdict[d] = read_word(&r, policy_direction_names[d], text, verdict_names, 2) == POLICY_ALLOW;
     }
     return r.status;
 }
@@ -313,22 +319,15 @@ static int read_defaults(const json_t *json, struct policy *policy, struct err *
 static int read_rates(const json_t *json, struct policy *policy, struct err *err)
 {
     static const char *const directions[] = {"from-vm", "to-vm", NULL};
-    static const char *const members[] = {"kbps", "burst-kbit", NULL};
     static const char *const paths[] = {[POLICY_FROM_VM] = "rate-limit.from-vm", [POLICY_TO_VM] = "rate-limit.to-vm"};
     struct json_reader r = json_reader_init(json, "rate-limit", err);
 
     json_only(&r, directions);
     for (unsigned d = 0; d < 2 && !r.status; d++) {
-        const json_t *object = json_opt_object(&r, direction_names[d]);
+        const json_t *object = json_opt_object(&r, policy_direction_names[d]);
 
-        if (!object)
-            continue;
-        struct json_reader rate = json_reader_init(object, paths[d], err);
-        json_only(&rate, members);
-        policy->rate[d].kbps = (uint32_t) json_opt_int(&rate, "kbps", 0, UINT32_MAX, 0);
-        policy->rate[d].burst_kbit = (uint32_t) json_opt_int(&rate, "burst-kbit", 0, UINT32_MAX, 0);
-        if (rate.status)
-            return rate.status;
+        if (object && policy_rate_read(object, paths[d], &policy->rate[d], err) < 0)
+            return ERR_INVALID;
     }
     return r.status;
 }
@@ -355,7 +354,7 @@ static int read_rules(const json_t *rules, const struct policy_book *book, struc
 
 int policy_from_json_with(const json_t *json, const struct policy_book *book, struct policy *policy, struct err *err)
 {
-    static const char *const known[] = {"policy", "default", "rate-limit", "sets", "rules", NULL};
+    static const char *const known[] = {"policy", "default", "rate-limit", "classes", "sets", "rules", NULL};
     struct json_reader r = json_reader_init(json, "policy", err);
     __attribute__((cleanup(policy_free))) struct policy read = {0};
 
@@ -372,11 +371,12 @@ int policy_from_json_with(const json_t *json, const struct policy_book *book, st
     json_only(&r, known);
     const json_t *defaults = json_opt_object(&r, "default");
     const json_t *rates = json_opt_object(&r, "rate-limit");
+    const json_t *classes = json_opt_object(&r, "classes");
     const json_t *sets = json_opt_object(&r, "sets");
     const json_t *rules = json_opt_array(&r, "rules");
     if (r.status || (defaults && read_defaults(defaults, &read, err) < 0) ||
-        (rates && read_rates(rates, &read, err) < 0) || (sets && policy_sets_read(sets, &read, err) < 0) ||
-        (rules && read_rules(rules, book, &read, err) < 0)) {
+        (rates && read_rates(rates, &read, err) < 0) || (classes && policy_classes_read(classes, &read, err) < 0) ||
+        (sets && policy_sets_read(sets, &read, err) < 0) || (rules && read_rules(rules, book, &read, err) < 0)) {
         err_prefix(err, "policy %s", read.name);
         return ERR_INVALID;
     }
@@ -419,13 +419,13 @@ static void set_tcp_flags(json_t *object, const struct tcp_flags *flags)
     json_object_set_new(object, "tcp-flags", json_string(taken));
 }
 
-static json_t *rule_to_json(const struct policy_rule *rule)
+static json_t *rule_to_json(const struct policy *policy, const struct policy_rule *rule)
 {
     json_t *object = json_object();
     const char *name = protocol_name(rule->protocol);
     json_t *remote = policy_remote_to_json(rule);
 
-    json_object_set_new(object, "direction", json_string(direction_names[rule->direction]));
+    json_object_set_new(object, "direction", json_string(policy_direction_names[rule->direction]));
     json_object_set_new(object, "action", json_string(verdict_names[rule->verdict]));
     if (rule->family != IP_NONE && implied_family(rule) == IP_NONE)
         json_object_set_new(object, "family", json_string(rule->family == IP_V6 ? "ipv6" : "ipv4"));
@@ -443,7 +443,10 @@ static json_t *rule_to_json(const struct policy_rule *rule)
         json_object_set_new(object, "dscp", json_integer(rule->dscp));
     if (rule->tcp_flags.mask)
         set_tcp_flags(object, &rule->tcp_flags);
-    if (rule->set_dscp != POLICY_ANY)
+    if (rule->in_class)
+        json_object_set_new(object, "class",
+                            json_string(policy->classes[policy_class_find(policy, rule->set_dscp)].name));
+    else if (rule->set_dscp != POLICY_ANY)
         json_object_set_new(object, "set-dscp", json_integer(rule->set_dscp));
     return object;
 }
@@ -465,19 +468,15 @@ static json_t *to_json(const struct policy *policy, bool shared)
         const struct policy_rate *rate = &policy->rate[d];
 
         if (policy->default_verdict[d] != POLICY_DENY)
-            json_object_set_new(defaults, direction_names[d], json_string(verdict_names[POLICY_ALLOW]));
-        if (!rate->kbps)
-            continue;
-        json_t *limit = json_object();
-        json_object_set_new(limit, "kbps", json_integer(rate->kbps));
-        if (rate->burst_kbit)
-            json_object_set_new(limit, "burst-kbit", json_integer(rate->burst_kbit));
-        json_object_set_new(rates, direction_names[d], limit);
+            json_object_set_new(defaults, policy_direction_names[d], json_string(verdict_names[POLICY_ALLOW]));
+        if (rate->kbps)
+            json_object_set_new(rates, policy_direction_names[d], policy_rate_to_json(rate));
     }
     for (size_t i = 0; i < policy->n_rules; i++)
-        json_array_append_new(rules, rule_to_json(&policy->rules[i]));
+        json_array_append_new(rules, rule_to_json(policy, &policy->rules[i]));
     set_unless_empty(object, "default", defaults);
     set_unless_empty(object, "rate-limit", rates);
+    set_unless_empty(object, "classes", policy_classes_to_json(policy));
     set_unless_empty(object, "sets", policy_sets_to_json(policy, shared));
     set_unless_empty(object, "rules", rules);
     return object;
@@ -508,7 +507,7 @@ char *policy_rule_format(const struct policy_rule *rule)
     const char *name = protocol_name(rule->protocol);
     char remote[PREFIX_TEXT_SIZE];
 
-    strbuf_printf(&text, "%s %s", direction_names[rule->direction], verdict_names[rule->verdict]);
+    strbuf_printf(&text, "%s %s", policy_direction_names[rule->direction], verdict_names[rule->verdict]);
     if (rule->family != IP_NONE && implied_family(rule) == IP_NONE)
         strbuf_puts(&text, rule->family == IP_V6 ? " ipv6" : " ipv4");
     if (name)
@@ -535,6 +534,6 @@ char *policy_rule_format(const struct policy_rule *rule)
         tcp_flags_format(&rule->tcp_flags, &text);
     }
     if (rule->set_dscp != POLICY_ANY)
-        strbuf_printf(&text, " set-dscp %d", rule->set_dscp);
+        strbuf_printf(&text, " %s %d", rule->in_class ? "class-dscp" : "set-dscp", rule->set_dscp);
     return strbuf_take(&text);
 }

@@ -42,11 +42,22 @@ struct policy_rule {
     int16_t dscp;               /* 0..63 (RFC 2474), as packets come to the rules of their direction, or POLICY_ANY */
     struct tcp_flags tcp_flags; /* only with TCP */
     int16_t set_dscp;           /* 0..63 written into packets that the rule allows, or POLICY_ANY: unchanged */
+    bool in_class;              /* they belong to the class that has set_dscp */
 };
 
 struct policy_rate {
     uint32_t kbps;       /* kilobit/s; 0: no limit */
     uint32_t burst_kbit; /* 0: the switch's default */
+};
+
+#define POLICY_CLASSES_MAX 7 /* of one policy: as many as class selectors (RFC 2474) leave beside best effort */
+
+/* A class of service (RFC 2475: what has one DSCP is treated alike): rules put packets into it, which are marked with
+ * its DSCP. A direction in which it has no rate is one that no rule may use it in. */
+struct policy_class {
+    char name[POLICY_NAME_MAX + 1]; /* only for who reads it: the DSCP tells classes apart */
+    uint8_t dscp;                   /* 0..63, none twice in a policy */
+    struct policy_rate rate[2];     /* by direction: a limit on what is in the class, below that of the direction */
 };
 
 struct policy {
@@ -55,6 +66,8 @@ struct policy {
     struct policy_rate rate[2];             /* by direction: a limit on what the policy allows */
     struct address_set **sets;              /* that it defines or that its rules use; a reference each */
     size_t n_sets, cap_sets;
+    struct policy_class classes[POLICY_CLASSES_MAX]; /* in rising DSCP */
+    unsigned n_classes;
     struct policy_rule *rules;
     size_t n_rules, cap_rules;
 };
@@ -64,15 +77,21 @@ struct policy_rule policy_rule_any(enum policy_direction direction, enum policy_
 void policy_add_rule(struct policy *policy, struct policy_rule rule);
 void policy_add_set(struct policy *policy, struct address_set *set); /* takes over the reference */
 void policy_free(struct policy *policy);                             /* its members */
+/* The index of the class with that DSCP, or -1. */
+int policy_class_find(const struct policy *policy, int dscp);
+/* The same, which is added, named "dscp-N", if it is not there; -1: there are POLICY_CLASSES_MAX others. */
+int policy_class_obtain(struct policy *policy, uint8_t dscp);
 struct policy policy_copy(const struct policy *policy);
 
 /* JSON form (files in YAML are the same tree); every member is optional but "policy", "direction", "action":
  *   {"policy": "V2", "default": {"from-vm": "allow", "to-vm": "deny"},
  *    "rate-limit": {"from-vm": {"kbps": 20000, "burst-kbit": 2000}, "to-vm": {"kbps": 50000}},
  *    "sets": {"office": ["10.0.0.0/8", "2001:db8::/32"]},
+ *    "classes": {"voice": {"dscp": 46, "from-vm": {"rate-limit": {"kbps": 2000}}}},
  *    "rules": [{"direction": "to-vm", "action": "allow", "protocol": "tcp", "remote": "198.51.100.0/24",
  *               "source-port": "1024-65535", "destination-port": 80, "tcp-flags": "syn,!ack", "dscp": 0,
- *               "icmp-type": 8, "icmp-code": 0, "set-dscp": 46, "family": "ipv4"}]}
+ *               "icmp-type": 8, "icmp-code": 0, "set-dscp": 46, "family": "ipv4"},
+ *              {"direction": "from-vm", "action": "allow", "protocol": "udp", "class": "voice"}]}
  * "remote" is an address, a prefix, a list of them, or "@office" for a set. "protocol" is any|tcp|udp|icmp|icmpv6 or a
  * number; a port is a number or "first-last". Defaults are deny.
  * Returns 0, or ERR_INVALID with a sentence that names the rule's number (from 1) and the member; '*policy' is then
@@ -90,8 +109,9 @@ int policy_from_json_with(const json_t *json, const struct policy_book *book, st
 json_t *policy_to_json_without(const struct policy *policy);
 
 /* Contradictions that single members cannot show: ports without TCP/UDP, a range upside down, icmp-type without ICMP,
- * icmp-code without icmp-type, tcp-flags without TCP, a remote whose family differs, a mark on what is denied, too many
- * rules. 0 or ERR_INVALID with rule number and member. */
+ * icmp-code without icmp-type, tcp-flags without TCP, a remote whose family differs, a mark or a class on what is
+ * denied, a class that has nothing in the rule's direction, two classes with one DSCP, too many rules. 0 or ERR_INVALID
+ * with rule number, or class, and member. */
 int policy_check(const struct policy *policy, struct err *err);
 
 /* One line, e.g. "to-vm allow tcp remote 198.51.100.0/24 destination-port 80 set-dscp 46". Caller frees. */

@@ -293,6 +293,20 @@ static void format_direction(struct strbuf *out, const struct policy *policy, en
     strbuf_puts(out, "\n");
 }
 
+static void format_class(struct strbuf *out, const struct policy_class *class)
+{
+    strbuf_printf(out, "  %s, DSCP %u", class->name, class->dscp);
+    for (unsigned d = 0; d < 2; d++) {
+        const struct policy_rate *rate = &class->rate[d];
+
+        if (rate->kbps)
+            strbuf_printf(out, ", %s at most %u kbit/s", d == POLICY_FROM_VM ? "from-vm" : "to-vm", rate->kbps);
+        if (rate->burst_kbit)
+            strbuf_printf(out, " with bursts of %u kbit", rate->burst_kbit);
+    }
+    strbuf_puts(out, "\n");
+}
+
 void format_policy(struct strbuf *out, const json_t *json)
 {
     struct policy policy = {0};
@@ -304,6 +318,10 @@ void format_policy(struct strbuf *out, const json_t *json)
     strbuf_printf(out, "policy   %s\n", policy.name);
     format_direction(out, &policy, POLICY_FROM_VM);
     format_direction(out, &policy, POLICY_TO_VM);
+    if (policy.n_classes)
+        strbuf_puts(out, "classes:\n");
+    for (unsigned i = 0; i < policy.n_classes; i++)
+        format_class(out, &policy.classes[i]);
     for (size_t i = 0; i < policy.n_rules; i++) {
         AUTO_FREE char *rule = policy_rule_format(&policy.rules[i]);
 

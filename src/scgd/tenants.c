@@ -54,6 +54,7 @@ struct policy_site network_policy_site(const struct ip *ip, uint64_t cookie)
         .cookie = cookie,
         .ip = *ip,
         .table = {[POLICY_FROM_VM] = TOR_POLICY_FROM, [POLICY_TO_VM] = TOR_POLICY_TO},
+        .rate_table = {[POLICY_FROM_VM] = TOR_RATE_FROM, [POLICY_TO_VM] = TOR_RATE_TO},
         .next_table = {[POLICY_FROM_VM] = TOR_POLICY_TO, [POLICY_TO_VM] = TOR_FORWARD},
     };
 }
@@ -64,12 +65,42 @@ struct pipeline_vm network_pipeline_vm(const struct tenant *tenant, uint32_t por
         .cookie = cookie_of_vm(tenant->uuid), .mac = tenant->mac, .ip = tenant->ip, .server_port = port};
 }
 
-static void meter_owner(const struct tenant *tenant, int direction, char owner[UUID_TEXT_SIZE + 8])
+/* A VM's meters: that of each direction, and those of its classes in it. */
+#define METERS_OF_VM (2 * (1 + POLICY_CLASSES_MAX))
+#define METER_OWNER_SIZE (UUID_TEXT_SIZE + 8)
+
+static enum policy_direction meter_direction(unsigned meter)
 {
+    return meter % 2 ? POLICY_TO_VM : POLICY_FROM_VM;
+}
+
+/* The number of the class, from 1, or 0 for all of the direction. */
+static unsigned meter_class(unsigned meter)
+{
+    return meter / 2;
+}
+
+static void meter_owner(const struct tenant *tenant, unsigned meter, char owner[METER_OWNER_SIZE])
+{
+    const char *direction = meter_direction(meter) == POLICY_FROM_VM ? "from" : "to";
     char uuid[UUID_TEXT_SIZE];
 
     uuid_format(tenant->uuid, uuid);
-    snprintf(owner, UUID_TEXT_SIZE + 8, "%s/%s", uuid, direction == POLICY_FROM_VM ? "from" : "to");
+    if (meter_class(meter))
+        snprintf(owner, METER_OWNER_SIZE, "%s/%s/%u", uuid, direction, meter_class(meter));
+    else
+        snprintf(owner, METER_OWNER_SIZE, "%s/%s", uuid, direction);
+}
+
+/* What the meter is to have; kbps 0: there is to be none. */
+static struct policy_rate meter_rate(const struct tenant *tenant, unsigned meter)
+{
+    enum policy_direction direction = meter_direction(meter);
+    unsigned class = meter_class(meter);
+
+    if (!tenant->has_policy || class > tenant->policy.n_classes)
+        return (struct policy_rate) {0};
+    return class ? tenant->policy.classes[class - 1].rate[direction] : tenant->policy.rate[direction];
 }
 
 void network_meter_pool(const char *tor, char pool[NAME_SIZE + 8])
@@ -79,23 +110,26 @@ void network_meter_pool(const char *tor, char pool[NAME_SIZE + 8])
 
 /* Numbers and adds the meters that the tenant's policy wants; removes those that it no longer wants. */
 static int add_meters(struct gateway *gateway, const struct tenant *tenant, const struct switch_info *tor,
-                      struct flow_txn *txn, uint32_t meters[2], struct err *err)
+                      struct flow_txn *txn, struct policy_numbers *numbers, struct err *err)
 {
-    char owner[UUID_TEXT_SIZE + 8], pool[NAME_SIZE + 8];
+    char owner[METER_OWNER_SIZE], pool[NAME_SIZE + 8];
 
+    *numbers = (struct policy_numbers) {0};
     network_meter_pool(tor->name, pool);
-    for (int d = POLICY_FROM_VM; d <= POLICY_TO_VM; d++) {
-        const struct policy_rate *rate = &tenant->policy.rate[d];
+    for (unsigned m = 0; m < METERS_OF_VM; m++) {
+        enum policy_direction direction = meter_direction(m);
+        struct policy_rate rate = meter_rate(tenant, m);
+        unsigned class = meter_class(m);
+        uint32_t *number = class ? &numbers->class_meters[direction][class - 1] : &numbers->meters[direction];
         uint32_t old;
 
-        meters[d] = 0;
-        meter_owner(tenant, d, owner);
-        if (tenant->has_policy && rate->kbps) {
-            int status = store_number_take(gateway->store, pool, owner, 1, 0xffff, &meters[d], err);
+        meter_owner(tenant, m, owner);
+        if (rate.kbps) {
+            int status = store_number_take(gateway->store, pool, owner, 1, 0xffff, number, err);
 
             if (status)
                 return status;
-            flow_txn_meter_add(txn, (struct flow_meter) {meters[d], rate->kbps, rate->burst_kbit});
+            flow_txn_meter_add(txn, (struct flow_meter) {*number, rate.kbps, rate.burst_kbit});
         } else if (store_number_get(gateway->store, pool, owner, &old, NULL) == 0) {
             flow_txn_meter_delete(txn, old);
             if (store_number_free(gateway->store, pool, owner, err) < 0)
@@ -110,12 +144,12 @@ int network_add_tenant_tor(struct gateway *gateway, const struct tenant *tenant,
 {
     const struct segment_state *segment = network_segment(gateway, tenant->segment);
     struct pipeline_vm vm = network_pipeline_vm(tenant, port);
-    uint32_t meters[2];
-    int status = add_meters(gateway, tenant, tor, txn, meters, err);
+    struct policy_numbers numbers;
+    int status = add_meters(gateway, tenant, tor, txn, &numbers, err);
 
     if (status)
         return status;
-    pipeline_vm_tor(txn, &segment->flows, &vm, tenant->has_policy ? &tenant->policy : NULL, meters);
+    pipeline_vm_tor(txn, &segment->flows, &vm, tenant->has_policy ? &tenant->policy : NULL, &numbers);
     return 0;
 }
 
@@ -158,15 +192,15 @@ struct removal {
 static void tenant_removed(struct gateway *gateway, struct join *join, const struct event *event, void *context)
 {
     struct removal *removal = context;
-    char owner[UUID_TEXT_SIZE + 8], pool[NAME_SIZE + 8];
+    char owner[METER_OWNER_SIZE], pool[NAME_SIZE + 8];
     struct err err = {0};
 
     if (event->err.code) {
         join_fail(join, &event->err);
     } else if (!network_tenant(gateway, removal->tenant.uuid)) { /* else it came back and took its numbers again */
         network_meter_pool(removal->tor, pool);
-        for (int d = POLICY_FROM_VM; d <= POLICY_TO_VM; d++) {
-            meter_owner(&removal->tenant, d, owner);
+        for (unsigned m = 0; m < METERS_OF_VM; m++) {
+            meter_owner(&removal->tenant, m, owner);
             if (store_number_free(gateway->store, pool, owner, &err) < 0)
                 join_fail(join, &err);
         }
@@ -177,11 +211,11 @@ static void tenant_removed(struct gateway *gateway, struct join *join, const str
 /* Flows in the policy tables that match exactly the VM's address: they are the VM's, whoever installed them. */
 static bool concerns_only(const struct flow *flow, const struct ip *ip)
 {
-    enum flow_field_id field = flow->table == TOR_POLICY_FROM ? FIELD_IPV4_SRC : FIELD_IPV4_DST;
-    const struct flow_field *f = match_find(&flow->match, field);
+    bool from = flow->table == TOR_POLICY_FROM || flow->table == TOR_RATE_FROM;
+    bool to = flow->table == TOR_POLICY_TO || flow->table == TOR_RATE_TO;
+    const struct flow_field *f = match_find(&flow->match, from ? FIELD_IPV4_SRC : FIELD_IPV4_DST);
 
-    return (flow->table == TOR_POLICY_FROM || flow->table == TOR_POLICY_TO) && f && flow_field_exact(f) &&
-           memcmp(f->value, ip->bytes, 4) == 0;
+    return (from || to) && f && flow_field_exact(f) && memcmp(f->value, ip->bytes, 4) == 0;
 }
 
 static void send_removal(struct gateway *gateway, struct join *join, struct removal *removal,
@@ -191,7 +225,7 @@ static void send_removal(struct gateway *gateway, struct join *join, struct remo
     const struct segment_state *segment = network_segment(gateway, removal->tenant.segment);
     struct pipeline_vm vm = network_pipeline_vm(&removal->tenant, 0);
     struct flow_txn txn = {0};
-    char owner[UUID_TEXT_SIZE + 8], pool[NAME_SIZE + 8];
+    char owner[METER_OWNER_SIZE], pool[NAME_SIZE + 8];
     uint32_t meter;
 
     for (size_t i = 0; held && i < held->n; i++) {
@@ -200,8 +234,8 @@ static void send_removal(struct gateway *gateway, struct join *join, struct remo
     }
     pipeline_vm_remove(&txn, &vm);
     network_meter_pool(tor->name, pool);
-    for (int d = POLICY_FROM_VM; d <= POLICY_TO_VM; d++) {
-        meter_owner(&removal->tenant, d, owner);
+    for (unsigned m = 0; m < METERS_OF_VM; m++) {
+        meter_owner(&removal->tenant, m, owner);
         if (store_number_get(gateway->store, pool, owner, &meter, NULL) == 0)
             flow_txn_meter_delete(&txn, meter);
     }

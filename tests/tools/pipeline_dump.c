@@ -21,6 +21,7 @@
 
 #include "base/alloc.h"
 #include "core/pipeline.h"
+#include "core/policy.h"
 #include "core/vpls.h"
 
 struct arguments {
@@ -210,26 +211,35 @@ static struct policy load_policy(const char *path)
     return policy;
 }
 
+/* The meter's id, or 0 if there is no rate. */
+static uint32_t add_meter(struct flow_txn *txn, uint32_t id, const struct policy_rate *rate)
+{
+    if (!rate->kbps)
+        return 0;
+    flow_txn_meter_add(txn, (struct flow_meter) {id, rate->kbps, rate->burst_kbit});
+    return id;
+}
+
 static void add_vm_tor(struct flow_txn *txn, struct arguments *a)
 {
     struct pipeline_segment segment = take_segment(a);
     struct pipeline_vm vm = take_vm(a);
     const char *path = take(a);
-    uint32_t meter = take_number(a), meters[2] = {0, 0};
+    uint32_t meter = take_number(a);
+    struct policy_numbers numbers = {0};
     struct policy policy;
 
     if (strcmp(path, "-") == 0) {
-        pipeline_vm_tor(txn, &segment, &vm, NULL, meters);
+        pipeline_vm_tor(txn, &segment, &vm, NULL, &numbers);
         return;
     }
     policy = load_policy(path);
     for (unsigned d = 0; d < 2; d++) {
-        if (!policy.rate[d].kbps)
-            continue;
-        meters[d] = meter + d;
-        flow_txn_meter_add(txn, (struct flow_meter) {meters[d], policy.rate[d].kbps, policy.rate[d].burst_kbit});
+        numbers.meters[d] = add_meter(txn, meter + d, &policy.rate[d]);
+        for (unsigned c = 0; c < policy.n_classes; c++)
+            numbers.class_meters[d][c] = add_meter(txn, meter + 2 + 2 * c + d, &policy.classes[c].rate[d]);
     }
-    pipeline_vm_tor(txn, &segment, &vm, &policy, meters);
+    pipeline_vm_tor(txn, &segment, &vm, &policy, &numbers);
     policy_free(&policy);
 }
 

@@ -127,6 +127,30 @@ static inline void random_remotes(struct random *r, bool plain, struct policy *p
     rule->remote = (struct prefix) {0};
 }
 
+/* Gives the policy classes, and puts some of what it allows into them. */
+static inline void random_classes(struct random *r, struct policy *policy)
+{
+    static const uint8_t dscps[] = {0, 10, 26, 34, 46, 63};
+
+    for (unsigned i = random_below(r, 4); i > 0; i--) {
+        int at = policy_class_obtain(policy, dscps[random_below(r, ARRAY_LEN(dscps))]);
+
+        for (unsigned d = 0; d < 2; d++)
+            policy->classes[at].rate[d] = (struct policy_rate) {random_below(r, 3) * 500, 0};
+        for (unsigned d = 0; d < 2; d++)
+            policy->classes[at].rate[d].burst_kbit = policy->classes[at].rate[d].kbps ? random_below(r, 2) * 50 : 0;
+    }
+    for (size_t i = 0; i < policy->n_rules && policy->n_classes; i++) {
+        struct policy_rule *rule = &policy->rules[i];
+        const struct policy_class *class = &policy->classes[random_below(r, policy->n_classes)];
+
+        if (rule->verdict != POLICY_ALLOW || !random_below(r, 3) || !class->rate[rule->direction].kbps)
+            continue;
+        rule->set_dscp = class->dscp;
+        rule->in_class = true;
+    }
+}
+
 static inline struct policy random_policy(struct random *r, unsigned n_rules, bool plain)
 {
     struct policy policy = {.name = "V1"};
@@ -142,6 +166,7 @@ static inline struct policy random_policy(struct random *r, unsigned n_rules, bo
         random_remotes(r, plain, &policy, &rule);
         policy_add_rule(&policy, rule);
     }
+    random_classes(r, &policy);
     return policy;
 }
 
@@ -174,7 +199,8 @@ static inline struct packet random_packet(struct random *r, uint8_t family)
 }
 
 /* The reference: what a policy does with a packet, by reading the rules one by one. -1: denied; 0..63: allowed with
- * that DSCP written; 64: allowed as it is. */
+ * that DSCP written; 64: allowed as it is; DECIDED_CLASS + DSCP: allowed in that class. */
+#define DECIDED_CLASS 100
 static inline int policy_decide(const struct policy *policy, enum policy_direction direction, const struct packet *p)
 {
     for (size_t i = 0; i < policy->n_rules; i++) {
@@ -193,7 +219,9 @@ static inline int policy_decide(const struct policy *policy, enum policy_directi
             (rule->dscp != POLICY_ANY && rule->dscp != p->dscp) ||
             (p->tcp_flags & rule->tcp_flags.mask) != rule->tcp_flags.value)
             continue;
-        return rule->verdict == POLICY_DENY ? -1 : rule->set_dscp == POLICY_ANY ? 64 : rule->set_dscp;
+        if (rule->verdict == POLICY_DENY)
+            return -1;
+        return (rule->set_dscp == POLICY_ANY ? 64 : rule->set_dscp) + (rule->in_class ? DECIDED_CLASS : 0);
     }
     return policy->default_verdict[direction] == POLICY_DENY ? -1 : 64;
 }

@@ -14,6 +14,7 @@
 #include "base/alloc.h"
 #include "base/err.h"
 #include "core/pipeline.h"
+#include "core/policy.h"
 #include "golden.h"
 
 static const uint32_t fabric_ports[] = {1, 2}, server_ports[] = {3, 4};
@@ -143,27 +144,34 @@ static void test_neighbour(void **state)
 static void test_vm_tor(void **state)
 {
     (void) state;
-    const uint32_t meters[2] = {0, 7};
+    const struct policy_numbers numbers = {.meters = {0, 7}, .class_meters[POLICY_TO_VM] = {8}};
     struct policy policy = {.name = "V1", .default_verdict = {POLICY_ALLOW, POLICY_DENY}, .rate = {{0, 0}, {5000, 0}}};
     struct policy_rule web = policy_rule_any(POLICY_TO_VM, POLICY_ALLOW);
+    struct policy_rule rules[2];
     struct flow_txn txn = {0};
 
     web.family = IP_V4;
     web.protocol = 6;
     web.destination_port = (struct port_range) {80, 80};
-    policy.rules = &web;
-    policy.n_rules = 1;
-    pipeline_vm_tor(&txn, &segment, &vm, &policy, meters);
+    rules[0] = rules[1] = web;
+    rules[1].destination_port = (struct port_range) {443, 443};
+    rules[1].set_dscp = 34;
+    rules[1].in_class = true;
+    policy.classes[0] = (struct policy_class) {.name = "video", .dscp = 34, .rate[POLICY_TO_VM] = {2000, 0}};
+    policy.n_classes = 1;
+    policy.rules = rules;
+    policy.n_rules = 2;
+    pipeline_vm_tor(&txn, &segment, &vm, &policy, &numbers);
     golden("vm-tor", &txn);
 }
 
 static void test_vm_tor_unrestricted(void **state)
 {
     (void) state;
-    const uint32_t meters[2] = {0, 0};
+    const struct policy_numbers numbers = {0};
     struct flow_txn txn = {0};
 
-    pipeline_vm_tor(&txn, &segment, &vm, NULL, meters);
+    pipeline_vm_tor(&txn, &segment, &vm, NULL, &numbers);
     golden("vm-tor-unrestricted", &txn);
 }
 
@@ -272,7 +280,7 @@ static void assert_each_flow_is_there_once(const struct flow_txn *txn)
 static void test_no_flow_is_there_twice(void **state)
 {
     (void) state;
-    const uint32_t meters[2] = {0, 0};
+    const struct policy_numbers numbers = {0};
     struct pipeline_vm other = vm;
     struct flow_txn txn = {0};
 
@@ -281,8 +289,8 @@ static void test_no_flow_is_there_twice(void **state)
     other.ip.bytes[3]++;
     pipeline_base_tor(&txn, server_ports, 2, &fabric);
     pipeline_segment_tor(&txn, &segment, server_ports, 2);
-    pipeline_vm_tor(&txn, &segment, &vm, NULL, meters);
-    pipeline_vm_tor(&txn, &segment, &other, NULL, meters);
+    pipeline_vm_tor(&txn, &segment, &vm, NULL, &numbers);
+    pipeline_vm_tor(&txn, &segment, &other, NULL, &numbers);
     assert_each_flow_is_there_once(&txn);
     flow_txn_free(&txn);
 
@@ -306,12 +314,12 @@ static void test_no_flow_is_there_twice(void **state)
 static void test_goto_only_leads_on(void **state)
 {
     (void) state;
-    const uint32_t meters[2] = {0, 0};
+    const struct policy_numbers numbers = {0};
     struct flow_txn txn = {0};
 
     pipeline_base_tor(&txn, server_ports, 2, &fabric);
     pipeline_segment_tor(&txn, &segment, server_ports, 2);
-    pipeline_vm_tor(&txn, &segment, &vm, NULL, meters);
+    pipeline_vm_tor(&txn, &segment, &vm, NULL, &numbers);
     pipeline_base_pe(&txn, &uplink, &fabric);
     pipeline_segment_pe(&txn, &segment);
     pipeline_vm_pe(&txn, &segment, &vm);

@@ -113,6 +113,75 @@ static void reads_prefixes_wildcards_and_foreign_priorities(void **state)
                                         "to-vm allow any remote 198.51.100.0/24", NULL});
 }
 
+/* A flow of a class: its DSCP (-1: none) and meter (0: none), then the table of rates. */
+static struct flow *add_classed(struct admin *admin, uint16_t port, int dscp, uint32_t meter)
+{
+    struct flow *flow = admin_add(admin, 100, "10.0.0.1", true);
+
+    match_tcp(flow, port, 0xffff);
+    if (dscp >= 0)
+        flow_set_u(flow, FIELD_IP_DSCP, (uint64_t) dscp);
+    flow->meter = meter;
+    flow->goto_table = TOR_RATE_TO;
+    return flow;
+}
+
+static void reads_classes(void **state)
+{
+    struct admin a = admin_start();
+
+    (void) state;
+    add_classed(&a, 80, 34, FROM_METER);
+    add_classed(&a, 443, 34, FROM_METER);
+    admin_add(&a, 50, "10.0.0.1", true)->meter = TO_METER;
+    struct flow *rate = admin_add(&a, 1, "10.0.0.1", true);
+    rate->table = TOR_RATE_TO;
+    rate->meter = TO_METER;
+    assert_int_equal(admin_read(&a), 0);
+    assert_int_equal(a.policy.n_classes, 1);
+    assert_string_equal(a.policy.classes[0].name, "dscp-34");
+    assert_int_equal(a.policy.classes[0].rate[POLICY_TO_VM].kbps, 1000);
+    assert_int_equal(a.policy.rate[POLICY_TO_VM].kbps, 2000);
+    policy_free(&a.policy);
+    expect_rules(&a, POLICY_ALLOW,
+                 (const char *const[]) {"to-vm allow tcp destination-port 80 class-dscp 34",
+                                        "to-vm allow tcp destination-port 443 class-dscp 34", NULL});
+}
+
+static void refuses_what_is_no_class(void **state)
+{
+    struct admin a = admin_start();
+
+    (void) state;
+    add_classed(&a, 80, -1, FROM_METER);
+    expect_refusal(&a, "as a class's without its DSCP or its meter", "tcp_dst=80");
+
+    a = admin_start();
+    add_classed(&a, 80, 34, 0);
+    expect_refusal(&a, "as a class's without its DSCP or its meter", "tcp_dst=80");
+
+    a = admin_start();
+    add_classed(&a, 80, 34, FROM_METER);
+    add_classed(&a, 443, 34, TO_METER);
+    expect_refusal(&a, "gives the class of its DSCP another rate", "tcp_dst=443");
+
+    a = admin_start();
+    add_classed(&a, 80, 34, FROM_METER);
+    admin_add(&a, 50, "10.0.0.1", true)->meter = TO_METER; /* which the class's packets do not meet */
+    expect_refusal(&a, "is another than the first's", "meter:8");
+
+    a = admin_start();
+    add_classed(&a, 80, 34, FROM_METER);
+    match_tcp(admin_add(&a, 1, "10.0.0.1", true), 80, 0xffff);
+    a.list.flows[1].table = TOR_RATE_TO;
+    expect_refusal(&a, "something else than meter what the VM's address has", "tcp_dst=80");
+
+    a = admin_start();
+    for (uint16_t i = 0; i <= POLICY_CLASSES_MAX; i++)
+        add_classed(&a, i, i, FROM_METER);
+    expect_refusal(&a, "more classes than a policy can have", "tcp_dst=7");
+}
+
 static void reads_default_dscp_meter_and_miss(void **state)
 {
     struct admin a = admin_start();
@@ -363,6 +432,8 @@ static void finds_nothing_for_another_vm(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(reads_classes),
+        cmocka_unit_test(refuses_what_is_no_class),
         cmocka_unit_test(reads_prefixes_wildcards_and_foreign_priorities),
         cmocka_unit_test(reads_default_dscp_meter_and_miss),
         cmocka_unit_test(joins_masks_of_one_priority),

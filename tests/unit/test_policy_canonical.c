@@ -61,7 +61,7 @@ static void insert_rule(struct policy *policy, size_t at, struct policy_rule rul
 
 static bool outcome_equal(const struct policy_rule *a, const struct policy_rule *b)
 {
-    return a->verdict == b->verdict && a->set_dscp == b->set_dscp;
+    return a->verdict == b->verdict && a->set_dscp == b->set_dscp && a->in_class == b->in_class;
 }
 
 static bool disjoint(const struct policy_rule *a, const struct policy_rule *b)
@@ -105,6 +105,7 @@ static void add_shadowed(struct policy *policy, size_t i, struct random *r)
 
     rule.verdict = (uint8_t) random_below(r, 2);
     rule.set_dscp = POLICY_ANY;
+    rule.in_class = false;
     if (rule.protocol == POLICY_ANY)
         rule.protocol = 6;
     insert_rule(policy, i + 1 + random_below(r, (uint32_t) (policy->n_rules - i)), rule);
@@ -119,6 +120,7 @@ static void rewrite(struct policy *policy, struct random *r)
     case 0:
         rule.verdict = (uint8_t) policy->default_verdict[rule.direction];
         rule.set_dscp = POLICY_ANY;
+        rule.in_class = false;
         policy_add_rule(policy, rule);
         return;
     case 1:
@@ -325,6 +327,17 @@ static void witnesses(void **state)
          "{'policy': 'A', 'rules': [{'direction': 'to-vm', 'action': 'allow', 'remote': '10.0.0.0/8'}]}",
          "a packet to-vm ipv6 remote ::1: the first policy allows it, the second denies it"},
         {"{'policy': 'A', 'rate-limit': {'to-vm': {'kbps': 100}}}", "{'policy': 'A'}", NULL}, /* a limit on nothing */
+#define CLASSES(name, kbps) "'classes': {'" name "': {'dscp': 46, 'to-vm': {'rate-limit': {'kbps': " kbps "}}}}, "
+#define IN_CLASS(name) "'rules': [{'direction': 'to-vm', 'action': 'allow', 'class': '" name "'}]}"
+        {"{'policy': 'A', " CLASSES("x", "100") IN_CLASS("x"), "{'policy': 'A', " CLASSES("y", "100") IN_CLASS("y"),
+         NULL},                                                                           /* names do not matter */
+        {"{'policy': 'A', " CLASSES("x", "100") "'rules': []}", "{'policy': 'A'}", NULL}, /* a class of nothing */
+        {"{'policy': 'A', " CLASSES("x", "100") IN_CLASS("x"), "{'policy': 'A', " CLASSES("x", "200") IN_CLASS("x"),
+         "class of DSCP 46: rate-limit to-vm: the first policy has 100 kbps with a burst of 0 kbit, the second 200 "
+         "kbps with 0 kbit"},
+        {"{'policy': 'A', " CLASSES("x", "100") IN_CLASS("x"),
+         "{'policy': 'A', 'rules': [{'direction': 'to-vm', 'action': 'allow', 'set-dscp': 46}]}",
+         "a packet to-vm: the first policy allows it in the class of DSCP 46, the second allows it with DSCP 46"},
     };
 
     (void) state;

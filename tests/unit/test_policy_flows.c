@@ -73,27 +73,49 @@ static bool flow_meets(const struct flow *flow, const struct flow_match *header)
     return true;
 }
 
-/* -1: dropped; 0..63, 64 as in policy_decide(). The meter, too, has to be the direction's. */
-static int flows_decide(const struct flow_list *list, const struct policy_site *site, enum policy_direction direction,
-                        const struct packet *p)
+/* The flow of a table that meets the packet, or null. */
+static const struct flow *flow_of(const struct flow_list *list, uint8_t table, const struct flow_match *header)
 {
-    struct flow_match header = header_of(site, direction, p);
     const struct flow *best = NULL;
 
     for (size_t i = 0; i < list->n; i++) {
         const struct flow *flow = &list->flows[i];
 
-        if (flow->table == site->table[direction] && flow_meets(flow, &header) &&
-            (!best || flow->priority > best->priority))
+        if (flow->table == table && flow_meets(flow, header) && (!best || flow->priority > best->priority))
             best = flow;
     }
+    return best;
+}
+
+/* The packet goes on by the class's meter to the direction's. */
+static int flows_decide_class(const struct flow_list *list, const struct policy *policy, const struct policy_site *site,
+                              enum policy_direction direction, const struct flow_match *header, const struct flow *flow)
+{
+    const struct flow *behind = flow_of(list, site->rate_table[direction], header);
+    int dscp = (int) flow_field_u(&flow->actions[0].field);
+
+    assert_int_equal(flow->meter, site->numbers.class_meters[direction][policy_class_find(policy, dscp)]);
+    assert_int_equal(behind ? behind->meter : 0, site->numbers.meters[direction]);
+    assert_true(!behind || behind->goto_table == site->next_table[direction]);
+    return DECIDED_CLASS + dscp;
+}
+
+/* As policy_decide(). The meters, too, have to be the class's and the direction's. */
+static int flows_decide(const struct flow_list *list, const struct policy *policy, const struct policy_site *site,
+                        enum policy_direction direction, const struct packet *p)
+{
+    struct flow_match header = header_of(site, direction, p);
+    const struct flow *best = flow_of(list, site->table[direction], &header);
+
     assert_non_null(best);
     if (best->goto_table == FLOW_NO_GOTO) {
         assert_int_equal(best->n_actions, 0);
         return -1;
     }
+    if (best->goto_table == site->rate_table[direction])
+        return flows_decide_class(list, policy, site, direction, &header, best);
     assert_int_equal(best->goto_table, site->next_table[direction]);
-    assert_int_equal(best->meter, site->meters[direction]);
+    assert_int_equal(best->meter, site->numbers.meters[direction]);
     if (!best->n_actions)
         return 64;
     assert_int_equal(best->n_actions, 1);
@@ -111,13 +133,15 @@ static void flows_treat_packets_as_the_policy(void **state)
         struct policy_site site = site_of(addresses[round % 2]);
         struct policy policy = random_policy(&r, random_below(&r, 10), false);
 
-        site.meters[0] = 5;
+        struct flow_meter meters[METERS_MAX];
+
+        number_meters(&policy, &site, meters);
         struct flow_list list = flows_of(&policy, &site);
         for (unsigned i = 0; i < 40; i++) {
             struct packet p = random_packet(&r, site.ip.family);
             enum policy_direction direction = random_below(&r, 2);
 
-            assert_int_equal(flows_decide(&list, &site, direction, &p), policy_decide(&policy, direction, &p));
+            assert_int_equal(flows_decide(&list, &policy, &site, direction, &p), policy_decide(&policy, direction, &p));
         }
         flow_list_free(&list);
         policy_free(&policy);
@@ -169,7 +193,7 @@ static void flow_text_of_a_policy(void **state)
     struct policy_rule rule = policy_rule_any(POLICY_TO_VM, POLICY_ALLOW);
 
     (void) state;
-    site.meters[POLICY_TO_VM] = TO_METER;
+    site.numbers.meters[POLICY_TO_VM] = TO_METER;
     rule.protocol = 6;
     rule.family = IP_V4;
     assert_int_equal(prefix_parse("198.51.100.0/24", &rule.remote), 0);
@@ -230,16 +254,13 @@ static void round_trip(struct random *r, unsigned round)
     bool plain = round % 2;
     struct policy_site site = site_of(!plain && round % 4 ? "2000::1" : "10.0.0.1");
     struct policy policy = random_policy(r, random_below(r, 9), plain), back;
-    struct flow_meter meters[2];
+    struct flow_meter meters[METERS_MAX];
+    size_t n_meters = number_meters(&policy, &site, meters);
     struct err err = {0};
     char *witness = NULL;
 
-    for (unsigned d = 0; d < 2; d++) {
-        site.meters[d] = policy.rate[d].kbps ? FROM_METER + d : 0;
-        meters[d] = (struct flow_meter) {FROM_METER + d, policy.rate[d].kbps, policy.rate[d].burst_kbit};
-    }
     struct flow_list list = flows_of(&policy, &site);
-    if (policy_from_flows(list.flows, list.n, meters, 2, &site, round % 3, "V1", &back, &err) < 0)
+    if (policy_from_flows(list.flows, list.n, meters, n_meters, &site, round % 3, "V1", &back, &err) < 0)
         fail_with_policies(&policy, &policy, err.text);
     assert_int_equal(policy_check(&back, &err), 0);
     if (!policy_equivalent_in(&policy, &back, site.ip.family, &witness))

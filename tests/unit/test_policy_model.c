@@ -24,6 +24,7 @@ static void json_comes_back_as_it_was(void **state)
         "to-vm allow icmpv6 icmp-type 135",
         "from-vm deny udp remote 2001:db8::/32",
         "from-vm deny ipv6 protocol 47",
+        "from-vm allow udp class-dscp 34",
         "to-vm allow icmp icmp-type 3 icmp-code 4",
         "from-vm deny tcp dscp 0 tcp-flags syn,!ack",
         "to-vm allow tcp remote @office destination-port 22",
@@ -46,7 +47,10 @@ static void json_comes_back_as_it_was(void **state)
     assert_int_equal(policy.rate[POLICY_TO_VM].kbps, 50000);
     assert_int_equal(policy.rules[1].family, IP_V4);
     assert_int_equal(policy.rules[2].family, IP_V6);
-    assert_int_equal(policy.rules[10].family, IP_NONE);
+    assert_int_equal(policy.rules[11].family, IP_NONE);
+    assert_int_equal(policy.n_classes, 2);
+    assert_string_equal(policy.classes[0].name, "video");
+    assert_int_equal(policy.classes[0].rate[POLICY_FROM_VM].kbps, 3000);
     assert_int_equal(policy.n_rules, ARRAY_LEN(lines));
     for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
         AUTO_FREE char *text = policy_rule_format(&policy.rules[i]);
@@ -82,7 +86,7 @@ static void random_policies_survive_json(void **state)
             assert_true(a->direction == b->direction && a->verdict == b->verdict && a->family == b->family &&
                         a->protocol == b->protocol && prefix_equal(&a->remote, &b->remote) &&
                         !a->remotes == !b->remotes && a->icmp_type == b->icmp_type && a->icmp_code == b->icmp_code &&
-                        a->dscp == b->dscp && a->tcp_flags.mask == b->tcp_flags.mask &&
+                        a->in_class == b->in_class && a->dscp == b->dscp && a->tcp_flags.mask == b->tcp_flags.mask &&
                         a->tcp_flags.value == b->tcp_flags.value && a->set_dscp == b->set_dscp);
             assert_memory_equal(&a->source_port, &b->source_port, sizeof a->source_port);
             assert_memory_equal(&a->destination_port, &b->destination_port, sizeof a->destination_port);
@@ -91,6 +95,8 @@ static void random_policies_survive_json(void **state)
             assert_int_equal(back.default_verdict[d], policy.default_verdict[d]);
             assert_int_equal(back.rate[d].kbps, policy.rate[d].kbps);
             assert_int_equal(back.rate[d].burst_kbit, policy.rate[d].burst_kbit);
+            for (unsigned c = 0; c < policy.n_classes; c++)
+                assert_memory_equal(&back.classes[c].rate[d], &policy.classes[c].rate[d], sizeof back.rate[d]);
         }
         json_decref(json);
         policy_free(&policy);
@@ -135,6 +141,31 @@ static const struct {
      "policy V: sets.a: 10.0.0.1/32 is named twice"},
     {"{'policy': 'V', 'rate-limit': {'from-vm': {'burst-kbit': 5}}}",
      "policy V: rate-limit.from-vm.burst-kbit: a burst without kbps"},
+    {"{'policy': 'V', 'classes': []}", "policy V: classes: expected an object, found an array"},
+    {"{'policy': 'V', 'classes': {'': {'dscp': 1}}}", "policy V: classes: the name of a class has to have 1..64 bytes"},
+    {"{'policy': 'V', 'classes': {'a': {}}}", "policy V: classes.a.dscp: missing"},
+    {"{'policy': 'V', 'classes': {'a': {'dscp': 64}}}", "policy V: classes.a.dscp: expected 0..63, found 64"},
+    {"{'policy': 'V', 'classes': {'a': {'dscp': 1, 'both': {}}}}", "policy V: classes.a.both: unknown member"},
+    {"{'policy': 'V', 'classes': {'a': {'dscp': 1, 'to-vm': {'rate': {}}}}}",
+     "policy V: classes.a.to-vm.rate: unknown member"},
+    {"{'policy': 'V', 'classes': {'a': {'dscp': 1, 'to-vm': {'rate-limit': {'kbps': -1}}}}}",
+     "policy V: classes.a.to-vm.rate-limit.kbps: expected 0..4294967295, found -1"},
+    {"{'policy': 'V', 'classes': {'a': {'dscp': 1, 'to-vm': {'rate-limit': {'burst-kbit': 1}}}}}",
+     "policy V: classes.a.to-vm.rate-limit.burst-kbit: a burst without kbps"},
+    {"{'policy': 'V', 'classes': {'a': {'dscp': 1}, 'b': {'dscp': 1}}}",
+     "policy V: classes.b.dscp: 1 is that of class a, too; a DSCP is of one class"},
+    {"{'policy': 'V', 'classes': {'a': {'dscp': 1}, 'b': {'dscp': 2}, 'c': {'dscp': 3}, 'd': {'dscp': 4},"
+     " 'e': {'dscp': 5}, 'f': {'dscp': 6}, 'g': {'dscp': 7}, 'h': {'dscp': 8}}}",
+     "policy V: classes: 8 are too many, a policy has at most 7"},
+#define CLASSES "{'policy': 'V', 'classes': {'a': {'dscp': 1, 'from-vm': {'rate-limit': {'kbps': 9}}}}, 'rules': "
+    {CLASSES "[{'direction': 'to-vm', 'action': 'allow', 'class': 'a'}]}",
+     "policy V: rule 1: class: class a has nothing in direction to-vm; give it a rate-limit there, or use set-dscp"},
+    {CLASSES "[{'direction': 'from-vm', 'action': 'deny', 'class': 'a'}]}",
+     "policy V: rule 1: class: packets that are denied are in no class; remove it or allow them"},
+    {CLASSES "[{'direction': 'from-vm', 'action': 'allow', 'class': 'b'}]}",
+     "policy V: rule 1: class: the policy has no class \"b\"; add it to its \"classes\""},
+    {CLASSES "[{'direction': 'from-vm', 'action': 'allow', 'class': 'a', 'set-dscp': 1}]}",
+     "policy V: rule 1: set-dscp: class a marks packets with its own DSCP, 1; remove one of the two"},
 };
 
 static const struct {
