@@ -46,6 +46,9 @@ int policy_from_flows(const struct flow *flows, size_t n_flows, const struct flo
                       const struct policy_site *site, bool miss_allows, const char *vm_name, struct policy *policy,
                       struct err *err);
 
+/* Whether policy_from_flows() can need the flow: the filter with which a switch is read. */
+bool policy_flow_concerns(const struct policy_site *site, const struct flow *flow);
+
 /* Whether both treat every packet alike: same verdict, DSCP and class for every packet in each direction, same rate in
  * each direction that allows anything, and of each class that packets of a direction are in; names do not matter. Decided symbolically over the whole header space (reduced
  * ordered decision diagrams). If not and 'witness' is given, it gets a sentence with a packet that shows the

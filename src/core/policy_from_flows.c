@@ -104,6 +104,16 @@ static bool meets_address(const struct policy_site *site, const struct flow *flo
     return true;
 }
 
+bool policy_flow_concerns(const struct policy_site *site, const struct flow *flow)
+{
+    bool exact, met = meets_address(site, flow, POLICY_FROM_VM, &exact);
+
+    if (flow->table == site->table[POLICY_TO_VM] || flow->table == site->rate_table[POLICY_TO_VM])
+        return meets_address(site, flow, POLICY_TO_VM, &exact);
+    return met && (exact || flow->table == site->table[POLICY_FROM_VM] ||
+                   flow->table == site->rate_table[POLICY_FROM_VM]);
+}
+
 /* Learns from the policy tables, where a contradiction is an error. */
 static int learn_traits(struct reader *reader, const struct flow *flow, enum policy_direction direction)
 {

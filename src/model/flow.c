@@ -384,6 +384,96 @@ bool flow_equal(const struct flow *a, const struct flow *b)
     return true;
 }
 
+static void hash_bytes(uint64_t *hash, const void *data, size_t size)
+{
+    const uint8_t *bytes = data;
+
+    for (size_t i = 0; i < size; i++)
+        *hash = (*hash ^ bytes[i]) * UINT64_C(0x100000001b3);
+}
+
+static void hash_number(uint64_t *hash, uint64_t number)
+{
+    *hash = (*hash ^ number) * UINT64_C(0x9e3779b97f4a7c15);
+    *hash ^= *hash >> 29;
+}
+
+static void hash_learn(uint64_t *hash, const struct flow_learn *learn)
+{
+    hash_number(hash, learn->table | (uint64_t) learn->priority << 8 | (uint64_t) learn->idle_timeout << 24 |
+                          (uint64_t) learn->hard_timeout << 40 | (uint64_t) learn->delete_learned << 56);
+    hash_number(hash, learn->cookie);
+    for (unsigned i = 0; i < learn->n_specs; i++) {
+        hash_number(hash, (uint64_t) learn->specs[i].type << 16 | (uint64_t) learn->specs[i].source << 8 |
+                              learn->specs[i].destination);
+        hash_number(hash, learn->specs[i].value);
+    }
+}
+
+/* What action_equal() compares. */
+static void hash_action(uint64_t *hash, const struct flow_action *action)
+{
+    hash_number(hash, action->type);
+    switch ((enum flow_action_type) action->type) {
+    case ACTION_SET_FIELD:
+        hash_bytes(hash, &action->field, sizeof action->field);
+        break;
+    case ACTION_LEARN:
+        hash_learn(hash, &action->learn);
+        break;
+    case ACTION_UNKNOWN:
+        hash_bytes(hash, action->raw, action->raw_length <= sizeof action->raw ? action->raw_length : 0);
+        break;
+    case ACTION_OUTPUT:
+        hash_number(hash, action->port);
+        break;
+    case ACTION_PUSH_MPLS:
+    case ACTION_POP_MPLS:
+        hash_number(hash, action->ethertype);
+        break;
+    case ACTION_SET_MPLS_TTL:
+        hash_number(hash, action->ttl);
+        break;
+    case ACTION_MOVE:
+        hash_number(hash, (uint64_t) action->source << 8 | action->destination);
+        break;
+    case ACTION_SET_QUEUE:
+        hash_number(hash, action->queue);
+        break;
+    case ACTION_GROUP:
+        hash_number(hash, action->group);
+        break;
+    case ACTION_RESUBMIT:
+        hash_number(hash, action->table);
+        break;
+    case ACTION_ENCAP:
+    case ACTION_DECAP:
+        hash_number(hash, action->packet_type);
+        break;
+    case ACTION_CLONE:
+        hash_number(hash, action->nested);
+        break;
+    default: /* nothing to compare */
+        break;
+    }
+}
+
+uint64_t flow_hash(const struct flow *flow)
+{
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+
+    hash_number(&hash, flow->table | (uint64_t) flow->goto_table << 8 | (uint64_t) flow->priority << 16 |
+                           (uint64_t) flow->idle_timeout << 32 | (uint64_t) flow->hard_timeout << 48);
+    hash_number(&hash, flow->cookie);
+    hash_number(&hash, (uint64_t) flow->send_flow_removed << 32 | flow->meter);
+    hash_number(&hash, flow->metadata);
+    hash_number(&hash, flow->metadata_mask);
+    hash_bytes(&hash, flow->match.fields, flow->match.n * sizeof flow->match.fields[0]);
+    for (unsigned i = 0; i < flow->n_actions; i++)
+        hash_action(&hash, &flow->actions[i]);
+    return hash;
+}
+
 int flow_compare(const void *a, const void *b)
 {
     const struct flow *x = a, *y = b;

@@ -290,8 +290,12 @@ void flow_free(struct flow *flow); /* its members, not itself */
 struct flow flow_copy(const struct flow *flow);
 /* Same table, priority, match, cookie, timeouts, instructions and actions; counters do not matter. */
 bool flow_equal(const struct flow *a, const struct flow *b);
+/* The same for flows that are equal; of others but for the odds of 64 bits. */
+uint64_t flow_hash(const struct flow *flow);
 /* One line as ovs-ofctl would write it; for messages and golden files. Caller frees. */
 char *flow_format(const struct flow *flow);
+/* The same of a match alone. */
+char *flow_match_format(const struct flow_match *match);
 /* As qsort comparator: table, then falling priority, then match bytes, then cookie. */
 int flow_compare(const void *a, const void *b);
 

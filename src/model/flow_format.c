@@ -322,6 +322,16 @@ char *flow_format(const struct flow *flow)
     return strbuf_take(&s);
 }
 
+char *flow_match_format(const struct flow_match *match)
+{
+    struct strbuf s = {0};
+
+    format_match(&s, match);
+    char *text = xstrdup(s.length ? s.text + 1 : "any packet");
+    strbuf_free(&s);
+    return text;
+}
+
 static void format_mod(struct strbuf *s, const struct flow_mod *mod)
 {
     const struct flow *flow = &mod->flow;

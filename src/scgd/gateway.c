@@ -46,7 +46,7 @@ uint64_t gateway_request(struct gateway *gateway, struct join *join, answer_fn *
     gateway->requests = array_reserve(gateway->requests, gateway->n_requests, &gateway->cap_requests,
                                       sizeof *gateway->requests);
     join->open++;
-    gateway->requests[gateway->n_requests++] = (struct request) {++gateway->last_request, join, fn, context};
+    gateway->requests[gateway->n_requests++] = (struct request) {++gateway->last_request, join, fn, context, 0};
     return gateway->last_request;
 }
 
@@ -59,6 +59,8 @@ static void answer(struct gateway *gateway, const struct event *event)
         struct request request = gateway->requests[i];
 
         gateway->requests[i] = gateway->requests[--gateway->n_requests];
+        if (request.activity)
+            network_sent(gateway, request.activity, &event->err);
         if (request.fn)
             request.fn(gateway, request.join, event, request.context);
         else if (event->err.code)

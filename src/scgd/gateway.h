@@ -7,6 +7,7 @@
  *   network.c     what the DC's network is to be: roles of switches, segments
  *   tenants.c     VMs on their ToRs
  *   switches.c    a whole switch brought to what it shall hold; channels
+ *   audit.c       what a ToR holds, held against what it shall hold: see audit.h
  *   presence.c    users' ways to VMs: PE, host routes; VMs that are just there
  *   circuits.c    transport networks: see circuits.h
  *   tunnels.c     internal channels in VPLS mode: see tunnels.h
@@ -109,6 +110,15 @@ struct open_channel {
     uint16_t vlan; /* of the transport port; 0: untagged on the uplink */
 };
 
+/* What has been sent to a switch. What it is read to hold means something only if nothing was, meanwhile. */
+struct switch_activity {
+    char name[NAME_SIZE];
+    size_t index;       /* from 1 */
+    unsigned in_flight; /* changes that are not answered */
+    uint64_t changes;   /* ever sent */
+    bool failed;        /* the last one: what it holds is to be put right anyway */
+};
+
 struct network {
     struct tenant *tenants;
     size_t n_tenants, cap_tenants;
@@ -126,6 +136,9 @@ struct network {
     int64_t resync_ms;           /* its backoff */
     struct join **route_waiters; /* for the change that waits */
     size_t n_route_waiters, cap_route_waiters;
+    struct switch_activity *activities; /* by index - 1 */
+    size_t n_activities, cap_activities;
+    struct audit *audits; /* under way: audit.h */
 };
 
 enum switch_role { SWITCH_ROLE_UNKNOWN, SWITCH_ROLE_P, SWITCH_ROLE_TOR, SWITCH_ROLE_PE, SWITCH_ROLE_INTER_DC };
@@ -138,6 +151,11 @@ void network_free(struct gateway *gateway);
 struct join *network_background_join(void);
 /* Sends a transaction, which is empty afterwards; a switch that is down fails the join by name. */
 void network_apply(struct gateway *gateway, const struct switch_info *sw, struct flow_txn *txn, struct join *join);
+/* The same for the request that was registered last, which need not end a join by its error. */
+void network_send(struct gateway *gateway, uint64_t request, const char *switch_name, struct flow_txn *txn);
+/* Valid until the next call. */
+struct switch_activity *network_activity(struct gateway *gateway, const char *switch_name);
+void network_sent(struct gateway *gateway, size_t activity, const struct err *err); /* its answer came */
 const struct config_edge *network_edge_config(const struct gateway *gateway, enum config_edge_role role);
 struct tenant *network_tenant(const struct gateway *gateway, const uint8_t uuid[UUID_SIZE]);
 /* The ToR of a server and the port that the server hangs off; null and 'err' naming what is missing or down. */
@@ -191,6 +209,9 @@ struct mono network_deadline(const struct gateway *gateway);
 void network_adopt(struct gateway *gateway, const struct vm *vm);
 /* The flows that the ToR shall hold of a tenant, in 'txn'. */
 int network_expected(struct gateway *gateway, const struct tenant *tenant, struct flow_txn *txn, struct err *err);
+/* The flows that a ToR shall hold but for those of tenants. */
+int network_expected_tor(struct gateway *gateway, const struct switch_info *tor, struct flow_txn *txn,
+                         struct err *err);
 /* The policy in the store, which the caller frees. ERR_NOT_FOUND if there is none; any other failure is not "none". */
 int network_stored_policy(const struct gateway *gateway, const char *vm, struct policy *policy, struct err *err);
 /* Where a VM's policy flows stand on a ToR, for policy_from_flows(). */
@@ -227,6 +248,7 @@ struct request {
     struct join *join;
     answer_fn *fn;
     void *context;
+    size_t activity; /* of the switch that it changes, from 1; 0: it changes none */
 };
 
 struct gateway {

@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
+#include "scgd/audit.h"
 #include "scgd/network_internal.h"
 
 /* ---- roles ---- */
@@ -149,11 +150,45 @@ struct join *network_background_join(void)
     return join_new(background_done);
 }
 
+struct switch_activity *network_activity(struct gateway *gateway, const char *switch_name)
+{
+    struct network *network = &gateway->network;
+
+    for (size_t i = 0; i < network->n_activities; i++) {
+        if (strcmp(network->activities[i].name, switch_name) == 0)
+            return &network->activities[i];
+    }
+    network->activities = array_reserve(network->activities, network->n_activities, &network->cap_activities,
+                                        sizeof *network->activities);
+    struct switch_activity *activity = &network->activities[network->n_activities++];
+    *activity = (struct switch_activity) {.index = network->n_activities};
+    snprintf(activity->name, sizeof activity->name, "%s", switch_name);
+    return activity;
+}
+
+void network_sent(struct gateway *gateway, size_t activity, const struct err *err)
+{
+    struct switch_activity *a = &gateway->network.activities[activity - 1];
+
+    a->in_flight--;
+    a->failed = err->code != 0;
+}
+
+void network_send(struct gateway *gateway, uint64_t request, const char *switch_name, struct flow_txn *txn)
+{
+    struct switch_activity *activity = network_activity(gateway, switch_name);
+
+    activity->changes++;
+    activity->in_flight++;
+    gateway->requests[gateway->n_requests - 1].activity = activity->index;
+    gateway->south.switches->ops->apply(gateway->south.switches, request, switch_name, txn);
+}
+
 void network_apply(struct gateway *gateway, const struct switch_info *sw, struct flow_txn *txn, struct join *join)
 {
     uint64_t request = gateway_request(gateway, join, NULL, NULL);
 
-    gateway->south.switches->ops->apply(gateway->south.switches, request, sw->name, txn);
+    network_send(gateway, request, sw->name, txn);
 }
 
 /* ---- segments ---- */
@@ -196,6 +231,8 @@ void network_free(struct gateway *gateway)
         join_drop(network->route_waiters[i]);
     free(network->tenants);
     free(network->segments);
+    free(network->activities);
+    audits_free(gateway);
     free(network->channels);
     free(network->route_waiters);
 }

@@ -69,15 +69,13 @@ static const struct peer_vm_status *status_of_vm(const struct peer_status *statu
 static void policy_read(struct gateway *gateway, struct join *join, const struct event *event, void *context)
 {
     struct migration_vm *vm = vm_of(join->migration, join->step);
+    AUTO_FREE struct policy_site *site = context;
     struct err err = event->err;
     (void) gateway;
-    (void) context;
 
     if (err.code == 0) {
-        struct policy_site site = network_policy_site(&vm->nics[0].ip, cookie_of_vm(vm->uuid));
-
         if (policy_from_flows(event->read.flows.flows, event->read.flows.n, event->read.meters, event->read.n_meters,
-                              &site, true, vm->name, &vm->policy, &err) == 0) {
+                              site, true, vm->name, &vm->policy, &err) == 0) {
             vm->has_policy = true;
             vm->policy_from_switch = true;
         } else if (err.code == ERR_NOT_FOUND || err.code == 0) {
@@ -90,6 +88,11 @@ static void policy_read(struct gateway *gateway, struct join *join, const struct
     }
     if (err.code)
         join_fail(join, &err);
+}
+
+static bool policy_concerned(void *site, const struct flow *flow)
+{
+    return policy_flow_concerns(site, flow);
 }
 
 static void collect_policy(struct gateway *gateway, struct migration *migration, unsigned step, unsigned serial)
@@ -106,9 +109,12 @@ static void collect_policy(struct gateway *gateway, struct migration *migration,
 
     vm->has_policy = status == 0;
     if (tor) {
-        uint64_t request = gateway_request(gateway, join, policy_read, NULL);
+        struct policy_site *site = xmalloc(sizeof *site);
 
-        gateway->south.switches->ops->read(gateway->south.switches, request, tor->name, FLOW_TABLE_ALL, 0, 0);
+        *site = network_policy_site(&vm->nics[0].ip, cookie_of_vm(vm->uuid));
+        const struct switch_query query = {FLOW_TABLE_ALL, 0, 0, policy_concerned, site};
+        uint64_t request = gateway_request(gateway, join, policy_read, site);
+        gateway->south.switches->ops->read(gateway->south.switches, request, tor->name, &query);
     } else if (status) {
         join_fail(join, &err);
     }

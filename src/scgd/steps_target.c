@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
+#include "scgd/audit.h"
 #include "scgd/gateway.h"
 
 static struct migration_vm *vm_of(struct migration *migration, unsigned step)
@@ -44,60 +45,70 @@ static int admit(struct gateway *gateway, struct migration *migration, struct er
 
 /* ---- verify ---- */
 
-/* The ToR holds exactly the flows that it was given, and read as a policy they are the policy that was asked for. */
-static void verified(struct gateway *gateway, struct join *join, const struct event *event, void *context)
+/* Read as a policy, the flows of the ToR are the policy that was asked for. */
+static void prove_policy(const struct migration_vm *vm, const struct audit *audit, struct err *err)
 {
-    const struct migration_vm *vm = vm_of(join->migration, join->step);
-    const struct tenant *tenant = network_tenant(gateway, vm->uuid);
     struct policy_site site = network_policy_site(&vm->nics[0].ip, cookie_of_vm(vm->uuid));
     struct policy held = {0};
     AUTO_FREE char *witness = NULL;
-    struct err err = event->err;
-    struct flow_txn want = {0};
+
+    if (policy_from_flows(audit->policy_flows.flows, audit->policy_flows.n, audit->meters, audit->n_meters, &site, true,
+                          vm->name, &held, err) < 0)
+        return;
+    if (!policy_equivalent_in(&vm->policy, &held, vm->nics[0].ip.family, &witness))
+        err_set(err, ERR_REFUSED, "%s enforces another policy (the second) than that of VM %s (the first): %s",
+                audit->tor, vm->name, witness);
+    policy_free(&held);
+}
+
+/* Nothing is in the way of the VM's packets but what shall be there, and all of that is there. */
+static void prove_flows(const struct migration_vm *vm, const struct audit *audit, struct err *err)
+{
+    struct err policy = *err;
+
+    for (size_t i = 0; i < audit->n_findings; i++) {
+        const struct finding *finding = &audit->findings[i];
+
+        /* Of what belongs to all VMs: while the switch is being changed, what is read may be what was there before. */
+        if (!finding->vm[0] && !audit->settled)
+            continue;
+        if (policy.code == ERR_REFUSED && finding->flow)
+            err_set(err, ERR_REFUSED, "%.300s, by %.200s", policy.text, finding->flow);
+        else
+            err_set(err, ERR_REFUSED, "VM %s is not safe there: %s", vm->name, finding->text);
+        return;
+    }
+}
+
+static void verified(struct gateway *gateway, struct join *join, struct audit *audit, const struct err *error,
+                     void *context)
+{
+    const struct migration_vm *vm = vm_of(join->migration, join->step);
+    struct err err = error ? *error : (struct err) {0};
+    (void) gateway;
     (void) context;
 
-    if (err.code == 0 && network_expected(gateway, tenant, &want, &err) == 0) {
-        for (size_t m = 0; m < want.n_mods && err.code == 0; m++) {
-            bool found = want.mods[m].command != FLOW_ADD;
-
-            for (size_t f = 0; f < event->read.flows.n && !found; f++)
-                found = flow_equal(&want.mods[m].flow, &event->read.flows.flows[f]);
-            if (!found) {
-                AUTO_FREE char *text = flow_format(&want.mods[m].flow);
-
-                err_set(&err, ERR_REFUSED, "the ToR of %s does not hold this flow of VM %s: %s", tenant->server,
-                        vm->name, text);
-            }
-        }
-        if (err.code == 0 && policy_from_flows(event->read.flows.flows, event->read.flows.n, event->read.meters,
-                                               event->read.n_meters, &site, true, vm->name, &held, &err) == 0) {
-            if (!policy_equivalent_in(&vm->policy, &held, vm->nics[0].ip.family, &witness))
-                err_set(&err, ERR_REFUSED, "the ToR of %s enforces another policy for VM %s: %s", tenant->server,
-                        vm->name, witness);
-            policy_free(&held);
-        }
+    if (!error && audit->n_vms == 0) {
+        err_set(&err, ERR_UNKNOWN, "%s is not the ToR of VM %s any more", audit->tor, vm->name);
+    } else if (!error) {
+        prove_policy(vm, audit, &err);
+        prove_flows(vm, audit, &err);
     }
-    flow_txn_free(&want);
     if (err.code)
         join_fail(join, &err);
 }
 
 static void verify(struct gateway *gateway, struct migration *migration, unsigned step, unsigned serial)
 {
-    const struct migration_vm *vm = vm_of(migration, step);
     struct join *join = step_join(migration, step, serial, false);
     struct err err = {0};
     uint32_t port;
     const struct switch_info *tor = network_tor(gateway, migration->saga->order.target_server, &port, &err);
 
-    if (tor) {
-        uint64_t request = gateway_request(gateway, join, verified, NULL);
-
-        gateway->south.switches->ops->read(gateway->south.switches, request, tor->name, FLOW_TABLE_ALL,
-                                           cookie_of_vm(vm->uuid), COOKIE_EXACT);
-    } else {
+    if (tor)
+        audit_tor(gateway, tor, vm_of(migration, step)->uuid, join, verified, NULL);
+    else
         join_fail(join, &err);
-    }
     join_close(gateway, join);
 }
 

@@ -120,7 +120,8 @@ static void delete_closed_segments(struct flow_txn *txn)
     flow_txn_delete_cookie(txn, FLOW_TABLE_ALL, cookie_make(COOKIE_SEGMENT, 0), COOKIE_KIND_MASK);
 }
 
-static void fill_tor(struct gateway *gateway, const struct switch_info *sw, struct flow_txn *txn, struct err *err)
+/* Without VMs. */
+static void fill_tor_base(struct gateway *gateway, const struct switch_info *sw, struct flow_txn *txn)
 {
     uint32_t ports[PIPELINE_PORTS_MAX], servers[PIPELINE_PORTS_MAX];
     struct pipeline_fabric fabric = fabric_of(gateway, sw, ports);
@@ -134,7 +135,12 @@ static void fill_tor(struct gateway *gateway, const struct switch_info *sw, stru
         if (network_segment_open(&gateway->network.segments[i]))
             network_add_segment_tor(gateway, sw, &gateway->network.segments[i], txn);
     }
-    for (size_t i = 0; i < gateway->network.n_tenants; i++) {
+}
+
+static void fill_tor(struct gateway *gateway, const struct switch_info *sw, struct flow_txn *txn, struct err *err)
+{
+    fill_tor_base(gateway, sw, txn);
+    for (size_t i = 0; i < gateway->network.n_tenants && gateway->ready; i++) {
         const struct tenant *tenant = &gateway->network.tenants[i];
         uint32_t port;
 
@@ -264,7 +270,7 @@ static void purge_read(struct gateway *gateway, struct join *join, const struct 
                  txn.n_meters_delete);
         uint64_t request = gateway_request(gateway, join, purged, unused);
 
-        gateway->south.switches->ops->apply(gateway->south.switches, request, sw->name, &txn);
+        network_send(gateway, request, sw->name, &txn);
     } else {
         free(unused);
     }
@@ -297,9 +303,9 @@ static void purge(struct gateway *gateway, const struct switch_info *sw, struct 
     if ((role != SWITCH_ROLE_TOR && role != SWITCH_ROLE_PE) || !gateway_servers_up(gateway))
         return;
     uint64_t request = gateway_request(gateway, join, purge_read, xstrdup(sw->name));
+    const struct switch_query query = {FLOW_TABLE_ALL, cookie_make(COOKIE_VM, 0), COOKIE_KIND_MASK, .keep = NULL};
 
-    gateway->south.switches->ops->read(gateway->south.switches, request, sw->name, FLOW_TABLE_ALL,
-                                       cookie_make(COOKIE_VM, 0), COOKIE_KIND_MASK);
+    gateway->south.switches->ops->read(gateway->south.switches, request, sw->name, &query);
 }
 
 /* All that the switch shall hold. What could not be made of it is in 'err'. */
@@ -328,6 +334,15 @@ static void fill(struct gateway *gateway, const struct switch_info *sw, struct f
         network_switch_role(gateway, sw) != SWITCH_ROLE_TOR)
         delete_closed_segments(txn); /* it may have been a ToR */
     tunnels_fill(gateway, sw, txn);
+}
+
+int network_expected_tor(struct gateway *gateway, const struct switch_info *tor, struct flow_txn *txn, struct err *err)
+{
+    if (gateway_check_ready(gateway, err) < 0)
+        return err->code;
+    fill_tor_base(gateway, tor, txn);
+    tunnels_fill(gateway, tor, txn);
+    return 0;
 }
 
 void network_switch_changed(struct gateway *gateway, const char *switch_name)

@@ -209,8 +209,9 @@ static void tenant_removed(struct gateway *gateway, struct join *join, const str
 }
 
 /* Flows in the policy tables that match exactly the VM's address: they are the VM's, whoever installed them. */
-static bool concerns_only(const struct flow *flow, const struct ip *ip)
+static bool concerns_only(void *arg, const struct flow *flow)
 {
+    const struct ip *ip = arg;
     bool from = flow->table == TOR_POLICY_FROM || flow->table == TOR_RATE_FROM;
     bool to = flow->table == TOR_POLICY_TO || flow->table == TOR_RATE_TO;
     const struct flow_field *f = match_find(&flow->match, from ? FIELD_IPV4_SRC : FIELD_IPV4_DST);
@@ -229,8 +230,7 @@ static void send_removal(struct gateway *gateway, struct join *join, struct remo
     uint32_t meter;
 
     for (size_t i = 0; held && i < held->n; i++) {
-        if (concerns_only(&held->flows[i], &removal->tenant.ip))
-            flow_txn_delete_strict(&txn, flow_copy(&held->flows[i]));
+        flow_txn_delete_strict(&txn, flow_copy(&held->flows[i]));
     }
     pipeline_vm_remove(&txn, &vm);
     network_meter_pool(tor->name, pool);
@@ -243,7 +243,7 @@ static void send_removal(struct gateway *gateway, struct join *join, struct remo
         network_add_segment_tor(gateway, tor, segment, &txn);
 
     uint64_t request = gateway_request(gateway, join, tenant_removed, removal);
-    gateway->south.switches->ops->apply(gateway->south.switches, request, tor->name, &txn);
+    network_send(gateway, request, tor->name, &txn);
 }
 
 static void foreign_read(struct gateway *gateway, struct join *join, const struct event *event, void *context)
@@ -296,8 +296,9 @@ void network_remove(struct gateway *gateway, const struct tenant *like, bool for
     snprintf(removal->tor, sizeof removal->tor, "%s", tor->name);
     if (foreign) {
         uint64_t request = gateway_request(gateway, join, foreign_read, removal);
+        const struct switch_query query = {FLOW_TABLE_ALL, 0, 0, concerns_only, &removal->tenant.ip};
 
-        gateway->south.switches->ops->read(gateway->south.switches, request, tor->name, FLOW_TABLE_ALL, 0, 0);
+        gateway->south.switches->ops->read(gateway->south.switches, request, tor->name, &query);
     } else {
         send_removal(gateway, join, removal, NULL);
     }

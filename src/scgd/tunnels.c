@@ -226,7 +226,7 @@ static bool change_holder(struct gateway *gateway, struct tunnel *tunnel, unsign
     change->number = holder->sent = holders->changed;
     add_way(gateway, tunnel, w, sw->name, &txn);
     uint64_t request = gateway_request(gateway, join, way_changed, change);
-    gateway->south.switches->ops->apply(gateway->south.switches, request, sw->name, &txn);
+    network_send(gateway, request, sw->name, &txn);
     join_close(gateway, join);
     return true;
 }
@@ -595,5 +595,5 @@ void tunnels_apply_whole(struct gateway *gateway, const struct switch_info *sw, 
     for (unsigned i = 0; i < gateway->config->segments_count; i++)
         mark_sent(&tunnels->segments[i].holders, sw->name, whole->number);
     uint64_t request = gateway_request(gateway, join, whole_confirmed, whole);
-    gateway->south.switches->ops->apply(gateway->south.switches, request, sw->name, txn);
+    network_send(gateway, request, sw->name, txn);
 }

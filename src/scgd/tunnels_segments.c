@@ -324,7 +324,7 @@ static void send_segment(struct gateway *gateway, const struct segment_state *se
         break;
     }
     uint64_t request = gateway_request(gateway, join, segment_changed, change);
-    gateway->south.switches->ops->apply(gateway->south.switches, request, sw->name, &txn);
+    network_send(gateway, request, sw->name, &txn);
     join_close(gateway, join);
 }
 

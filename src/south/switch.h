@@ -13,14 +13,25 @@
 
 struct switch_driver;
 
+/* What of a switch is read. */
+struct switch_query {
+    uint8_t table; /* or FLOW_TABLE_ALL */
+    uint64_t cookie, mask;
+    /* Called with each flow as it comes, before the request's EVENT_DONE, which only brings those that it returns true
+     * for: so memory is bounded however many a switch holds. Null: all are kept. 'arg' stays valid until the EVENT_DONE
+     * was handled, or the driver is not run any more. */
+    bool (*keep)(void *arg, const struct flow *flow);
+    void *arg;
+};
+
 struct switch_ops {
     /* Applies 'txn' as one: all of it or nothing. Takes over txn's memory and leaves it empty. */
     void (*apply)(struct switch_driver *driver, uint64_t request, const char *switch_name, struct flow_txn *txn);
 
-    /* Reads flows of 'table' (FLOW_TABLE_ALL: every) whose cookie equals 'cookie' under 'mask', and all meters. Done
-     * event: 'read'. */
-    void (*read)(struct switch_driver *driver, uint64_t request, const char *switch_name, uint8_t table,
-                 uint64_t cookie, uint64_t mask);
+    /* Reads flows of 'table' whose cookie equals 'cookie' under 'mask', and all meters. Done event: 'read'. The query is
+     * copied. */
+    void (*read)(struct switch_driver *driver, uint64_t request, const char *switch_name,
+                 const struct switch_query *query);
 
     /* Sends a frame out of a port. Best effort, no request. */
     void (*packet_out)(struct switch_driver *driver, const char *switch_name, uint32_t port, const void *frame,

@@ -19,6 +19,8 @@ struct switch_request {
     uint64_t id;      /* even: the session's number of it; a read's meters are asked for as id + 1 */
     uint64_t request; /* the caller's */
     bool is_read;
+    bool (*keep)(void *arg, const struct flow *flow); /* of a read: as its query says */
+    void *keep_arg;
     unsigned waiting; /* answers that have not come */
     struct err err;   /* the first failure */
     struct flow_list flows;
@@ -93,7 +95,7 @@ void switch_connections_rename(struct openflow_driver *driver);
 /* switch_request.c */
 
 void switch_request_apply(struct switch_connection *connection, uint64_t request, const struct flow_txn *txn);
-void switch_request_read(struct switch_connection *connection, uint64_t request, const struct of_flow_query *query);
+void switch_request_read(struct switch_connection *connection, uint64_t request, const struct switch_query *query);
 /* OF_EVENT_FLOW, OF_EVENT_METER or OF_EVENT_DONE. Takes a flow's actions over. */
 void switch_request_event(struct switch_connection *connection, struct of_event *event);
 void switch_requests_free(struct switch_connection *connection); /* those that have not ended */

@@ -35,14 +35,13 @@ static void driver_apply(struct switch_driver *base, uint64_t request, const cha
     flow_txn_free(txn);
 }
 
-static void driver_read(struct switch_driver *base, uint64_t request, const char *switch_name, uint8_t table,
-                        uint64_t cookie, uint64_t mask)
+static void driver_read(struct switch_driver *base, uint64_t request, const char *switch_name,
+                        const struct switch_query *query)
 {
     struct switch_connection *connection = find_or_end(openflow_driver(base), request, switch_name);
-    struct of_flow_query query = {.table = table, .cookie = cookie, .cookie_mask = mask};
 
     if (connection)
-        switch_request_read(connection, request, &query);
+        switch_request_read(connection, request, query);
 }
 
 static void driver_packet_out(struct switch_driver *base, const char *switch_name, uint32_t port, const void *frame,

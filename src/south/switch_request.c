@@ -45,12 +45,15 @@ void switch_request_apply(struct switch_connection *connection, uint64_t request
     openflow_connection_run(&connection->openflow);
 }
 
-void switch_request_read(struct switch_connection *connection, uint64_t request, const struct of_flow_query *query)
+void switch_request_read(struct switch_connection *connection, uint64_t request, const struct switch_query *query)
 {
     struct switch_request *r = request_new(connection, request, true);
+    struct of_flow_query flows = {.table = query->table, .cookie = query->cookie, .cookie_mask = query->mask};
     struct mono now = loop_now(connection->driver->loop);
 
-    of_session_read_flows(connection->openflow.session, query, r->id, connection->driver->timeout_ms, now);
+    r->keep = query->keep;
+    r->keep_arg = query->arg;
+    of_session_read_flows(connection->openflow.session, &flows, r->id, connection->driver->timeout_ms, now);
     of_session_read_meters(connection->openflow.session, r->id + 1, connection->driver->timeout_ms, now);
     openflow_connection_run(&connection->openflow);
 }
@@ -88,6 +91,8 @@ static void request_end(struct switch_connection *connection, struct switch_requ
 
 static void add_flow(struct switch_request *r, struct of_event *event)
 {
+    if (r->keep && !r->keep(r->keep_arg, &event->flow))
+        return;
     if (r->flows.n == READ_FLOWS_MAX) {
         err_set(&r->err, ERR_TOO_LARGE, "it has more than %u flows of this cookie", READ_FLOWS_MAX);
         return;

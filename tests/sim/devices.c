@@ -147,8 +147,8 @@ static void apply(struct switch_driver *driver, uint64_t request, const char *na
     maybe_crash(site);
 }
 
-static void read_flows(struct switch_driver *driver, uint64_t request, const char *name, uint8_t table, uint64_t cookie,
-                       uint64_t mask)
+static void read_flows(struct switch_driver *driver, uint64_t request, const char *name,
+                       const struct switch_query *query)
 {
     struct site *site = site_of_switches(driver);
     struct sim_switch *sw = device(site, name);
@@ -164,7 +164,9 @@ static void read_flows(struct switch_driver *driver, uint64_t request, const cha
     for (size_t i = 0; i < sw->flows.n; i++) {
         const struct flow *flow = &sw->flows.flows[i];
 
-        if ((table == FLOW_TABLE_ALL || flow->table == table) && (flow->cookie & mask) == (cookie & mask))
+        if ((query->table == FLOW_TABLE_ALL || flow->table == query->table) &&
+            (flow->cookie & query->mask) == (query->cookie & query->mask) &&
+            (!query->keep || query->keep(query->arg, flow)))
             flow_list_add(&event.read.flows, flow_copy(flow));
     }
     event.read.meters = xmemdup(sw->meters, sw->n_meters * sizeof *sw->meters);

@@ -50,8 +50,8 @@ static void apply(struct switch_driver *driver, uint64_t request, const char *na
     event_push_done(&w->queue, request, err.code ? &err : NULL);
 }
 
-static void read_flows(struct switch_driver *driver, uint64_t request, const char *name, uint8_t table, uint64_t cookie,
-                       uint64_t mask)
+static void read_flows(struct switch_driver *driver, uint64_t request, const char *name,
+                       const struct switch_query *query)
 {
     struct circuit_world *w = of_switches(driver);
     const struct flow_list *flows = &w->flows[switch_index(name)];
@@ -59,9 +59,12 @@ static void read_flows(struct switch_driver *driver, uint64_t request, const cha
 
     event->owns = EVENT_OWNS_READ;
     for (size_t i = 0; i < flows->n; i++) {
-        if ((table == FLOW_TABLE_ALL || flows->flows[i].table == table) &&
-            (flows->flows[i].cookie & mask) == (cookie & mask))
-            flow_list_add(&event->read.flows, flow_copy(&flows->flows[i]));
+        const struct flow *flow = &flows->flows[i];
+
+        if ((query->table == FLOW_TABLE_ALL || flow->table == query->table) &&
+            (flow->cookie & query->mask) == (query->cookie & query->mask) &&
+            (!query->keep || query->keep(query->arg, flow)))
+            flow_list_add(&event->read.flows, flow_copy(flow));
     }
 }
 

@@ -61,13 +61,11 @@ static void apply(struct switch_driver *driver, uint64_t request, const char *na
         w->unanswered[w->n_unanswered++] = request;
 }
 
-static void read_flows(struct switch_driver *driver, uint64_t request, const char *name, uint8_t table, uint64_t cookie,
-                       uint64_t mask)
+static void read_flows(struct switch_driver *driver, uint64_t request, const char *name,
+                       const struct switch_query *query)
 {
     (void) name;
-    (void) table;
-    (void) cookie;
-    (void) mask;
+    (void) query;
     event_push_done(&WORLD_OF(switches, driver)->queue, request, NULL)->owns = EVENT_OWNS_READ;
 }
 

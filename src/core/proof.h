@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Whether a flow of a ToR takes a VM's packets, and a packet that shows it: decided over the whole header space of
+ * model/flow.h, by cubes (a value and a mask for each field). Pure.
+ *
+ * Flows that are ours and stand as they shall are the reference. Any other flow changes what becomes of a VM's packets
+ * if one of these can meet it: if its match and the VM's packets have something in common that no flow of ours of a
+ * higher priority in its table takes before. A flow of the same priority as one of ours counts as before it, for which
+ * of the two a packet meets is undefined (OpenFlow 1.3.5 §5.3). */
+#ifndef CORE_PROOF_H
+#define CORE_PROOF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "model/addr.h"
+#include "model/flow.h"
+
+/* What tells a VM's packets at its ToR. */
+struct proof_vm {
+    uint32_t port;    /* that its server hangs off */
+    uint32_t segment; /* reg0 of its packets behind SPOOF and VLAN, 1.. */
+    struct mac mac;
+    struct ip ip; /* IPv4 */
+};
+
+enum proof_way { PROOF_FROM_VM = 1, PROOF_TO_VM = 2, PROOF_BOTH = 3 };
+
+/* Whether the match lets a packet of the VM through, in one of the directions: IP, ARP, or IPv6 neighbour discovery.
+ * From POLICY_TO on, flows to the address of another are that one's; from SPOOF up to there, flows that name no
+ * destination are the sender's. */
+bool proof_meets(const struct proof_vm *vm, const struct flow *flow, enum proof_way way);
+
+/* Whether 'flow' takes a packet of the VM before all of 'ours'. Those of other tables or lower priority do not matter.
+ * '*packet', if given, gets such a packet, as ovs-ofctl would match it; caller frees. Where finding out
+ * would take too long (PROOF_STEPS_MAX) the answer is that it does, and the packet is what the flow and the VM have in
+ * common. */
+#define PROOF_STEPS_MAX 20000
+bool proof_takes(const struct proof_vm *vm, const struct flow *flow, enum proof_way way, const struct flow *ours,
+                 size_t n_ours, char **packet);
+
+#endif

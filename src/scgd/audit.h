@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a ToR holds, held against what it shall hold.
+ *
+ * All of its flows are read, but as they come only fingerprints of what is expected are looked up, so 50,000 flows take
+ * some 16 bytes each. What is not expected is kept: flows with a cookie of ours that the gateway did not put there, or
+ * not like that, and flows of others that take packets of a VM (core/proof.h). What is expected and did not come is
+ * missing. Learned flows (that a packet taught the switch) are not looked at.
+ *
+ *   audit_tor()    reads until the switch was quiet meanwhile, so that a change of ours is not taken for one of others;
+ *                  of one VM, what is its own is judged in any case
+ *   audit.repair   the changes that put right what was found */
+#ifndef SCGD_AUDIT_H
+#define SCGD_AUDIT_H
+
+#include "core/proof.h"
+#include "scgd/gateway.h"
+
+enum finding_kind {
+    FINDING_MISSING, /* a flow that shall be there is not */
+    FINDING_CHANGED, /* one that is there has other actions, timeouts or another cookie */
+    FINDING_ADDED,   /* a flow with a cookie of ours that the gateway did not put there */
+    FINDING_FOREIGN, /* a flow of somebody else that takes a VM's packets */
+    FINDING_METER,   /* a meter is missing, or has another rate */
+    FINDINGS
+};
+const char *finding_kind_name(enum finding_kind kind);
+
+#define AUDIT_FINDINGS_MAX 1000 /* that are kept; all are counted */
+
+struct finding {
+    enum finding_kind kind;
+    char vm[NAME_SIZE]; /* whose packets it is about; empty: all of the switch's */
+    char *flow;         /* that is there, or shall be there if it is missing; null: a meter */
+    char *packet;       /* of FINDING_FOREIGN: that shows it */
+    char *text;         /* a sentence */
+};
+
+struct audit {
+    struct audit *next;
+    struct gateway *gateway;
+    char tor[NAME_SIZE];
+    bool of_vm; /* only what concerns the VM 'uuid' */
+    uint8_t uuid[UUID_SIZE];
+    unsigned tries;
+    uint64_t changes; /* sent to the switch before it was read */
+    bool was_busy;
+    struct audit_vm *vms;
+    size_t n_vms, cap_vms;
+    struct audit_mark *expected; /* by hash */
+    size_t n_expected, cap_expected;
+    struct flow_list base; /* expected, but for those of VMs */
+    void (*done)(struct gateway *gateway, struct join *join, struct audit *audit, const struct err *err, void *context);
+    void *context;
+
+    /* For 'done': */
+    bool settled; /* no change of ours was on its way */
+    struct finding *findings;
+    size_t n_findings, cap_findings, n_found;
+    struct flow_list policy_flows; /* of one VM: what policy_from_flows() needs */
+    const struct flow_meter *meters;
+    size_t n_meters;
+    struct flow_txn repair;
+};
+
+typedef void audit_fn(struct gateway *gateway, struct join *join, struct audit *audit, const struct err *err,
+                      void *context);
+
+/* Reads the ToR, for all of its VMs or ('uuid' not null) for one. 'done' is called once; 'audit' is freed after it. An
+ * error says that it could not be read. 'context' is null or from malloc(): 'done' frees it, or the gateway if it ends
+ * first. */
+void audit_tor(struct gateway *gateway, const struct switch_info *tor, const uint8_t *uuid, struct join *join,
+               audit_fn *done, void *context);
+void audits_free(struct gateway *gateway); /* those that have not ended */
+
+#endif
