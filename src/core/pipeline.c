@@ -27,6 +27,11 @@ uint64_t cookie_of_vm(const uint8_t uuid[16])
     return cookie_make(COOKIE_VM, id);
 }
 
+uint64_t cookie_of_state(uint64_t vm_cookie)
+{
+    return cookie_make(COOKIE_STATE, vm_cookie);
+}
+
 uint64_t cookie_of_name(enum cookie_kind kind, const char *name)
 {
     uint64_t hash = UINT64_C(0xcbf29ce484222325);

@@ -39,6 +39,13 @@
  *                dropped: other IPv6, RARP (a hypervisor's announcement), BPDUs.
  *   POLICY_FROM, POLICY_TO
  *                rules of the VM that the packet is from (to), by its address: POLICY_PRIORITY_*. 0 -> the next table.
+ *                Stateful rules learn into the state table of the other direction; where there are any, what this
+ *                direction's rules deny asks its state table and goes to its verdict table.
+ *   VERDICT_FROM, VERDICT_TO
+ *                100 of the VM's address, and known as a reply (reg6 = 1) -> reg6 = 0, the next table. Else dropped.
+ *   STATE_FROM, STATE_TO
+ *                beside the way, only asked: 100 learned, the 5-tuple of replies -> reg6 = 1. They carry COOKIE_STATE
+ *                and stay when the VM's flows are replaced. core/policy_state.h tells more.
  *   RATE_FROM, RATE_TO
  *                beside the way above, behind the two: packets of a class that has a meter of its own come here for the
  *                VM's. 0 -> the next table.
@@ -111,12 +118,16 @@ enum tor_table {
     TOR_VLAN,
     TOR_SPOOF,
     TOR_POLICY_FROM,
+    TOR_VERDICT_FROM,
     TOR_RATE_FROM,
     TOR_POLICY_TO,
+    TOR_VERDICT_TO,
     TOR_RATE_TO,
     TOR_FORWARD,
     TOR_RETURN,
-    TOR_FABRIC
+    TOR_FABRIC,
+    TOR_STATE_FROM = 30, /* beyond those of core/vpls.h; they are asked, packets never go there */
+    TOR_STATE_TO
 };
 
 enum pe_table { PE_CLASSIFY, PE_VLAN, PE_ROUTE, PE_NEIGHBOUR, PE_RETURN, PE_FABRIC };
@@ -136,14 +147,17 @@ enum cookie_kind {
     COOKIE_CHANNEL = 4,
     COOKIE_NEIGHBOUR = 5,
     COOKIE_CIRCUIT = 6,
-    COOKIE_TUNNEL = 7 /* of VPLS mode: core/vpls.h */
+    COOKIE_TUNNEL = 7, /* of VPLS mode: core/vpls.h */
+    COOKIE_STATE = 8   /* of a VM's connections: they outlive the flows that learned them */
 };
 uint64_t cookie_make(enum cookie_kind kind, uint64_t id);         /* the low 40 bits of 'id' */
 uint64_t cookie_of_vm(const uint8_t uuid[16]);                    /* from the last five bytes of the VM's UUID */
+uint64_t cookie_of_state(uint64_t vm_cookie);                     /* of the connections of a VM, from its cookie */
 uint64_t cookie_of_name(enum cookie_kind kind, const char *name); /* FNV-1a of the name */
 
 #define POLICY_PRIORITY_FIRST 60000 /* of rule 1; rule i has POLICY_PRIORITY_FIRST - (i - 1) */
 #define POLICY_PRIORITY_DEFAULT 10
+#define STATE_PRIORITY 100 /* of all flows of the state and verdict tables */
 
 /* Of each kind, on one switch; all of them fit a flow's actions (FLOW_ACTIONS_MAX). More is our defect: abort. */
 #define PIPELINE_PORTS_MAX 56
@@ -202,7 +216,10 @@ void pipeline_segment_remove(struct flow_txn *txn, const struct pipeline_segment
 /* The MAC of the PE's next hop; null: not resolved, traffic to the IP network is dropped. */
 void pipeline_neighbour_pe(struct flow_txn *txn, const struct pipeline_uplink *uplink, const struct mac *next_hop_mac);
 
-struct policy_numbers;
+struct policy_numbers; /* core/policy.h, both */
+struct policy_site;
+/* Where the policy of a VM stands on a ToR, without its meters; the flows of one address of it. */
+struct policy_site pipeline_policy_site(uint64_t vm_cookie, const struct ip *ip);
 /* A VM on its ToR: spoofing and forwarding flows, plus the policy's. 'policy' null: the VM is not restricted.
  * 'numbers': of the policy's meters; they exist, or are added in the same transaction. */
 void pipeline_vm_tor(struct flow_txn *txn, const struct pipeline_segment *segment, const struct pipeline_vm *vm,
@@ -210,6 +227,8 @@ void pipeline_vm_tor(struct flow_txn *txn, const struct pipeline_segment *segmen
 /* A VM on the PE: route to it, no ARP answered for it. */
 void pipeline_vm_pe(struct flow_txn *txn, const struct pipeline_segment *segment, const struct pipeline_vm *vm);
 void pipeline_vm_remove(struct flow_txn *txn, const struct pipeline_vm *vm);
+/* What a ToR has learned of the VM's connections goes. */
+void pipeline_state_remove(struct flow_txn *txn, uint64_t vm_cookie);
 
 /* The end of a user's circuit on the PE. */
 struct pipeline_circuit {

@@ -201,17 +201,29 @@ static void vm_deliver(struct flow_txn *txn, const struct pipeline_segment *segm
     flow_txn_add(txn, flow);
 }
 
+struct policy_site pipeline_policy_site(uint64_t vm_cookie, const struct ip *ip)
+{
+    return (struct policy_site) {
+        .cookie = vm_cookie,
+        .ip = *ip,
+        .table = {[POLICY_FROM_VM] = TOR_POLICY_FROM, [POLICY_TO_VM] = TOR_POLICY_TO},
+        .verdict_table = {[POLICY_FROM_VM] = TOR_VERDICT_FROM, [POLICY_TO_VM] = TOR_VERDICT_TO},
+        .rate_table = {[POLICY_FROM_VM] = TOR_RATE_FROM, [POLICY_TO_VM] = TOR_RATE_TO},
+        .next_table = {[POLICY_FROM_VM] = TOR_POLICY_TO, [POLICY_TO_VM] = TOR_FORWARD},
+        .state_table = {[POLICY_FROM_VM] = TOR_STATE_FROM, [POLICY_TO_VM] = TOR_STATE_TO},
+        .state_cookie = cookie_of_state(vm_cookie),
+    };
+}
+
+void pipeline_state_remove(struct flow_txn *txn, uint64_t vm_cookie)
+{
+    flow_txn_delete_cookie(txn, FLOW_TABLE_ALL, cookie_of_state(vm_cookie), COOKIE_EXACT);
+}
+
 void pipeline_vm_tor(struct flow_txn *txn, const struct pipeline_segment *segment, const struct pipeline_vm *vm,
                      const struct policy *policy, const struct policy_numbers *numbers)
 {
-    struct policy_site site = {
-        .cookie = vm->cookie,
-        .ip = vm->ip,
-        .table = {TOR_POLICY_FROM, TOR_POLICY_TO},
-        .rate_table = {TOR_RATE_FROM, TOR_RATE_TO},
-        .next_table = {TOR_POLICY_TO, TOR_FORWARD},
-        .numbers = *numbers,
-    };
+    struct policy_site site = pipeline_policy_site(vm->cookie, &vm->ip);
     struct flow other = forward_flow(segment, 180, vm->cookie);
 
     pipeline_vm_remove(txn, vm);
@@ -223,6 +235,7 @@ void pipeline_vm_tor(struct flow_txn *txn, const struct pipeline_segment *segmen
     }
     match_mac(&other.match, FIELD_ETH_DST, &vm->mac);
     flow_txn_add(txn, other);
+    site.numbers = *numbers;
     if (policy)
         policy_to_flows(policy, &site, txn);
 }

@@ -4,6 +4,7 @@
 #ifndef CORE_POLICY_H
 #define CORE_POLICY_H
 
+#include "model/connection.h"
 #include "model/flow.h"
 #include "model/policy.h"
 
@@ -18,9 +19,12 @@ struct policy_site {
     uint64_t cookie;
     struct ip ip;     /* the VM's address (one call for each address) */
     uint8_t table[2]; /* by direction */
+    uint8_t verdict_table[2];
     uint8_t rate_table[2];
     uint8_t next_table[2]; /* behind both; where rate_table goes to what misses */
     struct policy_numbers numbers;
+    uint8_t state_table[2]; /* by direction of the replies */
+    uint64_t state_cookie;  /* of what stateful rules learn */
 };
 
 /* Adds to 'txn' one flow per rule and mask: the rule's address-and-port match with the VM's address as source
@@ -45,6 +49,13 @@ void policy_to_flows(const struct policy *policy, const struct policy_site *site
 int policy_from_flows(const struct flow *flows, size_t n_flows, const struct flow_meter *meters, size_t n_meters,
                       const struct policy_site *site, bool miss_allows, const char *vm_name, struct policy *policy,
                       struct err *err);
+
+/* What a ToR has learned of the VM's connections (flows of site->state_cookie). 0, or ERR_UNSUPPORTED naming a flow
+ * that is no connection of the VM's. '*list' is set on success only; the caller frees it. */
+int connections_from_flows(const struct flow *flows, size_t n_flows, const struct policy_site *site,
+                           struct connection_list *list, struct err *err);
+/* Adds the flows that a ToR would have learned. Connections of the other family than the VM's address are left out. */
+void connections_to_flows(const struct connection_list *list, const struct policy_site *site, struct flow_txn *txn);
 
 /* Whether policy_from_flows() can need the flow: the filter with which a switch is read. */
 bool policy_flow_concerns(const struct policy_site *site, const struct flow *flow);

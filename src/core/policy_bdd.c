@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "core/policy_outcome.h"
+#include "core/policy_state.h"
 
 #define FIRST_CAPACITY 1024
 
@@ -245,7 +246,7 @@ static bdd_ref match_field(struct bdd *bdd, enum bdd_field field, const struct p
     return next;
 }
 
-bdd_ref bdd_rule(struct bdd *bdd, const struct policy_rule *rule)
+static bdd_ref match_part(struct bdd *bdd, const struct policy_rule *rule)
 {
     bdd_ref set = BDD_TRUE;
 
@@ -254,7 +255,7 @@ bdd_ref bdd_rule(struct bdd *bdd, const struct policy_rule *rule)
 
         v4.family = IP_V4;
         v6.family = IP_V6;
-        return bdd_overlay(bdd, bdd_rule(bdd, &v4), BDD_TRUE, bdd_rule(bdd, &v6));
+        return bdd_overlay(bdd, match_part(bdd, &v4), BDD_TRUE, match_part(bdd, &v6));
     }
     for (unsigned i = BDD_FIELDS; i-- > 0;)
         set = match_field(bdd, bdd->order[i], rule, set);
@@ -359,6 +360,16 @@ static bdd_ref combine(struct bdd *bdd, bdd_ref a, bdd_ref b)
     return result;
 }
 
+bdd_ref bdd_rule(struct bdd *bdd, const struct policy_rule *rule)
+{
+    struct policy_rule parts[POLICY_PARTS_MAX];
+    bdd_ref set = BDD_FALSE;
+
+    for (unsigned i = policy_rule_parts(rule, parts); i-- > 0;)
+        set = bdd_overlay(bdd, match_part(bdd, &parts[i]), BDD_TRUE, set);
+    return set;
+}
+
 /* Halving keeps the intermediate diagrams small: rules added one by one to a large diagram cost up to eight times as
  * much. Below this number of rules it is the other way round. */
 #define RULES_ONE_BY_ONE 16
@@ -407,6 +418,23 @@ uint64_t bdd_classes(const struct bdd *bdd, bdd_ref ref)
 
     find_classes(bdd, ref, seen, &classes);
     return classes;
+}
+
+static bool keeps_state(const struct bdd *bdd, bdd_ref ref, bool *seen)
+{
+    if (bdd_is_terminal(bdd, ref))
+        return policy_outcome_is_stateful(bdd_outcome(bdd, ref));
+    if (seen[ref])
+        return false;
+    seen[ref] = true;
+    return keeps_state(bdd, bdd->nodes[ref].low, seen) || keeps_state(bdd, bdd->nodes[ref].high, seen);
+}
+
+bool bdd_keeps_state(const struct bdd *bdd, bdd_ref root)
+{
+    AUTO_FREE bool *seen = xcalloc(bdd->n_nodes, sizeof *seen);
+
+    return keeps_state(bdd, root, seen);
 }
 
 bdd_ref bdd_of_family(const struct bdd *bdd, bdd_ref ref, enum ip_family family)

@@ -17,6 +17,7 @@
 #include "base/alloc.h"
 #include "core/policy_bdd.h"
 #include "core/policy_outcome.h"
+#include "core/policy_state.h"
 
 #define RULES_LIMIT 16384
 #define LABELS_MAX 16
@@ -428,6 +429,7 @@ static void add_classes(const struct policy *policy, struct policy *canonical)
 struct policy policy_canonical(const struct policy *policy)
 {
     struct policy canonical = *policy;
+    bool passes[2];
 
     canonical.rules = NULL;
     canonical.n_rules = canonical.cap_rules = 0;
@@ -459,8 +461,10 @@ struct policy policy_canonical(const struct policy *policy)
         canonical.default_verdict[d] = best.default_verdict[d];
         for (size_t i = 0; i < best.n_rules; i++)
             policy_add_rule(&canonical, best.rules[i]);
-        bool denies_all = !best.n_rules && best.default_verdict[d] == POLICY_DENY;
-        if (denies_all || !canonical.rate[d].kbps)
+        passes[d] = best.n_rules || best.default_verdict[d] == POLICY_ALLOW;
+    }
+    for (unsigned d = 0; d < 2; d++) {
+        if (!canonical.rate[d].kbps || (!passes[d] && !policy_awaits_replies(&canonical, d, IP_NONE)))
             canonical.rate[d] = (struct policy_rate) {0};
     }
     add_classes(policy, &canonical);

@@ -128,10 +128,13 @@ static char *describe_difference(const struct bdd *bdd, bdd_ref a, bdd_ref b, en
     return strbuf_take(&text);
 }
 
-/* A limit on nothing limits nothing, and no flow would show it. */
-static bool passes_any(const struct bdd *bdd, bdd_ref root)
+/* Whether anything passes in the direction, by its own rules or as a reply to what the other ones let pass. A limit on
+ * nothing limits nothing, and no flow would show it. */
+static bool passes_any(const struct bdd *bdd, const bdd_ref roots[2], enum policy_direction direction)
 {
-    return !bdd_is_terminal(bdd, root) || policy_outcome_passes(bdd_outcome(bdd, root));
+    bdd_ref root = roots[direction], other = roots[direction == POLICY_FROM_VM ? POLICY_TO_VM : POLICY_FROM_VM];
+
+    return !bdd_is_terminal(bdd, root) || policy_outcome_passes(bdd_outcome(bdd, root)) || bdd_keeps_state(bdd, other);
 }
 
 static bool rates_equal(const struct policy_rate *a, const struct policy_rate *b)
@@ -167,6 +170,8 @@ static char *describe_classes(const struct policy *a, const struct policy *b, ui
 /* A sentence about the first difference, or null. */
 static char *find_witness(struct bdd *bdd, const struct policy *a, const struct policy *b, enum ip_family family)
 {
+    bdd_ref roots[2];
+
     for (unsigned d = 0; d < 2; d++) {
         bdd_ref x = bdd_of_family(bdd, bdd_policy(bdd, a, d), family);
         bdd_ref y = bdd_of_family(bdd, bdd_policy(bdd, b, d), family);
@@ -175,10 +180,13 @@ static char *find_witness(struct bdd *bdd, const struct policy *a, const struct 
             return xasprintf("the rules are too entangled to compare: more than %zu nodes", bdd->nodes_max);
         if (x != y)
             return describe_difference(bdd, x, y, d, family);
-        if (passes_any(bdd, x) && !rates_equal(&a->rate[d], &b->rate[d]))
+        roots[d] = x;
+    }
+    for (unsigned d = 0; d < 2; d++) {
+        if (passes_any(bdd, roots, d) && !rates_equal(&a->rate[d], &b->rate[d]))
             return describe_rates(&a->rate[d], &b->rate[d], d);
 
-        char *classes = describe_classes(a, b, bdd_classes(bdd, x), d);
+        char *classes = describe_classes(a, b, bdd_classes(bdd, roots[d]), d);
         if (classes)
             return classes;
     }
@@ -261,11 +269,12 @@ void policy_hash(const struct policy *policy, char *hash)
     uint32_t next = 1;
 
     bdd_init(&bdd, field_order, BDD_NODES_MAX);
+    for (unsigned d = 0; d < 2; d++)
+        roots[d] = bdd_policy(&bdd, policy, d);
     for (unsigned d = 0; d < 2; d++) {
         const struct policy_rate *rate = &policy->rate[d];
+        bool limits = rate->kbps && passes_any(&bdd, roots, d);
 
-        roots[d] = bdd_policy(&bdd, policy, d);
-        bool limits = rate->kbps && passes_any(&bdd, roots[d]);
         h = hash_u32(h, limits ? rate->kbps : 0);
         h = hash_u32(h, limits ? rate->burst_kbit : 0);
     }

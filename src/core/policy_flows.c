@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "core/pipeline.h"
+#include "core/policy_state.h"
 
 /* The fewest aligned blocks that cover a range of 16-bit numbers: at most two for each bit but the first. */
 #define PORT_MASKS_MAX 30
@@ -56,30 +57,43 @@ static size_t remotes_of(const struct policy_site *site, const struct policy_rul
     return 1;
 }
 
+/* Whose flows go where, and in which directions what is denied may be a reply. */
+struct writer {
+    const struct policy *policy;
+    const struct policy_site *site;
+    bool asks[2];
+    struct flow_txn *txn;
+};
+
 /* What an allow rule does with its packets. */
-static void add_outcome(const struct policy *policy, const struct policy_site *site, const struct policy_rule *rule,
-                        struct flow *flow)
+static void add_outcome(const struct writer *writer, const struct policy_rule *rule, struct flow *flow)
 {
+    const struct policy_site *site = writer->site;
     unsigned d = rule->direction;
     uint32_t class_meter = 0;
 
+    if (rule->stateful)
+        policy_state_learn(site, rule, flow);
     if (rule->set_dscp != POLICY_ANY)
         flow_set_u(flow, FIELD_IP_DSCP, (uint64_t) rule->set_dscp);
     if (rule->in_class)
-        class_meter = site->numbers.class_meters[d][policy_class_find(policy, rule->set_dscp)];
+        class_meter = site->numbers.class_meters[d][policy_class_find(writer->policy, rule->set_dscp)];
     flow->meter = class_meter ? class_meter : site->numbers.meters[d];
     flow->goto_table = class_meter ? site->rate_table[d] : site->next_table[d];
 }
 
-static void add_flow(const struct policy *policy, const struct policy_site *site, const struct policy_rule *rule,
-                     uint16_t priority, const struct flow_match *match, struct flow_txn *txn)
+static void add_flow(const struct writer *writer, const struct policy_rule *rule, uint16_t priority,
+                     const struct flow_match *match)
 {
+    const struct policy_site *site = writer->site;
     struct flow flow = flow_make(site->table[rule->direction], priority, site->cookie);
 
     flow.match = *match;
     if (rule->verdict == POLICY_ALLOW)
-        add_outcome(policy, site, rule, &flow);
-    flow_txn_add(txn, flow);
+        add_outcome(writer, rule, &flow);
+    else if (writer->asks[rule->direction])
+        policy_state_ask(site, rule->direction, &flow);
+    flow_txn_add(writer->txn, flow);
 }
 
 /* What all flows of the rule match. */
@@ -101,8 +115,8 @@ static struct flow_match match_common(const struct policy_site *site, const stru
     return match;
 }
 
-static void add_ports(const struct policy *policy, const struct policy_site *site, const struct policy_rule *rule,
-                      uint16_t priority, struct flow_match *match, struct flow_txn *txn)
+static void add_ports(const struct writer *writer, const struct policy_rule *rule, uint16_t priority,
+                      struct flow_match *match)
 {
     bool tcp = rule->protocol == 6;
     struct port_mask sources[PORT_MASKS_MAX], destinations[PORT_MASKS_MAX];
@@ -110,29 +124,39 @@ static void add_ports(const struct policy *policy, const struct policy_site *sit
     unsigned n_destinations = port_masks(&rule->destination_port, destinations);
 
     if (!tcp && rule->protocol != 17) {
-        add_flow(policy, site, rule, priority, match, txn);
+        add_flow(writer, rule, priority, match);
         return;
     }
     for (unsigned s = 0; s < n_sources; s++) {
         match_u_masked(match, tcp ? FIELD_TCP_SRC : FIELD_UDP_SRC, sources[s].value, sources[s].mask);
         for (unsigned t = 0; t < n_destinations; t++) {
             match_u_masked(match, tcp ? FIELD_TCP_DST : FIELD_UDP_DST, destinations[t].value, destinations[t].mask);
-            add_flow(policy, site, rule, priority, match, txn);
+            add_flow(writer, rule, priority, match);
         }
     }
 }
 
-static void add_rule(const struct policy *policy, const struct policy_site *site, const struct policy_rule *rule,
-                     uint16_t priority, struct flow_txn *txn)
+static void add_part(const struct writer *writer, const struct policy_rule *rule, uint16_t priority)
 {
     AUTO_FREE struct prefix *remotes = NULL;
-    size_t n_remotes = remotes_of(site, rule, &remotes);
+    size_t n_remotes = remotes_of(writer->site, rule, &remotes);
 
     for (size_t i = 0; i < n_remotes; i++) {
-        struct flow_match match = match_common(site, rule);
+        struct flow_match match = match_common(writer->site, rule);
 
         match_remote(&match, rule->direction, &remotes[i]);
-        add_ports(policy, site, rule, priority, &match, txn);
+        add_ports(writer, rule, priority, &match);
+    }
+}
+
+static void add_rule(const struct writer *writer, const struct policy_rule *rule, uint16_t priority)
+{
+    struct policy_rule parts[POLICY_PARTS_MAX];
+    unsigned n = policy_rule_parts(rule, parts);
+
+    for (unsigned i = 0; i < n; i++) {
+        if (parts[i].family == IP_NONE || parts[i].family == writer->site->ip.family)
+            add_part(writer, &parts[i], priority);
     }
 }
 
@@ -159,16 +183,18 @@ static bool has_class_meter(const struct policy *policy, const struct policy_sit
 
 void policy_to_flows(const struct policy *policy, const struct policy_site *site, struct flow_txn *txn)
 {
-    for (size_t i = 0; i < policy->n_rules; i++) {
-        const struct policy_rule *rule = &policy->rules[i];
+    struct writer writer = {.policy = policy, .site = site, .txn = txn};
 
-        if (rule->family == IP_NONE || rule->family == site->ip.family)
-            add_rule(policy, site, rule, (uint16_t) (POLICY_PRIORITY_FIRST - i), txn);
-    }
+    for (unsigned d = 0; d < 2; d++)
+        writer.asks[d] = policy_awaits_replies(policy, d, site->ip.family);
+    for (size_t i = 0; i < policy->n_rules; i++)
+        add_rule(&writer, &policy->rules[i], (uint16_t) (POLICY_PRIORITY_FIRST - i));
     for (unsigned d = 0; d < 2; d++) {
         struct policy_rule rest = policy_rule_any(d, policy->default_verdict[d]);
 
-        add_rule(policy, site, &rest, POLICY_PRIORITY_DEFAULT, txn);
+        add_rule(&writer, &rest, POLICY_PRIORITY_DEFAULT);
+        if (writer.asks[d])
+            flow_txn_add(txn, policy_state_verdict(site, d));
         if (site->numbers.meters[d] && has_class_meter(policy, site, d))
             add_rate(site, d, txn);
     }

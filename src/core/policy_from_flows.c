@@ -15,6 +15,7 @@
 #include "core/pipeline.h"
 #include "core/policy_outcome.h"
 #include "core/policy_readings.h"
+#include "core/policy_state.h"
 
 #define ETH_TYPE_IPV4 0x0800
 #define ETH_TYPE_IPV6 0x86dd
@@ -38,6 +39,7 @@ struct reader {
     struct traits traits;
     const struct flow *rate_flows[2]; /* of the VM in the tables of rates, by direction; null: none */
     struct readings readings;
+    const struct flow *replies[2]; /* by direction: what lets replies pass; null: nothing does */
     struct err *err;
 };
 
@@ -104,14 +106,23 @@ static bool meets_address(const struct policy_site *site, const struct flow *flo
     return true;
 }
 
+/* Whether the table is one that a policy's flows of the direction are in. */
+static bool is_of_direction(const struct policy_site *site, enum policy_direction direction, uint8_t table)
+{
+    return table == site->table[direction] || table == site->rate_table[direction] ||
+           table == site->verdict_table[direction];
+}
+
 bool policy_flow_concerns(const struct policy_site *site, const struct flow *flow)
 {
     bool exact, met = meets_address(site, flow, POLICY_FROM_VM, &exact);
 
-    if (flow->table == site->table[POLICY_TO_VM] || flow->table == site->rate_table[POLICY_TO_VM])
+    if (is_of_direction(site, POLICY_TO_VM, flow->table))
         return meets_address(site, flow, POLICY_TO_VM, &exact);
-    return met && (exact || flow->table == site->table[POLICY_FROM_VM] ||
-                   flow->table == site->rate_table[POLICY_FROM_VM]);
+    /* What was learned says nothing of the policy, and there may be thousands of it. */
+    if (flow->table == site->state_table[POLICY_FROM_VM] || flow->table == site->state_table[POLICY_TO_VM])
+        return false;
+    return met && (exact || is_of_direction(site, POLICY_FROM_VM, flow->table));
 }
 
 /* Learns from the policy tables, where a contradiction is an error. */
@@ -292,10 +303,15 @@ static const char *read_actions(const struct policy_site *site, const struct flo
 
     if (flow->metadata_mask)
         return "it writes metadata";
+    if (policy_state_is_ask(site, rule->direction, flow))
+        return NULL;
     for (unsigned i = 0; i < flow->n_actions; i++) {
         const struct flow_action *action = &flow->actions[i];
 
-        if (action->type == ACTION_SET_FIELD && action->field.id == FIELD_IP_DSCP && flow_field_exact(&action->field))
+        if (i == 0 && policy_state_is_learn(site, rule, action))
+            rule->stateful = true;
+        else if (action->type == ACTION_SET_FIELD && action->field.id == FIELD_IP_DSCP &&
+                 flow_field_exact(&action->field))
             rule->set_dscp = (int16_t) flow_field_u(&action->field);
         else if (action->type == ACTION_RESUBMIT && i + 1u == flow->n_actions && next == FLOW_NO_GOTO)
             next = action->table;
@@ -308,6 +324,8 @@ static const char *read_actions(const struct policy_site *site, const struct flo
     if (next != FLOW_NO_GOTO && next != site->next_table[rule->direction] && !rule->in_class)
         return "it passes packets on to another table than the next";
     rule->verdict = next == FLOW_NO_GOTO ? POLICY_DENY : POLICY_ALLOW;
+    if (rule->verdict == POLICY_DENY && rule->stateful)
+        return "it learns from packets that it drops";
     if (rule->verdict == POLICY_DENY)
         rule->set_dscp = POLICY_ANY;
     return NULL;
@@ -339,6 +357,7 @@ static int read_flow(struct reader *reader, const struct flow *flow, enum policy
 
     struct reading reading = {.rule = rule, .priority = flow->priority, .flow = flow};
     reading.meter = rule.verdict == POLICY_ALLOW ? flow->meter : 0;
+    reading.asks = policy_state_is_ask(reader->site, direction, flow);
     readings_add(&reader->readings, reading);
     return 0;
 }
@@ -378,6 +397,34 @@ static int check_overlaps(struct reader *reader)
         }
     }
     return 0;
+}
+
+/* Replies to what the one direction's stateful rules let pass have to get past what the other direction denies. */
+static int check_replies(struct reader *reader, enum policy_direction direction, const struct flow *flows,
+                         size_t n_flows)
+{
+    const struct readings *readings = &reader->readings;
+    const struct flow *learns = NULL;
+
+    for (size_t i = 0; i < readings->n; i++) {
+        if (readings->items[i].rule.stateful && readings->items[i].rule.direction != direction)
+            learns = readings->items[i].flow;
+    }
+    for (size_t i = 0; i < readings->n; i++) {
+        const struct reading *reading = &readings->items[i];
+
+        if (reading->rule.direction != direction || reading->rule.verdict == POLICY_ALLOW)
+            continue;
+        if (learns && !reading->asks)
+            return refuse(reader, reading->flow, learns, "one denies replies that the other learns");
+        if (!learns && reading->asks)
+            return refuse(reader, reading->flow, NULL, "it lets replies pass, but no flow learns any");
+    }
+    if (!learns)
+        return 0;
+    reader->replies[direction] = policy_state_find_verdict(reader->site, direction, flows, n_flows);
+    return reader->replies[direction] ? 0 :
+                                        refuse(reader, learns, NULL, "no flow lets the replies pass that it learns");
 }
 
 static bool matches_all(const struct policy_rule *rule)
@@ -439,7 +486,7 @@ static int read_rate(struct reader *reader, enum policy_direction direction, con
 static int build_direction(struct reader *reader, enum policy_direction direction, bool miss_allows,
                            struct policy *policy)
 {
-    const struct flow *allows = NULL, *classed = NULL;
+    const struct flow *allows = reader->replies[direction], *classed = NULL;
     bool covered = false;
 
     policy->default_verdict[direction] = miss_allows ? POLICY_ALLOW : POLICY_DENY;
@@ -480,6 +527,10 @@ static int read_flows(struct reader *reader, const struct flow *flows, size_t n_
             if (read_flow(reader, &flows[i], d) < 0 || read_rate_flow(reader, &flows[i], d) < 0)
                 return ERR_UNSUPPORTED;
         }
+    }
+    for (unsigned d = 0; d < 2; d++) {
+        if (check_replies(reader, d, flows, n_flows) < 0)
+            return ERR_UNSUPPORTED;
     }
     return 0;
 }

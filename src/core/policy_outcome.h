@@ -11,7 +11,7 @@
 #include "base/strbuf.h"
 #include "model/policy.h"
 
-/* Bits 0..1: enum policy_verdict; 2..8: DSCP + 1; 9: in the class of that DSCP. */
+/* Bits 0..1: enum policy_verdict; 2..8: DSCP + 1; 9: in the class of that DSCP; 10: stateful. */
 uint32_t policy_outcome(const struct policy_rule *rule);
 /* Gives the rule this outcome; what it matches stays. */
 void policy_outcome_apply(uint32_t outcome, struct policy_rule *rule);
@@ -20,6 +20,7 @@ uint32_t policy_outcome_default(const struct policy *policy, enum policy_directi
 /* Whether a default can say the same as the rule. */
 bool policy_outcome_is_plain(const struct policy_rule *rule);
 bool policy_outcome_passes(uint32_t outcome); /* whether the packet goes on */
+bool policy_outcome_is_stateful(uint32_t outcome);
 /* The DSCP of the class that the packet is in, or -1. */
 int policy_outcome_class(uint32_t outcome);
 /* Appends e.g. "allows it with DSCP 46". */

@@ -10,6 +10,7 @@ struct reading {
     struct policy_rule rule;
     uint16_t priority;
     uint32_t meter;
+    bool asks;               /* it denies what is no reply */
     const struct flow *flow; /* borrowed; for messages */
 };
 

@@ -138,6 +138,26 @@ static int check_tcp_flags(const struct policy_rule *rule, struct err *err)
     return 0;
 }
 
+/* Echo requests are the only ones of ICMP that are told from their replies by type, and answered. */
+static int check_stateful(const struct policy_rule *rule, struct err *err)
+{
+    int16_t echo = rule->protocol == 58 ? 128 : 8;
+
+    if (!rule->stateful)
+        return 0;
+    if (rule->verdict != POLICY_ALLOW)
+        return err_set(err, ERR_INVALID, "stateful: what is denied has no replies; remove it or allow the packets");
+    if (rule->protocol != POLICY_ANY && rule->protocol != 1 && rule->protocol != 6 && rule->protocol != 17 &&
+        rule->protocol != 58)
+        return err_set(err, ERR_INVALID, "stateful: only tcp, udp, icmp and icmpv6 have replies that can be told");
+    if (rule->icmp_type != POLICY_ANY && rule->icmp_type != echo)
+        return err_set(err, ERR_INVALID, "stateful: of %s only echo requests have replies; set icmp-type to %d",
+                       rule->protocol == 58 ? "icmpv6" : "icmp", echo);
+    if ((rule->protocol == 1 && rule->family == IP_V6) || (rule->protocol == 58 && rule->family == IP_V4))
+        return err_set(err, ERR_INVALID, "stateful: icmp goes with family ipv4, icmpv6 with ipv6");
+    return 0;
+}
+
 static int check_rule(const struct policy_rule *rule, struct err *err)
 {
     if (rule->direction > POLICY_TO_VM)
@@ -158,7 +178,7 @@ static int check_rule(const struct policy_rule *rule, struct err *err)
         return err_set(err, ERR_INVALID, "set-dscp: expected 0..63, found %d", rule->set_dscp);
     if (rule->set_dscp != POLICY_ANY && !rule->in_class && rule->verdict == POLICY_DENY)
         return err_set(err, ERR_INVALID, "set-dscp: packets that are denied cannot be marked; remove it or allow them");
-    return 0;
+    return check_stateful(rule, err);
 }
 
 int policy_check(const struct policy *policy, struct err *err)
@@ -274,7 +294,7 @@ static int read_rule(const json_t *json, const struct policy_book *book, struct 
 {
     static const char *const known[] = {"direction",   "action",           "protocol",  "remote",    "family",
                                         "source-port", "destination-port", "icmp-type", "icmp-code", "dscp",
-                                        "tcp-flags",   "set-dscp",         "class",     NULL};
+                                        "tcp-flags",   "set-dscp",         "class",     "stateful",  NULL};
     struct json_reader r = json_reader_init(json, "", err);
     struct policy_rule rule = policy_rule_any(POLICY_TO_VM, POLICY_DENY);
 
@@ -294,6 +314,7 @@ static int read_rule(const json_t *json, const struct policy_book *book, struct 
     rule.dscp = (int16_t) json_opt_int(&r, "dscp", 0, 63, POLICY_ANY);
     read_tcp_flags(&r, &rule);
     rule.set_dscp = (int16_t) json_opt_int(&r, "set-dscp", 0, 63, POLICY_ANY);
+    rule.stateful = json_opt_bool(&r, "stateful", false);
     policy_class_of_rule_read(&r, policy, &rule);
     read_family(&r, &rule);
     if (r.status)
@@ -443,6 +464,8 @@ static json_t *rule_to_json(const struct policy *policy, const struct policy_rul
         json_object_set_new(object, "dscp", json_integer(rule->dscp));
     if (rule->tcp_flags.mask)
         set_tcp_flags(object, &rule->tcp_flags);
+    if (rule->stateful)
+        json_object_set_new(object, "stateful", json_true());
     if (rule->in_class)
         json_object_set_new(object, "class",
                             json_string(policy->classes[policy_class_find(policy, rule->set_dscp)].name));
@@ -535,5 +558,7 @@ char *policy_rule_format(const struct policy_rule *rule)
     }
     if (rule->set_dscp != POLICY_ANY)
         strbuf_printf(&text, " %s %d", rule->in_class ? "class-dscp" : "set-dscp", rule->set_dscp);
+    if (rule->stateful)
+        strbuf_puts(&text, " stateful");
     return strbuf_take(&text);
 }

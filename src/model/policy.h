@@ -41,6 +41,8 @@ struct policy_rule {
     int16_t icmp_code;          /* or POLICY_ANY; only with an ICMP type */
     int16_t dscp;               /* 0..63 (RFC 2474), as packets come to the rules of their direction, or POLICY_ANY */
     struct tcp_flags tcp_flags; /* only with TCP */
+    bool stateful;              /* allow only: replies to what it lets pass may pass, too, whatever denies them. It
+                                 * matches only what has replies: TCP, UDP, echo requests of ICMP and ICMPv6 */
     int16_t set_dscp;           /* 0..63 written into packets that the rule allows, or POLICY_ANY: unchanged */
     bool in_class;              /* they belong to the class that has set_dscp */
 };
@@ -91,7 +93,7 @@ struct policy policy_copy(const struct policy *policy);
  *    "rules": [{"direction": "to-vm", "action": "allow", "protocol": "tcp", "remote": "198.51.100.0/24",
  *               "source-port": "1024-65535", "destination-port": 80, "tcp-flags": "syn,!ack", "dscp": 0,
  *               "icmp-type": 8, "icmp-code": 0, "set-dscp": 46, "family": "ipv4"},
- *              {"direction": "from-vm", "action": "allow", "protocol": "udp", "class": "voice"}]}
+ *              {"direction": "from-vm", "action": "allow", "protocol": "udp", "class": "voice", "stateful": true}]}
  * "remote" is an address, a prefix, a list of them, or "@office" for a set. "protocol" is any|tcp|udp|icmp|icmpv6 or a
  * number; a port is a number or "first-last". Defaults are deny.
  * Returns 0, or ERR_INVALID with a sentence that names the rule's number (from 1) and the member; '*policy' is then

@@ -163,7 +163,7 @@ static enum cookie_kind kind_of(const struct flow *flow)
 
 static bool says_policy(const struct audit_vm *vm, const struct flow *flow)
 {
-    struct policy_site site = network_policy_site(&vm->packets.ip, vm->cookie);
+    struct policy_site site = pipeline_policy_site(vm->cookie, &vm->packets.ip);
 
     return policy_flow_concerns(&site, flow);
 }

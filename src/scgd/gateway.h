@@ -214,8 +214,6 @@ int network_expected_tor(struct gateway *gateway, const struct switch_info *tor,
                          struct err *err);
 /* The policy in the store, which the caller frees. ERR_NOT_FOUND if there is none; any other failure is not "none". */
 int network_stored_policy(const struct gateway *gateway, const char *vm, struct policy *policy, struct err *err);
-/* Where a VM's policy flows stand on a ToR, for policy_from_flows(). */
-struct policy_site network_policy_site(const struct ip *ip, uint64_t cookie);
 /* The PE's ports as the pipeline wants them, or ERR_NOT_FOUND naming the port. */
 int presence_uplink(const struct gateway *gateway, const struct switch_info *pe, struct pipeline_uplink *uplink,
                     struct err *err);

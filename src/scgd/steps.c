@@ -111,7 +111,7 @@ static void collect_policy(struct gateway *gateway, struct migration *migration,
     if (tor) {
         struct policy_site *site = xmalloc(sizeof *site);
 
-        *site = network_policy_site(&vm->nics[0].ip, cookie_of_vm(vm->uuid));
+        *site = pipeline_policy_site(cookie_of_vm(vm->uuid), &vm->nics[0].ip);
         const struct switch_query query = {FLOW_TABLE_ALL, 0, 0, policy_concerned, site};
         uint64_t request = gateway_request(gateway, join, policy_read, site);
         gateway->south.switches->ops->read(gateway->south.switches, request, tor->name, &query);

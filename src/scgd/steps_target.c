@@ -48,7 +48,7 @@ static int admit(struct gateway *gateway, struct migration *migration, struct er
 /* Read as a policy, the flows of the ToR are the policy that was asked for. */
 static void prove_policy(const struct migration_vm *vm, const struct audit *audit, struct err *err)
 {
-    struct policy_site site = network_policy_site(&vm->nics[0].ip, cookie_of_vm(vm->uuid));
+    struct policy_site site = pipeline_policy_site(cookie_of_vm(vm->uuid), &vm->nics[0].ip);
     struct policy held = {0};
     AUTO_FREE char *witness = NULL;
 

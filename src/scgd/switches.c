@@ -257,8 +257,10 @@ static void purge_read(struct gateway *gateway, struct join *join, const struct 
     for (size_t i = 0; i < event->read.flows.n; i++) {
         uint64_t cookie = event->read.flows.flows[i].cookie;
 
-        if (!vm_known(gateway, cookie))
+        if (!vm_known(gateway, cookie)) {
             flow_txn_delete_cookie(&txn, FLOW_TABLE_ALL, cookie, COOKIE_EXACT);
+            pipeline_state_remove(&txn, cookie);
+        }
     }
     struct unused_meters *unused = xcalloc(1, sizeof *unused);
     unused->gateway = gateway;

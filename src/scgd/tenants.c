@@ -48,17 +48,6 @@ static void forget(struct gateway *gateway, const uint8_t uuid[UUID_SIZE])
     *tenant = network->tenants[--network->n_tenants];
 }
 
-struct policy_site network_policy_site(const struct ip *ip, uint64_t cookie)
-{
-    return (struct policy_site) {
-        .cookie = cookie,
-        .ip = *ip,
-        .table = {[POLICY_FROM_VM] = TOR_POLICY_FROM, [POLICY_TO_VM] = TOR_POLICY_TO},
-        .rate_table = {[POLICY_FROM_VM] = TOR_RATE_FROM, [POLICY_TO_VM] = TOR_RATE_TO},
-        .next_table = {[POLICY_FROM_VM] = TOR_POLICY_TO, [POLICY_TO_VM] = TOR_FORWARD},
-    };
-}
-
 struct pipeline_vm network_pipeline_vm(const struct tenant *tenant, uint32_t port)
 {
     return (struct pipeline_vm) {
@@ -212,8 +201,8 @@ static void tenant_removed(struct gateway *gateway, struct join *join, const str
 static bool concerns_only(void *arg, const struct flow *flow)
 {
     const struct ip *ip = arg;
-    bool from = flow->table == TOR_POLICY_FROM || flow->table == TOR_RATE_FROM;
-    bool to = flow->table == TOR_POLICY_TO || flow->table == TOR_RATE_TO;
+    bool from = flow->table == TOR_POLICY_FROM || flow->table == TOR_VERDICT_FROM || flow->table == TOR_RATE_FROM;
+    bool to = flow->table == TOR_POLICY_TO || flow->table == TOR_VERDICT_TO || flow->table == TOR_RATE_TO;
     const struct flow_field *f = match_find(&flow->match, from ? FIELD_IPV4_SRC : FIELD_IPV4_DST);
 
     return (from || to) && f && flow_field_exact(f) && memcmp(f->value, ip->bytes, 4) == 0;
@@ -233,6 +222,7 @@ static void send_removal(struct gateway *gateway, struct join *join, struct remo
         flow_txn_delete_strict(&txn, flow_copy(&held->flows[i]));
     }
     pipeline_vm_remove(&txn, &vm);
+    pipeline_state_remove(&txn, vm.cookie);
     network_meter_pool(tor->name, pool);
     for (unsigned m = 0; m < METERS_OF_VM; m++) {
         meter_owner(&removal->tenant, m, owner);

@@ -54,7 +54,7 @@ static void check_policy(struct world *world, struct site *site, const struct si
 {
     struct sim_switch *tor = device(site, SIM_TOR);
     uint64_t cookie = cookie_of_vm(vm->vm.uuid);
-    struct policy_site where = network_policy_site(&vm->vm.nics[0].ip, cookie);
+    struct policy_site where = pipeline_policy_site(cookie, &vm->vm.nics[0].ip);
     struct policy held = {0};
     struct err err = {0};
     AUTO_FREE char *witness = NULL;

@@ -46,7 +46,7 @@ static void write_to_store(struct site *site, const struct sim_vm *vm)
 /* As an administrator does it with ovs-ofctl: flows with a cookie of nobody. */
 static void write_to_switch(struct site *site, const struct sim_vm *vm)
 {
-    struct policy_site where = network_policy_site(&vm->vm.nics[0].ip, 0xadadad);
+    struct policy_site where = pipeline_policy_site(0xadadad, &vm->vm.nics[0].ip);
     struct flow_txn txn = {0};
 
     policy_to_flows(&vm->policy, &where, &txn);

@@ -52,6 +52,17 @@ static inline struct port_range random_range(struct random *r)
     }
 }
 
+/* If such a rule can be; without IPv6 if 'plain'. */
+static inline void make_stateful(struct policy_rule *rule, bool plain)
+{
+    bool has_replies = rule->protocol == 6 || rule->protocol == 17 || (rule->protocol == POLICY_ANY && !plain) ||
+                       (rule->protocol == 1 && rule->family != IP_V6) ||
+                       (rule->protocol == 58 && rule->family != IP_V4 && !plain);
+    int16_t echo = rule->protocol == 58 ? 128 : 8;
+
+    rule->stateful = has_replies && (rule->icmp_type == POLICY_ANY || rule->icmp_type == echo);
+}
+
 /* 'plain': as if only IPv4 existed; no rule says "family" but through a remote or an ICMP type. */
 static inline struct policy_rule random_rule(struct random *r, bool plain)
 {
@@ -89,6 +100,8 @@ static inline struct policy_rule random_rule(struct random *r, bool plain)
     }
     if (!random_below(r, 5))
         rule.dscp = (int16_t) (random_below(r, 2) ? 46 : 63 * random_below(r, 2));
+    if (rule.verdict == POLICY_ALLOW && !random_below(r, 3))
+        make_stateful(&rule, plain);
     if (rule.verdict == POLICY_ALLOW && !random_below(r, 3))
         rule.set_dscp = (int16_t) (random_below(r, 2) ? 46 : 63 * random_below(r, 2));
     return rule;
@@ -199,8 +212,18 @@ static inline struct packet random_packet(struct random *r, uint8_t family)
 }
 
 /* The reference: what a policy does with a packet, by reading the rules one by one. -1: denied; 0..63: allowed with
- * that DSCP written; 64: allowed as it is; DECIDED_CLASS + DSCP: allowed in that class. */
+ * that DSCP written; 64: allowed as it is; DECIDED_CLASS + DSCP: allowed in that class. DECIDED_REPLIES is
+ * added where replies may pass, too. */
 #define DECIDED_CLASS 100
+#define DECIDED_REPLIES 200
+
+static inline bool packet_has_replies(const struct packet *p)
+{
+    return p->protocol == 6 || p->protocol == 17 ||
+           (p->remote.family == IP_V6 ? p->protocol == 58 && p->icmp_type == 128 :
+                                        p->protocol == 1 && p->icmp_type == 8);
+}
+
 static inline int policy_decide(const struct policy *policy, enum policy_direction direction, const struct packet *p)
 {
     for (size_t i = 0; i < policy->n_rules; i++) {
@@ -217,11 +240,13 @@ static inline int policy_decide(const struct policy *policy, enum policy_directi
             (rule->icmp_type != POLICY_ANY && rule->icmp_type != p->icmp_type) ||
             (rule->icmp_code != POLICY_ANY && rule->icmp_code != p->icmp_code) ||
             (rule->dscp != POLICY_ANY && rule->dscp != p->dscp) ||
-            (p->tcp_flags & rule->tcp_flags.mask) != rule->tcp_flags.value)
+            (p->tcp_flags & rule->tcp_flags.mask) != rule->tcp_flags.value ||
+            (rule->stateful && !packet_has_replies(p)))
             continue;
         if (rule->verdict == POLICY_DENY)
             return -1;
-        return (rule->set_dscp == POLICY_ANY ? 64 : rule->set_dscp) + (rule->in_class ? DECIDED_CLASS : 0);
+        return (rule->set_dscp == POLICY_ANY ? 64 : rule->set_dscp) + (rule->in_class ? DECIDED_CLASS : 0) +
+               (rule->stateful ? DECIDED_REPLIES : 0);
     }
     return policy->default_verdict[direction] == POLICY_DENY ? -1 : 64;
 }

@@ -20,15 +20,10 @@
 
 static inline struct policy_site site_of(const char *address)
 {
-    struct policy_site site = {
-        .cookie = cookie_make(COOKIE_VM, 1),
-        .table = {TOR_POLICY_FROM, TOR_POLICY_TO},
-        .rate_table = {TOR_RATE_FROM, TOR_RATE_TO},
-        .next_table = {TOR_POLICY_TO, TOR_FORWARD},
-    };
+    struct ip ip;
 
-    assert_int_equal(ip_parse(address, &site.ip), 0);
-    return site;
+    assert_int_equal(ip_parse(address, &ip), 0);
+    return pipeline_policy_site(cookie_make(COOKIE_VM, 1), &ip);
 }
 
 /* Numbers the policy's meters, as a gateway would; returns how many there are in 'meters'. */

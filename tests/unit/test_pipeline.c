@@ -165,6 +165,22 @@ static void test_vm_tor(void **state)
     golden("vm-tor", &txn);
 }
 
+static void test_vm_tor_stateful(void **state)
+{
+    (void) state;
+    const struct policy_numbers numbers = {.meters = {0, 7}};
+    struct policy policy = {.name = "V1", .rate = {{0, 0}, {5000, 0}}};
+    struct policy_rule any = policy_rule_any(POLICY_FROM_VM, POLICY_ALLOW);
+    struct flow_txn txn = {0};
+
+    any.stateful = true;
+    any.set_dscp = 8;
+    policy.rules = &any;
+    policy.n_rules = 1;
+    pipeline_vm_tor(&txn, &segment, &vm, &policy, &numbers);
+    golden("vm-tor-stateful", &txn);
+}
+
 static void test_vm_tor_unrestricted(void **state)
 {
     (void) state;
@@ -431,6 +447,7 @@ int main(void)
         cmocka_unit_test(test_segment_remove),
         cmocka_unit_test(test_neighbour),
         cmocka_unit_test(test_vm_tor),
+        cmocka_unit_test(test_vm_tor_stateful),
         cmocka_unit_test(test_vm_tor_unrestricted),
         cmocka_unit_test(test_vm_pe),
         cmocka_unit_test(test_vm_remove),

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -374,6 +375,60 @@ static void refuses_other_instructions(void **state)
     }
 }
 
+/* A policy by which the VM may ask over TCP, and what its flows mean when one of them was changed. */
+static void refuses_halves_of_stateful_rules(void **state)
+{
+    static const struct {
+        const char *why, *before; /* the number of the table, in the flow's text */
+        int table;
+    } cases[] = {
+        {"one denies replies that the other learns", ",table=", TOR_POLICY_TO},
+        {"no flow lets the replies pass that it learns", "learn(table=", TOR_STATE_TO},
+        {"it does something else", "learn(table=", TOR_STATE_TO},
+        {"it lets replies pass, but no flow learns any", ",table=", TOR_POLICY_TO},
+        {"they have different meters in one direction", ",table=", TOR_VERDICT_TO},
+    };
+    struct policy policy = {.name = "V1"};
+    struct policy_rule rule = policy_rule_any(POLICY_FROM_VM, POLICY_ALLOW);
+
+    (void) state;
+    rule.protocol = 6;
+    rule.stateful = true;
+    policy_add_rule(&policy, rule);
+    rule = policy_rule_any(POLICY_TO_VM, POLICY_ALLOW);
+    rule.protocol = 17;
+    policy_add_rule(&policy, rule);
+    for (unsigned i = 0; i < ARRAY_LEN(cases); i++) {
+        struct admin a = admin_start();
+        struct flow_txn txn = {0};
+        char text[64];
+
+        policy_to_flows(&policy, &a.site, &txn);
+        for (size_t m = 0; m < txn.n_mods; m++) {
+            struct flow flow = flow_copy(&txn.mods[m].flow);
+            bool learns = flow.n_actions && flow.actions[0].type == ACTION_LEARN;
+
+            if (i == 0 && flow.table == TOR_POLICY_TO && flow.priority == POLICY_PRIORITY_DEFAULT) {
+                flow.goto_table = FLOW_NO_GOTO;
+                flow.n_actions = 0;
+            }
+            if (i == 1 && flow.table == TOR_VERDICT_TO)
+                flow.match.n--;
+            if (i == 2 && learns)
+                flow.actions[0].learn.specs[2].source = FIELD_IPV4_SRC;
+            if (i == 3 && learns)
+                flow.n_actions = 0;
+            if (i == 4 && flow.table == TOR_VERDICT_TO)
+                flow.meter = TO_METER;
+            flow_list_add(&a.list, flow);
+        }
+        flow_txn_free(&txn);
+        snprintf(text, sizeof text, "%s%d,", cases[i].before, cases[i].table);
+        expect_refusal(&a, cases[i].why, text);
+    }
+    policy_free(&policy);
+}
+
 static void refuses_ambiguous_overlaps(void **state)
 {
     struct admin a = admin_start();
@@ -442,6 +497,7 @@ int main(void)
         cmocka_unit_test(accepts_the_vms_own_mac_and_port),
         cmocka_unit_test(refuses_what_a_policy_cannot_say),
         cmocka_unit_test(refuses_other_instructions),
+        cmocka_unit_test(refuses_halves_of_stateful_rules),
         cmocka_unit_test(refuses_ambiguous_overlaps),
         cmocka_unit_test(refuses_meters_that_differ_or_are_unknown),
         cmocka_unit_test(finds_nothing_for_another_vm),

@@ -61,7 +61,8 @@ static void insert_rule(struct policy *policy, size_t at, struct policy_rule rul
 
 static bool outcome_equal(const struct policy_rule *a, const struct policy_rule *b)
 {
-    return a->verdict == b->verdict && a->set_dscp == b->set_dscp && a->in_class == b->in_class;
+    return a->verdict == b->verdict && a->set_dscp == b->set_dscp && a->in_class == b->in_class &&
+           a->stateful == b->stateful;
 }
 
 static bool disjoint(const struct policy_rule *a, const struct policy_rule *b)
@@ -91,7 +92,7 @@ static void split_rule(struct policy *policy, size_t i, struct random *r)
         half.remote.length++;
         half.remote.ip.bytes[length / 8] |= (uint8_t) (0x80 >> length % 8);
         insert_rule(policy, i, half);
-    } else if (rule->family == IP_NONE) {
+    } else if (rule->family == IP_NONE && !(rule->stateful && (rule->protocol == 1 || rule->protocol == 58))) {
         rule->family = IP_V4;
         half.family = IP_V6;
         insert_rule(policy, i, half);
@@ -103,7 +104,9 @@ static void add_shadowed(struct policy *policy, size_t i, struct random *r)
 {
     struct policy_rule rule = policy->rules[i];
 
-    rule.verdict = (uint8_t) random_below(r, 2);
+    /* Without "stateful" it would match more. */
+    if (!rule.stateful)
+        rule.verdict = (uint8_t) random_below(r, 2);
     rule.set_dscp = POLICY_ANY;
     rule.in_class = false;
     if (rule.protocol == POLICY_ANY)
@@ -121,6 +124,7 @@ static void rewrite(struct policy *policy, struct random *r)
         rule.verdict = (uint8_t) policy->default_verdict[rule.direction];
         rule.set_dscp = POLICY_ANY;
         rule.in_class = false;
+        rule.stateful = false;
         policy_add_rule(policy, rule);
         return;
     case 1:

@@ -87,12 +87,18 @@ static const struct flow *flow_of(const struct flow_list *list, uint8_t table, c
     return best;
 }
 
+static bool flow_asks(const struct flow *flow, const struct policy_site *site, enum policy_direction direction)
+{
+    return flow->n_actions == 1 && flow->actions[0].type == ACTION_RESUBMIT &&
+           flow->actions[0].table == site->state_table[direction] && flow->goto_table == site->verdict_table[direction];
+}
+
 /* The packet goes on by the class's meter to the direction's. */
 static int flows_decide_class(const struct flow_list *list, const struct policy *policy, const struct policy_site *site,
                               enum policy_direction direction, const struct flow_match *header, const struct flow *flow)
 {
     const struct flow *behind = flow_of(list, site->rate_table[direction], header);
-    int dscp = (int) flow_field_u(&flow->actions[0].field);
+    int dscp = (int) flow_field_u(&flow->actions[flow->n_actions - 1].field);
 
     assert_int_equal(flow->meter, site->numbers.class_meters[direction][policy_class_find(policy, dscp)]);
     assert_int_equal(behind ? behind->meter : 0, site->numbers.meters[direction]);
@@ -112,15 +118,19 @@ static int flows_decide(const struct flow_list *list, const struct policy *polic
         assert_int_equal(best->n_actions, 0);
         return -1;
     }
+    if (flow_asks(best, site, direction))
+        return -1;
+    bool learns = best->n_actions && best->actions[0].type == ACTION_LEARN;
+    int replies = learns ? DECIDED_REPLIES : 0;
     if (best->goto_table == site->rate_table[direction])
-        return flows_decide_class(list, policy, site, direction, &header, best);
+        return flows_decide_class(list, policy, site, direction, &header, best) + replies;
     assert_int_equal(best->goto_table, site->next_table[direction]);
     assert_int_equal(best->meter, site->numbers.meters[direction]);
-    if (!best->n_actions)
-        return 64;
-    assert_int_equal(best->n_actions, 1);
-    assert_int_equal(best->actions[0].field.id, FIELD_IP_DSCP);
-    return (int) flow_field_u(&best->actions[0].field);
+    if (best->n_actions == learns)
+        return 64 + replies;
+    assert_int_equal(best->n_actions, 1 + learns);
+    assert_int_equal(best->actions[learns].field.id, FIELD_IP_DSCP);
+    return (int) flow_field_u(&best->actions[learns].field) + replies;
 }
 
 static void flows_treat_packets_as_the_policy(void **state)
@@ -146,6 +156,125 @@ static void flows_treat_packets_as_the_policy(void **state)
         flow_list_free(&list);
         policy_free(&policy);
     }
+}
+
+/* What OVS makes of a learn action when it meets that packet. */
+static struct flow learned(const struct flow_learn *learn, const struct flow_match *header)
+{
+    struct flow flow = flow_make(learn->table, learn->priority, learn->cookie);
+
+    flow.idle_timeout = learn->idle_timeout;
+    if (learn->fin.idle_timeout || learn->fin.hard_timeout)
+        flow_add_action(&flow, ACTION_FIN_TIMEOUT)->fin = learn->fin;
+    for (unsigned i = 0; i < learn->n_specs; i++) {
+        const struct flow_learn_spec *spec = &learn->specs[i];
+        const struct flow_field *source = match_find(header, spec->source);
+
+        if (spec->type == LEARN_MATCH_VALUE)
+            match_u(&flow.match, spec->destination, spec->value);
+        else if (spec->type == LEARN_MATCH_FIELD)
+            match_bytes(&flow.match, spec->destination, source->value, NULL);
+        else
+            flow_set_u(&flow, spec->destination, spec->value);
+    }
+    return flow;
+}
+
+static struct packet reply_to(const struct packet *p)
+{
+    struct packet reply = *p;
+
+    reply.source = p->destination;
+    reply.destination = p->source;
+    reply.icmp_type = p->remote.family == IP_V6 ? 129 : 0;
+    return reply;
+}
+
+/* Whether a packet that the direction's rules deny gets past the verdict table. */
+static bool passes_as_reply(const struct flow_list *list, const struct policy_site *site,
+                            enum policy_direction direction, const struct packet *p)
+{
+    struct flow_match header = header_of(site, direction, p);
+    const struct flow *denies = flow_of(list, site->table[direction], &header);
+
+    if (!flow_asks(denies, site, direction))
+        return false;
+    const struct flow *state = flow_of(list, site->state_table[direction], &header);
+    if (state) {
+        const struct flow_action *mark = &state->actions[state->n_actions - 1];
+
+        assert_int_equal(mark->field.id, FIELD_REG6);
+        match_u(&header, FIELD_REG6, flow_field_u(&mark->field));
+    } else {
+        match_u(&header, FIELD_REG6, 0);
+    }
+    const struct flow *verdict = flow_of(list, site->verdict_table[direction], &header);
+    if (!verdict)
+        return false;
+    assert_int_equal(verdict->meter, site->numbers.meters[direction]);
+    assert_int_equal(verdict->goto_table, site->next_table[direction]);
+    assert_true(verdict->n_actions == 1 && verdict->actions[0].field.id == FIELD_REG6 &&
+                flow_field_u(&verdict->actions[0].field) == 0);
+    return true;
+}
+
+/* What was learned is the one connection, reads back as it, and as flows again is what was learned. */
+static void travels(const struct flow *flow, const struct policy_site *site, enum policy_direction replies,
+                    const struct packet *p)
+{
+    struct connection_list read = {0};
+    struct flow_txn txn = {0};
+
+    assert_int_equal(connections_from_flows(flow, 1, site, &read, NULL), 0);
+    assert_int_equal(read.n, 1);
+    assert_int_equal(read.items[0].direction, replies);
+    assert_int_equal(read.items[0].protocol, p->protocol);
+    assert_true(ip_equal(&read.items[0].remote, &p->remote));
+    connections_to_flows(&read, site, &txn);
+    assert_int_equal(txn.n_mods, 1);
+    assert_true(flow_equal(&txn.mods[0].flow, flow));
+    flow_txn_free(&txn);
+    connection_list_free(&read);
+}
+
+static void replies_pass_and_nothing_else(void **state)
+{
+    struct random r = {12};
+    const char *const addresses[] = {"10.0.0.1", "2000::1"};
+    unsigned n_passed = 0, n_dropped = 0;
+
+    (void) state;
+    for (unsigned round = 0; round < 4000; round++) {
+        struct policy_site site = site_of(addresses[round % 2]);
+        struct policy policy = random_policy(&r, random_below(&r, 10), false);
+        enum policy_direction d = random_below(&r, 2), back = d == POLICY_FROM_VM ? POLICY_TO_VM : POLICY_FROM_VM;
+        struct packet p = random_packet(&r, site.ip.family), reply = reply_to(&p), other = reply;
+
+        site.numbers.meters[back] = 5;
+        struct flow_list list = flows_of(&policy, &site);
+        int decided = policy_decide(&policy, d, &p), decided_back = policy_decide(&policy, back, &reply);
+        if (decided >= DECIDED_REPLIES) {
+            struct flow_match header = header_of(&site, d, &p);
+            const struct flow *teaches = flow_of(&list, site.table[d], &header);
+            struct flow flow = learned(&teaches->actions[0].learn, &header);
+
+            travels(&flow, &site, back, &p);
+            flow_list_add(&list, flow);
+        }
+        if (decided_back == -1) {
+            bool passed = passes_as_reply(&list, &site, back, &reply);
+
+            assert_int_equal(passed, decided >= DECIDED_REPLIES);
+            n_passed += passed;
+            n_dropped += !passed;
+            other.remote.bytes[1] ^= 1;
+            if (policy_decide(&policy, back, &other) == -1)
+                assert_false(passes_as_reply(&list, &site, back, &other));
+        }
+        flow_list_free(&list);
+        policy_free(&policy);
+    }
+    assert_true(n_passed > 20 && n_dropped > 500);
 }
 
 static void ranges_become_the_fewest_masks(void **state)
@@ -294,9 +423,8 @@ static void policy_to_flows_to_policy(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(flows_treat_packets_as_the_policy),
-        cmocka_unit_test(ranges_become_the_fewest_masks),
-        cmocka_unit_test(flow_text_of_a_policy),
+        cmocka_unit_test(replies_pass_and_nothing_else),  cmocka_unit_test(flows_treat_packets_as_the_policy),
+        cmocka_unit_test(ranges_become_the_fewest_masks), cmocka_unit_test(flow_text_of_a_policy),
         cmocka_unit_test(policy_to_flows_to_policy),
     };
 

@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/policy_state.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "core/pipeline.h"
+#include "model/connection.h"
+
+#define ETH_TYPE_IPV4 0x0800
+#define ETH_TYPE_IPV6 0x86dd
+
+static enum policy_direction other(enum policy_direction direction)
+{
+    return direction == POLICY_FROM_VM ? POLICY_TO_VM : POLICY_FROM_VM;
+}
+
+unsigned policy_rule_parts(const struct policy_rule *rule, struct policy_rule parts[POLICY_PARTS_MAX])
+{
+    static const int16_t protocols[] = {6, 17, 1, 58};
+    unsigned n = 0;
+
+    if (!rule->stateful) {
+        parts[0] = *rule;
+        return 1;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(protocols); i++) {
+        struct policy_rule part = *rule;
+        uint8_t family = protocols[i] == 1 ? IP_V4 : protocols[i] == 58 ? IP_V6 : IP_NONE;
+
+        if ((rule->protocol != POLICY_ANY && rule->protocol != protocols[i]) ||
+            (family != IP_NONE && rule->family != IP_NONE && rule->family != family))
+            continue;
+        part.protocol = protocols[i];
+        if (family != IP_NONE) {
+            part.family = family;
+            part.icmp_type = family == IP_V6 ? ICMPV6_ECHO_REQUEST : ICMP_ECHO_REQUEST;
+        }
+        parts[n++] = part;
+    }
+    return n;
+}
+
+/* Whether the rule can match a packet of the family. */
+static bool is_of_family(const struct policy_rule *rule, enum ip_family family)
+{
+    bool has_remote = !rule->remotes;
+
+    for (size_t i = 0; rule->remotes && i < rule->remotes->n; i++)
+        has_remote |= family == IP_NONE || rule->remotes->prefixes[i].ip.family == family;
+    return has_remote && (family == IP_NONE || rule->family == IP_NONE || rule->family == family);
+}
+
+bool policy_awaits_replies(const struct policy *policy, enum policy_direction direction, enum ip_family family)
+{
+    for (size_t i = 0; i < policy->n_rules; i++) {
+        const struct policy_rule *rule = &policy->rules[i];
+        struct policy_rule parts[POLICY_PARTS_MAX];
+        unsigned n = rule->stateful && rule->direction == other(direction) ? policy_rule_parts(rule, parts) : 0;
+
+        for (unsigned p = 0; p < n; p++) {
+            if (is_of_family(&parts[p], family))
+                return true;
+        }
+    }
+    return false;
+}
+
+static void learn_value(struct flow_learn *learn, enum flow_learn_type type, enum flow_field_id field, uint64_t value)
+{
+    flow_learn_add(learn, (struct flow_learn_spec) {(uint8_t) type, 0, (uint8_t) field, value});
+}
+
+/* Each of the two fields matches what the other one of the packet is. */
+static void learn_swapped(struct flow_learn *learn, enum flow_field_id a, enum flow_field_id b)
+{
+    flow_learn_add(learn, (struct flow_learn_spec) {LEARN_MATCH_FIELD, (uint8_t) b, (uint8_t) a, 0});
+    flow_learn_add(learn, (struct flow_learn_spec) {LEARN_MATCH_FIELD, (uint8_t) a, (uint8_t) b, 0});
+}
+
+static uint16_t idle_timeout(int16_t protocol)
+{
+    return protocol == 6 ? CONNECTION_TCP_IDLE_S : protocol == 17 ? CONNECTION_UDP_IDLE_S : CONNECTION_ECHO_IDLE_S;
+}
+
+static struct flow_learn learn_of(const struct policy_site *site, const struct policy_rule *rule)
+{
+    bool v6 = site->ip.family == IP_V6;
+    struct flow_learn learn = {
+        .table = site->state_table[other(rule->direction)],
+        .priority = STATE_PRIORITY,
+        .idle_timeout = idle_timeout(rule->protocol),
+        .limit = CONNECTIONS_MAX,
+        .cookie = site->state_cookie,
+    };
+
+    if (rule->protocol == 6)
+        learn.fin.idle_timeout = CONNECTION_FIN_IDLE_S;
+    learn_value(&learn, LEARN_MATCH_VALUE, FIELD_ETH_TYPE, v6 ? ETH_TYPE_IPV6 : ETH_TYPE_IPV4);
+    learn_value(&learn, LEARN_MATCH_VALUE, FIELD_IP_PROTO, (uint64_t) rule->protocol);
+    learn_swapped(&learn, v6 ? FIELD_IPV6_SRC : FIELD_IPV4_SRC, v6 ? FIELD_IPV6_DST : FIELD_IPV4_DST);
+    if (rule->protocol == 6)
+        learn_swapped(&learn, FIELD_TCP_SRC, FIELD_TCP_DST);
+    else if (rule->protocol == 17)
+        learn_swapped(&learn, FIELD_UDP_SRC, FIELD_UDP_DST);
+    else
+        learn_value(&learn, LEARN_MATCH_VALUE, v6 ? FIELD_ICMPV6_TYPE : FIELD_ICMPV4_TYPE,
+                    v6 ? ICMPV6_ECHO_REPLY : ICMP_ECHO_REPLY);
+    learn_value(&learn, LEARN_LOAD_VALUE, FIELD_REG6, 1);
+    return learn;
+}
+
+void policy_state_learn(const struct policy_site *site, const struct policy_rule *rule, struct flow *flow)
+{
+    flow_add_action(flow, ACTION_LEARN)->learn = learn_of(site, rule);
+}
+
+void policy_state_ask(const struct policy_site *site, enum policy_direction direction, struct flow *flow)
+{
+    flow_add_action(flow, ACTION_RESUBMIT)->table = site->state_table[direction];
+    flow->goto_table = site->verdict_table[direction];
+}
+
+struct flow policy_state_verdict(const struct policy_site *site, enum policy_direction direction)
+{
+    struct flow flow = flow_make(site->verdict_table[direction], STATE_PRIORITY, site->cookie);
+    struct prefix vm = prefix_of(&site->ip, (uint8_t) ip_bits(site->ip.family));
+
+    if (direction == POLICY_FROM_VM)
+        match_prefix(&flow.match, FIELD_IPV4_SRC, FIELD_IPV6_SRC, &vm);
+    else
+        match_prefix(&flow.match, FIELD_IPV4_DST, FIELD_IPV6_DST, &vm);
+    match_u(&flow.match, FIELD_REG6, 1);
+    flow_set_u(&flow, FIELD_REG6, 0);
+    flow.meter = site->numbers.meters[direction];
+    flow.goto_table = site->next_table[direction];
+    return flow;
+}
+
+bool policy_state_is_learn(const struct policy_site *site, const struct policy_rule *rule,
+                           const struct flow_action *action)
+{
+    struct flow wanted = {0}, held = {0};
+
+    if (action->type != ACTION_LEARN)
+        return false;
+    policy_state_learn(site, rule, &wanted);
+    *flow_add_action(&held, ACTION_LEARN) = *action;
+    held.actions[0].learn.cookie = wanted.actions[0].learn.cookie;
+    bool is_learn = flow_equal(&wanted, &held);
+
+    flow_free(&wanted);
+    flow_free(&held);
+    return is_learn;
+}
+
+bool policy_state_is_ask(const struct policy_site *site, enum policy_direction direction, const struct flow *flow)
+{
+    return flow->n_actions == 1 && flow->actions[0].type == ACTION_RESUBMIT &&
+           flow->actions[0].table == site->state_table[direction] && flow->goto_table == site->verdict_table[direction];
+}
+
+const struct flow *policy_state_find_verdict(const struct policy_site *site, enum policy_direction direction,
+                                             const struct flow *flows, size_t n_flows)
+{
+    struct flow wanted = policy_state_verdict(site, direction);
+    const struct flow *found = NULL;
+
+    for (size_t i = 0; i < n_flows && !found; i++) {
+        if (flows[i].table != wanted.table || flows[i].priority != wanted.priority)
+            continue;
+        wanted.cookie = flows[i].cookie;
+        wanted.meter = flows[i].meter;
+        if (flow_equal(&wanted, &flows[i]))
+            found = &flows[i];
+    }
+    flow_free(&wanted);
+    return found;
+}
+
+/* ---- connections ---- */
+
+static struct flow flow_of_connection(const struct policy_site *site, const struct connection *connection)
+{
+    bool from_vm = connection->direction == POLICY_FROM_VM, v6 = site->ip.family == IP_V6;
+    bool tcp = connection->protocol == 6;
+    struct flow flow = flow_make(site->state_table[connection->direction], STATE_PRIORITY, site->state_cookie);
+    struct prefix vm = prefix_of(&site->ip, (uint8_t) ip_bits(site->ip.family));
+    struct prefix remote = prefix_of(&connection->remote, (uint8_t) ip_bits(site->ip.family));
+
+    flow.idle_timeout = connection->idle_timeout;
+    match_prefix(&flow.match, FIELD_IPV4_SRC, FIELD_IPV6_SRC, from_vm ? &vm : &remote);
+    match_prefix(&flow.match, FIELD_IPV4_DST, FIELD_IPV6_DST, from_vm ? &remote : &vm);
+    match_u(&flow.match, FIELD_IP_PROTO, connection->protocol);
+    if (tcp || connection->protocol == 17) {
+        match_u(&flow.match, tcp ? FIELD_TCP_SRC : FIELD_UDP_SRC,
+                from_vm ? connection->vm_port : connection->remote_port);
+        match_u(&flow.match, tcp ? FIELD_TCP_DST : FIELD_UDP_DST,
+                from_vm ? connection->remote_port : connection->vm_port);
+    } else {
+        match_u(&flow.match, v6 ? FIELD_ICMPV6_TYPE : FIELD_ICMPV4_TYPE, v6 ? ICMPV6_ECHO_REPLY : ICMP_ECHO_REPLY);
+    }
+    if (tcp)
+        flow_add_action(&flow, ACTION_FIN_TIMEOUT)->fin.idle_timeout = CONNECTION_FIN_IDLE_S;
+    flow_set_u(&flow, FIELD_REG6, 1);
+    return flow;
+}
+
+void connections_to_flows(const struct connection_list *list, const struct policy_site *site, struct flow_txn *txn)
+{
+    for (size_t i = 0; i < list->n; i++) {
+        if (list->items[i].remote.family == site->ip.family)
+            flow_txn_add(txn, flow_of_connection(site, &list->items[i]));
+    }
+}
+
+static uint16_t port_of(const struct flow *flow, enum flow_field_id tcp, enum flow_field_id udp)
+{
+    uint64_t port = 0;
+
+    if (!match_get_u(&flow->match, tcp, &port))
+        match_get_u(&flow->match, udp, &port);
+    return (uint16_t) port;
+}
+
+/* Takes what it can from the flow; whether that is all, and right, is found out by making a flow of it again. */
+static bool read_connection(const struct policy_site *site, const struct flow *flow, struct connection *connection)
+{
+    bool from_vm = flow->table == site->state_table[POLICY_FROM_VM], v6 = site->ip.family == IP_V6;
+    const struct flow_field *remote = match_find(&flow->match, from_vm ? (v6 ? FIELD_IPV6_DST : FIELD_IPV4_DST) :
+                                                                         (v6 ? FIELD_IPV6_SRC : FIELD_IPV4_SRC));
+    uint16_t source = port_of(flow, FIELD_TCP_SRC, FIELD_UDP_SRC);
+    uint16_t destination = port_of(flow, FIELD_TCP_DST, FIELD_UDP_DST);
+    uint64_t protocol = 0;
+
+    match_get_u(&flow->match, FIELD_IP_PROTO, &protocol);
+    *connection = (struct connection) {
+        .direction = from_vm ? POLICY_FROM_VM : POLICY_TO_VM,
+        .protocol = (uint8_t) protocol,
+        .remote.family = site->ip.family,
+        .remote_port = from_vm ? destination : source,
+        .vm_port = from_vm ? source : destination,
+        .idle_timeout = flow->idle_timeout,
+    };
+    if (remote)
+        memcpy(connection->remote.bytes, remote->value, sizeof remote->value);
+
+    struct flow again = flow_of_connection(site, connection);
+    bool is_connection = flow->idle_timeout && (protocol == 6 || protocol == 17 || protocol == (v6 ? 58 : 1)) &&
+                         flow_equal(&again, flow);
+    flow_free(&again);
+    return is_connection;
+}
+
+int connections_from_flows(const struct flow *flows, size_t n_flows, const struct policy_site *site,
+                           struct connection_list *list, struct err *err)
+{
+    struct connection_list read = {0};
+
+    for (size_t i = 0; i < n_flows; i++) {
+        struct connection connection;
+
+        if (flows[i].cookie != site->state_cookie)
+            continue;
+        if (!read_connection(site, &flows[i], &connection)) {
+            AUTO_FREE char *text = flow_format(&flows[i]);
+
+            connection_list_free(&read);
+            return err_set(err, ERR_UNSUPPORTED, "this flow is no connection of the VM's: %s", text);
+        }
+        connection_list_add(&read, &connection);
+    }
+    *list = read;
+    return 0;
+}
