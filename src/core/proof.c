@@ -111,6 +111,12 @@ static bool common(const struct proof_vm *vm, const struct flow *flow, enum proo
     return cube_meets(cube, &flow->match);
 }
 
+/* Whether packets come to the table after their sender was judged. */
+static bool is_for_receivers(uint8_t table)
+{
+    return table >= TOR_POLICY_TO && table != TOR_STATE_FROM;
+}
+
 /* Most flows of a switch are about other VMs: their addresses tell at once. */
 static bool is_of_another(const struct proof_vm *vm, const struct flow *flow, enum proof_way way)
 {
@@ -123,8 +129,8 @@ static bool is_of_another(const struct proof_vm *vm, const struct flow *flow, en
         return true;
     /* What a receiver is to get is that VM's matter, what a sender may send is the sender's. */
     if (from)
-        return flow->table >= TOR_POLICY_TO && is_of_another(vm, flow, PROOF_TO_VM);
-    return flow->table >= TOR_SPOOF && flow->table < TOR_POLICY_TO && !ip && !mac;
+        return is_for_receivers(flow->table) && is_of_another(vm, flow, PROOF_TO_VM);
+    return flow->table >= TOR_SPOOF && !is_for_receivers(flow->table) && !ip && !mac;
 }
 
 bool proof_meets(const struct proof_vm *vm, const struct flow *flow, enum proof_way way)
@@ -270,7 +276,7 @@ bool proof_takes(const struct proof_vm *vm, const struct flow *flow, enum proof_
                  size_t n_ours, char **packet)
 {
     /* The better example first. */
-    enum proof_way first = flow->table < TOR_POLICY_TO ? PROOF_FROM_VM : PROOF_TO_VM, second = PROOF_BOTH ^ first;
+    enum proof_way first = !is_for_receivers(flow->table) ? PROOF_FROM_VM : PROOF_TO_VM, second = PROOF_BOTH ^ first;
     AUTO_FREE char *text = way & first ? taken(vm, flow, first, ours, n_ours) : NULL;
 
     if (!text && way & second)

@@ -174,6 +174,13 @@ static enum proof_way ways_of(const struct flow *flow)
     return is_ours(flow) && kind_of(flow) == COOKIE_VM && flow->table >= TOR_POLICY_TO ? PROOF_TO_VM : PROOF_BOTH;
 }
 
+/* What stateful rules have learned: it comes and goes, and lets nothing pass but replies. */
+static bool is_learned(const struct flow *flow)
+{
+    return is_ours(flow) && kind_of(flow) == COOKIE_STATE &&
+           (flow->table == TOR_STATE_FROM || flow->table == TOR_STATE_TO);
+}
+
 static bool keep_for_vm(const struct audit *audit, const struct flow *flow, bool expected)
 {
     for (size_t i = 0; i < audit->n_vms; i++) {
@@ -192,6 +199,8 @@ static bool keep(void *arg, const struct flow *flow)
     struct audit *audit = arg;
     struct audit_mark *mark = find_mark(audit, flow);
 
+    if (is_learned(flow))
+        return false;
     if (mark)
         mark->seen = true;
     if (audit->of_vm)
