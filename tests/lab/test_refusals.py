@@ -169,11 +169,11 @@ def test_vm_without_a_policy(no_policy, names):
 
 def test_policy_on_the_switch_that_is_none(no_policy):
     """What the source's switch does with V3 cannot be said as a policy: the flow is named."""
-    flow = (f"table={TOR['POLICY_TO']},priority=700,tcp,nw_dst=10.100.0.13,tcp_flags=+syn,"
+    flow = (f"table={TOR['POLICY_TO']},priority=700,tcp,nw_dst=10.100.0.13,nw_ecn=1,"
             f"actions=goto_table:{TOR['FORWARD']}")
     ofctl(no_policy, "dc-a", "add-flow", "tor-a", flow)
     try:
-        refused(no_policy, "V3", accepted=True, words=["the policy of VM V3 on its switch", "tcp_flags"])
+        refused(no_policy, "V3", accepted=True, words=["the policy of VM V3 on its switch", "ip_ecn"])
     finally:
         ofctl(no_policy, "dc-a", "del-flows", "tor-a", flow.partition(",actions")[0], "--strict")
 
