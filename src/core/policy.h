@@ -50,8 +50,10 @@ int policy_from_flows(const struct flow *flows, size_t n_flows, const struct flo
                       const struct policy_site *site, bool miss_allows, const char *vm_name, struct policy *policy,
                       struct err *err);
 
-/* What a ToR has learned of the VM's connections (flows of site->state_cookie). 0, or ERR_UNSUPPORTED naming a flow
- * that is no connection of the VM's. '*list' is set on success only; the caller frees it. */
+/* Whether any of its rules is stateful. */
+bool policy_is_stateful(const struct policy *policy);
+/* Adds what a ToR has learned of the VM's connections (flows of site->state_cookie) to 'list', which the caller frees.
+ * 0, or ERR_UNSUPPORTED naming the first flow that is no connection of the VM's and was left out. */
 int connections_from_flows(const struct flow *flows, size_t n_flows, const struct policy_site *site,
                            struct connection_list *list, struct err *err);
 /* Adds the flows that a ToR would have learned. Connections of the other family than the VM's address are left out. */

@@ -66,6 +66,12 @@ bool policy_awaits_replies(const struct policy *policy, enum policy_direction di
     return false;
 }
 
+bool policy_is_stateful(const struct policy *policy)
+{
+    return policy_awaits_replies(policy, POLICY_FROM_VM, IP_NONE) ||
+           policy_awaits_replies(policy, POLICY_TO_VM, IP_NONE);
+}
+
 static void learn_value(struct flow_learn *learn, enum flow_learn_type type, enum flow_field_id field, uint64_t value)
 {
     flow_learn_add(learn, (struct flow_learn_spec) {(uint8_t) type, 0, (uint8_t) field, value});
@@ -255,21 +261,20 @@ static bool read_connection(const struct policy_site *site, const struct flow *f
 int connections_from_flows(const struct flow *flows, size_t n_flows, const struct policy_site *site,
                            struct connection_list *list, struct err *err)
 {
-    struct connection_list read = {0};
+    int status = 0;
 
     for (size_t i = 0; i < n_flows; i++) {
         struct connection connection;
 
         if (flows[i].cookie != site->state_cookie)
             continue;
-        if (!read_connection(site, &flows[i], &connection)) {
+        if (read_connection(site, &flows[i], &connection)) {
+            connection_list_add(list, &connection);
+        } else if (!status) {
             AUTO_FREE char *text = flow_format(&flows[i]);
 
-            connection_list_free(&read);
-            return err_set(err, ERR_UNSUPPORTED, "this flow is no connection of the VM's: %s", text);
+            status = err_set(err, ERR_UNSUPPORTED, "this flow is no connection of the VM's: %s", text);
         }
-        connection_list_add(&read, &connection);
     }
-    *list = read;
-    return 0;
+    return status;
 }

@@ -100,7 +100,7 @@ static int read_connection(const json_t *json, const char *path, struct connecti
 int connection_list_from_json(const json_t *json, const char *path, struct connection_list *list, struct err *err)
 {
     __attribute__((cleanup(connection_list_free))) struct connection_list read = {0};
-    size_t i, counts[2] = {0};
+    size_t i;
     json_t *item;
 
     json_array_foreach(json, i, item) {
@@ -110,9 +110,6 @@ int connection_list_from_json(const json_t *json, const char *path, struct conne
         snprintf(where, sizeof where, "%s[%zu]", path, i);
         if (read_connection(item, where, &connection, err) < 0)
             return ERR_INVALID;
-        if (++counts[connection.direction] > CONNECTIONS_MAX)
-            return err_set(err, ERR_INVALID, "%s: more than %d connections with replies %s", path, CONNECTIONS_MAX,
-                           reply_names[connection.direction]);
         connection_list_add(&read, &connection);
     }
     *list = read;

@@ -42,7 +42,7 @@ void connection_list_free(struct connection_list *list); /* its members */
  *   "idle-timeout": 7440}, ...]; ports are left out of echoes. New reference. */
 json_t *connection_list_to_json(const struct connection_list *list);
 /* 'path' is the array's, for errors. 0 and '*list', which the caller frees, or ERR_INVALID naming the member, and
- * '*list' left alone; unknown members are ignored. More than CONNECTIONS_MAX in a direction are an error. */
+ * '*list' left alone; unknown members are ignored. */
 int connection_list_from_json(const json_t *json, const char *path, struct connection_list *list, struct err *err);
 
 #endif

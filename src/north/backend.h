@@ -60,6 +60,8 @@ struct backend {
                            struct backend_reply *reply);
     void (*peer_activate)(void *gateway, const char *peer, const char *id, const json_t *body,
                           struct backend_reply *reply);
+    void (*peer_connections)(void *gateway, const char *peer, const char *id, const json_t *body,
+                             struct backend_reply *reply);
     void (*peer_abort)(void *gateway, const char *peer, const char *id, struct backend_reply *reply);
     void (*peer_commit)(void *gateway, const char *peer, const char *id, const json_t *body,
                         struct backend_reply *reply);

@@ -51,6 +51,13 @@ static void activate(void *arg, struct http_request *request, const char *id)
     with_body(api, request, id, api->backend->peer_activate);
 }
 
+static void take_connections(void *arg, struct http_request *request, const char *id)
+{
+    struct peer_api *api = arg;
+
+    with_body(api, request, id, api->backend->peer_connections);
+}
+
 static void commit(void *arg, struct http_request *request, const char *id)
 {
     struct peer_api *api = arg;
@@ -83,6 +90,7 @@ static const struct route routes[] = {
     {"PUT", "/peer/v1/migrations/{}", configure},
     {"GET", "/peer/v1/migrations/{}", tell_status},
     {"POST", "/peer/v1/migrations/{}/activate", activate},
+    {"PUT", "/peer/v1/migrations/{}/connections", take_connections},
     {"POST", "/peer/v1/migrations/{}/commit", commit},
     {"POST", "/peer/v1/migrations/{}/abort", abort_migration},
     {"POST", "/peer/v1/plans", plan},

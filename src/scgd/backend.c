@@ -492,6 +492,59 @@ static void peer_activate(void *arg, const char *peer, const char *id, const jso
     answer_status(gateway, migration, reply);
 }
 
+/* A peer's connections that are being put on a ToR. */
+struct taking {
+    struct backend_reply *reply;
+    struct migration *migration;
+};
+
+static void free_taking(struct join *join)
+{
+    free(join->context);
+}
+
+static void taken(struct gateway *gateway, struct join *join)
+{
+    AUTO_FREE struct taking *taking = join->context;
+
+    if (join->err.code)
+        backend_refuse(taking->reply, &join->err);
+    else
+        answer_status(gateway, taking->migration, taking->reply);
+}
+
+static void peer_connections(void *arg, const char *peer, const char *id, const json_t *body,
+                             struct backend_reply *reply)
+{
+    struct gateway *gateway = gateway_entered(arg);
+    struct migration *migration = peer_migration(gateway, peer, id, reply);
+    struct peer_connections connections = {0};
+    struct err err = {0};
+
+    if (!migration)
+        return;
+    int vm = peer_connections_decode(body, &connections, &err) < 0 ?
+                 -1 :
+                 order_find_vm(&migration->saga->order, connections.vm);
+    if (!err.code && vm < 0)
+        err_set(&err, ERR_NOT_FOUND, "migration %s has no VM '%s'", id, connections.vm);
+    if (err.code) {
+        backend_refuse(reply, &err);
+    } else {
+        struct join *join = join_new(taken);
+        struct taking *taking = xmalloc(sizeof *taking);
+
+        *taking = (struct taking) {reply, migration};
+        join->context = taking;
+        join->drop = free_taking;
+        join->migration = migration;
+        if (migration->saga->order.vms[vm].fate != FATE_STAYED)
+            connections_install(gateway, migration->saga->order.vms[vm].uuid, &connections.list, join);
+        join_close(gateway, join);
+    }
+    connection_list_free(&connections.list);
+}
+
 static int migration_bury_unknown(struct gateway *gateway, const char *id, const char *peer, struct err *err)
 {
     return migration_recall(gateway, id, ROLE_TARGET) ? 0 : migration_bury(gateway, id, peer, err);
@@ -555,6 +608,7 @@ struct backend gateway_backend(struct gateway *gateway)
         .metrics = metrics,
         .peer_configure = peer_configure,
         .peer_activate = peer_activate,
+        .peer_connections = peer_connections,
         .peer_abort = peer_abort,
         .peer_commit = peer_commit,
         .peer_status = peer_status,

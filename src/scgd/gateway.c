@@ -135,7 +135,7 @@ static void vm_seen(struct gateway *gateway, const struct event *event)
         }
     } else {
         if (event->vm_cause == CAUSE_MIGRATION_PAUSED)
-            migration->vms[index].paused_ms = gateway->unix_ms(gateway->unix_ms_arg);
+            source_paused(gateway, migration, (unsigned) index);
         /* Its memory has gone over: users will find it at the target. If the transfer fails after all, it runs again.
          */
         if (migration->saga->order.vms[index].fate != FATE_CROSSED &&

@@ -16,6 +16,7 @@
  *   history.c     how long those that have ended are remembered
  *   steps.c       apply, confirm and undo of the source's steps
  *   steps_target.c  of the target's
+ *   connections.c  what stateful policies let pass, on its way with a VM
  *   admission.c   whether this DC can take what an order brings
  *   views.c, views_plan.c, views_transport.c    the gateway as JSON
  *   backend.c, backend_plan.c, backend_transport.c    north/backend.h on top of all this */
@@ -210,8 +211,7 @@ void network_adopt(struct gateway *gateway, const struct vm *vm);
 /* The flows that the ToR shall hold of a tenant, in 'txn'. */
 int network_expected(struct gateway *gateway, const struct tenant *tenant, struct flow_txn *txn, struct err *err);
 /* The flows that a ToR shall hold but for those of tenants. */
-int network_expected_tor(struct gateway *gateway, const struct switch_info *tor, struct flow_txn *txn,
-                         struct err *err);
+int network_expected_tor(struct gateway *gateway, const struct switch_info *tor, struct flow_txn *txn, struct err *err);
 /* The policy in the store, which the caller frees. ERR_NOT_FOUND if there is none; any other failure is not "none". */
 int network_stored_policy(const struct gateway *gateway, const char *vm, struct policy *policy, struct err *err);
 /* The PE's ports as the pipeline wants them, or ERR_NOT_FOUND naming the port. */
@@ -219,6 +219,16 @@ int presence_uplink(const struct gateway *gateway, const struct switch_info *pe,
                     struct err *err);
 /* The switch with a role that there is one of, or null and 'err' saying that none is up. */
 const struct switch_info *network_edge(const struct gateway *gateway, enum switch_role role, struct err *err);
+
+/* ---- connections of stateful policies ---- */
+
+/* Sends what the source's ToR has learned of the order's VM to the target. Failures that may pass reach 'join', others
+ * are logged. Nothing is sent for a policy without stateful rules. */
+void connections_send(struct gateway *gateway, struct migration *migration, unsigned v, struct join *join);
+/* Puts connections of a VM on its ToR. Errors reach 'join'. Of a VM that is no tenant, or whose policy is not stateful,
+ * nothing is put anywhere. */
+void connections_install(struct gateway *gateway, const uint8_t uuid[UUID_SIZE], const struct connection_list *list,
+                         struct join *join);
 
 /* ---- migrations ---- */
 
@@ -381,6 +391,8 @@ void channel_release(struct gateway *gateway, const struct order *order, struct 
 void source_apply(struct gateway *gateway, struct migration *migration, unsigned step, unsigned serial);
 void source_confirm(struct gateway *gateway, struct migration *migration, unsigned step, unsigned serial);
 void source_undo(struct gateway *gateway, struct migration *migration, unsigned step, unsigned serial);
+/* Its hypervisor has paused the order's VM: it will run at the target. */
+void source_paused(struct gateway *gateway, struct migration *migration, unsigned v);
 void source_abort_transfer(struct gateway *gateway, struct migration *migration, unsigned step);
 void target_apply(struct gateway *gateway, struct migration *migration, unsigned step, unsigned serial);
 void target_confirm(struct gateway *gateway, struct migration *migration, unsigned step, unsigned serial);

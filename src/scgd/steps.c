@@ -123,6 +123,24 @@ static void collect_policy(struct gateway *gateway, struct migration *migration,
 
 /* ---- target-configure ---- */
 
+static void told(struct gateway *gateway, struct join *join)
+{
+    outcome(gateway, join, SAGA_STEP_OK, NULL);
+}
+
+/* The target is configured. Before a VM goes there, its connections do. */
+static void tell_connections(struct gateway *gateway, const struct join *join)
+{
+    struct join *telling = join_new(told);
+
+    telling->migration = join->migration;
+    telling->step = join->step;
+    telling->serial = join->serial;
+    for (unsigned v = 0; v < order_of(join->migration)->n_vms; v++)
+        connections_send(gateway, join->migration, v, telling);
+    join_close(gateway, telling);
+}
+
 static void configured(struct gateway *gateway, struct join *join, const struct event *event, void *context)
 {
     struct order *order = order_of(join->migration);
@@ -141,7 +159,10 @@ static void configured(struct gateway *gateway, struct join *join, const struct 
     }
     memcpy(order->target_uri, status.target_uri, sizeof order->target_uri);
     memcpy(order->target_address, status.target_address, sizeof order->target_address);
-    outcome(gateway, join, event->answer.status == 200 ? SAGA_STEP_OK : SAGA_STEP_UNKNOWN, NULL);
+    if (event->answer.status == 200)
+        tell_connections(gateway, join);
+    else
+        outcome(gateway, join, SAGA_STEP_UNKNOWN, NULL);
 }
 
 static bool is_configured(const char *state)
@@ -410,6 +431,38 @@ static void activated(struct gateway *gateway, struct join *join, const struct e
         outcome(gateway, join, SAGA_STEP_OK, NULL);
 }
 
+/* The target has been told of the connections that its ToR may not know yet. */
+static void connections_told(struct gateway *gateway, struct join *join)
+{
+    if (join->err.code) {
+        outcome(gateway, join, SAGA_STEP_FAILED, &join->err);
+        return;
+    }
+    call_peer(gateway, join->migration, join->step, join->serial, PEER_ACTIVATE,
+              json_pack("{s:s}", "vm", vm_of(join->migration, join->step)->name), PEER_QUICK_MS, activated);
+}
+
+static void activate(struct gateway *gateway, struct migration *migration, unsigned step, unsigned serial)
+{
+    struct join *join = join_new(connections_told);
+
+    join->migration = migration;
+    join->step = step;
+    join->serial = serial;
+    connections_send(gateway, migration, (unsigned) migration->saga->steps[step].vm, join);
+    join_close(gateway, join);
+}
+
+void source_paused(struct gateway *gateway, struct migration *migration, unsigned v)
+{
+    struct join *join = join_new(NULL);
+
+    migration->vms[v].paused_ms = gateway->unix_ms(gateway->unix_ms_arg);
+    /* It will run at the target before the transfer has ended here, and be sent packets there. */
+    connections_send(gateway, migration, v, join);
+    join_close(gateway, join);
+}
+
 static void remove_vm(struct gateway *gateway, struct migration *migration, unsigned step, unsigned serial)
 {
     const struct migration_vm *vm = vm_of(migration, step);
@@ -517,8 +570,7 @@ void source_apply(struct gateway *gateway, struct migration *migration, unsigned
         transfer(gateway, migration, step, serial);
         break;
     case STEP_TARGET_ACTIVATE:
-        call_peer(gateway, migration, step, serial, PEER_ACTIVATE,
-                  json_pack("{s:s}", "vm", vm_of(migration, step)->name), PEER_QUICK_MS, activated);
+        activate(gateway, migration, step, serial);
         break;
     case STEP_VM_REMOVE:
         remove_vm(gateway, migration, step, serial);

@@ -10,12 +10,13 @@
 struct peer_driver;
 
 enum peer_verb {
-    PEER_CONFIGURE, /* PUT  /peer/v1/migrations/{id}: the VM migration message */
-    PEER_ACTIVATE,  /* POST /peer/v1/migrations/{id}/activate */
-    PEER_ABORT,     /* POST /peer/v1/migrations/{id}/abort */
-    PEER_COMMIT,    /* POST /peer/v1/migrations/{id}/commit */
-    PEER_STATUS,    /* GET  /peer/v1/migrations/{id} */
-    PEER_PLAN       /* POST /peer/v1/plans; has no id */
+    PEER_CONFIGURE,   /* PUT  /peer/v1/migrations/{id}: the VM migration message */
+    PEER_ACTIVATE,    /* POST /peer/v1/migrations/{id}/activate */
+    PEER_CONNECTIONS, /* PUT  /peer/v1/migrations/{id}/connections */
+    PEER_ABORT,       /* POST /peer/v1/migrations/{id}/abort */
+    PEER_COMMIT,      /* POST /peer/v1/migrations/{id}/commit */
+    PEER_STATUS,      /* GET  /peer/v1/migrations/{id} */
+    PEER_PLAN         /* POST /peer/v1/plans; has no id */
 };
 
 struct peer_ops {

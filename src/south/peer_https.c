@@ -27,9 +27,13 @@ struct pending {
 static const struct {
     const char *method, *suffix; /* null: the request is of no migration */
 } verbs[] = {
-    [PEER_CONFIGURE] = {"PUT", ""},    [PEER_ACTIVATE] = {"POST", "/activate"},
-    [PEER_ABORT] = {"POST", "/abort"}, [PEER_COMMIT] = {"POST", "/commit"},
-    [PEER_STATUS] = {"GET", ""},       [PEER_PLAN] = {"POST", NULL},
+    [PEER_CONFIGURE] = {"PUT", ""},
+    [PEER_ACTIVATE] = {"POST", "/activate"},
+    [PEER_CONNECTIONS] = {"PUT", "/connections"},
+    [PEER_ABORT] = {"POST", "/abort"},
+    [PEER_COMMIT] = {"POST", "/commit"},
+    [PEER_STATUS] = {"GET", ""},
+    [PEER_PLAN] = {"POST", NULL},
 };
 
 static int read_answer(const struct http_answer *answer, json_t **ret_body, struct err *err)

@@ -99,6 +99,15 @@ static void free_order(struct world *world, void *arg)
     free(order);
 }
 
+static bool has_connections(const struct flow_txn *txn)
+{
+    bool has = false;
+
+    for (size_t i = 0; i < txn->n_mods; i++)
+        has |= txn->mods[i].command == FLOW_ADD && txn->mods[i].flow.table >= TOR_STATE_FROM;
+    return has;
+}
+
 static void reach_switch(struct world *world, void *arg)
 {
     struct order_to_switch *order = arg;
@@ -108,6 +117,7 @@ static void reach_switch(struct world *world, void *arg)
     if (order->sw->off) {
         deliver_done(site, back, order->request, ERR_UNKNOWN, "the dummy switch went away");
     } else if (fault(world, world->percent_refused)) {
+        world->forgets |= has_connections(&order->txn);
         deliver_done(site, back, order->request, ERR_REFUSED, "the dummy switch refuses");
     } else {
         tell(world, site, "%s takes %zu changes", order->sw->name, order->txn.n_mods);

@@ -230,6 +230,7 @@ void switch_reboots(struct site *site, const char *name)
 
     tell(site->world, site, "%s reboots", name);
     site->disturbed = true;
+    site->world->forgets = true;
     flow_list_free(&sw->flows);
     sw->flows = (struct flow_list) {0};
     sw->n_meters = 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What must hold, in the words of the design: after every event (1, 2), and when all is quiet (1, 3 to 6; sim.c does
+/* What must hold, in the words of the design: after every event (1, 2), and when all is quiet (1, 3 to 6, 12; sim.c does
  * 6). */
 #include <stdlib.h>
 #include <string.h>
@@ -173,6 +173,7 @@ static void check_flow(struct world *world, struct site *site, const struct sim_
 {
     AUTO_FREE char *text = flow_format(flow);
     const struct sim_vm *vm = vm_of_cookie(world, flow->cookie);
+    const struct sim_vm *learner = vm_of_cookie(world, cookie_make(COOKIE_VM, flow->cookie));
 
     switch ((int) kind_of(flow->cookie)) {
     case COOKIE_BASE:
@@ -191,6 +192,10 @@ static void check_flow(struct world *world, struct site *site, const struct sim_
     case COOKIE_VM:
         if (!vm || vm->at != site || vm->off)
             BROKEN(world, "5: %s %s: a flow of a VM that is elsewhere: %s", site->dc, sw->name, text);
+        return;
+    case COOKIE_STATE:
+        if (!learner || learner->at != site || learner->off)
+            BROKEN(world, "5: %s %s: a connection of a VM that is elsewhere: %s", site->dc, sw->name, text);
         return;
     case COOKIE_CHANNEL:
         BROKEN(world, "5: %s %s: a flow of a channel: %s", site->dc, sw->name, text);
@@ -275,8 +280,24 @@ static bool compare(void *arg, const struct store_migration *row)
     return true;
 }
 
+/* 12. A VM's connections are where it is. */
+static void check_connections(struct world *world)
+{
+    for (unsigned v = 0; v < world->n_vms && !world->forgets; v++) {
+        const struct sim_vm *vm = &world->vms[v];
+        const struct flow_list *held = &device(vm->at, SIM_TOR)->flows;
+        unsigned n = 0;
+
+        for (size_t i = 0; i < held->n; i++)
+            n += held->flows[i].cookie == cookie_of_state(cookie_of_vm(vm->vm.uuid));
+        if (vm->connected && !vm->off && n != 1)
+            BROKEN(world, "12: %s runs at %s, whose ToR has %u connections of it, not 1", vm->vm.name, vm->at->dc, n);
+    }
+}
+
 void check_quiet(struct world *world)
 {
+    check_connections(world);
     for (unsigned v = 0; v < world->n_vms; v++) {
         const struct sim_vm *vm = &world->vms[v];
         struct store_location location;

@@ -61,7 +61,8 @@ static void send_answer(struct backend_reply *reply, int status, json_t *body)
 
 static void open_letter(struct world *world, void *arg)
 {
-    static const char *const verbs[] = {"configure", "activate", "abort", "commit", "status", "plan"};
+    static const char *const verbs[] = {"configure", "activate", "take connections", "abort", "commit",
+                                        "status",    "plan"};
     struct letter *letter = arg;
     struct site *from = letter->from, *to = site_other(from);
 
@@ -84,6 +85,9 @@ static void open_letter(struct world *world, void *arg)
         break;
     case PEER_ACTIVATE:
         backend.peer_activate(to->gateway, from->dc, letter->id, body, &slot->reply);
+        break;
+    case PEER_CONNECTIONS:
+        backend.peer_connections(to->gateway, from->dc, letter->id, body, &slot->reply);
         break;
     case PEER_ABORT:
         backend.peer_abort(to->gateway, from->dc, letter->id, &slot->reply);

@@ -28,6 +28,7 @@ static struct policy random_policy(struct world *world, const char *name)
         rule.family = IP_V4;
         rule.protocol = chance(world, 2) ? 6 : 17;
         rule.destination_port.first = rule.destination_port.last = (uint16_t) (1 + chance(world, 1000));
+        rule.stateful = rule.verdict == POLICY_ALLOW && chance(world, 2);
         policy_add_rule(&policy, rule);
     }
     return policy;
@@ -52,6 +53,25 @@ static void write_to_switch(struct site *site, const struct sim_vm *vm)
     policy_to_flows(&vm->policy, &where, &txn);
     for (size_t i = 0; i < txn.n_mods; i++)
         flow_list_add(&device(site, SIM_TOR)->flows, flow_copy(&txn.mods[i].flow));
+    flow_txn_free(&txn);
+}
+
+/* A stateful policy has let something pass. */
+static void connect_vm(struct sim_vm *vm)
+{
+    struct policy_site where = pipeline_policy_site(cookie_of_vm(vm->vm.uuid), &vm->vm.nics[0].ip);
+    struct connection connection = {.direction = POLICY_TO_VM,
+                                    .protocol = 6,
+                                    .remote = {IP_V4, {192, 0, 2, 1}},
+                                    .remote_port = 22,
+                                    .vm_port = 40000,
+                                    .idle_timeout = CONNECTION_TCP_IDLE_S};
+    struct connection_list list = {.items = &connection, .n = 1};
+    struct flow_txn txn = {0};
+
+    vm->connected = true;
+    connections_to_flows(&list, &where, &txn);
+    flow_list_add(&device(vm->at, SIM_TOR)->flows, flow_copy(&txn.mods[0].flow));
     flow_txn_free(&txn);
 }
 
@@ -80,6 +100,8 @@ static void cast(struct world *world)
             write_to_switch(vm->at, vm);
         else
             write_to_store(vm->at, vm);
+        if (!vm->foreign && policy_is_stateful(&vm->policy))
+            connect_vm(vm);
     }
 }
 

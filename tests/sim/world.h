@@ -97,6 +97,7 @@ struct sim_vm { /* what the hypervisors know */
     bool off;             /* the guest was shut down, for good */
     bool foreign;         /* its policy was written to the switch by an administrator */
     struct policy policy; /* what it must always be under */
+    bool connected;       /* its ToR has learned a connection of it, which has to go with it */
 };
 
 struct sim_lsp {
@@ -104,6 +105,7 @@ struct sim_lsp {
 };
 
 struct world {
+    bool forgets; /* a ToR was rebooted, or refused to take connections */
     uint64_t seed, random;
     int64_t now, faults_until;
     unsigned percent_lost, percent_refused, percent_crash; /* while faults last */

@@ -249,6 +249,12 @@ static void activate(void *arg, const char *peer, const char *id, const json_t *
     asked(arg, "activate", peer, id, body, reply);
 }
 
+static void take_connections(void *arg, const char *peer, const char *id, const json_t *body,
+                             struct backend_reply *reply)
+{
+    asked(arg, "connections", peer, id, body, reply);
+}
+
 static void abort_migration(void *arg, const char *peer, const char *id, struct backend_reply *reply)
 {
     asked(arg, "abort", peer, id, NULL, reply);
@@ -291,6 +297,7 @@ void dummy_backend_init(struct dummy_backend *dummy, const char *path)
                 .metrics = metrics,
                 .peer_configure = configure,
                 .peer_activate = activate,
+                .peer_connections = take_connections,
                 .peer_abort = abort_migration,
                 .peer_commit = commit,
                 .peer_status = status,

@@ -160,12 +160,15 @@ static void every_verb(void **state)
     await_answer(w, 5, 200, "{\"verb\":\"status\"}");
     call(w, 6, "B", PEER_PLAN, json_pack("{s:i}", "version", 1), DEADLINE_MS);
     await_answer(w, 6, 200, "{\"verb\":\"plan\"}");
+    call(w, 7, "B", PEER_CONNECTIONS, json_pack("{s:s}", "vm", "V2"), DEADLINE_MS);
+    await_answer(w, 7, 200, "{\"verb\":\"connections\"}");
     assert_string_equal(w->dummy.log.text, "configure dc-a " ID " {\"version\":1}\n"
                                            "activate dc-a " ID " {\"vm\":\"V2\"}\n"
                                            "abort dc-a " ID " -\n"
                                            "commit dc-a " ID " -\n"
                                            "status dc-a " ID " -\n"
-                                           "plan dc-a - {\"version\":1}\n");
+                                           "plan dc-a - {\"version\":1}\n"
+                                           "connections dc-a " ID " {\"vm\":\"V2\"}\n");
 }
 
 /* An answer that takes its time holds up no other. */

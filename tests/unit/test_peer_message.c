@@ -37,6 +37,11 @@ static const char plan_text[] =
 static const char refusal_text[] =
     "{\"version\": 1, \"refused\": {\"error\": \"ERR_CONFLICT\", \"reason\": \"VM V2 already runs on server-b\"}}";
 
+static const char connections_text[] =
+    "{\"vm\": \"V2\", \"connections\": [{\"replies\": \"to-vm\", \"protocol\": \"tcp\", \"remote\": \"198.51.100.7\","
+    " \"remote-port\": 22, \"vm-port\": 40000, \"idle-timeout\": 7440},"
+    " {\"replies\": \"from-vm\", \"protocol\": \"icmpv6\", \"remote\": \"2001:db8::7\", \"idle-timeout\": 60}]}";
+
 /* Each edit spoils one member, which 'path' leads to: names, or indexes in digits, joined by '/'. */
 struct edit {
     const char *path;
@@ -245,6 +250,15 @@ static int try_plan(const json_t *json, struct err *err)
     int status = peer_plan_decode(json, &plan, err);
 
     peer_plan_free(&plan);
+    return status;
+}
+
+static int try_connections(const json_t *json, struct err *err)
+{
+    struct peer_connections connections = {0};
+    int status = peer_connections_decode(json, &connections, err);
+
+    connection_list_free(&connections.list);
     return status;
 }
 
@@ -515,6 +529,69 @@ static void errors_of_others(void **state)
     }
 }
 
+static void connections_round_trip(void **state)
+{
+    json_t *json = load(connections_text);
+    struct peer_connections read = {0};
+    struct err err = {0};
+
+    (void) state;
+    if (peer_connections_decode(json, &read, &err) < 0)
+        fail_msg("%s", err.text);
+    assert_string_equal(read.vm, "V2");
+    assert_int_equal(read.list.n, 2);
+    assert_int_equal(read.list.items[0].direction, POLICY_TO_VM);
+    assert_int_equal(read.list.items[0].protocol, 6);
+    assert_int_equal(read.list.items[0].remote_port, 22);
+    assert_int_equal(read.list.items[0].vm_port, 40000);
+    assert_int_equal(read.list.items[1].direction, POLICY_FROM_VM);
+    assert_int_equal(read.list.items[1].remote.family, IP_V6);
+    json_t *again = peer_connections_encode(read.vm, &read.list);
+    assert_true(json_equal(json, again));
+    connection_list_free(&read.list);
+    json_decref(again);
+    json_decref(json);
+}
+
+static const struct edit connection_edits[] = {
+    {"vm", NULL, "connections.vm: missing"},
+    {"connections", NULL, "connections.connections: missing"},
+    {"connections/0/replies", "\"both\"",
+     "connections.connections[0].replies: expected from-vm or to-vm, found \"both\""},
+    {"connections/0/remote", "\"198.51.100.0/24\"",
+     "connections.connections[0].remote: expected an IP address, found \"198.51.100.0/24\""},
+    {"connections/0/protocol", "\"gre\"",
+     "connections.connections[0].protocol: expected tcp, udp, icmp or icmpv6, found \"gre\""},
+    {"connections/0/protocol", "\"icmpv6\"",
+     "connections.connections[0].protocol: icmpv6 contradicts the remote's address"},
+    {"connections/0/vm-port", NULL, "connections.connections[0].vm-port: missing"},
+    {"connections/0/remote-port", "65536", "connections.connections[0].remote-port: expected 0..65535, found 65536"},
+    {"connections/1/idle-timeout", "0", "connections.connections[1].idle-timeout: expected 1..65535, found 0"},
+    {"connections/1/of-tomorrow", "1", NULL},
+    {"connections", "[]", NULL},
+};
+
+static void connection_members(void **state)
+{
+    (void) state;
+    try_edits(connections_text, connection_edits, ARRAY_LEN(connection_edits), try_connections);
+}
+
+static void too_many_connections(void **state)
+{
+    json_t *json = load(connections_text), *list = json_object_get(json, "connections");
+    struct err err = {0};
+
+    (void) state;
+    while (json_array_size(list) < PEER_CONNECTIONS_MAX)
+        json_array_append(list, json_array_get(list, 0));
+    assert_int_equal(try_connections(json, &err), 0);
+    json_array_append(list, json_array_get(list, 0));
+    assert_int_equal(try_connections(json, &err), ERR_INVALID);
+    assert_string_equal(err.text, "connections.connections: 1001 are too many, a message has at most 1000");
+    json_decref(json);
+}
+
 static void errors_that_are_not_utf8(void **state)
 {
     struct err err = {0};
@@ -540,6 +617,9 @@ int main(void)
         cmocka_unit_test(no_object),
         cmocka_unit_test(too_many_vms),
         cmocka_unit_test(too_many_users),
+        cmocka_unit_test(connections_round_trip),
+        cmocka_unit_test(connection_members),
+        cmocka_unit_test(too_many_connections),
         cmocka_unit_test(failure_leaves_the_output),
         cmocka_unit_test(errors_round_trip),
         cmocka_unit_test(errors_of_others),

@@ -91,6 +91,32 @@ void peer_plan_free(struct peer_plan *plan)
     *plan = (struct peer_plan) {0};
 }
 
+/* ---- connections ---- */
+
+json_t *peer_connections_encode(const char *vm, const struct connection_list *list)
+{
+    return json_pack("{s:s, s:o}", "vm", vm, "connections", connection_list_to_json(list));
+}
+
+int peer_connections_decode(const json_t *json, struct peer_connections *connections, struct err *err)
+{
+    struct peer_connections read = {0};
+    struct json_reader r = json_reader_init(json, "connections", err);
+    const char *vm = json_get_string(&r, "vm");
+    const json_t *list = json_get_array(&r, "connections");
+
+    if (!r.status && strlen(vm) >= sizeof read.vm)
+        json_fail(&r, "vm", "is longer than %zu bytes", sizeof read.vm - 1);
+    if (!r.status && json_array_size(list) > PEER_CONNECTIONS_MAX)
+        json_fail(&r, "connections", "%zu are too many, a message has at most %d", json_array_size(list),
+                  PEER_CONNECTIONS_MAX);
+    if (r.status || connection_list_from_json(list, "connections.connections", &read.list, err) < 0)
+        return ERR_INVALID;
+    strcpy(read.vm, vm);
+    *connections = read;
+    return 0;
+}
+
 /* ---- status ---- */
 
 json_t *peer_status_encode(const struct peer_status *status)

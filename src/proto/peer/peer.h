@@ -4,12 +4,13 @@
  *
  *   PUT  /peer/v1/migrations/{id}           the VM migration message; answered when the target is configured
  *   POST /peer/v1/migrations/{id}/activate  the VM named in "vm" runs at the target: make it reachable there
+ *   PUT  /peer/v1/migrations/{id}/connections  connections of the VM named in "vm", by which its replies are known
  *   POST /peer/v1/migrations/{id}/commit    every VM's fate is decided; undo what did not cross
  *   POST /peer/v1/migrations/{id}/abort     undo everything that has not crossed
  *   GET  /peer/v1/migrations/{id}           where it stands
  *   POST /peer/v1/plans                     the VM migration message of an order that may come: nothing is begun
  *
- * Every answer to the first five but an error is a status message. That to the last is a plan message, with the steps
+ * Every answer to the first six but an error is a status message. That to the last is a plan message, with the steps
  * that the target would take, or why it would refuse; 404 says that the gateway is of a version that does not plan.
  * HTTP status: 200, 202 while it is under way, 400 malformed, 404 unknown id, 409 refused, 413 too large, 429 too many
  * migrations. Errors are those of model/problem.h. docs/peer.md tells more. */
@@ -19,6 +20,7 @@
 #include <jansson.h>
 
 #include "base/err.h"
+#include "model/connection.h"
 #include "model/event.h"
 #include "model/migration.h"
 #include "model/problem.h"
@@ -44,6 +46,18 @@ json_t *peer_plan_encode(const struct peer_plan *plan);
 /* 0, or ERR_INVALID naming the member. peer_plan_free() is due after success. */
 int peer_plan_decode(const json_t *json, struct peer_plan *plan, struct err *err);
 void peer_plan_free(struct peer_plan *plan); /* its members */
+
+#define PEER_CONNECTIONS_MAX 1000 /* in one message; further ones go in further messages */
+
+struct peer_connections {
+    char vm[NAME_SIZE];
+    struct connection_list list;
+};
+
+/* {"vm": "V2", "connections": [...]} as in model/connection.h. New reference. */
+json_t *peer_connections_encode(const char *vm, const struct connection_list *list);
+/* 0, or ERR_INVALID naming the member; connection_list_free() of the list is due after success. */
+int peer_connections_decode(const json_t *json, struct peer_connections *connections, struct err *err);
 
 struct peer_vm_status {
     char name[NAME_SIZE];

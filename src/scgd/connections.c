@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Connections of stateful policies, on their way with a VM: read from the ToR that has learned them, and put where they
+ * are wanted. They are sent when the target is configured, when the VM has been paused, and before the target is told
+ * that the VM has crossed; what was learned in between is new, what was sent before is replaced by the same. */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "proto/peer/peer.h"
+#include "scgd/gateway.h"
+
+#define SEND_MS 5000 /* for one message */
+
+static const struct order *order_of(const struct migration *migration)
+{
+    return &migration->saga->order;
+}
+
+/* What may be otherwise later fails the join, which may try again. A move is not stopped for anything else: who loses a
+ * connection opens a new one. */
+static void fail(struct join *join, const char *vm, const struct err *err)
+{
+    if (err->code == ERR_UNREACHABLE || err->code == ERR_UNKNOWN || err->code == ERR_TIMEOUT)
+        join_fail(join, err);
+    else
+        log_warn(FAULT_PEER, order_of(join->migration)->id, "connections of VM %s: %s", vm, err->text);
+}
+
+static void sent(struct gateway *gateway, struct join *join, const struct event *event, void *context)
+{
+    const struct order *order = order_of(join->migration);
+    AUTO_FREE char *vm = context;
+    struct err err = event->err;
+    (void) gateway;
+
+    if (err.code == 0 && event->answer.status == 404)
+        err_set(&err, ERR_UNSUPPORTED, "its gateway takes none");
+    else if (err.code == 0 && event->answer.status >= 300)
+        problem_decode(event->answer.status, event->answer.body, &err);
+    if (err.code && event->err.code == 0) /* else the driver has named it */
+        err_prefix(&err, "data center %s", order->target_dc);
+    if (err.code)
+        fail(join, vm, &err);
+}
+
+static void send(struct gateway *gateway, struct join *join, const char *vm, const struct connection_list *list)
+{
+    const struct order *order = order_of(join->migration);
+
+    for (size_t at = 0; at < list->n; at += PEER_CONNECTIONS_MAX) {
+        size_t n = list->n - at < PEER_CONNECTIONS_MAX ? list->n - at : PEER_CONNECTIONS_MAX;
+        struct connection_list part = {.items = list->items + at, .n = n};
+        uint64_t request = gateway_request(gateway, join, sent, xstrdup(vm));
+
+        gateway->south.peers->ops->call(gateway->south.peers, request, order->target_dc, PEER_CONNECTIONS, order->id,
+                                        peer_connections_encode(vm, &part), SEND_MS);
+    }
+}
+
+static void read_done(struct gateway *gateway, struct join *join, const struct event *event, void *context)
+{
+    const struct order *order = order_of(join->migration);
+    AUTO_FREE char *name = context;
+    const struct migration_vm *vm = &order->vms[order_find_vm(order, name)];
+    struct policy_site site = pipeline_policy_site(cookie_of_vm(vm->uuid), &vm->nics[0].ip);
+    struct connection_list list = {0};
+    struct err err = event->err;
+
+    if (err.code == 0)
+        connections_from_flows(event->read.flows.flows, event->read.flows.n, &site, &list, &err);
+    if (err.code)
+        fail(join, name, &err);
+    send(gateway, join, name, &list);
+    connection_list_free(&list);
+}
+
+void connections_send(struct gateway *gateway, struct migration *migration, unsigned v, struct join *join)
+{
+    const struct migration_vm *vm = &order_of(migration)->vms[v];
+    const struct switch_query query = {FLOW_TABLE_ALL, cookie_of_state(cookie_of_vm(vm->uuid)), COOKIE_EXACT,
+                                       .keep = NULL};
+    struct err err = {0};
+    uint32_t port;
+
+    if (!policy_is_stateful(&vm->policy))
+        return;
+    join->migration = migration;
+    const struct switch_info *tor = network_tor(gateway, vm->server, &port, &err);
+    if (!tor) {
+        join_fail(join, &err);
+        return;
+    }
+    uint64_t request = gateway_request(gateway, join, read_done, xstrdup(vm->name));
+    gateway->south.switches->ops->read(gateway->south.switches, request, tor->name, &query);
+}
+
+void connections_install(struct gateway *gateway, const uint8_t uuid[UUID_SIZE], const struct connection_list *list,
+                         struct join *join)
+{
+    const struct tenant *tenant = network_tenant(gateway, uuid);
+    struct flow_txn txn = {0};
+    struct err err = {0};
+    uint32_t port;
+
+    if (!tenant || !policy_is_stateful(&tenant->policy))
+        return;
+    const struct switch_info *tor = network_tor(gateway, tenant->server, &port, &err);
+    if (!tor) {
+        join_fail(join, &err);
+        return;
+    }
+    struct policy_site site = pipeline_policy_site(cookie_of_vm(tenant->uuid), &tenant->ip);
+    connections_to_flows(list, &site, &txn);
+    if (txn.n_mods)
+        network_apply(gateway, tor, &txn, join);
+}
