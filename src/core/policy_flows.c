@@ -38,30 +38,101 @@ static void match_vm(struct flow_match *match, const struct policy_site *site, e
     match_prefix(match, from_vm ? FIELD_IPV4_SRC : FIELD_IPV4_DST, from_vm ? FIELD_IPV6_SRC : FIELD_IPV6_DST, &vm);
 }
 
-/* Nothing for a prefix of no family. */
-static void match_remote(struct flow_match *match, enum policy_direction direction, const struct prefix *remote)
-{
-    bool from_vm = direction == POLICY_FROM_VM;
+/* What a rule lets one field be: one of these. An empty mask is any value. */
+struct choice {
+    struct flow_field *fields;
+    size_t n;
+};
 
-    if (remote->ip.family != IP_NONE)
-        match_prefix(match, from_vm ? FIELD_IPV4_DST : FIELD_IPV4_SRC, from_vm ? FIELD_IPV6_DST : FIELD_IPV6_SRC,
-                     remote);
+enum { CHOICE_REMOTE, CHOICE_SOURCE, CHOICE_DESTINATION, CHOICES };
+
+static void add_to_choice(struct choice *choice, enum flow_field_id field, const struct flow_match *match)
+{
+    const struct flow_field *found = match_find(match, field);
+
+    choice->fields[choice->n++] = found ? *found : (struct flow_field) {.id = (uint8_t) field};
 }
 
-/* Prefixes of the other end. The caller frees '*remotes'. */
-static size_t remotes_of(const struct policy_site *site, const struct policy_rule *rule, struct prefix **remotes)
+static struct choice choice_of_remotes(const struct policy_site *site, const struct policy_rule *rule)
 {
-    if (rule->remotes)
-        return address_set_cover(rule->remotes, site->ip.family, remotes);
-    *remotes = xmemdup(&rule->remote, sizeof rule->remote);
-    return 1;
+    bool from_vm = rule->direction == POLICY_FROM_VM;
+    enum flow_field_id v4 = from_vm ? FIELD_IPV4_DST : FIELD_IPV4_SRC, v6 = from_vm ? FIELD_IPV6_DST : FIELD_IPV6_SRC;
+    AUTO_FREE struct prefix *cover = NULL;
+    const struct prefix *prefixes = &rule->remote;
+    size_t n = 1;
+
+    if (rule->remotes) {
+        n = address_set_cover(rule->remotes, site->ip.family, &cover);
+        prefixes = cover;
+    }
+    struct choice choice = {.fields = xcalloc(n + 1, sizeof *choice.fields)};
+    for (size_t i = 0; i < n; i++) {
+        struct flow_match match = {0};
+
+        if (prefixes[i].ip.family != IP_NONE)
+            match_prefix(&match, v4, v6, &prefixes[i]);
+        add_to_choice(&choice, site->ip.family == IP_V6 ? v6 : v4, &match);
+    }
+    return choice;
 }
 
-/* Whose flows go where, and in which directions what is denied may be a reply. */
+static struct choice choice_of_ports(enum flow_field_id field, const struct port_range *range)
+{
+    struct port_mask masks[PORT_MASKS_MAX];
+    unsigned n = port_masks(range, masks);
+    struct choice choice = {.fields = xcalloc(n, sizeof *choice.fields)};
+
+    for (unsigned i = 0; i < n; i++) {
+        struct flow_match match = {0};
+
+        match_u_masked(&match, field, masks[i].value, masks[i].mask);
+        add_to_choice(&choice, field, &match);
+    }
+    return choice;
+}
+
+static void choices_of(const struct policy_site *site, const struct policy_rule *rule, struct choice choices[CHOICES])
+{
+    bool tcp = rule->protocol == 6;
+
+    choices[CHOICE_REMOTE] = choice_of_remotes(site, rule);
+    choices[CHOICE_SOURCE] = choice_of_ports(tcp ? FIELD_TCP_SRC : FIELD_UDP_SRC, &rule->source_port);
+    choices[CHOICE_DESTINATION] = choice_of_ports(tcp ? FIELD_TCP_DST : FIELD_UDP_DST, &rule->destination_port);
+}
+
+static void choices_free(struct choice choices[CHOICES])
+{
+    for (unsigned c = 0; c < CHOICES; c++)
+        free(choices[c].fields);
+}
+
+static void choose(struct flow_match *match, const struct flow_field *field)
+{
+    match_bytes(match, field->id, field->value, field->mask);
+}
+
+/* How many flows it takes: as a product, and as a conjunction. */
+static size_t product_of(const struct choice choices[CHOICES])
+{
+    return choices[CHOICE_REMOTE].n * choices[CHOICE_SOURCE].n * choices[CHOICE_DESTINATION].n;
+}
+
+static size_t sum_of(const struct choice choices[CHOICES])
+{
+    size_t sum = 1;
+
+    for (unsigned c = 0; c < CHOICES; c++)
+        sum += choices[c].n > 1 ? choices[c].n : 0;
+    return sum;
+}
+
+/* Whose flows go where, in which directions what is denied may be a reply, and with more than how many flows a rule
+ * becomes a conjunction, if that takes fewer. */
 struct writer {
     const struct policy *policy;
     const struct policy_site *site;
     bool asks[2];
+    size_t product_max;
     struct flow_txn *txn;
 };
 
@@ -115,38 +186,69 @@ static struct flow_match match_common(const struct policy_site *site, const stru
     return match;
 }
 
-static void add_ports(const struct writer *writer, const struct policy_rule *rule, uint16_t priority,
-                      struct flow_match *match)
+/* A flow for each combination. */
+static void add_product(const struct writer *writer, const struct policy_rule *rule, uint16_t priority,
+                        const struct choice choices[CHOICES])
 {
-    bool tcp = rule->protocol == 6;
-    struct port_mask sources[PORT_MASKS_MAX], destinations[PORT_MASKS_MAX];
-    unsigned n_sources = port_masks(&rule->source_port, sources);
-    unsigned n_destinations = port_masks(&rule->destination_port, destinations);
+    struct flow_match match = match_common(writer->site, rule);
 
-    if (!tcp && rule->protocol != 17) {
-        add_flow(writer, rule, priority, match);
-        return;
-    }
-    for (unsigned s = 0; s < n_sources; s++) {
-        match_u_masked(match, tcp ? FIELD_TCP_SRC : FIELD_UDP_SRC, sources[s].value, sources[s].mask);
-        for (unsigned t = 0; t < n_destinations; t++) {
-            match_u_masked(match, tcp ? FIELD_TCP_DST : FIELD_UDP_DST, destinations[t].value, destinations[t].mask);
-            add_flow(writer, rule, priority, match);
+    for (size_t r = 0; r < choices[CHOICE_REMOTE].n; r++) {
+        choose(&match, &choices[CHOICE_REMOTE].fields[r]);
+        for (size_t s = 0; s < choices[CHOICE_SOURCE].n; s++) {
+            choose(&match, &choices[CHOICE_SOURCE].fields[s]);
+            for (size_t t = 0; t < choices[CHOICE_DESTINATION].n; t++) {
+                choose(&match, &choices[CHOICE_DESTINATION].fields[t]);
+                add_flow(writer, rule, priority, &match);
+            }
         }
     }
 }
 
-static void add_part(const struct writer *writer, const struct policy_rule *rule, uint16_t priority)
+/* A flow for each value of each choice, and one for what meets all choices. The VM's address is in every flow, so VMs
+ * do not meet each other's, whatever their ids. */
+static void add_conjunction(const struct writer *writer, const struct policy_rule *rule, uint16_t priority, uint32_t id,
+                            const struct choice choices[CHOICES])
 {
-    AUTO_FREE struct prefix *remotes = NULL;
-    size_t n_remotes = remotes_of(writer->site, rule, &remotes);
+    const struct policy_site *site = writer->site;
+    struct flow_conjunction of = {.id = id};
+    struct flow_match match = match_common(site, rule);
 
-    for (size_t i = 0; i < n_remotes; i++) {
-        struct flow_match match = match_common(writer->site, rule);
-
-        match_remote(&match, rule->direction, &remotes[i]);
-        add_ports(writer, rule, priority, &match);
+    for (unsigned c = 0; c < CHOICES; c++) {
+        if (choices[c].n == 1)
+            choose(&match, &choices[c].fields[0]);
+        else
+            of.n_clauses++;
     }
+    for (unsigned c = 0; c < CHOICES; c++) {
+        of.clause = (uint8_t) (of.clause + (choices[c].n > 1));
+        for (size_t i = 0; i < choices[c].n && choices[c].n > 1; i++) {
+            struct flow flow = flow_make(site->table[rule->direction], priority, site->cookie);
+
+            flow.match = match;
+            choose(&flow.match, &choices[c].fields[i]);
+            flow_add_action(&flow, ACTION_CONJUNCTION)->conjunction = of;
+            flow_txn_add(writer->txn, flow);
+        }
+    }
+    match_u(&match, FIELD_CONJ_ID, id);
+    add_flow(writer, rule, priority, &match);
+}
+
+static void add_part(const struct writer *writer, const struct policy_rule *rule, uint16_t priority, uint32_t id)
+{
+    struct choice choices[CHOICES];
+
+    choices_of(writer->site, rule, choices);
+    if (product_of(choices) <= writer->product_max || product_of(choices) <= sum_of(choices))
+        add_product(writer, rule, priority, choices);
+    else
+        add_conjunction(writer, rule, priority, id, choices);
+    choices_free(choices);
+}
+
+static bool concerns(const struct policy_rule *rule, const struct policy_site *site)
+{
+    return rule->family == IP_NONE || rule->family == site->ip.family;
 }
 
 static void add_rule(const struct writer *writer, const struct policy_rule *rule, uint16_t priority)
@@ -155,9 +257,46 @@ static void add_rule(const struct writer *writer, const struct policy_rule *rule
     unsigned n = policy_rule_parts(rule, parts);
 
     for (unsigned i = 0; i < n; i++) {
-        if (parts[i].family == IP_NONE || parts[i].family == writer->site->ip.family)
-            add_part(writer, &parts[i], priority);
+        if (concerns(&parts[i], writer->site))
+            add_part(writer, &parts[i], priority, (uint32_t) (writer->site->cookie << 18) | i << 16 | priority);
     }
+}
+
+/* A conjunction has fewer flows, but makes the switch look at more of each packet: its caches get more entries, and
+ * packets miss them more often (ARCHITECTURE.md has figures). So rules stay products up to PRODUCT_MAX flows, as long
+ * as the policy has not more than FLOWS_GOAL in all. Decided by the policy alone, that it has the same flows anywhere. */
+#define PRODUCT_MAX 256
+#define FLOWS_GOAL 4096
+
+static size_t product_max_of(const struct policy *policy, const struct policy_site *site)
+{
+    AUTO_FREE size_t *products = xcalloc(policy->n_rules * POLICY_PARTS_MAX + 1, sizeof *products);
+    AUTO_FREE size_t *sums = xcalloc(policy->n_rules * POLICY_PARTS_MAX + 1, sizeof *sums);
+    size_t max = PRODUCT_MAX, n = 0;
+
+    for (size_t i = 0; i < policy->n_rules; i++) {
+        struct policy_rule parts[POLICY_PARTS_MAX];
+
+        for (unsigned p = policy_rule_parts(&policy->rules[i], parts); p-- > 0;) {
+            struct choice choices[CHOICES];
+
+            if (!concerns(&parts[p], site))
+                continue;
+            choices_of(site, &parts[p], choices);
+            products[n] = product_of(choices);
+            sums[n++] = sum_of(choices);
+            choices_free(choices);
+        }
+    }
+    for (; max > 1; max /= 4) {
+        size_t total = 0;
+
+        for (size_t i = 0; i < n; i++)
+            total += products[i] <= max || products[i] <= sums[i] ? products[i] : sums[i];
+        if (total <= FLOWS_GOAL)
+            break;
+    }
+    return max;
 }
 
 /* The direction's meter for what has been through that of a class. */
@@ -185,6 +324,7 @@ void policy_to_flows(const struct policy *policy, const struct policy_site *site
 {
     struct writer writer = {.policy = policy, .site = site, .txn = txn};
 
+    writer.product_max = product_max_of(policy, site);
     for (unsigned d = 0; d < 2; d++)
         writer.asks[d] = policy_awaits_replies(policy, d, site->ip.family);
     for (size_t i = 0; i < policy->n_rules; i++)

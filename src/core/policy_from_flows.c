@@ -3,8 +3,9 @@
  *
  * First what is known of the VM besides its address (MAC, port, registers) is learned from flows that name its address
  * exactly. Then each flow of the two policy tables that the VM's packets can meet becomes a rule, or is refused by
- * name. Rules of one priority that differ only in adjacent ports, or only in the other end, are joined. What remains is
- * checked for what an ordered list cannot say: overlapping flows of one priority with different outcomes, more than one meter. */
+ * name; flows of a conjunctive match become the rules that they stand for. Rules of one priority that differ only in
+ * adjacent ports, or only in the other end, are joined. What remains is checked for what an ordered list cannot say:
+ * overlapping flows of one priority with different outcomes, more than one meter. */
 #include "core/policy.h"
 
 #include <inttypes.h>
@@ -13,15 +14,14 @@
 
 #include "base/alloc.h"
 #include "core/pipeline.h"
+#include "core/policy_conjunctions.h"
+#include "core/policy_field.h"
 #include "core/policy_outcome.h"
 #include "core/policy_readings.h"
 #include "core/policy_state.h"
 
 #define ETH_TYPE_IPV4 0x0800
 #define ETH_TYPE_IPV6 0x86dd
-
-/* What a flow may match besides the address without saying anything new about the VM's packets. */
-enum trait { TRAIT_PORT, TRAIT_MAC, TRAIT_REG0, TRAIT_REG1, TRAITS };
 
 struct traits {
     const struct flow *from[TRAITS]; /* null: unknown */
@@ -40,6 +40,7 @@ struct reader {
     const struct flow *rate_flows[2]; /* of the VM in the tables of rates, by direction; null: none */
     struct readings readings;
     const struct flow *replies[2]; /* by direction: what lets replies pass; null: nothing does */
+    struct conjunctions conjunctions;
     struct err *err;
 };
 
@@ -53,37 +54,6 @@ static int refuse(struct reader *reader, const struct flow *flow, const struct f
                    other ? " and " : "", other ? other_text : "");
 }
 
-/* Which trait of the VM a field shows in its own packets (FROM_VM) or in those to it; -1: none. */
-static int trait_of(unsigned field, enum policy_direction direction)
-{
-    switch (field) {
-    case FIELD_IN_PORT:
-        return direction == POLICY_FROM_VM ? TRAIT_PORT : -1;
-    case FIELD_ETH_SRC:
-        return direction == POLICY_FROM_VM ? TRAIT_MAC : -1;
-    case FIELD_ETH_DST:
-        return direction == POLICY_TO_VM ? TRAIT_MAC : -1;
-    case FIELD_REG0:
-        return TRAIT_REG0;
-    case FIELD_REG1:
-        return direction == POLICY_FROM_VM ? TRAIT_REG1 : -1;
-    default:
-        return -1;
-    }
-}
-
-static unsigned vm_field(const struct policy_site *site, enum policy_direction direction)
-{
-    if (site->ip.family == IP_V6)
-        return direction == POLICY_FROM_VM ? FIELD_IPV6_SRC : FIELD_IPV6_DST;
-    return direction == POLICY_FROM_VM ? FIELD_IPV4_SRC : FIELD_IPV4_DST;
-}
-
-static unsigned remote_field(const struct policy_site *site, enum policy_direction direction)
-{
-    return vm_field(site, direction == POLICY_FROM_VM ? POLICY_TO_VM : POLICY_FROM_VM);
-}
-
 static bool is_base(const struct flow *flow)
 {
     return (flow->cookie & COOKIE_SCG_MASK) == COOKIE_SCG && (flow->cookie >> 40 & 0xff) == COOKIE_BASE;
@@ -94,7 +64,7 @@ static bool meets_address(const struct policy_site *site, const struct flow *flo
                           bool *exact)
 {
     const struct flow_field *type = match_find(&flow->match, FIELD_ETH_TYPE);
-    const struct flow_field *field = match_find(&flow->match, vm_field(site, direction));
+    const struct flow_field *field = match_find(&flow->match, policy_vm_field(site, direction));
 
     *exact = field && flow_field_exact(field);
     if (type && flow_field_u(type) != (site->ip.family == IP_V6 ? ETH_TYPE_IPV6 : ETH_TYPE_IPV4))
@@ -136,7 +106,7 @@ static int learn_traits(struct reader *reader, const struct flow *flow, enum pol
         return 0;
     for (unsigned i = 0; i < flow->match.n; i++) {
         const struct flow_field *field = &flow->match.fields[i];
-        int trait = trait_of(field->id, direction);
+        int trait = policy_trait_of(field->id, direction);
 
         if (trait < 0 || !flow_field_exact(field))
             continue;
@@ -162,7 +132,7 @@ static void learn_elsewhere(struct reader *reader, const struct flow *flows, siz
             continue;
         for (unsigned i = 0; i < flow->match.n; i++) {
             const struct flow_field *field = &flow->match.fields[i];
-            int trait = trait_of(field->id, POLICY_FROM_VM);
+            int trait = policy_trait_of(field->id, POLICY_FROM_VM);
 
             if (trait < 0 || !flow_field_exact(field))
                 continue;
@@ -186,7 +156,7 @@ static int meets_traits(struct reader *reader, const struct flow *flow, enum pol
 
     for (unsigned i = 0; i < flow->match.n; i++) {
         const struct flow_field *field = &flow->match.fields[i];
-        int trait = trait_of(field->id, direction);
+        int trait = policy_trait_of(field->id, direction);
 
         if (trait < 0)
             continue;
@@ -198,102 +168,6 @@ static int meets_traits(struct reader *reader, const struct flow *flow, enum pol
     if (unknown)
         return refuse(reader, flow, NULL, "no other flow tells whether its MAC, port or register is the VM's");
     return 1;
-}
-
-/* Length of a mask of leading ones, or -1. */
-static int mask_length(const uint8_t *mask, unsigned bits)
-{
-    unsigned length = 0;
-
-    while (length < bits && mask[length / 8] & 0x80 >> length % 8)
-        length++;
-    for (unsigned i = length; i < bits; i++) {
-        if (mask[i / 8] & 0x80 >> i % 8)
-            return -1;
-    }
-    return (int) length;
-}
-
-static const char *read_port(const struct flow_field *field, bool right_protocol, struct port_range *range)
-{
-    if (!right_protocol)
-        return "it matches ports without their protocol";
-    if (mask_length(field->mask, 16) < 0)
-        return "its port mask is no range";
-    range->first = (uint16_t) flow_field_u(field);
-    range->last = (uint16_t) (range->first | (~flow_field_mask_u(field) & 0xffff));
-    return NULL;
-}
-
-static const char *read_number(const struct flow_field *field, int16_t *number)
-{
-    if (!flow_field_exact(field))
-        return "it masks a protocol, a DSCP, an ICMP type or code";
-    *number = (int16_t) flow_field_u(field);
-    return NULL;
-}
-
-static const char *read_flags(const struct flow_field *field, bool right_protocol, struct tcp_flags *flags)
-{
-    if (!right_protocol)
-        return "it matches TCP flags without their protocol";
-    if (flow_field_mask_u(field) & ~(uint64_t) TCP_FLAGS_ALL)
-        return "it matches reserved bits of the TCP header";
-    *flags = (struct tcp_flags) {(uint16_t) flow_field_u(field), (uint16_t) flow_field_mask_u(field)};
-    return NULL;
-}
-
-static const char *read_remote(const struct flow_field *field, uint8_t family, struct policy_rule *rule)
-{
-    int length = mask_length(field->mask, ip_bits(family));
-
-    if (length < 0)
-        return "its address mask is no prefix";
-    rule->family = family;
-    rule->remote.ip.family = family;
-    rule->remote.length = (uint8_t) length;
-    memcpy(rule->remote.ip.bytes, field->value, sizeof field->value);
-    return NULL;
-}
-
-/* Null, or why a policy has no word for the field. Fields come in order, so the protocol is known before ports. */
-static const char *read_field(const struct policy_site *site, const struct flow_field *field, struct policy_rule *rule)
-{
-    if (field->id == vm_field(site, rule->direction) || trait_of(field->id, rule->direction) >= 0)
-        return NULL;
-    if (field->id == remote_field(site, rule->direction))
-        return read_remote(field, site->ip.family, rule);
-    switch (field->id) {
-    case FIELD_ETH_TYPE:
-        return flow_field_exact(field) ? NULL : "it masks eth_type";
-    case FIELD_IP_DSCP:
-        return read_number(field, &rule->dscp);
-    case FIELD_TCP_FLAGS:
-        return read_flags(field, rule->protocol == 6, &rule->tcp_flags);
-    case FIELD_ICMPV4_CODE:
-    case FIELD_ICMPV6_CODE:
-        if (rule->icmp_type == POLICY_ANY)
-            return "it matches an ICMP code without its type";
-        return read_number(field, &rule->icmp_code);
-    case FIELD_IP_PROTO:
-        return read_number(field, &rule->protocol);
-    case FIELD_TCP_SRC:
-        return read_port(field, rule->protocol == 6, &rule->source_port);
-    case FIELD_UDP_SRC:
-        return read_port(field, rule->protocol == 17, &rule->source_port);
-    case FIELD_TCP_DST:
-        return read_port(field, rule->protocol == 6, &rule->destination_port);
-    case FIELD_UDP_DST:
-        return read_port(field, rule->protocol == 17, &rule->destination_port);
-    case FIELD_ICMPV4_TYPE:
-    case FIELD_ICMPV6_TYPE:
-        if (rule->protocol != (site->ip.family == IP_V6 ? 58 : 1))
-            return "it matches an ICMP type without its protocol";
-        rule->family = site->ip.family;
-        return read_number(field, &rule->icmp_type);
-    default:
-        return "it matches what a policy has no word for";
-    }
 }
 
 /* A deny rule is a flow that sends its packets nowhere; an allow rule may mark them and goes to the next table. */
@@ -331,6 +205,40 @@ static const char *read_actions(const struct policy_site *site, const struct flo
     return NULL;
 }
 
+static bool is_clause(const struct flow *flow)
+{
+    return flow->n_actions && flow->actions[0].type == ACTION_CONJUNCTION;
+}
+
+static const char *check_clause(const struct flow *flow)
+{
+    for (unsigned i = 0; i < flow->n_actions; i++) {
+        if (flow->actions[i].type != ACTION_CONJUNCTION)
+            return "it is a clause of a conjunction, and does something else";
+    }
+    if (flow->meter || flow->metadata_mask || flow->goto_table != FLOW_NO_GOTO)
+        return "it is a clause of a conjunction, and does something else";
+    return match_find(&flow->match, FIELD_CONJ_ID) ? "it is a clause of a conjunction behind another" : NULL;
+}
+
+/* A flow is a rule by itself, a clause of one or more conjunctions, or what a conjunction leads to. */
+static void add_reading(struct reader *reader, const struct flow *flow, const struct policy_rule *rule)
+{
+    struct reading reading = {.rule = *rule, .priority = flow->priority, .flow = flow};
+    uint64_t id;
+
+    reading.meter = rule->verdict == POLICY_ALLOW ? flow->meter : 0;
+    reading.asks = policy_state_is_ask(reader->site, (enum policy_direction) rule->direction, flow);
+    if (is_clause(flow)) {
+        for (unsigned i = 0; i < flow->n_actions; i++)
+            conjunctions_add_clause(&reader->conjunctions, flow->actions[i].conjunction, reading);
+    } else if (match_get_u(&flow->match, FIELD_CONJ_ID, &id)) {
+        conjunctions_add_joint(&reader->conjunctions, (uint32_t) id, reading);
+    } else {
+        readings_add(&reader->readings, reading);
+    }
+}
+
 static int read_flow(struct reader *reader, const struct flow *flow, enum policy_direction direction)
 {
     struct policy_rule rule = policy_rule_any(direction, POLICY_DENY);
@@ -349,16 +257,12 @@ static int read_flow(struct reader *reader, const struct flow *flow, enum policy
     else if (flow->idle_timeout || flow->hard_timeout)
         why = "it expires";
     for (unsigned i = 0; i < flow->match.n && !why; i++)
-        why = read_field(reader->site, &flow->match.fields[i], &rule);
+        why = policy_read_field(reader->site, &flow->match.fields[i], &rule);
     if (!why)
-        why = read_actions(reader->site, flow, &rule);
+        why = is_clause(flow) ? check_clause(flow) : read_actions(reader->site, flow, &rule);
     if (why)
         return refuse(reader, flow, NULL, why);
-
-    struct reading reading = {.rule = rule, .priority = flow->priority, .flow = flow};
-    reading.meter = rule.verdict == POLICY_ALLOW ? flow->meter : 0;
-    reading.asks = policy_state_is_ask(reader->site, direction, flow);
-    readings_add(&reader->readings, reading);
+    add_reading(reader, flow, &rule);
     return 0;
 }
 
@@ -528,6 +432,11 @@ static int read_flows(struct reader *reader, const struct flow *flows, size_t n_
                 return ERR_UNSUPPORTED;
         }
     }
+
+    const struct flow *flow;
+    const char *why = conjunctions_read(&reader->conjunctions, &reader->readings, &flow);
+    if (why)
+        return refuse(reader, flow, NULL, why);
     for (unsigned d = 0; d < 2; d++) {
         if (check_replies(reader, d, flows, n_flows) < 0)
             return ERR_UNSUPPORTED;
@@ -564,6 +473,7 @@ int policy_from_flows(const struct flow *flows, size_t n_flows, const struct flo
     if (!status)
         status = build_policy(&reader, miss_allows, &read);
     readings_free(&reader.readings);
+    conjunctions_free(&reader.conjunctions);
     if (status < 0) {
         err_prefix(err, "policy %s", read.name);
         return status;

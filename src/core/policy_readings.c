@@ -52,7 +52,7 @@ static int compare_sources(const struct reading *x, const struct reading *y)
     return 0;
 }
 
-static int compare_readings(const void *a, const void *b)
+int readings_compare(const void *a, const void *b)
 {
     const struct reading *x = a, *y = b;
     int sources = compare_sources(x, y);
@@ -66,7 +66,7 @@ static void join_destinations(struct readings *readings)
     size_t kept = 0;
 
     if (readings->n)
-        qsort(readings->items, readings->n, sizeof *readings->items, compare_readings);
+        qsort(readings->items, readings->n, sizeof *readings->items, readings_compare);
     for (size_t i = 0; i < readings->n; i++) {
         struct reading *item = &readings->items[i], *last = kept ? &readings->items[kept - 1] : NULL;
         const struct port_range *range = &item->rule.destination_port;
@@ -99,7 +99,7 @@ static void join_ports(struct readings *readings)
     join_destinations(readings);
     swap_ports(readings);
     if (readings->n)
-        qsort(readings->items, readings->n, sizeof *readings->items, compare_readings);
+        qsort(readings->items, readings->n, sizeof *readings->items, readings_compare);
 }
 
 /* All but the other end. */
@@ -108,14 +108,14 @@ static int compare_but_remotes(const struct reading *x, const struct reading *y)
     struct reading a = *x, b = *y;
 
     a.rule.remote = b.rule.remote = (struct prefix) {0};
-    return compare_readings(&a, &b);
+    return readings_compare(&a, &b);
 }
 
 static int compare_remotes_last(const void *a, const void *b)
 {
     int others = compare_but_remotes(a, b);
 
-    return others ? others : compare_readings(a, b);
+    return others ? others : readings_compare(a, b);
 }
 
 /* How many of the readings from the i-th on differ in nothing but the other end, which is in 'prefixes' then; at least
@@ -158,7 +158,7 @@ static void join_remotes(struct readings *readings, struct policy *policy)
         readings->items[kept++] = item;
     }
     readings->n = kept;
-    qsort(readings->items, kept, sizeof *readings->items, compare_readings);
+    qsort(readings->items, kept, sizeof *readings->items, readings_compare);
 }
 
 void readings_join(struct readings *readings, struct policy *policy)
@@ -215,4 +215,50 @@ bool policy_rules_meet(const struct policy_rule *a, const struct policy_rule *b)
            numbers_meet(a->icmp_code, b->icmp_code) && numbers_meet(a->dscp, b->dscp) &&
            flags_meet(&a->tcp_flags, &b->tcp_flags) && ranges_meet(&a->source_port, &b->source_port) &&
            ranges_meet(&a->destination_port, &b->destination_port) && remotes_meet(a, b);
+}
+
+static bool narrow_number(int16_t other, int16_t *number)
+{
+    if (*number == POLICY_ANY)
+        *number = other;
+    return other == POLICY_ANY || other == *number;
+}
+
+static bool narrow_range(const struct port_range *other, struct port_range *range)
+{
+    if (other->first > range->first)
+        range->first = other->first;
+    if (other->last < range->last)
+        range->last = other->last;
+    return range->first <= range->last;
+}
+
+static bool narrow_flags(const struct tcp_flags *other, struct tcp_flags *flags)
+{
+    bool meet = flags_meet(other, flags);
+
+    flags->mask |= other->mask;
+    flags->value |= other->value;
+    return meet;
+}
+
+static bool narrow_remote(const struct prefix *other, struct prefix *remote)
+{
+    bool meet = other->ip.family == IP_NONE || remote->ip.family == IP_NONE || prefixes_meet(other, remote);
+
+    if (other->ip.family != IP_NONE && (remote->ip.family == IP_NONE || other->length > remote->length))
+        *remote = *other;
+    return meet;
+}
+
+bool policy_rules_intersect(const struct policy_rule *other, struct policy_rule *rule)
+{
+    if (rule->family == IP_NONE)
+        rule->family = other->family;
+    return (other->family == IP_NONE || other->family == rule->family) &&
+           narrow_number(other->protocol, &rule->protocol) && narrow_number(other->icmp_type, &rule->icmp_type) &&
+           narrow_number(other->icmp_code, &rule->icmp_code) && narrow_number(other->dscp, &rule->dscp) &&
+           narrow_flags(&other->tcp_flags, &rule->tcp_flags) && narrow_range(&other->source_port, &rule->source_port) &&
+           narrow_range(&other->destination_port, &rule->destination_port) &&
+           narrow_remote(&other->remote, &rule->remote);
 }

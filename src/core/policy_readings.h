@@ -24,6 +24,11 @@ void readings_free(struct readings *readings);
 /* Sorts by direction and falling priority, and joins those of one priority and outcome that differ in nothing but
  * adjacent ports, then those that differ in nothing but the other end, whose lists become sets of 'policy'. */
 void readings_join(struct readings *readings, struct policy *policy);
+/* As qsort comparator, by all but what is for messages. */
+int readings_compare(const void *a, const void *b);
+/* Narrows 'rule' to the packets that 'other', of its direction, matches, too. False if there are none. Neither has a
+ * set. */
+bool policy_rules_intersect(const struct policy_rule *other, struct policy_rule *rule);
 /* Whether a packet can match both rules, which have one direction and family. */
 bool policy_rules_meet(const struct policy_rule *a, const struct policy_rule *b);
 

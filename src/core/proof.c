@@ -225,10 +225,11 @@ static bool search_from(struct search *search, const struct cube *cube, size_t f
 /* Whether every packet that matches the flow meets it, and it alone. */
 static bool is_plain(const struct flow *flow)
 {
-    if (flow->has_unknown)
+    /* A flow of a conjunctive match is met only by packets that meet its other flows, too. */
+    if (flow->has_unknown || match_find(&flow->match, FIELD_CONJ_ID))
         return false;
     for (unsigned i = 0; i < flow->n_actions; i++) {
-        if (flow->actions[i].type == ACTION_UNKNOWN)
+        if (flow->actions[i].type == ACTION_UNKNOWN || flow->actions[i].type == ACTION_CONJUNCTION)
             return false;
     }
     return true;

@@ -83,6 +83,8 @@ static inline struct policy_rule random_rule(struct random *r, bool plain)
     if (rule.protocol == 6 || rule.protocol == 17) {
         rule.source_port = random_below(r, 3) ? (struct port_range) {0, 65535} : random_range(r);
         rule.destination_port = random_range(r);
+        if (!random_below(r, 10)) /* the most masks */
+            rule.source_port = rule.destination_port = (struct port_range) {1, 65534};
     }
     if (rule.protocol == 1 && random_below(r, 2) && rule.family != IP_V6) {
         rule.family = IP_V4;
@@ -209,6 +211,50 @@ static inline struct packet random_packet(struct random *r, uint8_t family)
         .source = random_port(r),
         .destination = random_port(r),
     };
+}
+
+static inline uint16_t port_at_border(struct random *r, const struct port_range *range)
+{
+    return (uint16_t) ((random_below(r, 2) ? range->first : range->last) + random_below(r, 3) - 1);
+}
+
+/* The first or last address of a prefix, or the one next to it outside. */
+static inline struct ip ip_at_border(struct random *r, const struct prefix *prefix)
+{
+    struct ip ip = prefix->ip;
+    int last = (int) ip_bits(ip.family) / 8 - 1, step = (int) random_below(r, 2);
+    bool end = random_below(r, 2);
+
+    for (unsigned bit = prefix->length; end && bit < ip_bits(ip.family); bit++)
+        ip.bytes[bit / 8] |= (uint8_t) (0x80 >> bit % 8);
+    for (; step && last >= 0; last--) {
+        ip.bytes[last] = (uint8_t) (ip.bytes[last] + (end ? 1 : -1));
+        step = ip.bytes[last] == (end ? 0 : 255);
+    }
+    return ip;
+}
+
+/* Makes the packet one that the rule just matches, or just does not. */
+static inline void packet_at_border(struct random *r, const struct policy_rule *rule, struct packet *p)
+{
+    const struct prefix *remote = &rule->remote;
+
+    if (rule->remotes && rule->remotes->n)
+        remote = &rule->remotes->prefixes[random_below(r, (uint32_t) rule->remotes->n)];
+    if (remote->ip.family == p->remote.family)
+        p->remote = ip_at_border(r, remote);
+    if (rule->protocol != POLICY_ANY && random_below(r, 10))
+        p->protocol = (uint8_t) rule->protocol;
+    if (rule->icmp_type != POLICY_ANY)
+        p->icmp_type = (uint8_t) (rule->icmp_type + !random_below(r, 4));
+    if (rule->icmp_code != POLICY_ANY)
+        p->icmp_code = (uint8_t) (rule->icmp_code + !random_below(r, 4));
+    if (rule->dscp != POLICY_ANY)
+        p->dscp = (uint8_t) ((rule->dscp + !random_below(r, 4)) % 64);
+    p->tcp_flags = (uint16_t) ((p->tcp_flags & ~rule->tcp_flags.mask) | rule->tcp_flags.value);
+    p->tcp_flags ^= (uint16_t) (random_below(r, 4) ? 0 : 1u << random_below(r, TCP_FLAGS_BITS));
+    p->source = port_at_border(r, &rule->source_port);
+    p->destination = port_at_border(r, &rule->destination_port);
 }
 
 /* The reference: what a policy does with a packet, by reading the rules one by one. -1: denied; 0..63: allowed with

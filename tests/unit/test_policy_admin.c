@@ -238,6 +238,90 @@ static void joins_remotes_of_one_priority(void **state)
                                "to-vm allow tcp destination-port 80", "to-vm allow any remote 192.0.2.3/32", NULL});
 }
 
+static struct flow *add_clause(struct admin *admin, uint16_t priority, uint32_t id, uint8_t clause, uint8_t n)
+{
+    struct flow *flow = admin_add(admin, priority, "10.0.0.1", false);
+
+    flow_add_action(flow, ACTION_CONJUNCTION)->conjunction = (struct flow_conjunction) {id, clause, n};
+    return flow;
+}
+
+/* Two clauses: from one of two addresses, to one of two ports. */
+static void add_conjunction(struct admin *admin, uint16_t priority, uint32_t id)
+{
+    for (unsigned i = 0; i < 2; i++) {
+        match_u(&add_clause(admin, priority, id, 1, 2)->match, FIELD_IPV4_SRC, 0xc0000201 + i);
+        match_tcp(add_clause(admin, priority, id, 2, 2), (uint16_t) (22 + 58 * i), 0xffff);
+    }
+}
+
+static struct flow *add_joint(struct admin *admin, uint16_t priority, uint32_t id)
+{
+    struct flow *flow = admin_add(admin, priority, NULL, true);
+
+    match_u(&flow->match, FIELD_CONJ_ID, id);
+    return flow;
+}
+
+static void reads_conjunctions(void **state)
+{
+    struct admin a = admin_start();
+    static const char *const expected[] = {
+        "to-vm allow tcp remote 192.0.2.1/32,192.0.2.2/32 destination-port 22 set-dscp 46",
+        "to-vm allow tcp remote 192.0.2.1/32,192.0.2.2/32 destination-port 80 set-dscp 46",
+        "to-vm deny any remote 192.0.2.0/24", NULL};
+
+    (void) state;
+    add_conjunction(&a, 10, 7);
+    flow_set_u(add_joint(&a, 10, 7), FIELD_IP_DSCP, 46);
+    match_u_masked(&admin_add(&a, 9, "10.0.0.1", false)->match, FIELD_IPV4_SRC, 0xc0000200, 0xffffff00);
+    match_u(&add_clause(&a, 8, 8, 1, 2)->match, FIELD_IPV4_SRC, 0xc0000209); /* the other clause is missing */
+    add_joint(&a, 8, 8);
+    add_conjunction(&a, 6, 9); /* which leads nowhere */
+    expect_rules(&a, POLICY_DENY, expected);
+}
+
+static void refuses_crooked_conjunctions(void **state)
+{
+    static const char *const why[] = {"does something else", "several flows", "lower priority", "behind another",
+                                      "another number",      "matches more",  "single conj_id", "at one priority"};
+
+    (void) state;
+    for (unsigned i = 0; i < ARRAY_LEN(why); i++) {
+        struct admin a = admin_start();
+
+        add_conjunction(&a, 10, 7);
+        struct flow *joint = add_joint(&a, i == 2 ? 9 : 10, 7);
+        switch (i) {
+        case 0:
+            flow_set_u(&a.list.flows[0], FIELD_IP_DSCP, 46);
+            break;
+        case 1:
+            add_joint(&a, 11, 7);
+            break;
+        case 3:
+            match_u(&a.list.flows[0].match, FIELD_CONJ_ID, 8);
+            break;
+        case 4:
+            add_clause(&a, 10, 7, 3, 3);
+            break;
+        case 5:
+            match_u(&joint->match, FIELD_ETH_TYPE, 0x0800);
+            match_u(&joint->match, FIELD_IPV4_SRC, 0xc0000201);
+            break;
+        case 6:
+            match_u_masked(&joint->match, FIELD_CONJ_ID, 6, 6);
+            break;
+        case 7:
+            match_u(&admin_add(&a, 10, "10.0.0.1", false)->match, FIELD_IPV4_SRC, 0xc0000202);
+            break;
+        default:
+            break;
+        }
+        expect_refusal(&a, why[i], "priority=");
+    }
+}
+
 static void reads_flags_dscp_and_codes(void **state)
 {
     struct admin a = admin_start();
@@ -493,6 +577,8 @@ int main(void)
         cmocka_unit_test(reads_default_dscp_meter_and_miss),
         cmocka_unit_test(joins_masks_of_one_priority),
         cmocka_unit_test(joins_remotes_of_one_priority),
+        cmocka_unit_test(reads_conjunctions),
+        cmocka_unit_test(refuses_crooked_conjunctions),
         cmocka_unit_test(reads_flags_dscp_and_codes),
         cmocka_unit_test(accepts_the_vms_own_mac_and_port),
         cmocka_unit_test(refuses_what_a_policy_cannot_say),

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "flow_lookup.h"
 #include "policy_random.h"
 #include "policy_site.h"
 
@@ -58,35 +59,6 @@ static struct flow_match header_of(const struct policy_site *site, enum policy_d
     return header;
 }
 
-static bool flow_meets(const struct flow *flow, const struct flow_match *header)
-{
-    for (unsigned i = 0; i < flow->match.n; i++) {
-        const struct flow_field *field = &flow->match.fields[i], *value = match_find(header, field->id);
-
-        if (!value)
-            return false;
-        for (unsigned b = 0; b < sizeof field->mask; b++) {
-            if ((value->value[b] & field->mask[b]) != field->value[b])
-                return false;
-        }
-    }
-    return true;
-}
-
-/* The flow of a table that meets the packet, or null. */
-static const struct flow *flow_of(const struct flow_list *list, uint8_t table, const struct flow_match *header)
-{
-    const struct flow *best = NULL;
-
-    for (size_t i = 0; i < list->n; i++) {
-        const struct flow *flow = &list->flows[i];
-
-        if (flow->table == table && flow_meets(flow, header) && (!best || flow->priority > best->priority))
-            best = flow;
-    }
-    return best;
-}
-
 static bool flow_asks(const struct flow *flow, const struct policy_site *site, enum policy_direction direction)
 {
     return flow->n_actions == 1 && flow->actions[0].type == ACTION_RESUBMIT &&
@@ -97,7 +69,7 @@ static bool flow_asks(const struct flow *flow, const struct policy_site *site, e
 static int flows_decide_class(const struct flow_list *list, const struct policy *policy, const struct policy_site *site,
                               enum policy_direction direction, const struct flow_match *header, const struct flow *flow)
 {
-    const struct flow *behind = flow_of(list, site->rate_table[direction], header);
+    const struct flow *behind = flow_lookup(list, site->rate_table[direction], header);
     int dscp = (int) flow_field_u(&flow->actions[flow->n_actions - 1].field);
 
     assert_int_equal(flow->meter, site->numbers.class_meters[direction][policy_class_find(policy, dscp)]);
@@ -111,7 +83,7 @@ static int flows_decide(const struct flow_list *list, const struct policy *polic
                         enum policy_direction direction, const struct packet *p)
 {
     struct flow_match header = header_of(site, direction, p);
-    const struct flow *best = flow_of(list, site->table[direction], &header);
+    const struct flow *best = flow_lookup(list, site->table[direction], &header);
 
     assert_non_null(best);
     if (best->goto_table == FLOW_NO_GOTO) {
@@ -133,29 +105,91 @@ static int flows_decide(const struct flow_list *list, const struct policy *polic
     return (int) flow_field_u(&best->actions[learns].field) + replies;
 }
 
+/* Policies of a test: SCG_POLICY_ROUNDS raises how many. */
+static unsigned rounds(unsigned least)
+{
+    const char *text = getenv("SCG_POLICY_ROUNDS");
+    unsigned long wanted = text ? strtoul(text, NULL, 10) : 0;
+
+    return wanted > least ? (unsigned) wanted : least;
+}
+
+static void compare_packets(struct random *r, const struct flow_list *list, const struct policy *policy,
+                            const struct policy_site *site, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        enum policy_direction direction = random_below(r, 2);
+        struct packet p = random_packet(r, site->ip.family);
+
+        if (policy->n_rules && random_below(r, 4))
+            packet_at_border(r, &policy->rules[random_below(r, (uint32_t) policy->n_rules)], &p);
+        assert_int_equal(flows_decide(list, policy, site, direction, &p), policy_decide(policy, direction, &p));
+    }
+}
+
+static size_t count_clauses(const struct flow_list *list)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < list->n; i++)
+        n += flow_is_clause(&list->flows[i]);
+    return n;
+}
+
 static void flows_treat_packets_as_the_policy(void **state)
 {
     struct random r = {11};
     const char *const addresses[] = {"10.0.0.1", "2000::1"};
+    unsigned n_conjunctive = 0, n_rounds = rounds(4000);
 
     (void) state;
-    for (unsigned round = 0; round < 2000; round++) {
+    for (unsigned round = 0; round < n_rounds; round++) {
         struct policy_site site = site_of(addresses[round % 2]);
         struct policy policy = random_policy(&r, random_below(&r, 10), false);
-
         struct flow_meter meters[METERS_MAX];
 
         number_meters(&policy, &site, meters);
         struct flow_list list = flows_of(&policy, &site);
-        for (unsigned i = 0; i < 40; i++) {
-            struct packet p = random_packet(&r, site.ip.family);
-            enum policy_direction direction = random_below(&r, 2);
-
-            assert_int_equal(flows_decide(&list, &policy, &site, direction, &p), policy_decide(&policy, direction, &p));
-        }
+        compare_packets(&r, &list, &policy, &site, 20);
+        n_conjunctive += count_clauses(&list) > 0;
         flow_list_free(&list);
         policy_free(&policy);
     }
+    assert_true(n_conjunctive > n_rounds / 100);
+}
+
+/* A policy that would take some 100,000 flows as products, and what is read back from what it takes. */
+static void large_policies_take_few_flows(void **state)
+{
+    struct random r = {12};
+    struct policy_site site = site_of("10.0.0.1");
+    struct policy policy = {.name = "V1"}, back;
+    struct err err = {0};
+    char *witness = NULL;
+
+    (void) state;
+    for (unsigned i = 0; i < 1000; i++) {
+        struct policy_rule rule = policy_rule_any(random_below(&r, 2), random_below(&r, 2));
+
+        rule.protocol = random_below(&r, 2) ? 6 : 17;
+        rule.destination_port = (struct port_range) {(uint16_t) (i * 10 + 1), (uint16_t) (i * 10 + 1022)};
+        if (i % 10 == 0)
+            policy_add_set(&policy, random_set(&r, true, ""));
+        rule.remotes = policy.sets[i / 10];
+        policy_add_rule(&policy, rule);
+    }
+    struct flow_list list = flows_of(&policy, &site);
+    assert_in_range(list.n, 10000, 30000);
+    assert_true(count_clauses(&list) > 0);
+    compare_packets(&r, &list, &policy, &site, 50);
+    if (policy_from_flows(list.flows, list.n, NULL, 0, &site, false, "V1", &back, &err) < 0)
+        fail_msg("%s", err.text);
+    assert_true(back.n_rules <= policy.n_rules);
+    if (!policy_equivalent(&policy, &back, &witness))
+        fail_msg("%s", witness);
+    policy_free(&back);
+    policy_free(&policy);
+    flow_list_free(&list);
 }
 
 /* What OVS makes of a learn action when it meets that packet. */
@@ -195,11 +229,11 @@ static bool passes_as_reply(const struct flow_list *list, const struct policy_si
                             enum policy_direction direction, const struct packet *p)
 {
     struct flow_match header = header_of(site, direction, p);
-    const struct flow *denies = flow_of(list, site->table[direction], &header);
+    const struct flow *denies = flow_lookup(list, site->table[direction], &header);
 
     if (!flow_asks(denies, site, direction))
         return false;
-    const struct flow *state = flow_of(list, site->state_table[direction], &header);
+    const struct flow *state = flow_lookup(list, site->state_table[direction], &header);
     if (state) {
         const struct flow_action *mark = &state->actions[state->n_actions - 1];
 
@@ -208,7 +242,7 @@ static bool passes_as_reply(const struct flow_list *list, const struct policy_si
     } else {
         match_u(&header, FIELD_REG6, 0);
     }
-    const struct flow *verdict = flow_of(list, site->verdict_table[direction], &header);
+    const struct flow *verdict = flow_lookup(list, site->verdict_table[direction], &header);
     if (!verdict)
         return false;
     assert_int_equal(verdict->meter, site->numbers.meters[direction]);
@@ -255,7 +289,7 @@ static void replies_pass_and_nothing_else(void **state)
         int decided = policy_decide(&policy, d, &p), decided_back = policy_decide(&policy, back, &reply);
         if (decided >= DECIDED_REPLIES) {
             struct flow_match header = header_of(&site, d, &p);
-            const struct flow *teaches = flow_of(&list, site.table[d], &header);
+            const struct flow *teaches = flow_lookup(&list, site.table[d], &header);
             struct flow flow = learned(&teaches->actions[0].learn, &header);
 
             travels(&flow, &site, back, &p);
@@ -416,16 +450,16 @@ static void policy_to_flows_to_policy(void **state)
     struct random r = {5};
 
     (void) state;
-    for (unsigned round = 0; round < 20000; round++)
+    for (unsigned round = 0, n = rounds(20000); round < n; round++)
         round_trip(&r, round);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(replies_pass_and_nothing_else),  cmocka_unit_test(flows_treat_packets_as_the_policy),
-        cmocka_unit_test(ranges_become_the_fewest_masks), cmocka_unit_test(flow_text_of_a_policy),
-        cmocka_unit_test(policy_to_flows_to_policy),
+        cmocka_unit_test(replies_pass_and_nothing_else), cmocka_unit_test(flows_treat_packets_as_the_policy),
+        cmocka_unit_test(large_policies_take_few_flows), cmocka_unit_test(ranges_become_the_fewest_masks),
+        cmocka_unit_test(flow_text_of_a_policy),         cmocka_unit_test(policy_to_flows_to_policy),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -35,6 +35,11 @@ static struct flow_txn ours_of(void)
     rule.protocol = 6;
     rule.destination_port = (struct port_range) {80, 80};
     policy_add_rule(&policy, rule);
+    /* So many masks that it becomes a conjunction. */
+    rule = policy_rule_any(POLICY_FROM_VM, POLICY_DENY);
+    rule.protocol = 17;
+    rule.source_port = rule.destination_port = (struct port_range) {1, 65534};
+    policy_add_rule(&policy, rule);
     pipeline_base_tor(&txn, servers, 1, &fabric);
     pipeline_segment_tor(&txn, &segment, servers, 1);
     pipeline_vm_tor(&txn, &segment, &at, &policy, &none);
@@ -146,6 +151,19 @@ static void flows_behind_ours_do_not(void **state)
     assert_takes(&gap, "in_port=2"); /* what comes there with its addresses is not its own, but to it */
 }
 
+/* A packet that meets one clause meets what stands behind, unless it meets all clauses. */
+static void flows_behind_clauses_take(void **state)
+{
+    struct flow behind = flow_make(TOR_POLICY_FROM, POLICY_PRIORITY_DEFAULT + 1, 0);
+
+    (void) state;
+    match_host(&behind, FIELD_IPV4_SRC, 1, 32);
+    match_u(&behind.match, FIELD_IP_PROTO, 17);
+    match_u(&behind.match, FIELD_UDP_SRC, 2);
+    match_u(&behind.match, FIELD_UDP_DST, 0);
+    assert_takes(&behind, "udp_src=2");
+}
+
 static void fingerprints(void **state)
 {
     struct flow_txn txn = ours_of();
@@ -170,6 +188,7 @@ int main(void)
         cmocka_unit_test(higher_flows_take),
         cmocka_unit_test(others_flows_do_not),
         cmocka_unit_test(flows_behind_ours_do_not),
+        cmocka_unit_test(flows_behind_clauses_take),
         cmocka_unit_test(fingerprints),
     };
 

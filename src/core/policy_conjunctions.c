@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/policy_conjunctions.h"
+
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "core/policy_outcome.h"
+
+#define COMBINATIONS_MAX (1u << 18) /* of one conjunction: what somebody's flows can make us hold */
+
+void conjunctions_add_clause(struct conjunctions *conjunctions, struct flow_conjunction of, struct reading reading)
+{
+    conjunctions->clauses = array_reserve(conjunctions->clauses, conjunctions->n_clauses, &conjunctions->cap_clauses,
+                                          sizeof *conjunctions->clauses);
+    conjunctions->clauses[conjunctions->n_clauses++] = (struct clause) {of, reading};
+}
+
+void conjunctions_add_joint(struct conjunctions *conjunctions, uint32_t id, struct reading reading)
+{
+    conjunctions->joints = array_reserve(conjunctions->joints, conjunctions->n_joints, &conjunctions->cap_joints,
+                                         sizeof *conjunctions->joints);
+    conjunctions->joints[conjunctions->n_joints++] = (struct joint) {id, reading};
+}
+
+void conjunctions_free(struct conjunctions *conjunctions)
+{
+    free(conjunctions->clauses);
+    free(conjunctions->joints);
+    *conjunctions = (struct conjunctions) {0};
+}
+
+static int order(int64_t a, int64_t b)
+{
+    return a < b ? -1 : a > b;
+}
+
+/* Flows of one conjunction are of one table, priority and id. */
+static int compare_conjunctions(const struct clause *x, const struct clause *y)
+{
+    int direction = order(x->reading.rule.direction, y->reading.rule.direction);
+    int priority = order(y->reading.priority, x->reading.priority);
+
+    return direction ? direction : priority ? priority : order(x->of.id, y->of.id);
+}
+
+static int compare_clauses(const void *a, const void *b)
+{
+    const struct clause *x = a, *y = b;
+    int conjunction = compare_conjunctions(x, y);
+
+    return conjunction ? conjunction : order(x->of.clause, y->of.clause);
+}
+
+/* The flow of the conj_id; null, and '*why' if there are several. */
+static const struct joint *find_joint(const struct conjunctions *conjunctions, const struct clause *clause,
+                                      const char **why)
+{
+    const struct joint *found = NULL;
+
+    for (size_t i = 0; i < conjunctions->n_joints; i++) {
+        const struct joint *joint = &conjunctions->joints[i];
+
+        if (joint->id != clause->of.id || joint->reading.rule.direction != clause->reading.rule.direction)
+            continue;
+        if (found)
+            *why = "several flows match its conj_id";
+        found = joint;
+    }
+    if (found && found->reading.priority < clause->reading.priority)
+        *why = "the flow of its conj_id has a lower priority";
+    return *why ? NULL : found;
+}
+
+/* Each of 'readings' with each of the clause's. */
+static void combine(struct readings *readings, const struct clause *clauses, size_t n)
+{
+    struct readings combined = {0};
+
+    for (size_t i = 0; i < readings->n; i++) {
+        for (size_t c = 0; c < n; c++) {
+            struct reading both = readings->items[i];
+
+            if (policy_rules_intersect(&clauses[c].reading.rule, &both.rule))
+                readings_add(&combined, both);
+        }
+    }
+    readings_free(readings);
+    *readings = combined;
+}
+
+/* All combinations of the conjunction's flows, which are 'clauses', in the order of their clauses. */
+static const char *combine_all(const struct clause *clauses, size_t n, struct readings *combined)
+{
+    unsigned expected = 1;
+
+    readings_add(combined, (struct reading) {.rule = policy_rule_any(clauses->reading.rule.direction, POLICY_DENY),
+                                             .priority = clauses->reading.priority});
+    for (size_t i = 0, many; i < n; i += many, expected++) {
+        for (many = 1; i + many < n && clauses[i + many].of.clause == clauses[i].of.clause; many++)
+            ;
+        if (clauses[i].of.n_clauses != clauses->of.n_clauses)
+            return "another flow of its conjunction has another number of clauses";
+        if (clauses[i].of.clause != expected)
+            break;
+        if (combined->n * many > COMBINATIONS_MAX)
+            return "its conjunction has more combinations than can be read";
+        combine(combined, &clauses[i], many);
+    }
+    if (expected <= clauses->of.n_clauses)
+        combined->n = 0;
+    return NULL;
+}
+
+/* What the flow of the conj_id matches besides must be no news: else packets that meet the clauses alone would meet
+ * what stands behind. */
+static const char *add_joined(const struct joint *joint, const struct readings *combined, struct readings *readings)
+{
+    for (size_t i = 0; i < combined->n; i++) {
+        struct reading reading = combined->items[i], narrow = reading;
+
+        if (!policy_rules_intersect(&joint->reading.rule, &narrow.rule) || readings_compare(&reading, &narrow) != 0)
+            return "it matches more than its conjunction does";
+        policy_outcome_apply(policy_outcome(&joint->reading.rule), &reading.rule);
+        reading.meter = joint->reading.meter;
+        reading.asks = joint->reading.asks;
+        reading.flow = joint->reading.flow;
+        readings_add(readings, reading);
+    }
+    return NULL;
+}
+
+const char *conjunctions_read(struct conjunctions *conjunctions, struct readings *readings, const struct flow **flow)
+{
+    struct clause *clauses = conjunctions->clauses;
+    const char *why = NULL;
+
+    if (conjunctions->n_clauses)
+        qsort(clauses, conjunctions->n_clauses, sizeof *clauses, compare_clauses);
+    for (size_t i = 0, n; i < conjunctions->n_clauses && !why; i += n) {
+        __attribute__((cleanup(readings_free))) struct readings combined = {0};
+
+        for (n = 1; i + n < conjunctions->n_clauses && compare_conjunctions(&clauses[i], &clauses[i + n]) == 0; n++)
+            ;
+        *flow = clauses[i].reading.flow;
+        const struct joint *joint = find_joint(conjunctions, &clauses[i], &why);
+        if (!joint)
+            continue;
+        why = combine_all(&clauses[i], n, &combined);
+        if (why)
+            continue;
+        *flow = joint->reading.flow;
+        why = add_joined(joint, &combined, readings);
+    }
+    return why;
+}
