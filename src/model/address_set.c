@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/strbuf.h"
+#include "model/json.h"
 
 struct address_set *address_set_new(const char *name, const struct prefix *prefixes, size_t n)
 {
@@ -108,6 +109,33 @@ json_t *address_set_to_json(const struct address_set *set)
     for (size_t i = 0; i < set->n; i++)
         json_array_append_new(array, json_string(prefix_format(&set->prefixes[i], text)));
     return array;
+}
+
+struct address_set *address_set_from_document(const json_t *json, struct err *err)
+{
+    static const char *const known[] = {"name", "prefixes", NULL};
+    struct json_reader r = json_reader_init(json, "set", err);
+    const char *name = json_get_string(&r, "name");
+    const json_t *prefixes = json_get_array(&r, "prefixes");
+
+    json_only(&r, known);
+    if (!r.status && !address_set_name_valid(name))
+        json_fail(&r, "name", "expected 1..%d letters, digits, '.', '_' or '-', found \"%.70s\"", ADDRESS_SET_NAME_MAX,
+                  name);
+    if (r.status)
+        return NULL;
+
+    struct address_set *set = address_set_from_json(name, prefixes, "prefixes", err);
+    if (set)
+        set->shared = true;
+    else
+        err_prefix(err, "set %s", name);
+    return set;
+}
+
+json_t *address_set_to_document(const struct address_set *set)
+{
+    return json_pack("{s:s, s:o}", "name", set->name, "prefixes", address_set_to_json(set));
 }
 
 char *address_set_format(const struct address_set *set)

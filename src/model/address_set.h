@@ -35,6 +35,11 @@ bool address_set_name_valid(const char *name);
 struct address_set *address_set_from_json(const char *name, const json_t *array, const char *path, struct err *err);
 json_t *address_set_to_json(const struct address_set *set); /* new reference */
 
+/* A set of a gateway: {"name": "office", "prefixes": ["10.0.0.0/8", ...]}. A new reference to a shared set, or null and
+ * ERR_INVALID. */
+struct address_set *address_set_from_document(const json_t *json, struct err *err);
+json_t *address_set_to_document(const struct address_set *set); /* new reference */
+
 /* "@office", or the list of one that has no name; caller frees. */
 char *address_set_format(const struct address_set *set);
 

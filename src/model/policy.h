@@ -106,6 +106,10 @@ struct policy_book {
     struct address_set *(*find)(void *arg, const char *name); /* a new reference, or null: there is none */
     void *arg;
 };
+/* Every set is there, and has nothing in it: for who cannot ask the gateway. */
+extern const struct policy_book policy_book_unknown;
+/* Whether the policy with that JSON form uses the gateway's set of that name. */
+bool policy_json_uses_set(const json_t *json, const char *name);
 /* The same for a policy that may use them ('book' null: none), and without those of them that it uses. */
 int policy_from_json_with(const json_t *json, const struct policy_book *book, struct policy *policy, struct err *err);
 json_t *policy_to_json_without(const struct policy *policy);

@@ -20,6 +20,35 @@ static struct address_set *find_set(const struct policy *policy, const char *nam
     return NULL;
 }
 
+static struct address_set *find_unknown(void *arg, const char *name)
+{
+    (void) arg;
+    if (!address_set_name_valid(name))
+        return NULL;
+
+    struct address_set *set = address_set_new(name, NULL, 0);
+    set->shared = true;
+    return set;
+}
+
+const struct policy_book policy_book_unknown = {find_unknown, NULL};
+
+bool policy_json_uses_set(const json_t *json, const char *name)
+{
+    size_t i;
+    json_t *rule;
+
+    if (json_object_get(json_object_get(json, "sets"), name))
+        return false;
+    json_array_foreach(json_object_get(json, "rules"), i, rule) {
+        const char *remote = json_string_value(json_object_get(rule, "remote"));
+
+        if (remote && *remote == '@' && strcmp(remote + 1, name) == 0)
+            return true;
+    }
+    return false;
+}
+
 int policy_sets_read(const json_t *json, struct policy *policy, struct err *err)
 {
     const char *name;

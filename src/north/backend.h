@@ -23,8 +23,8 @@ struct backend {
     void *gateway;
 
     /* The member 'name' of 'collection' as an object, or, with 'name' null, {"<collection>": [...]}. Collections:
-     * vms, servers, switches, links, segments, tunnels, channels, users, peers, policies, migrations; and health and
-     * transport, which are an object each. '*out' is a new reference. ERR_NOT_FOUND names what is missing. */
+     * vms, servers, switches, links, segments, tunnels, channels, users, peers, policies, address-sets, migrations; and
+     * health and transport, which are an object each. '*out' is a new reference. ERR_NOT_FOUND names what is missing. */
     int (*get)(void *gateway, const char *collection, const char *name, json_t **out, struct err *err);
 
     /* Journal entries of a migration: {"journal": [{"sequence", "time", "step", "event", "detail"}]}. */
@@ -33,6 +33,11 @@ struct backend {
     /* Sets (PUT) or removes a VM's policy; a policy of a VM that runs here is installed on its switch. */
     int (*policy_put)(void *gateway, const char *vm, const json_t *policy, struct err *err);
     int (*policy_delete)(void *gateway, const char *vm, struct err *err);
+
+    /* Sets (PUT) or removes a set of addresses that policies use by its name: model/address_set.h. VMs whose policies
+     * do get what follows from it at once; one that is used is not removed. */
+    int (*address_set_put)(void *gateway, const char *name, const json_t *set, struct err *err);
+    int (*address_set_delete)(void *gateway, const char *name, struct err *err);
 
     /* Sets (PUT) or removes a user on a transport network: model/user.h. Its circuit is made, or taken down,
      * afterwards. */

@@ -131,6 +131,20 @@ static void delete_policy(void *arg, struct http_request *request, const char *v
     delete_member(rest, request, vm, rest->backend->policy_delete);
 }
 
+static void put_address_set(void *arg, struct http_request *request, const char *name)
+{
+    struct rest *rest = arg;
+
+    put_member(rest, request, "address-sets", name, rest->backend->address_set_put);
+}
+
+static void delete_address_set(void *arg, struct http_request *request, const char *name)
+{
+    struct rest *rest = arg;
+
+    delete_member(rest, request, name, rest->backend->address_set_delete);
+}
+
 static void put_user(void *arg, struct http_request *request, const char *name)
 {
     struct rest *rest = arg;
@@ -324,6 +338,10 @@ static const struct route routes[] = {
     {"GET", "/v1/policies/{}", get_collection},
     {"PUT", "/v1/policies/{}", put_policy},
     {"DELETE", "/v1/policies/{}", delete_policy},
+    {"GET", "/v1/address-sets", get_collection},
+    {"GET", "/v1/address-sets/{}", get_collection},
+    {"PUT", "/v1/address-sets/{}", put_address_set},
+    {"DELETE", "/v1/address-sets/{}", delete_address_set},
     {"GET", "/v1/migrations", get_collection},
     {"POST", "/v1/migrations", post_migration},
     {"GET", "/v1/migrations/{}", get_collection},

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* policy apply, user apply: every file is read and checked before the first document is sent. */
+/* policy apply, set apply, user apply: every file is read and checked before the first document is sent. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
+#include "model/address_set.h"
 #include "model/policy.h"
 #include "model/user.h"
 #include "scgctl/cli.h"
@@ -18,12 +19,20 @@ struct source {
 static int check_policy(const json_t *json, struct err *err)
 {
     struct policy policy = {0};
-    int status = policy_from_json(json, &policy, err);
+    int status = policy_from_json_with(json, &policy_book_unknown, &policy, err);
 
     if (status == 0 && !*policy.name)
         status = err_set(err, ERR_INVALID, "policy: missing");
     policy_free(&policy);
     return status;
+}
+
+static int check_set(const json_t *json, struct err *err)
+{
+    struct address_set *set = address_set_from_document(json, err);
+
+    address_set_unref(set);
+    return set ? 0 : ERR_INVALID;
 }
 
 static int check_user(const json_t *json, struct err *err)
@@ -41,11 +50,17 @@ static const struct kind {
     const char *thing, *of; /* "policy of V2", "user ce1" */
     const char *key;        /* the member that names it */
     int (*check)(const json_t *json, struct err *err);
-} kinds[] = {{"policies", "policy", " of", "policy", check_policy}, {"users", "user", "", "name", check_user}};
+} kinds[] = {{"policies", "policy", " of", "policy", check_policy},
+             {"users", "user", "", "name", check_user},
+             {"address-sets", "set", "", "name", check_set}};
 
 static const struct kind *kind_of(const struct command *command)
 {
-    return &kinds[strcmp(command->collection, kinds[0].collection) != 0];
+    const struct kind *kind = kinds;
+
+    while (strcmp(command->collection, kind->collection) != 0)
+        kind++;
+    return kind;
 }
 
 static int read_source(const struct kind *kind, const char *path, struct source *source, struct err *err)

@@ -77,6 +77,7 @@ static const struct list {
       {"RULES", "rules#"},
       {"KBIT/S FROM-VM", "rate-limit.from-vm.kbps"},
       {"KBIT/S TO-VM", "rate-limit.to-vm.kbps"}}},
+    {"address-sets", {{"NAME", "name"}, {"PREFIXES", "prefixes"}, {"POLICIES", "policies"}}},
     {"migrations",
      {{"ID", "id"},
       {"STATE", "state"},
@@ -311,7 +312,7 @@ void format_policy(struct strbuf *out, const json_t *json)
 {
     struct policy policy = {0};
 
-    if (policy_from_json(json, &policy, NULL) < 0) { /* of a later version */
+    if (policy_from_json_with(json, &policy_book_unknown, &policy, NULL) < 0) { /* of a later version */
         format_object(out, json);
         return;
     }

@@ -61,85 +61,6 @@ static char *metrics(void *arg)
     return view_metrics(arg);
 }
 
-/* ---- policies ---- */
-
-static void reinstall(struct gateway *gateway, const char *vm, const struct policy *policy)
-{
-    struct vm *known = inventory_vm(&gateway->inventory, vm);
-    struct tenant *tenant = known ? network_tenant(gateway, known->uuid) : NULL;
-
-    if (!tenant)
-        return;
-
-    struct tenant like = *tenant;
-    struct join *join = network_background_join();
-
-    like.has_policy = policy != NULL;
-    like.policy = policy ? policy_copy(policy) : (struct policy) {0};
-    network_set_tenant(gateway, &like);
-    policy_free(&like.policy);
-    network_install(gateway, known->uuid, join);
-    join_close(gateway, join);
-}
-
-/* A VM on its way has its policy with it; changing it here now would be lost or come too late. */
-static int check_settled(struct gateway *gateway, const char *vm, struct err *err)
-{
-    struct vm *known = inventory_vm(&gateway->inventory, vm);
-    struct migration *migration = known ? migration_of_vm(gateway, known->uuid, NULL) : NULL;
-
-    if (migration)
-        return err_set(err, ERR_CONFLICT, "VM %s is in migration %s; change its policy when that has ended", vm,
-                       migration->saga->order.id);
-    return 0;
-}
-
-static int policy_put(void *arg, const char *vm, const json_t *json, struct err *err)
-{
-    struct gateway *gateway = gateway_entered(arg);
-    struct policy policy = {0};
-    int status = check_settled(gateway, vm, err);
-
-    if (status == 0)
-        status = policy_from_json(json, &policy, err);
-    if (status)
-        return status;
-    if (!inventory_vm(&gateway->inventory, vm))
-        status = err_set(err, ERR_NOT_FOUND, "there is no VM '%s' in data center %s", vm, gateway->config->dc);
-    else if (*policy.name && strcmp(policy.name, vm) != 0)
-        status = err_set(err, ERR_INVALID, "the policy is for '%s', not for '%s'", policy.name, vm);
-    if (status == 0) {
-        snprintf(policy.name, sizeof policy.name, "%s", vm);
-
-        json_t *normal = policy_to_json(&policy);
-        AUTO_FREE char *text = json_dumps(normal, JSON_COMPACT);
-
-        json_decref(normal);
-        status = store_policy_put(gateway->store, vm, text, err);
-    }
-    if (status == 0)
-        reinstall(gateway, vm, &policy);
-    policy_free(&policy);
-    return status;
-}
-
-static int policy_delete(void *arg, const char *vm, struct err *err)
-{
-    struct gateway *gateway = gateway_entered(arg);
-    AUTO_FREE char *text = NULL;
-    int status = check_settled(gateway, vm, err);
-
-    if (status == 0)
-        status = store_policy_get(gateway->store, vm, &text, err);
-    if (status == ERR_NOT_FOUND)
-        return err_set(err, ERR_NOT_FOUND, "there is no policy of '%s' in data center %s", vm, gateway->config->dc);
-    if (status == 0)
-        status = store_policy_delete(gateway->store, vm, err);
-    if (status == 0)
-        reinstall(gateway, vm, NULL);
-    return status;
-}
-
 /* ---- migrate ---- */
 
 static int fill_vm(struct gateway *gateway, const char *name, struct migration_vm *out, struct err *err)
@@ -596,8 +517,10 @@ struct backend gateway_backend(struct gateway *gateway)
         .gateway = gateway,
         .get = get,
         .journal = journal,
-        .policy_put = policy_put,
-        .policy_delete = policy_delete,
+        .policy_put = backend_policy_put,
+        .policy_delete = backend_policy_delete,
+        .address_set_put = backend_address_set_put,
+        .address_set_delete = backend_address_set_delete,
         .user_put = backend_user_put,
         .user_delete = backend_user_delete,
         .channel_create = backend_channel_create,

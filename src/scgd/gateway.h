@@ -212,6 +212,8 @@ void network_adopt(struct gateway *gateway, const struct vm *vm);
 int network_expected(struct gateway *gateway, const struct tenant *tenant, struct flow_txn *txn, struct err *err);
 /* The flows that a ToR shall hold but for those of tenants. */
 int network_expected_tor(struct gateway *gateway, const struct switch_info *tor, struct flow_txn *txn, struct err *err);
+/* The address sets in the store, for policies that use them; as long as the gateway lives. */
+struct policy_book address_set_book(const struct gateway *gateway);
 /* The policy in the store, which the caller frees. ERR_NOT_FOUND if there is none; any other failure is not "none". */
 int network_stored_policy(const struct gateway *gateway, const char *vm, struct policy *policy, struct err *err);
 /* The PE's ports as the pipeline wants them, or ERR_NOT_FOUND naming the port. */
@@ -318,6 +320,10 @@ int backend_check_order(struct gateway *gateway, const char *peer, const struct 
 /* Members of the backend that stand in a file of their own. */
 void backend_plan(void *arg, const json_t *command, struct backend_reply *reply);
 void backend_peer_plan(void *arg, const char *peer, const char *id, const json_t *body, struct backend_reply *reply);
+int backend_policy_put(void *arg, const char *vm, const json_t *json, struct err *err);
+int backend_policy_delete(void *arg, const char *vm, struct err *err);
+int backend_address_set_put(void *arg, const char *name, const json_t *json, struct err *err);
+int backend_address_set_delete(void *arg, const char *name, struct err *err);
 int backend_user_put(void *arg, const char *name, const json_t *json, struct err *err);
 int backend_user_delete(void *arg, const char *name, struct err *err);
 int backend_channel_create(void *arg, const json_t *json, json_t **out, struct err *err);
@@ -424,6 +430,7 @@ int view_plan(struct gateway *gateway, const struct order *order, const struct p
 json_t *view_circuit(const struct gateway *gateway, const struct circuit *circuit);
 void view_channels(const struct gateway *gateway, json_t *array); /* appends them */
 void view_users(const struct gateway *gateway, json_t *array);
+void view_address_sets(const struct gateway *gateway, json_t *array);
 json_t *view_transport(const struct gateway *gateway);
 int view_get(struct gateway *gateway, const char *collection, const char *name, json_t **out, struct err *err);
 char *view_metrics(const struct gateway *gateway);

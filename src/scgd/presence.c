@@ -350,8 +350,9 @@ int network_stored_policy(const struct gateway *gateway, const char *vm, struct 
 
     if (status == 0) {
         json_t *json = json_loads(text, 0, NULL);
+        struct policy_book book = address_set_book(gateway);
 
-        status = policy_from_json(json, policy, err);
+        status = policy_from_json_with(json, &book, policy, err);
         json_decref(json);
         if (status)
             err_prefix(err, "the stored policy of VM %s", vm);

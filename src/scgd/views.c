@@ -332,6 +332,8 @@ static json_t *collect(struct gateway *gateway, const char *collection)
         for (unsigned i = 0; i < config->peers_count; i++)
             json_array_append_new(array, json_pack("{s:s, s:s, s:i}", "name", config->peers[i].dc, "address",
                                                    config->peers[i].address, "port", (int) config->peers[i].port));
+    } else if (strcmp(collection, "address-sets") == 0) {
+        view_address_sets(gateway, array);
     } else if (strcmp(collection, "policies") == 0) {
         store_policy_each(gateway->store, add_policy, array, NULL);
     } else if (strcmp(collection, "migrations") == 0) {

@@ -98,8 +98,8 @@ int store_policy_delete(struct store *store, const char *vm, struct err *err); /
 typedef bool store_policy_fn(void *arg, const char *vm, const char *json);
 int store_policy_each(struct store *store, store_policy_fn *fn, void *arg, struct err *err);
 
-/* Other things that the gateway was told and must not forget, as JSON text by kind ("user", "channel") and name. To
- * delete one that is not there is fine. */
+/* Other things that the gateway was told and must not forget, as JSON text by kind ("user", "channel", "address-set")
+ * and name. To delete one that is not there is fine. */
 int store_document_put(struct store *store, const char *kind, const char *name, const char *json, struct err *err);
 int store_document_delete(struct store *store, const char *kind, const char *name, struct err *err);
 /* By name. */

@@ -108,6 +108,29 @@ static int policy_delete(void *arg, const char *vm, struct err *err)
     return 0;
 }
 
+static int address_set_put(void *arg, const char *name, const json_t *set_json, struct err *err)
+{
+    struct dummy_backend *dummy = arg;
+
+    if (json_object_get(set_json, "bad"))
+        return err_set(err, ERR_INVALID, "set.bad: unknown member");
+    record(dummy, "address_set_put", name, set_json);
+    set(dummy, "address-sets", name, json_deep_copy(set_json));
+    return 0;
+}
+
+static int address_set_delete(void *arg, const char *name, struct err *err)
+{
+    struct dummy_backend *dummy = arg;
+    size_t index;
+
+    if (!find(dummy, "address-sets", name, &index))
+        return err_set(err, ERR_NOT_FOUND, "there is no address set '%s' in data center A", name);
+    record(dummy, "address_set_delete", name, NULL);
+    json_array_remove(json_object_get(dummy->facts, "address-sets"), index);
+    return 0;
+}
+
 static int user_put(void *arg, const char *name, const json_t *user, struct err *err)
 {
     struct dummy_backend *dummy = arg;
@@ -287,6 +310,8 @@ void dummy_backend_init(struct dummy_backend *dummy, const char *path)
                 .journal = journal,
                 .policy_put = policy_put,
                 .policy_delete = policy_delete,
+                .address_set_put = address_set_put,
+                .address_set_delete = address_set_delete,
                 .user_put = user_put,
                 .user_delete = user_delete,
                 .channel_create = channel_create,

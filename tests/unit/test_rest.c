@@ -158,8 +158,8 @@ static const char *body_of(const char *answer)
 
 static void collections(void **state)
 {
-    static const char *const names[] = {"vms",      "servers", "switches", "links",    "segments",  "tunnels",
-                                        "channels", "users",   "peers",    "policies", "migrations"};
+    static const char *const names[] = {"vms",      "servers", "switches", "links",    "segments",   "tunnels",
+                                        "channels", "users",   "peers",    "policies", "migrations", "address-sets"};
     struct world *w = *state;
 
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
@@ -294,6 +294,7 @@ static void wrong_methods(void **state)
         {"PUT", "/v1/channels", "Allow: GET, POST\r\n"},
         {"PUT", "/v1/channels/x", "Allow: GET, DELETE\r\n"},
         {"POST", "/v1/users/ce1", "Allow: GET, PUT, DELETE\r\n"},
+        {"POST", "/v1/address-sets/x", "Allow: GET, PUT, DELETE\r\n"},
         {"DELETE", "/v1/transport", "Allow: GET\r\n"},
         {"GET", "/v1/plans", "Allow: POST\r\n"},
         {"GET", "/v1/migrations/x/cancel", "Allow: POST\r\n"},
@@ -343,6 +344,23 @@ static void policies(void **state)
     assert_string_equal(body_of(deleted), "");
     assert_int_equal(status_of(gone), 404);
     assert_string_equal(w->dummy.log.text, "policy_put V1 {\"policy\":\"V1\",\"rules\":[]}\npolicy_delete V1 -\n");
+}
+
+static void address_sets(void **state)
+{
+    struct world *w = *state;
+    AUTO_FREE char *put = ask(w, "PUT", "/v1/address-sets/home", "{\"name\": \"home\", \"prefixes\": [\"::1\"]}");
+    AUTO_FREE char *bad = ask(w, "PUT", "/v1/address-sets/home", "{\"bad\": 1}");
+    AUTO_FREE char *deleted = ask(w, "DELETE", "/v1/address-sets/home", "");
+    AUTO_FREE char *gone = ask(w, "GET", "/v1/address-sets/home", "");
+
+    assert_int_equal(status_of(put), 200);
+    assert_string_equal(body_of(put), "{\"name\":\"home\",\"prefixes\":[\"::1\"]}");
+    assert_int_equal(status_of(bad), 400);
+    assert_int_equal(status_of(deleted), 204);
+    assert_int_equal(status_of(gone), 404);
+    assert_string_equal(w->dummy.log.text, "address_set_put home {\"name\":\"home\",\"prefixes\":[\"::1\"]}\n"
+                                           "address_set_delete home -\n");
 }
 
 static void users(void **state)
@@ -541,6 +559,7 @@ int main(void)
         TEST(too_large),
         TEST(port_in_use),
         TEST(policies),
+        TEST(address_sets),
         TEST(users),
         TEST(channels),
         TEST(migrations),

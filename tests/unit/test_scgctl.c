@@ -235,6 +235,8 @@ static void tables(void **state)
         {"peer list", "peers"},
         {"policy list", "policies"},
         {"policy show V2", "policy"},
+        {"set list", "sets"},
+        {"set show office", "set"},
         {"migration list", "migrations"},
         {"migration show " ID "4", "migration-partial"},
         {"migration journal " ID "3", "journal"},
@@ -378,6 +380,41 @@ static void policies(void **state)
     finish(program, 1, "", NULL);
     assert_int_equal(w->dummy.log.length, 0);
     finish(start(w, "policy apply /none.yaml", NULL), 1, "", "scgctl: /none.yaml: No such file or directory\n");
+}
+
+static void sets(void **state)
+{
+    static const char text[] = "name: home\nprefixes: [10.1.0.0/16, \"::1\"]\n";
+    struct world *w = *state;
+    AUTO_FREE char *path = xasprintf("%s/p.yaml", w->directory);
+    AUTO_FREE char *complaint = xasprintf(
+        "scgctl: %s:1: set home: prefixes[0]: expected an address or a prefix without bits beyond its length, found "
+        "\"10.1.0.0/8\"\n",
+        path);
+    FILE *file = fopen(path, "w");
+
+    fputs(text, file);
+    fclose(file);
+    finish(start(w, "set apply %s", path), 0, "set home applied\n", "");
+    finish(start(w, "set delete home", NULL), 0, "set home deleted\n", "");
+    finish(start(w, "set delete home", NULL), 1, "", "scgctl: there is no address set 'home' in data center A\n");
+    assert_string_equal(w->dummy.log.text,
+                        "address_set_put home {\"name\":\"home\",\"prefixes\":[\"10.1.0.0/16\",\"::1\"]}\n"
+                        "address_set_delete home -\n");
+    file = fopen(path, "w");
+    fputs("name: home\nprefixes: [10.1.0.0/8]\n", file);
+    fclose(file);
+    finish(start(w, "set apply %s", path), 1, "", complaint);
+
+    /* Whether the gateway has the set is for the gateway to say. */
+    file = fopen(path, "w");
+    fputs("policy: V2\nrules:\n  - {direction: to-vm, action: allow, remote: \"@office\"}\n", file);
+    fclose(file);
+    finish(start(w, "policy apply %s", path), 0, "policy of V2 applied\n", "");
+    finish(
+        start(w, "policy show V2", NULL), 0,
+        "policy   V2\nfrom-vm  deny by default\nto-vm    deny by default\nrules:\n   1  to-vm allow any remote @office\n",
+        "");
 }
 
 static void users(void **state)
@@ -564,6 +601,7 @@ int main(void)
         TEST(no_gateway),
         TEST(help),
         TEST(policies),
+        TEST(sets),
         TEST(users),
         TEST(channels),
         TEST(migrate),
