@@ -14,8 +14,8 @@ import yaml
 PATH = pathlib.Path(__file__).resolve().parents[2] / "docs" / "openapi.yaml"
 
 TYPES = {"object": dict, "array": list, "string": str, "boolean": bool, "integer": int, "number": (int, float)}
-KEYWORDS = {"type", "enum", "required", "properties", "additionalProperties", "items", "minItems", "minimum", "maximum",
-            "oneOf", "description", "$ref"}
+KEYWORDS = {"type", "enum", "required", "properties", "additionalProperties", "items", "minItems", "maxItems", "minimum",
+            "maximum", "maxProperties", "pattern", "oneOf", "description", "example", "$ref"}
 
 
 class Api:
@@ -88,12 +88,16 @@ class Api:
             yield f"{where}: {value} is less than {schema['minimum']}"
         if "maximum" in schema and value > schema["maximum"]:
             yield f"{where}: {value} is more than {schema['maximum']}"
+        if "pattern" in schema and not re.search(schema["pattern"], value):
+            yield f"{where}: {value!r} does not match {schema['pattern']}"
         if isinstance(value, list):
-            if len(value) < schema.get("minItems", 0):
+            if not schema.get("minItems", 0) <= len(value) <= schema.get("maxItems", len(value)):
                 yield f"{where}: has {len(value)} members"
             for number, member in enumerate(value):
                 yield from self.problems(schema.get("items", {}), member, f"{where}[{number}]")
         if isinstance(value, dict):
+            if len(value) > schema.get("maxProperties", len(value)):
+                yield f"{where}: has {len(value)} members"
             yield from self.object_problems(schema, value, where)
 
     def object_problems(self, schema, value, where):

@@ -12,7 +12,7 @@ from openapi import KEYWORDS, Api
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 FACTS = json.loads((ROOT / "tests/data/scgctl/gateway.json").read_text())
 COLLECTIONS = ["vms", "servers", "switches", "links", "segments", "tunnels", "channels", "users", "peers", "policies",
-               "migrations"]
+               "address-sets", "migrations"]
 
 
 @pytest.fixture(scope="module")
