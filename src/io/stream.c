@@ -326,11 +326,23 @@ struct stream *stream_connect_from(struct loop *loop, const char *where, uint16_
     return connect_stream(loop, where, local_port, NULL, NULL, callbacks, arg, err);
 }
 
+/* What the socket takes at once, if nothing waits before it: the loop, which may be busy, need not come round for it. An
+ * error is left to the loop, which meets it, too. */
+static size_t write_at_once(const struct stream *stream, const void *bytes, size_t n)
+{
+    if (stream->tls || !stream->buffer || evbuffer_get_length(bufferevent_get_output(stream->buffer)) > 0)
+        return 0;
+    ssize_t sent = send(bufferevent_getfd(stream->buffer), bytes, n, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+    return sent > 0 ? (size_t) sent : 0;
+}
+
 void stream_write(struct stream *stream, const void *bytes, size_t n)
 {
     struct evbuffer *output = stream->buffer ? bufferevent_get_output(stream->buffer) : stream->early;
+    size_t sent = write_at_once(stream, bytes, n);
 
-    if (evbuffer_add(output, bytes, n) < 0)
+    if (sent < n && evbuffer_add(output, (const uint8_t *) bytes + sent, n - sent) < 0)
         abort(); /* out of memory */
 }
 
