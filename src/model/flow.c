@@ -57,31 +57,30 @@ static uint64_t get_number(const uint8_t *from, size_t size)
 }
 
 /* Ones in every bit of the field that exists; they are its low bits. */
-static void all_ones(unsigned id, uint8_t mask[16])
-{
-    size_t size = flow_field_size(id);
-    unsigned bits = flow_field_bits(id);
-
-    memset(mask, 0, 16);
-    for (size_t i = size; i-- > 0 && bits > 0;) {
-        unsigned here = bits < 8 ? bits : 8;
-
-        mask[i] = (uint8_t) (0xff >> (8 - here));
-        bits -= here;
-    }
-}
+#define LOW_BITS(n) ((n) >= 8 ? 0xff : (n) > 0 ? (1 << ((n) &7)) - 1 : 0)
+#define ONES_AT(i, bytes, bits) ((i) < (bytes) ? LOW_BITS((bits) -8 * ((bytes) -1 - (i))) : 0)
+static const uint8_t ones[FLOW_FIELDS][16] = {
+#define FLOW_FIELD_ONES(name, text, bytes, bits) \
+    [FIELD_##name] = { \
+        ONES_AT(0, bytes, bits),  ONES_AT(1, bytes, bits),  ONES_AT(2, bytes, bits),  ONES_AT(3, bytes, bits), \
+        ONES_AT(4, bytes, bits),  ONES_AT(5, bytes, bits),  ONES_AT(6, bytes, bits),  ONES_AT(7, bytes, bits), \
+        ONES_AT(8, bytes, bits),  ONES_AT(9, bytes, bits),  ONES_AT(10, bytes, bits), ONES_AT(11, bytes, bits), \
+        ONES_AT(12, bytes, bits), ONES_AT(13, bytes, bits), ONES_AT(14, bytes, bits), ONES_AT(15, bytes, bits)},
+    FLOW_FIELD_TABLE(FLOW_FIELD_ONES)
+#undef FLOW_FIELD_ONES
+};
 
 static struct flow_field field_make(unsigned id, const uint8_t *value, const uint8_t *mask)
 {
     struct flow_field field = {.id = (uint8_t) id};
     size_t size = flow_field_size(id);
 
-    all_ones(id, field.mask);
-    for (size_t i = 0; i < size; i++) {
-        if (mask)
-            field.mask[i] &= mask[i];
-        field.value[i] = value[i] & field.mask[i];
-    }
+    memcpy(field.value, value, size);
+    memcpy(field.mask, ones[id], sizeof field.mask);
+    for (size_t i = 0; mask && i < size; i++)
+        field.mask[i] &= mask[i];
+    for (size_t i = 0; i < sizeof field.value; i++) /* all of them: the compiler makes one instruction of it */
+        field.value[i] &= field.mask[i];
     return field;
 }
 
@@ -101,10 +100,7 @@ static struct flow_field field_make_u(unsigned id, uint64_t value, uint64_t mask
 
 bool flow_field_exact(const struct flow_field *field)
 {
-    uint8_t ones[16];
-
-    all_ones(field->id, ones);
-    return memcmp(field->mask, ones, sizeof ones) == 0;
+    return memcmp(field->mask, ones[field->id], sizeof field->mask) == 0;
 }
 
 uint64_t flow_field_u(const struct flow_field *field)
@@ -508,26 +504,29 @@ void flow_list_free(struct flow_list *list)
     *list = (struct flow_list) {0};
 }
 
-static void txn_add_mod(struct flow_txn *txn, struct flow_mod mod)
+static struct flow_mod *txn_add_mod(struct flow_txn *txn, enum flow_command command, uint64_t cookie_mask)
 {
-    txn->mods = array_reserve(txn->mods, txn->n_mods, &txn->cap_mods, sizeof mod);
-    txn->mods[txn->n_mods++] = mod;
+    txn->mods = array_reserve(txn->mods, txn->n_mods, &txn->cap_mods, sizeof *txn->mods);
+    struct flow_mod *mod = &txn->mods[txn->n_mods++];
+
+    mod->command = command;
+    mod->cookie_mask = cookie_mask;
+    return mod;
 }
 
 void flow_txn_add(struct flow_txn *txn, struct flow flow)
 {
-    txn_add_mod(txn, (struct flow_mod) {.command = FLOW_ADD, .flow = flow});
+    txn_add_mod(txn, FLOW_ADD, 0)->flow = flow;
 }
 
 void flow_txn_delete_cookie(struct flow_txn *txn, uint8_t table, uint64_t cookie, uint64_t mask)
 {
-    txn_add_mod(txn,
-                (struct flow_mod) {.command = FLOW_DELETE, .cookie_mask = mask, .flow = flow_make(table, 0, cookie)});
+    txn_add_mod(txn, FLOW_DELETE, mask)->flow = flow_make(table, 0, cookie);
 }
 
 void flow_txn_delete_strict(struct flow_txn *txn, struct flow flow)
 {
-    txn_add_mod(txn, (struct flow_mod) {.command = FLOW_DELETE_STRICT, .flow = flow});
+    txn_add_mod(txn, FLOW_DELETE_STRICT, 0)->flow = flow;
 }
 
 void flow_txn_meter_add(struct flow_txn *txn, struct flow_meter meter)
@@ -549,10 +548,9 @@ struct flow_txn flow_txn_copy(const struct flow_txn *txn)
     for (size_t i = 0; i < txn->n_meters_add; i++)
         flow_txn_meter_add(&copy, txn->meters_add[i]);
     for (size_t i = 0; i < txn->n_mods; i++) {
-        struct flow_mod mod = txn->mods[i];
+        const struct flow_mod *mod = &txn->mods[i];
 
-        mod.flow = flow_copy(&txn->mods[i].flow);
-        txn_add_mod(&copy, mod);
+        txn_add_mod(&copy, mod->command, mod->cookie_mask)->flow = flow_copy(&mod->flow);
     }
     for (size_t i = 0; i < txn->n_meters_delete; i++)
         flow_txn_meter_delete(&copy, txn->meters_delete[i]);

@@ -90,7 +90,8 @@ static const struct of_field rows[] = {
 
 const struct of_field *of_field_row(unsigned id)
 {
-    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+    /* In the order of ids, each of which has a row: the first cannot lie before. */
+    for (size_t i = id; i < ARRAY_LEN(rows); i++) {
         if (rows[i].id == id)
             return &rows[i];
     }
@@ -213,10 +214,19 @@ static bool matches_u(const struct flow_match *match, enum flow_field_id id, uin
     return match_get_u(match, id, &value) && value == wanted;
 }
 
+static bool is_v4(const struct flow_match *match)
+{
+    return matches_u(match, FIELD_ETH_TYPE, 0x0800);
+}
+
+static bool is_v6(const struct flow_match *match)
+{
+    return matches_u(match, FIELD_ETH_TYPE, 0x86dd);
+}
+
 static bool prerequisite_met(const struct flow_match *match, enum needs needs)
 {
     const struct flow_field *vid;
-    bool v4 = matches_u(match, FIELD_ETH_TYPE, 0x0800), v6 = matches_u(match, FIELD_ETH_TYPE, 0x86dd);
 
     switch (needs) {
     case NOTHING:
@@ -227,21 +237,21 @@ static bool prerequisite_met(const struct flow_match *match, enum needs needs)
     case MPLS:
         return matches_u(match, FIELD_ETH_TYPE, 0x8847) || matches_u(match, FIELD_ETH_TYPE, 0x8848);
     case IP:
-        return v4 || v6;
+        return is_v4(match) || is_v6(match);
     case IPV4:
-        return v4;
+        return is_v4(match);
     case IPV6:
-        return v6;
+        return is_v6(match);
     case ARP:
         return matches_u(match, FIELD_ETH_TYPE, 0x0806);
     case TCP:
-        return (v4 || v6) && matches_u(match, FIELD_IP_PROTO, 6);
+        return (is_v4(match) || is_v6(match)) && matches_u(match, FIELD_IP_PROTO, 6);
     case UDP:
-        return (v4 || v6) && matches_u(match, FIELD_IP_PROTO, 17);
+        return (is_v4(match) || is_v6(match)) && matches_u(match, FIELD_IP_PROTO, 17);
     case ICMPV4:
-        return v4 && matches_u(match, FIELD_IP_PROTO, 1);
+        return is_v4(match) && matches_u(match, FIELD_IP_PROTO, 1);
     case ICMPV6:
-        return v6 && matches_u(match, FIELD_IP_PROTO, 58);
+        return is_v6(match) && matches_u(match, FIELD_IP_PROTO, 58);
     case ND:
         return prerequisite_met(match, SOLICITATION) || prerequisite_met(match, ADVERTISEMENT);
     case SOLICITATION:
