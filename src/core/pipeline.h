@@ -100,7 +100,7 @@
  * 0; tagged traffic from the fabric is passed on as transit, as above (tables 0 CLASSIFY, 1 FABRIC).
  *
  * Each function replaces all that carries its cookie: it deletes by cookie and adds, within the transaction's one
- * atomic bundle, in which no packet sees the state between. For some milliseconds after the barrier, packets that the
+ * atomic bundle, in which no packet sees the state between. For some milliseconds after the commit, packets that the
  * switch has seen the like of are still treated as before: its datapath caches. */
 #ifndef CORE_PIPELINE_H
 #define CORE_PIPELINE_H

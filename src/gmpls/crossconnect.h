@@ -77,7 +77,7 @@
  *   - A meter's rate of 0 is a division by zero there: a rate of 0 is no meter here.
  *   - dec_mpls_ttl of TTL 1 hands each packet up as OFPR_INVALID_TTL, though 1.3 controllers do not get it: they are
  *     dropped before, by mpls_ttl. set_mpls_ttl works, but is logged as deprecated; a set-field of mpls_ttl is not.
- *   - After the barrier, the datapath's caches still follow the old flows for some milliseconds: a first probe may be
+ *   - After the commit, the datapath's caches still follow the old flows for some milliseconds: a first probe may be
  *     lost.
  *   - A meter that is deleted takes the flows that name it along: it goes after them. */
 #ifndef GMPLS_CROSSCONNECT_H

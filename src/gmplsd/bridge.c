@@ -161,7 +161,6 @@ void bridge_apply(struct bridge *bridge, struct flow_txn *txn, uint64_t request,
     if (bridge->active) {
         of_session_txn(bridge->active->openflow.session, txn, r->id, 2 * (int64_t) bridge->config.timeout_ms,
                        loop_now(bridge->loop));
-        flow_txn_free(txn);
         openflow_connection_run(&bridge->active->openflow);
         return;
     }

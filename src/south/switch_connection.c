@@ -373,6 +373,7 @@ void switch_connection_accepted(void *arg, struct stream *stream)
     connection->driver = driver;
     connection->peer = xstrdup(stream_peer(stream));
     connection->name_timer = timer_new(driver->loop, name_is_due, connection);
+    connection->requests_end = &connection->requests;
     connection->next = driver->connections;
     driver->connections = connection;
     openflow_connection_start(&connection->openflow, driver->loop, stream, driver->timeout_ms, &callbacks, connection);

@@ -39,8 +39,8 @@ struct switch_connection {
     struct switch_server *server; /* that named it; null: none has, and the user does not know of the switch */
     struct switch_info info;      /* info.up: the session has told dpid and ports */
     size_t cap_ports;
-    bool has_flows; /* a transaction of this session has succeeded */
-    struct switch_request *requests;
+    bool has_flows;                                  /* a transaction of this session has succeeded */
+    struct switch_request *requests, **requests_end; /* the oldest first */
 };
 
 /* An OVSDB server. */
@@ -94,7 +94,8 @@ void switch_connections_rename(struct openflow_driver *driver);
 
 /* switch_request.c */
 
-void switch_request_apply(struct switch_connection *connection, uint64_t request, const struct flow_txn *txn);
+/* Takes the transaction's memory over. */
+void switch_request_apply(struct switch_connection *connection, uint64_t request, struct flow_txn *txn);
 void switch_request_read(struct switch_connection *connection, uint64_t request, const struct switch_query *query);
 /* OF_EVENT_FLOW, OF_EVENT_METER or OF_EVENT_DONE. Takes a flow's actions over. */
 void switch_request_event(struct switch_connection *connection, struct of_event *event);

@@ -32,7 +32,8 @@ static void driver_apply(struct switch_driver *base, uint64_t request, const cha
 
     if (connection)
         switch_request_apply(connection, request, txn);
-    flow_txn_free(txn);
+    else
+        flow_txn_free(txn);
 }
 
 static void driver_read(struct switch_driver *base, uint64_t request, const char *switch_name,

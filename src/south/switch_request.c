@@ -14,8 +14,8 @@ static struct switch_request *request_new(struct switch_connection *connection, 
     r->request = request;
     r->is_read = is_read;
     r->waiting = is_read ? 2 : 1;
-    r->next = connection->requests;
-    connection->requests = r;
+    *connection->requests_end = r;
+    connection->requests_end = &r->next;
     return r;
 }
 
@@ -34,9 +34,10 @@ void switch_requests_free(struct switch_connection *connection)
         connection->requests = r->next;
         request_free(r);
     }
+    connection->requests_end = &connection->requests;
 }
 
-void switch_request_apply(struct switch_connection *connection, uint64_t request, const struct flow_txn *txn)
+void switch_request_apply(struct switch_connection *connection, uint64_t request, struct flow_txn *txn)
 {
     struct switch_request *r = request_new(connection, request, false);
 
@@ -66,6 +67,8 @@ static void request_end(struct switch_connection *connection, struct switch_requ
     while (*at != r)
         at = &(*at)->next;
     *at = r->next;
+    if (!r->next)
+        connection->requests_end = at;
 
     /* A change that was not answered may stand; a read changes nothing. */
     if (r->err.code == ERR_TIMEOUT && !r->is_read)

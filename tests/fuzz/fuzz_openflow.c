@@ -56,7 +56,7 @@ static void drain(struct of_session *session)
 
 static void request(struct of_session *session, struct mono now)
 {
-    struct flow_txn txn = {0};
+    struct flow_txn txn = {0}, again;
 
     flow_txn_meter_add(&txn, (struct flow_meter) {.id = 1, .rate_kbps = 1});
     flow_txn_add(&txn, flow_make(0, 1, 1));
@@ -64,9 +64,9 @@ static void request(struct of_session *session, struct mono now)
     of_session_read_flows(session, &(struct of_flow_query) {.table = FLOW_TABLE_ALL}, 1, 1000, now); /* xid 7 */
     of_session_read_meters(session, 2, 1000, now);                                                   /* xid 8 */
     of_session_read_ports(session, 3, 1000, now);                                                    /* xid 9 */
+    again = flow_txn_copy(&txn);
     of_session_txn(session, &txn, 4, 1000, now);
-    of_session_txn(session, &txn, 5, 2000, now);
-    flow_txn_free(&txn);
+    of_session_txn(session, &again, 5, 2000, now);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -71,13 +71,12 @@ static void test_meters_before_the_bundle(void **state)
     /* --> meters, barrier; <-- barrier */
     assert_sent(&peer, "meter add 1\nmeter add 2\nOFPT_BARRIER_REQUEST\n");
     switch_barrier(&peer, peer.xids[2]);
-    /* --> bundle; <-- barrier; --> commit; <-- committed; --> barrier; <-- barrier */
+    /* --> bundle; <-- barrier; --> commit; <-- committed */
     assert_sent(&peer, "bundle 1 open\nbundle 1 add cookie 1 command 0\nOFPT_BARRIER_REQUEST\n");
     switch_barrier(&peer, peer.xids[2]);
     assert_sent(&peer, "bundle 1 commit\n");
     switch_bundle(&peer, peer.xids[0], 1, OFPBCT_COMMIT_REPLY);
-    assert_sent(&peer, "OFPT_BARRIER_REQUEST\n");
-    switch_barrier(&peer, peer.xids[0]);
+    assert_sent(&peer, "");
     assert_events(&peer, "DONE 1 OK\n");
     of_session_free(peer.session);
 }
@@ -260,22 +259,105 @@ static void test_meter_that_cannot_be_deleted(void **state)
     of_session_free(peer.session);
 }
 
-static void test_one_after_the_other(void **state)
+/* The switch gets the second while it is busy with the first; it is committed when the first is, and not before. */
+static void test_one_while_the_other(void **state)
 {
     (void) state;
     struct peer peer = peer_up();
 
     ask(&peer, make_txn(1, 0), 1);
-    ask(&peer, make_txn(1, 1), 2);
     assert_sent(&peer, "bundle 1 open\nbundle 1 add cookie 1 command 0\nOFPT_BARRIER_REQUEST\n");
+    uint32_t first = peer.xids[2];
+
+    ask(&peer, make_txn(1, 1), 2);
+    assert_sent(&peer, "meter add 1\nOFPT_BARRIER_REQUEST\n");
+    switch_barrier(&peer, peer.xids[1]);
+    assert_sent(&peer, "bundle 2 open\nbundle 2 add cookie 1 command 0\nOFPT_BARRIER_REQUEST\n");
+    /* <-- the second barrier first, which no switch would send; the second waits */
+    switch_barrier(&peer, peer.xids[2]);
+    assert_sent(&peer, "");
+    switch_barrier(&peer, first);
+    /* --> both commits, in order */
+    assert_sent(&peer, "bundle 1 commit\nbundle 2 commit\n");
+    uint32_t commits[] = {peer.xids[0], peer.xids[1]};
+
+    switch_bundle(&peer, commits[0], 1, OFPBCT_COMMIT_REPLY);
+    assert_events(&peer, "DONE 1 OK\n");
+    switch_bundle(&peer, commits[1], 2, OFPBCT_COMMIT_REPLY);
+    assert_events(&peer, "DONE 2 OK\n");
+    of_session_free(peer.session);
+}
+
+/* What is refused leaves nothing of it, and does not keep the next one. */
+static void test_one_refused_while_the_other(void **state)
+{
+    (void) state;
+    struct peer peer = peer_up();
+
+    ask(&peer, make_txn(1, 0), 1);
+    assert_sent(&peer, "bundle 1 open\nbundle 1 add cookie 1 command 0\nOFPT_BARRIER_REQUEST\n");
+    uint32_t flow = peer.xids[1], first = peer.xids[2];
+
+    ask(&peer, make_txn(1, 0), 2);
+    assert_sent(&peer, "bundle 2 open\nbundle 2 add cookie 1 command 0\nOFPT_BARRIER_REQUEST\n");
+    uint32_t second = peer.xids[2];
+
+    switch_error(&peer, flow, 2, 4);
+    switch_barrier(&peer, first);
+    assert_sent(&peer, "bundle 1 discard\nOFPT_BARRIER_REQUEST\n");
+    first = peer.xids[1];
+    switch_barrier(&peer, second);
+    assert_sent(&peer, "bundle 2 commit\n");
+    switch_barrier(&peer, first);
+    switch_bundle(&peer, peer.xids[0], 2, OFPBCT_COMMIT_REPLY);
+    assert_events(&peer, "DONE 1 ERR_REFUSED: switch 00005c6700000001 refused a flow "
+                         "(OFPET_BAD_ACTION/OFPBAC_BAD_OUT_PORT): "
+                         "cookie=0x1,table=0,priority=101,actions=output:1\n"
+                         "DONE 2 OK\n");
+    of_session_free(peer.session);
+}
+
+/* Those that name one meter wait for each other's end. */
+static void test_one_meter_after_the_other(void **state)
+{
+    (void) state;
+    struct peer peer = peer_up();
+    struct flow_txn user = make_txn(1, 0), delete = {0};
+
+    user.mods[0].flow.meter = 1;
+    flow_txn_meter_delete(&delete, 1);
+    ask(&peer, user, 1);
+    assert_sent(&peer, "bundle 1 open\nbundle 1 add cookie 1 command 0\nOFPT_BARRIER_REQUEST\n");
+    ask(&peer, delete, 2);
+    ask(&peer, make_txn(0, 1), 3);
+    assert_sent(&peer, "");
     switch_barrier(&peer, peer.xids[2]);
     assert_sent(&peer, "bundle 1 commit\n");
     switch_bundle(&peer, peer.xids[0], 1, OFPBCT_COMMIT_REPLY);
-    assert_sent(&peer, "OFPT_BARRIER_REQUEST\n");
-    switch_barrier(&peer, peer.xids[0]);
-    /* The first is done, the second begins. */
-    assert_events(&peer, "DONE 1 OK\n");
+    assert_sent(&peer, "meter delete 1\nOFPT_BARRIER_REQUEST\n");
+    switch_barrier(&peer, peer.xids[1]);
     assert_sent(&peer, "meter add 1\nOFPT_BARRIER_REQUEST\n");
+    switch_barrier(&peer, peer.xids[1]);
+    assert_events(&peer, "DONE 1 OK\nDONE 2 OK\nDONE 3 OK\n");
+    of_session_free(peer.session);
+}
+
+/* No more flow changes are under way than this, but for one that is larger alone. */
+static void test_bounded(void **state)
+{
+    (void) state;
+    enum { LARGE = 4000 };
+    struct peer peer = peer_up();
+    size_t size;
+
+    ask(&peer, make_txn(LARGE, 0), 1);
+    of_session_output(peer.session, &size);
+    assert_true(size > LARGE * 100);
+    ask(&peer, make_txn(2 * LARGE, 0), 2);
+    size_t before = size;
+
+    of_session_output(peer.session, &size);
+    assert_int_equal(size, before);
     of_session_free(peer.session);
 }
 
@@ -320,16 +402,16 @@ static void test_timeouts(void **state)
     switch_barrier(&peer, barrier);
     assert_sent(&peer, "");
 
-    /* The commit is not answered: it may stand */
+    /* The commit is not answered: it may stand. The others are too large to be under way with it */
     ask(&peer, make_txn(1, 0), 2);
-    ask(&peer, make_txn(1, 0), 3);
+    ask(&peer, make_txn(5000, 0), 3);
     peer_wait(&peer, 1000);
     ask(&peer, make_txn(1, 0), 4);
     assert_sent(&peer, "bundle 2 open\nbundle 2 add cookie 1 command 0\nOFPT_BARRIER_REQUEST\n");
     switch_barrier(&peer, peer.xids[2]);
     assert_sent(&peer, "bundle 2 commit\n");
     peer_wait(&peer, 1000);
-    /* 3 waited for it all that time and is not begun; 4 is */
+    /* 3 waited for it all that time and is not begun; 4, behind it, is */
     assert_events(&peer, "DONE 3 ERR_TIMEOUT: switch 00005c6700000001 was busy with earlier changes; nothing of these "
                          "was sent\n"
                          "DONE 2 ERR_TIMEOUT: switch 00005c6700000001 did not answer in time\n");
@@ -342,11 +424,12 @@ static void test_switch_lost(void **state)
     (void) state;
     struct peer peer = peer_up();
 
-    /* In the commit, with one more waiting and a read under way */
+    /* In the commit, with one more in its bundle and a read under way */
     ask(&peer, make_txn(1, 0), 1);
     ask(&peer, make_txn(1, 0), 2);
     of_session_read_meters(peer.session, 3, 2000, peer.now);
-    assert_sent(&peer, "bundle 1 open\nbundle 1 add cookie 1 command 0\nOFPT_BARRIER_REQUEST\nmultipart 10\n");
+    assert_sent(&peer, "bundle 1 open\nbundle 1 add cookie 1 command 0\nOFPT_BARRIER_REQUEST\n"
+                       "bundle 2 open\nbundle 2 add cookie 1 command 0\nOFPT_BARRIER_REQUEST\nmultipart 10\n");
     switch_barrier(&peer, peer.xids[2]);
     assert_sent(&peer, "bundle 1 commit\n");
     of_session_closed(peer.session, ERR_IO, "connection reset");
@@ -513,7 +596,10 @@ int main(void)
         cmocka_unit_test(test_error_about_something_else),
         cmocka_unit_test(test_no_bundles_in_this_switch),
         cmocka_unit_test(test_meter_that_cannot_be_deleted),
-        cmocka_unit_test(test_one_after_the_other),
+        cmocka_unit_test(test_one_while_the_other),
+        cmocka_unit_test(test_one_refused_while_the_other),
+        cmocka_unit_test(test_one_meter_after_the_other),
+        cmocka_unit_test(test_bounded),
         cmocka_unit_test(test_what_cannot_be_encoded),
         cmocka_unit_test(test_timeouts),
         cmocka_unit_test(test_switch_lost),

@@ -11,7 +11,8 @@
  *   openflow_instruction.c  instructions
  *   openflow_error.c    names of errors
  *   openflow_session.c  a connection: version, handshake, keep-alive, framing, events (contract: openflow_session.h)
- *   openflow_request.c  what is asked of a switch: transactions, reads
+ *   openflow_request.c  what is asked of a switch; reads
+ *   openflow_txn.c      transactions
  *
  * Documents
  *   OpenFlow Switch Specification 1.3.5 (ONF TS-023): §7.1 header, §7.2.3 matches, §7.2.4 instructions,

@@ -1,93 +1,53 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Requests of a session: reads, and transactions as state machines. Answers are matched by xid. */
-#include <string.h>
-
+/* Requests of a session, and those that read. Answers are matched by xid. */
 #include "base/alloc.h"
-#include "proto/openflow/openflow_session_internal.h"
+#include "proto/openflow/openflow_request.h"
 
-enum request_kind { REQUEST_TXN, REQUEST_FLOWS, REQUEST_METERS, REQUEST_PORTS };
-
-/* Each state of a transaction waits for one message: a barrier reply, or the reply to the commit. */
-enum txn_state {
-    TXN_QUEUED, /* an earlier transaction runs */
-    TXN_METERS, /* meters added */
-    TXN_BUNDLE, /* bundle opened and filled */
-    TXN_COMMIT,
-    TXN_FINISH, /* meters that existed already modified, others deleted */
-    TXN_UNDO,   /* after a refusal: bundle discarded, added meters deleted */
-    TXN_DONE
-};
-
-static const struct sm_state txn_states[] = {
-    [TXN_QUEUED] = {"queued", SM_TO(TXN_METERS) | SM_TO(TXN_BUNDLE) | SM_TO(TXN_FINISH) | SM_TO(TXN_DONE), false},
-    [TXN_METERS] = {"meters", SM_TO(TXN_BUNDLE) | SM_TO(TXN_FINISH) | SM_TO(TXN_UNDO) | SM_TO(TXN_DONE), false},
-    [TXN_BUNDLE] = {"bundle", SM_TO(TXN_COMMIT) | SM_TO(TXN_UNDO) | SM_TO(TXN_DONE), false},
-    [TXN_COMMIT] = {"commit", SM_TO(TXN_FINISH) | SM_TO(TXN_UNDO) | SM_TO(TXN_DONE), false},
-    [TXN_FINISH] = {"finish", SM_TO(TXN_DONE), false},
-    [TXN_UNDO] = {"undo", SM_TO(TXN_DONE), false},
-    [TXN_DONE] = {"done", 0, true},
-};
-
-enum meter_state { METER_ADDED, METER_EXISTED, METER_REFUSED };
-
-struct of_request {
-    struct of_request *next;
-    uint64_t id;
-    enum request_kind kind;
-    struct mono deadline;
-    uint32_t xid; /* the answer that it waits for */
-
-    /* Of a transaction */
-    struct sm sm;
-    struct flow_txn txn;
-    struct of_buffer bundle_bytes; /* encoded before anything is sent, so that what cannot be encoded changes nothing */
-    uint32_t bundle;
-    uint32_t open_xid, meters_xid, mods_xid, deletes_xid; /* the first of each kind's */
-    uint8_t *meters;                                      /* enum meter_state of each of txn.meters_add */
-    bool bundle_is_open;
-    struct err failure; /* the first refusal */
-};
-
-static void txn_start(struct of_session *session, struct of_request *request);
-
-static struct of_request *running_txn(const struct of_session *session)
+/* After the end of a request whose deadline was the next one. */
+static void next_deadline(struct of_session *session)
 {
-    for (struct of_request *r = session->requests; r; r = r->next) {
-        if (r->kind == REQUEST_TXN)
-            return r;
-    }
-    return NULL;
+    struct mono was = session->requests_deadline, next = MONO_NEVER;
+
+    for (const struct of_request *r = session->requests; r && next.ms != was.ms; r = r->next)
+        next = mono_min(next, r->deadline);
+    session->requests_deadline = next;
 }
 
-/* Takes the request out, tells the caller, and starts the transaction that waited behind it. */
-static void finish(struct of_session *session, struct of_request *request, const struct err *err)
+void of_request_end(struct of_session *session, struct of_request *request, const struct err *err)
 {
-    struct of_request **link = &session->requests;
-    bool is_txn = request->kind == REQUEST_TXN;
     struct of_event *event = of_session_event_add(session, OF_EVENT_DONE);
 
     event->request = request->id;
     event->err = *err;
-    while (*link != request)
-        link = &(*link)->next;
-    *link = request->next;
-    if (is_txn)
+    *request->previous = request->next;
+    if (request->next)
+        request->next->previous = request->previous;
+    else
+        session->requests_end = request->previous;
+    if (request->kind == REQUEST_TXN)
         sm_move(&request->sm, TXN_DONE);
+    if (request->deadline.ms == session->requests_deadline.ms)
+        next_deadline(session);
     flow_txn_free(&request->txn);
     of_buffer_free(&request->bundle_bytes);
     free(request->meters);
+    free(request->named);
     free(request);
-
-    struct of_request *waiting = is_txn && of_session_is_up(session) ? running_txn(session) : NULL;
-
-    if (waiting && waiting->sm.current == TXN_QUEUED)
-        txn_start(session, waiting);
 }
 
-static struct of_request *request_new(struct of_session *session, enum request_kind kind, uint64_t id,
-                                      int64_t timeout_ms, struct mono now)
+/* Lets the transactions go on that waited for this one, too. */
+static void finish(struct of_session *session, struct of_request *request, const struct err *err)
 {
-    struct of_request **link = &session->requests;
+    bool is_txn = request->kind == REQUEST_TXN;
+
+    of_request_end(session, request, err);
+    if (is_txn && of_session_is_up(session))
+        of_txns_advance(session);
+}
+
+struct of_request *of_request_new(struct of_session *session, enum request_kind kind, uint64_t id, int64_t timeout_ms,
+                                  struct mono now)
+{
     struct of_request *request;
 
     if (!of_session_is_up(session)) {
@@ -101,263 +61,11 @@ static struct of_request *request_new(struct of_session *session, enum request_k
     request->kind = kind;
     request->id = id;
     request->deadline = mono_add(now, timeout_ms);
-    while (*link)
-        link = &(*link)->next;
-    *link = request;
+    request->previous = session->requests_end;
+    *request->previous = request;
+    session->requests_end = &request->next;
+    session->requests_deadline = mono_min(session->requests_deadline, request->deadline);
     return request;
-}
-
-/* Transactions: sending */
-
-static void send_barrier(struct of_session *session, struct of_request *request)
-{
-    struct wire w = of_buffer_room(&session->output);
-
-    request->xid = of_session_xids(session, 1);
-    of_empty_encode(&w, OFPT_BARRIER_REQUEST, request->xid);
-    of_buffer_commit(&session->output, &w);
-}
-
-static void send_bundle(struct of_session *session, uint32_t xid, uint32_t bundle, enum of_bundle_type type)
-{
-    struct wire w = of_buffer_room(&session->output);
-
-    of_bundle_encode(&w, xid, bundle, type);
-    of_buffer_commit(&session->output, &w);
-}
-
-static void send_meter(struct of_session *session, uint32_t xid, enum of_meter_command command,
-                       const struct flow_meter *meter)
-{
-    struct wire w = of_buffer_room(&session->output);
-
-    of_meter_mod_encode(&w, xid, command, meter);
-    of_buffer_commit(&session->output, &w);
-}
-
-static void send_meters(struct of_session *session, struct of_request *request, enum of_meter_command command,
-                        enum meter_state which)
-{
-    const struct flow_txn *txn = &request->txn;
-
-    request->meters_xid = of_session_xids(session, txn->n_meters_add);
-    for (size_t i = 0; i < txn->n_meters_add; i++) {
-        if (request->meters[i] == which)
-            send_meter(session, request->meters_xid + (uint32_t) i, command, &txn->meters_add[i]);
-    }
-}
-
-static int encode_bundle(struct of_session *session, struct of_request *request, struct err *err)
-{
-    const struct flow_txn *txn = &request->txn;
-    struct of_buffer *draft = &session->draft;
-
-    of_buffer_drop(draft, draft->length); /* of one that could not be encoded */
-    request->bundle = session->next_bundle++;
-    request->open_xid = of_session_xids(session, 1);
-    request->mods_xid = of_session_xids(session, txn->n_mods);
-    for (size_t i = 0; i < txn->n_mods; i++) {
-        struct wire w = of_buffer_room(draft);
-        int rc = of_bundle_add_encode(&w, request->mods_xid + (uint32_t) i, request->bundle, &txn->mods[i], err);
-
-        if (rc < 0) {
-            AUTO_FREE char *text = flow_format(&txn->mods[i].flow);
-            char reason[ERR_TEXT_SIZE];
-
-            memcpy(reason, err->text, sizeof reason);
-            return err_set(err, rc, "%.200s, in flow %.280s", reason, text);
-        }
-        of_buffer_commit(draft, &w);
-    }
-    of_buffer_add(&request->bundle_bytes, draft->data + draft->start, draft->length);
-    of_buffer_drop(draft, draft->length);
-    return 0;
-}
-
-static void enter_finish(struct of_session *session, struct of_request *request)
-{
-    const struct flow_txn *txn = &request->txn;
-
-    sm_move(&request->sm, TXN_FINISH);
-    if (txn->n_meters_add)
-        send_meters(session, request, OFPMC_MODIFY, METER_EXISTED);
-    request->deletes_xid = of_session_xids(session, txn->n_meters_delete);
-    for (size_t i = 0; i < txn->n_meters_delete; i++)
-        send_meter(session, request->deletes_xid + (uint32_t) i, OFPMC_DELETE,
-                   &(struct flow_meter) {.id = txn->meters_delete[i]});
-    send_barrier(session, request);
-}
-
-static void enter_bundle(struct of_session *session, struct of_request *request)
-{
-    if (request->txn.n_mods == 0) {
-        enter_finish(session, request);
-        return;
-    }
-    sm_move(&request->sm, TXN_BUNDLE);
-    send_bundle(session, request->open_xid, request->bundle, OFPBCT_OPEN_REQUEST);
-    request->bundle_is_open = true;
-    of_buffer_add(&session->output, request->bundle_bytes.data, request->bundle_bytes.length);
-    of_buffer_free(&request->bundle_bytes);
-    send_barrier(session, request);
-}
-
-/* What a refusal, or giving up, leaves to be taken back. */
-static void send_undo(struct of_session *session, struct of_request *request)
-{
-    if (request->bundle_is_open)
-        send_bundle(session, of_session_xids(session, 1), request->bundle, OFPBCT_DISCARD_REQUEST);
-    request->bundle_is_open = false;
-    if (request->txn.n_meters_add)
-        send_meters(session, request, OFPMC_DELETE, METER_ADDED);
-}
-
-static void enter_undo(struct of_session *session, struct of_request *request)
-{
-    sm_move(&request->sm, TXN_UNDO);
-    send_undo(session, request);
-    send_barrier(session, request);
-}
-
-static void txn_start(struct of_session *session, struct of_request *request)
-{
-    struct err err = {0};
-
-    if (encode_bundle(session, request, &err) < 0) {
-        finish(session, request, &err);
-        return;
-    }
-    if (request->txn.n_meters_add == 0) {
-        enter_bundle(session, request);
-        return;
-    }
-    sm_move(&request->sm, TXN_METERS);
-    request->meters = xcalloc(request->txn.n_meters_add, 1);
-    send_meters(session, request, OFPMC_ADD, METER_ADDED);
-    send_barrier(session, request);
-}
-
-/* Transactions: what comes back */
-
-static bool is_among(uint32_t xid, uint32_t first, size_t n)
-{
-    return xid - first < n;
-}
-
-static void refused(struct of_session *session, struct of_request *request, const char *what, const char *detail,
-                    const struct of_error *error)
-{
-    char name[OF_ERROR_TEXT_SIZE];
-
-    if (!request->failure.code)
-        err_set(&request->failure, ERR_REFUSED, "switch %016llx refused %s (%s)%s%.320s",
-                (unsigned long long) of_session_dpid(session), what, of_error_format(error, name), *detail ? ": " : "",
-                detail);
-}
-
-static void meter_refused(struct of_session *session, struct of_request *request, uint32_t meter,
-                          const struct of_error *error)
-{
-    AUTO_FREE char *what = xasprintf("meter %u", meter);
-
-    refused(session, request, what, "", error);
-}
-
-static void flow_refused(struct of_session *session, struct of_request *request, size_t i, const struct of_error *error)
-{
-    AUTO_FREE char *text = flow_format(&request->txn.mods[i].flow);
-
-    refused(session, request, request->txn.mods[i].command == FLOW_ADD ? "a flow" : "deleting a flow", text, error);
-}
-
-/* An error of this transaction's, or false. */
-static bool txn_error(struct of_session *session, struct of_request *request, uint32_t xid,
-                      const struct of_error *error)
-{
-    const struct flow_txn *txn = &request->txn;
-    unsigned state = request->sm.current;
-    bool is_meter = error->type == OFPET_METER_MOD_FAILED;
-
-    if (state == TXN_METERS && is_among(xid, request->meters_xid, txn->n_meters_add)) {
-        size_t i = xid - request->meters_xid;
-        bool existed = is_meter && error->code == OFPMMFC_METER_EXISTS;
-
-        request->meters[i] = existed ? METER_EXISTED : METER_REFUSED;
-        if (!existed)
-            meter_refused(session, request, txn->meters_add[i].id, error);
-    } else if (state == TXN_FINISH && is_among(xid, request->meters_xid, txn->n_meters_add)) {
-        meter_refused(session, request, txn->meters_add[xid - request->meters_xid].id, error);
-    } else if ((state == TXN_BUNDLE || state == TXN_COMMIT) && is_among(xid, request->mods_xid, txn->n_mods)) {
-        flow_refused(session, request, xid - request->mods_xid, error);
-    } else if (state == TXN_BUNDLE && xid == request->open_xid) {
-        refused(session, request, "to open a bundle", "", error);
-    } else if (state == TXN_COMMIT && xid == request->xid) {
-        /* The switch has dropped the bundle; the error that names the flow came before (EXT-230 §4.3). */
-        refused(session, request, "to commit a bundle", "", error);
-        request->bundle_is_open = false;
-        enter_undo(session, request);
-    } else if (state == TXN_FINISH && is_among(xid, request->deletes_xid, txn->n_meters_delete)) {
-        if (!is_meter || error->code != OFPMMFC_UNKNOWN_METER)
-            meter_refused(session, request, txn->meters_delete[xid - request->deletes_xid], error);
-    } else {
-        return false;
-    }
-    return true;
-}
-
-/* All answers to what the state sent have come. */
-static void txn_barrier(struct of_session *session, struct of_request *request)
-{
-    bool failed = request->failure.code;
-
-    switch ((enum txn_state) request->sm.current) {
-    case TXN_METERS:
-        if (failed)
-            enter_undo(session, request);
-        else
-            enter_bundle(session, request);
-        return;
-    case TXN_BUNDLE:
-        if (failed) {
-            enter_undo(session, request);
-            return;
-        }
-        sm_move(&request->sm, TXN_COMMIT);
-        request->xid = of_session_xids(session, 1);
-        send_bundle(session, request->xid, request->bundle, OFPBCT_COMMIT_REQUEST);
-        return;
-    case TXN_FINISH:
-        if (failed)
-            err_prefix(&request->failure, "the flow changes stand, but");
-        finish(session, request, &request->failure);
-        return;
-    case TXN_UNDO:
-        finish(session, request, &request->failure);
-        return;
-    case TXN_QUEUED:
-    case TXN_COMMIT:
-    case TXN_DONE:
-        return;
-    }
-}
-
-static bool txn_message(struct of_session *session, struct of_request *request, const struct of_message *message)
-{
-    uint32_t xid = message->header.xid;
-
-    if (request->sm.current == TXN_QUEUED)
-        return false;
-    if (message->header.type == OFPT_ERROR)
-        return txn_error(session, request, xid, &message->error);
-    if (xid != request->xid)
-        return false;
-    if (message->header.type == OFPT_BARRIER_REPLY) {
-        txn_barrier(session, request);
-    } else if (message->is_bundle && message->bundle.type == OFPBCT_COMMIT_REPLY && request->sm.current == TXN_COMMIT) {
-        request->bundle_is_open = false;
-        enter_finish(session, request);
-    }
-    return true;
 }
 
 /* Reads */
@@ -415,9 +123,11 @@ bool of_requests_message(struct of_session *session, const struct of_message *me
 {
     struct of_request *next;
 
+    if (message->header.type == OFPT_BARRIER_REPLY && of_txns_barrier(session, message->header.xid))
+        return true;
     for (struct of_request *r = session->requests; r; r = next) {
         next = r->next;
-        if (r->kind == REQUEST_TXN ? txn_message(session, r, message) : read_message(session, r, message))
+        if (r->kind == REQUEST_TXN ? of_txn_message(session, r, message) : read_message(session, r, message))
             return true;
     }
     return false;
@@ -447,7 +157,7 @@ static void expire(struct of_session *session, struct of_request *request)
             err_prefix(&err, "%.300s; then", request->failure.text);
         /* What is not committed is taken back without waiting for an answer. */
         if (request->kind == REQUEST_TXN && request->sm.current < TXN_COMMIT)
-            send_undo(session, request);
+            of_txn_undo(session, request);
     }
     finish(session, request, &err);
 }
@@ -472,20 +182,10 @@ void of_requests_tick(struct of_session *session, struct mono now)
         expire(session, request);
 }
 
-struct mono of_requests_deadline(const struct of_session *session)
+void of_requests_begin(struct of_session *session)
 {
-    struct mono next = MONO_NEVER;
-
-    for (const struct of_request *r = session->requests; r; r = r->next)
-        next = mono_min(next, r->deadline);
-    return next;
-}
-
-/* Whether something of it may stand in the switch although the connection, and with it an open bundle, is gone. */
-static bool may_stand(const struct of_request *request)
-{
-    return request->kind == REQUEST_TXN && request->sm.current != TXN_QUEUED &&
-           (request->sm.current != TXN_BUNDLE || request->txn.n_meters_add > 0);
+    session->requests_end = &session->requests;
+    session->requests_deadline = MONO_NEVER;
 }
 
 void of_requests_end(struct of_session *session, const char *reason)
@@ -494,35 +194,22 @@ void of_requests_end(struct of_session *session, const char *reason)
         struct of_request *request = session->requests;
         struct err err;
 
-        if (may_stand(request))
+        if (of_txn_may_stand(request))
             err_set(&err, ERR_UNKNOWN, "switch %016llx was lost while it applied changes: %.300s",
                     (unsigned long long) of_session_dpid(session), reason);
         else
             err_set(&err, ERR_UNREACHABLE, "switch %016llx was lost: %.300s",
                     (unsigned long long) of_session_dpid(session), reason);
-        finish(session, request, &err);
+        of_request_end(session, request, &err);
     }
 }
 
 /* For the driver */
 
-void of_session_txn(struct of_session *session, const struct flow_txn *txn, uint64_t id, int64_t timeout_ms,
-                    struct mono now)
-{
-    struct of_request *request = request_new(session, REQUEST_TXN, id, timeout_ms, now);
-
-    if (!request)
-        return;
-    request->sm = (struct sm) {.states = txn_states, .n_states = ARRAY_LEN(txn_states), .current = TXN_QUEUED};
-    request->txn = flow_txn_copy(txn);
-    if (running_txn(session) == request)
-        txn_start(session, request);
-}
-
 void of_session_read_flows(struct of_session *session, const struct of_flow_query *query, uint64_t id,
                            int64_t timeout_ms, struct mono now)
 {
-    struct of_request *request = request_new(session, REQUEST_FLOWS, id, timeout_ms, now);
+    struct of_request *request = of_request_new(session, REQUEST_FLOWS, id, timeout_ms, now);
 
     if (!request)
         return;
@@ -535,7 +222,7 @@ void of_session_read_flows(struct of_session *session, const struct of_flow_quer
 
 void of_session_read_meters(struct of_session *session, uint64_t id, int64_t timeout_ms, struct mono now)
 {
-    struct of_request *request = request_new(session, REQUEST_METERS, id, timeout_ms, now);
+    struct of_request *request = of_request_new(session, REQUEST_METERS, id, timeout_ms, now);
 
     if (!request)
         return;
@@ -548,7 +235,7 @@ void of_session_read_meters(struct of_session *session, uint64_t id, int64_t tim
 
 void of_session_read_ports(struct of_session *session, uint64_t id, int64_t timeout_ms, struct mono now)
 {
-    struct of_request *request = request_new(session, REQUEST_PORTS, id, timeout_ms, now);
+    struct of_request *request = of_request_new(session, REQUEST_PORTS, id, timeout_ms, now);
 
     if (!request)
         return;

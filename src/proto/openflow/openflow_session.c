@@ -136,6 +136,7 @@ struct of_session *of_session_new(const struct of_session_config *config, struct
     session->sm = (struct sm) {.states = states, .n_states = ARRAY_LEN(states), .current = SESSION_HELLO};
     session->next_xid = 1;
     session->next_bundle = 1;
+    of_requests_begin(session);
     session->heard = now;
     session->echo_until = MONO_NEVER;
     session->handshake_until = mono_add(now, config->handshake_ms);
@@ -476,7 +477,7 @@ struct mono of_session_deadline(const struct of_session *session)
 {
     if (session->sm.current == SESSION_DOWN)
         return MONO_NEVER;
-    struct mono next = of_requests_deadline(session);
+    struct mono next = session->requests_deadline;
 
     if (session->sm.current != SESSION_UP)
         next = mono_min(next, session->handshake_until);

@@ -10,14 +10,16 @@
  * switch that connects again gets a new one.
  *
  * Requests are named by an id of the caller's and end with exactly one OF_EVENT_DONE each. Transactions of a session
- * run one after the other in the order in which they came; reads run at once, between them.
+ * take effect one after the other in the order in which they came, but the switch gets the next ones while it is still
+ * busy with one; only those that name the same meters wait for each other's end. Reads run at once, between them.
  *
  * A transaction (struct flow_txn) runs so:
  *   1. its meters are added, as flows that name them need them; one that exists already is left for 4
  *   2. bundle open, every flow change added, barrier: a change that the switch refuses is known before the commit,
  *      because Open vSwitch would commit what is left of the bundle
  *   3. commit
- *   4. meters that existed already are modified, its meters_delete are deleted (one that is not there is fine), barrier
+ *   4. meters that existed already are modified, its meters_delete are deleted (one that is not there is fine),
+ *      barrier; without any there is no fourth step
  * Any refusal up to 3 discards the bundle and deletes the meters that 1 added, and nothing of the transaction stands. A
  * refusal in 4, which a sane switch does not give, is told in the text: the flow changes stand then. */
 #ifndef PROTO_OPENFLOW_SESSION_H
@@ -105,8 +107,8 @@ bool of_session_is_up(const struct of_session *session);
 uint64_t of_session_dpid(const struct of_session *session); /* 0 before the features came */
 
 /* Requests. 'timeout_ms' counts from now, and so includes waiting for earlier transactions. */
-void of_session_txn(struct of_session *session, const struct flow_txn *txn, uint64_t request, int64_t timeout_ms,
-                    struct mono now); /* copied */
+void of_session_txn(struct of_session *session, struct flow_txn *txn, uint64_t request, int64_t timeout_ms,
+                    struct mono now); /* its memory is taken over; it is left empty */
 void of_session_read_flows(struct of_session *session, const struct of_flow_query *query, uint64_t request,
                            int64_t timeout_ms, struct mono now);
 void of_session_read_meters(struct of_session *session, uint64_t request, int64_t timeout_ms, struct mono now);

@@ -31,7 +31,7 @@ struct of_session {
     struct of_session_config config;
     struct sm sm;
     struct of_buffer input, output;
-    struct of_buffer draft; /* of a bundle that is being encoded */
+    struct of_buffer draft; /* of a bundle that is being encoded and has to wait */
     uint32_t next_xid;
     struct mono heard;      /* the last byte came */
     struct mono echo_until; /* MONO_NEVER: no echo is asked for */
@@ -41,8 +41,9 @@ struct of_session {
     struct of_up up; /* being gathered; its ports go with OF_EVENT_UP */
     size_t cap_ports;
     struct of_event *events;
-    size_t first_event, n_events, cap_events; /* events[first_event..n_events) wait */
-    struct of_request *requests;              /* in the order in which they came */
+    size_t first_event, n_events, cap_events;    /* events[first_event..n_events) wait */
+    struct of_request *requests, **requests_end; /* in the order in which they came */
+    struct mono requests_deadline;               /* of the next to expire */
     uint32_t next_bundle;
 };
 
@@ -51,12 +52,12 @@ uint32_t of_session_xids(struct of_session *session, size_t n);
 /* Queues an event and returns it, zeroed but for its type, for the caller to fill in. */
 struct of_event *of_session_event_add(struct of_session *session, enum of_event_type type);
 
+void of_requests_begin(struct of_session *session);
 /* A message that the session itself has no use for: true if a request was waiting for it. */
 bool of_requests_message(struct of_session *session, const struct of_message *message);
 /* A message with this xid could not be decoded: true if a request was waiting for it, which has failed then. */
 bool of_requests_undecodable(struct of_session *session, uint32_t xid, const struct err *err);
 void of_requests_tick(struct of_session *session, struct mono now);
-struct mono of_requests_deadline(const struct of_session *session);
 /* The connection is gone. */
 void of_requests_end(struct of_session *session, const char *reason);
 
