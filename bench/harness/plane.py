@@ -4,20 +4,13 @@ bridges. Control channels and data links are veth pairs; management goes over a 
 which also measures; beside each gmplsd waits a bench/relay, one hop of the bare UDP echo."""
 
 import json
-import os
-import shutil
-import subprocess
 
+from harness.spaces import PREFIX, REALTIME, SWITCHES, Spaces
 from scglab.context import run, wait_for
-from scglab.errors import LabError
 
-PREFIX = "bench-"
-SWITCHES = PREFIX + "switches"
 MANAGEMENT, PCE = "10.255.0.{}", "10.255.0.254"
 PCEP, OPENFLOW, CENTRAL, STATUS, ECHO = 4189, 6653, 6700, 8081, 7777
 LABELS, VLANS = 200_000, 2047           # of each node; bench/lsp/central.c takes others
-REALTIME = "chrt", "-f", "10"           # docs/bench.md, lsp-setup
-SCHEMA = "/usr/share/openvswitch/vswitch.ovsschema"
 
 
 def space(node):
@@ -28,68 +21,30 @@ def router(node):
     return f"10.253.0.{node}"
 
 
-class Plane:
+class Plane(Spaces):
     """Nodes are 1..n; `links` are pairs of them. Each node has a client port, with id 1."""
 
     def __init__(self, bench, name, n, links):
-        self.build = bench.root / "build"
-        self.directory = self.build / f"bench-{name}"
         self.nodes, self.links = range(1, n + 1), links
+        super().__init__(bench, name, [SWITCHES, *map(space, self.nodes)], ["gmplsd", "bench/lsp", "bench/relay"])
         self.addresses = {}             # (node, other): of the node's end of the control channel
         for i, (a, b) in enumerate(links, 1):
             self.addresses[a, b], self.addresses[b, a] = f"10.252.{i}.1", f"10.252.{i}.2"
-        self.processes = []
         self.daemons = {}               # node: its gmplsd
-        self.meter = None
-
-    def __enter__(self):
-        make(self.build, "gmplsd", "bench/lsp", "bench/relay")
-        self.remove()
-        try:
-            self.up()
-        except BaseException:
-            self.down()
-            raise
-        return self
-
-    def __exit__(self, *_):
-        self.down()
 
     # -- up and down
 
     def up(self):
-        self.directory.mkdir(parents=True)
-        for name in [SWITCHES, *map(space, self.nodes)]:
-            run("ip", "netns", "add", name)
-            run("ip", "-n", name, "link", "set", "lo", "up")
         self.wire()
-        self.start_switch()
+        self.start_bridges()
         for node in self.nodes:
             self.start_node(node)
-        self.meter = self.start(SWITCHES, *REALTIME, self.build / "bench" / "lsp", PCE, PCEP,
-                                log=self.directory / "lsp.log", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.start_meter(SWITCHES, "lsp", PCE, PCEP, before=REALTIME)
         self.start_relays()
         self.order(do="await", nodes=len(self.nodes))
         for node in self.nodes:
             wait_for(f"node {node} ready", lambda node=node: self.ready(node), 20, where=space(node),
                      fix=f"see {self.directory}")
-
-    def down(self):
-        for process in self.processes:
-            process.kill()
-            process.wait()
-        self.processes.clear()
-        self.remove()
-
-    def remove(self):
-        """Also what a run left that was killed: whatever lives in these namespaces is ours."""
-        present = run("ip", "netns", "list").split()
-        for name in [SWITCHES, *map(space, self.nodes)]:
-            if name in present:
-                for pid in run("ip", "netns", "pids", name).split():
-                    run("kill", "-9", pid, check=False)
-                run("ip", "netns", "del", name)
-        shutil.rmtree(self.directory, ignore_errors=True)
 
     def wire(self):
         ip("-n", SWITCHES, "link add mgmt type bridge", f"addr add {PCE}/24 dev mgmt", "link set mgmt up")
@@ -109,30 +64,11 @@ class Plane:
         for name, where in ((a, a_space), (b, b_space)):
             ip("-n", where, f"link set {name} up")
 
-    def start(self, where, *command, log="/dev/null", **keys):
-        with open(log, "ab") as out:
-            process = subprocess.Popen(["ip", "netns", "exec", where, *map(str, command)], stderr=out,
-                                       **{"stdin": subprocess.DEVNULL, "stdout": out, "text": True,
-                                          "env": {**os.environ, "OVS_RUNDIR": str(self.directory)}, **keys})
-        self.processes.insert(0, process)
-        return process
-
     # -- switches
 
-    def vsctl(self, *words):
-        return run("ip", "netns", "exec", SWITCHES, "ovs-vsctl", f"--db=unix:{self.directory}/db.sock", "--timeout=20",
-                   *words)
-
-    def start_switch(self):
-        run("ovsdb-tool", "create", self.directory / "conf.db", SCHEMA)
-        self.start(SWITCHES, "ovsdb-server", self.directory / "conf.db", f"--remote=punix:{self.directory}/db.sock",
-                   "-vsyslog:off", log=self.directory / "ovsdb.log")
-        wait_for("ovsdb-server", (self.directory / "db.sock").exists, 10, fix=f"see {self.directory}/ovsdb.log")
-        self.start(SWITCHES, "ovs-vswitchd", f"unix:{self.directory}/db.sock", "--disable-system", "-vsyslog:off",
-                   log=self.directory / "vswitchd.log")
-        words = ["set", "Open_vSwitch", ".", "other_config:n-handler-threads=1", "other_config:n-revalidator-threads=1",
-                 "--", "add-br", "clients", "--", "set", "bridge", "clients", "datapath_type=netdev",
-                 "fail_mode=secure"]
+    def start_bridges(self):
+        self.start_switch()
+        words = ["add-br", "clients", "--", "set", "bridge", "clients", "datapath_type=netdev", "fail_mode=secure"]
         for node in self.nodes:
             words += ["--", "add-br", f"n{node}", "--", "set", "bridge", f"n{node}", "datapath_type=netdev",
                       f"other_config:datapath-id={node:016x}", "fail_mode=secure", "protocols=OpenFlow13",
@@ -206,23 +142,7 @@ class Plane:
         return {"ingress": router(path[0]), "egress": router(path[-1]), "client": [1, 1],
                 "route": [self.addresses[b, a] for a, b in zip(path, path[1:])]}
 
-    def order(self, **words):
-        """Has bench/lsp do something, and returns its answer."""
-        self.meter.stdin.write(json.dumps(words) + "\n")
-        self.meter.stdin.flush()
-        line = self.meter.stdout.readline()
-        if not line:
-            raise LabError(f"bench/lsp ended: {(self.directory / 'lsp.log').read_text(encoding='utf-8').strip()}")
-        return json.loads(line)
-
 
 def ip(option, where, *commands):
     for command in commands:
         run("ip", option, where, *command.split())
-
-
-def make(build, *programs):
-    made = subprocess.run(["ninja", "-C", build, *programs], capture_output=True, text=True, check=False)
-    if made.returncode:
-        raise LabError("could not be built: " + (made.stderr or made.stdout).strip().splitlines()[-1],
-                       fix="`make deps`, then `meson setup --reconfigure build`")

@@ -18,8 +18,6 @@
  *
  * LSP: {"ingress", "egress": "ROUTER ID", "client": [ID, ID], "route": ["ADDRESS"]}. Times are nanoseconds. What goes
  * wrong ends the program with a sentence. */
-#include <pthread.h>
-#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,6 +27,7 @@
 
 #include "base/alloc.h"
 #include "central.h"
+#include "orders.h"
 #include "tap.h"
 #include "tools/pce_sessions.h"
 
@@ -390,60 +389,15 @@ static json_t *obey(struct meter *meter, const json_t *order)
     return NULL;
 }
 
-/* Orders are read by a thread, so that sessions are served while there is none. */
-struct orders {
-    struct loop *loop;
-    char *line; /* null: the end */
-    size_t capacity;
-    sem_t taken;
-};
-
-static void order_is_there(void *arg)
+static json_t *obey_and_tell(void *arg, const json_t *order)
 {
-    loop_stop(arg);
-}
+    struct meter *meter = arg;
 
-static void *worker_read(void *arg)
-{
-    struct orders *orders = arg;
-    bool more = true;
+    meter->up_ns = json_array();
+    json_t *answer = obey(meter, order);
 
-    while (more) {
-        more = getline(&orders->line, &orders->capacity, stdin) > 0;
-        if (!more) {
-            free(orders->line);
-            orders->line = NULL;
-        }
-        loop_post(orders->loop, order_is_there, orders->loop);
-        sem_wait(&orders->taken);
-    }
-    return NULL;
-}
-
-static void serve(struct meter *meter)
-{
-    struct orders orders = {.loop = meter->loop};
-    pthread_t reader;
-
-    sem_init(&orders.taken, 0, 0);
-    if (pthread_create(&reader, NULL, worker_read, &orders) != 0)
-        failed(NULL, "there is no thread to be had");
-    for (loop_run(meter->loop); orders.line; loop_run(meter->loop)) {
-        json_t *order = json_loads(orders.line, 0, NULL), *answer;
-
-        meter->up_ns = json_array();
-        answer = obey(meter, order);
-        json_object_set_new(answer, "up", meter->up_ns);
-        json_dumpf(answer, stdout, JSON_COMPACT);
-        putchar('\n');
-        fflush(stdout);
-        json_decref(answer);
-        json_decref(order);
-        sem_post(&orders.taken);
-    }
-    sem_post(&orders.taken);
-    pthread_join(reader, NULL);
-    sem_destroy(&orders.taken);
+    json_object_set_new(answer, "up", meter->up_ns);
+    return answer;
 }
 
 int main(int argc, char **argv)
@@ -459,7 +413,7 @@ int main(int argc, char **argv)
     meter.pce = pce_new(meter.loop, argv[1], (uint16_t) atoi(argv[2]), &callbacks, &meter, &err);
     if (!meter.pce)
         failed(NULL, err.text);
-    serve(&meter);
+    orders_serve(meter.loop, obey_and_tell, &meter);
     central_free(meter.central);
     pce_free(meter.pce);
     loop_free(meter.loop);
