@@ -67,17 +67,21 @@ enum bdd_field bdd_field_of(const struct bdd *bdd, bdd_ref ref)
     return BDD_FIELDS;
 }
 
-static bdd_ref *find_bucket(struct bdd *bdd, const struct bdd_node *node)
+/* The node's, or a free one that has its tag. Nodes are far apart in memory: those of other tags are not looked at. */
+static struct bdd_bucket *find_bucket(struct bdd *bdd, const struct bdd_node *node)
 {
     size_t mask = 2 * bdd->capacity - 1;
-    size_t i = hash3(node->low, node->high, node->level) & mask;
+    size_t hash = hash3(node->low, node->high, node->level), i = hash & mask;
+    uint32_t tag = (uint32_t) (hash >> 32);
 
-    for (; bdd->buckets[i]; i = (i + 1) & mask) {
-        const struct bdd_node *other = &bdd->nodes[bdd->buckets[i]];
+    for (; bdd->buckets[i].ref; i = (i + 1) & mask) {
+        const struct bdd_node *other = &bdd->nodes[bdd->buckets[i].ref];
 
-        if (other->low == node->low && other->high == node->high && other->level == node->level)
-            break;
+        if (bdd->buckets[i].tag == tag && other->low == node->low && other->high == node->high &&
+            other->level == node->level)
+            return &bdd->buckets[i];
     }
+    bdd->buckets[i].tag = tag;
     return &bdd->buckets[i];
 }
 
@@ -90,15 +94,15 @@ static void grow(struct bdd *bdd)
     bdd->buckets = xcalloc(2 * bdd->capacity, sizeof *bdd->buckets);
     bdd->cache = xcalloc(bdd->capacity, sizeof *bdd->cache);
     for (size_t i = BDD_FIRST; i < bdd->n_nodes; i++)
-        *find_bucket(bdd, &bdd->nodes[i]) = (bdd_ref) i;
+        find_bucket(bdd, &bdd->nodes[i])->ref = (bdd_ref) i;
 }
 
 static bdd_ref intern(struct bdd *bdd, struct bdd_node node)
 {
-    bdd_ref *bucket = find_bucket(bdd, &node);
+    struct bdd_bucket *bucket = find_bucket(bdd, &node);
 
-    if (*bucket)
-        return *bucket;
+    if (bucket->ref)
+        return bucket->ref;
     if (bdd->n_nodes >= bdd->nodes_max) {
         bdd->full = true;
         return BDD_FALSE;
@@ -108,7 +112,7 @@ static bdd_ref intern(struct bdd *bdd, struct bdd_node node)
         bucket = find_bucket(bdd, &node);
     }
     bdd->nodes[bdd->n_nodes] = node;
-    *bucket = (bdd_ref) bdd->n_nodes;
+    bucket->ref = (bdd_ref) bdd->n_nodes;
     return (bdd_ref) bdd->n_nodes++;
 }
 

@@ -46,6 +46,11 @@ struct bdd_node {
     uint8_t level;     /* bit that is tested, counted from the top; BDD_LEVEL_TERMINAL */
 };
 
+struct bdd_bucket {
+    bdd_ref ref;  /* 0: free */
+    uint32_t tag; /* of the node's hash */
+};
+
 struct bdd_cached {
     uint32_t a, b, c, result;
 };
@@ -55,8 +60,8 @@ struct bdd {
     uint8_t first[BDD_FIELDS]; /* level of each field's highest bit */
     struct bdd_node *nodes;    /* by reference */
     size_t n_nodes, capacity, nodes_max;
-    bdd_ref *buckets;         /* open addressing, 2 * capacity; 0: free */
-    struct bdd_cached *cache; /* 'capacity' entries; lossy */
+    struct bdd_bucket *buckets; /* open addressing, 2 * capacity */
+    struct bdd_cached *cache;   /* 'capacity' entries; lossy */
     bool full;
 };
 
