@@ -6,7 +6,7 @@ import contextlib
 from harness.spaces import REALTIME, SWITCHES, Spaces
 
 BRIDGE, ADDRESS = "tor", "127.0.0.1"
-GATEWAY, BLAST, OS_KEN = 6653, 6654, 6655
+GATEWAY, BLAST, OS_KEN, NOBODY = 6653, 6654, 6655, 6656
 
 
 class OneSwitch(Spaces):
@@ -17,11 +17,20 @@ class OneSwitch(Spaces):
 
     def up(self):
         self.start_switch(REALTIME)
+        self.vsctl("add-br", BRIDGE, "--", "set", "bridge", BRIDGE, "datapath_type=netdev", "fail_mode=secure",
+                   "protocols=OpenFlow13", "other_config:disable-in-band=true")
+        self.begin()
+
+    def begin(self):
+        """With a meter that has done nothing yet."""
+        if self.meter:
+            self.meter.kill()
+            self.meter.wait()
+        # Another one meanwhile: a bridge that loses its last controller loses its flows, too.
+        self.vsctl("set-controller", BRIDGE, f"tcp:{ADDRESS}:{NOBODY}")
         self.start_meter(SWITCHES, "policy", ADDRESS, GATEWAY, BLAST, f"unix:{self.directory}/db.sock", BRIDGE,
                          before=REALTIME)
-        self.vsctl("add-br", BRIDGE, "--", "set", "bridge", BRIDGE, "datapath_type=netdev", "fail_mode=secure",
-                   "protocols=OpenFlow13", "other_config:disable-in-band=true", "--", "set-controller", BRIDGE,
-                   *self.CONTROLLERS)
+        self.vsctl("set-controller", BRIDGE, *self.CONTROLLERS)
         self.order(do="await")
 
     @contextlib.contextmanager

@@ -98,6 +98,13 @@ class Spaces:
                    "other_config:n-revalidator-threads=1")
 
 
+def resident(pid):
+    """What a process holds and has held at most, in MiB."""
+    with open(f"/proc/{pid}/status", encoding="ascii") as file:
+        fields = dict(line.split(":", 1) for line in file)
+    return {part: int(fields[part].split()[0]) / 1024 for part in ("VmHWM", "VmRSS", "RssAnon", "RssFile")}
+
+
 def make(build, *programs):
     made = subprocess.run(["ninja", "-C", build, *programs], capture_output=True, text=True, check=False)
     if made.returncode:

@@ -10,6 +10,8 @@
  *   {"do": "write", "vms": N, "file", "policies"}   the same flows for ovs-ofctl(8); only those of the policies' tables
  *                                         if 'policies' is true
  *   {"do": "clear"}                       the flows of all VMs go
+ *   {"do": "policy", "rules": N}          one VM's, with many rules of all kinds
+ *   {"do": "prove", "rules": N}           reads all flows of the bridge, and proves that this policy is what it does
  *
  * Times are nanoseconds. What goes wrong ends the program with a sentence. */
 #include <stdio.h>
@@ -30,6 +32,13 @@
 #define PORT_OF_SERVER 1
 #define TIMEOUT_MS 60000
 
+struct proof {
+    struct policy_site site;
+    struct policy policy; /* that is to be proven */
+    size_t seen, kept;    /* flows */
+    int64_t begin_ns, end_ns;
+};
+
 struct meter {
     struct loop *loop;
     struct event_queue events;
@@ -40,6 +49,7 @@ struct meter {
     struct timer *timer;
     bool up, waiting;
     uint32_t asked, wanted, done; /* requests */
+    struct proof proof;
 };
 
 static int64_t now_ns(void)
@@ -58,6 +68,32 @@ static void failed(const char *text)
 
 /* ---- what the bridge says ---- */
 
+static bool seen(void *arg, const struct flow *flow)
+{
+    struct proof *proof = arg;
+
+    proof->seen++;
+    return policy_flow_concerns(&proof->site, flow);
+}
+
+static void read_done(struct meter *meter, const struct event *event)
+{
+    struct proof *proof = &meter->proof;
+    AUTO_FREE char *witness = NULL;
+    struct policy held;
+    struct err err;
+
+    proof->begin_ns = now_ns();
+    if (policy_from_flows(event->read.flows.flows, event->read.flows.n, event->read.meters, event->read.n_meters,
+                          &proof->site, true, "", &held, &err) < 0)
+        failed(err.text);
+    if (!policy_equivalent_in(&proof->policy, &held, IP_V4, &witness))
+        failed(witness);
+    proof->end_ns = now_ns();
+    proof->kept = event->read.flows.n;
+    policy_free(&held);
+}
+
 static void handle(struct meter *meter, const struct event *event)
 {
     if (event->type == EVENT_SWITCH_UP) {
@@ -68,6 +104,8 @@ static void handle(struct meter *meter, const struct event *event)
         if (event->err.code)
             failed(event->err.text);
         meter->done++;
+        if (event->owns == EVENT_OWNS_READ)
+            read_done(meter, event);
     }
 }
 
@@ -112,21 +150,59 @@ static struct policy policy_of(uint32_t vm)
     return policy;
 }
 
-/* All that a ToR has of a VM. */
-static struct flow_txn txn_of(uint32_t n)
+/* Networks and hosts, allowed and denied, with ranges of ports, that overlap at random. */
+static struct policy long_policy(uint32_t rules)
 {
-    static const struct pipeline_segment segment = {.number = 1, .vlan = 100};
-    static const struct policy_numbers none;
-    struct pipeline_vm vm = {
+    struct policy policy = {.default_verdict = {POLICY_ALLOW, POLICY_DENY}};
+    uint32_t random = 1;
+
+    for (uint32_t i = 0; i < rules; i++) {
+        struct policy_rule rule = policy_rule_any(i % 2 ? POLICY_TO_VM : POLICY_FROM_VM,
+                                                  i % 3 ? POLICY_ALLOW : POLICY_DENY);
+
+        random = random * 1664525 + 1013904223; /* D. Knuth, TAOCP vol. 2, §3.3.4: Lavaux and Janssens */
+        struct ip remote = {IP_V4, {198, 18, (uint8_t) (random >> 24), (uint8_t) (random >> 16)}};
+        uint16_t port = (uint16_t) (1024 + (random >> 8) % 8192);
+
+        rule.family = IP_V4;
+        rule.remote = prefix_of(&remote, (uint8_t) (20 + (random >> 12) % 13));
+        rule.protocol = i % 5 ? 6 : i % 2 ? 17 : 1;
+        if (rule.protocol == 1)
+            rule.icmp_type = 8;
+        else
+            rule.destination_port = (struct port_range) {port, (uint16_t) (port + (random >> 20) % 64)};
+        policy_add_rule(&policy, rule);
+    }
+    return policy;
+}
+
+static struct pipeline_vm vm_of(uint32_t n)
+{
+    return (struct pipeline_vm) {
         .cookie = cookie_make(COOKIE_VM, n + 1),
         .mac = {{0x52, 0x54, 0, 0, (uint8_t) (n >> 8), (uint8_t) n}},
         .ip = {IP_V4, {10, 100, (uint8_t) (n >> 8), (uint8_t) n}},
         .server_port = PORT_OF_SERVER,
     };
-    struct policy policy = policy_of(n);
+}
+
+/* All that a ToR has of a VM. */
+static struct flow_txn txn_with(uint32_t n, const struct policy *policy)
+{
+    static const struct pipeline_segment segment = {.number = 1, .vlan = 100};
+    static const struct policy_numbers none;
+    struct pipeline_vm vm = vm_of(n);
     struct flow_txn txn = {0};
 
-    pipeline_vm_tor(&txn, &segment, &vm, &policy, &none);
+    pipeline_vm_tor(&txn, &segment, &vm, policy, &none);
+    return txn;
+}
+
+static struct flow_txn txn_of(uint32_t n)
+{
+    struct policy policy = policy_of(n);
+    struct flow_txn txn = txn_with(n, &policy);
+
     policy_free(&policy);
     return txn;
 }
@@ -185,6 +261,38 @@ static json_t *clear(struct meter *meter)
     meter->driver->ops->apply(meter->driver, 1, meter->bridge, &txn);
     run(meter);
     return json_object();
+}
+
+static json_t *install_policy(struct meter *meter, uint32_t rules)
+{
+    struct policy policy = long_policy(rules);
+    struct flow_txn txn = txn_with(0, &policy);
+    size_t flows = txn.n_mods;
+
+    meter->done = 0;
+    meter->wanted = 1;
+    meter->driver->ops->apply(meter->driver, 1, meter->bridge, &txn);
+    run(meter);
+    policy_free(&policy);
+    return json_pack("{s:I}", "flows", (json_int_t) flows);
+}
+
+static json_t *prove(struct meter *meter, uint32_t rules)
+{
+    struct pipeline_vm vm = vm_of(0);
+    struct proof *proof = &meter->proof;
+    struct switch_query query = {.table = FLOW_TABLE_ALL, .keep = seen, .arg = proof};
+    int64_t begin = now_ns();
+
+    *proof = (struct proof) {.site = pipeline_policy_site(vm.cookie, &vm.ip), .policy = long_policy(rules)};
+    meter->done = 0;
+    meter->wanted = 1;
+    meter->driver->ops->read(meter->driver, 1, meter->bridge, &query);
+    run(meter);
+    policy_free(&proof->policy);
+    return json_pack("{s:I, s:I, s:I, s:I}", "read_ns", (json_int_t) (proof->begin_ns - begin), "proof_ns",
+                     (json_int_t) (proof->end_ns - proof->begin_ns), "flows", (json_int_t) proof->seen, "kept",
+                     (json_int_t) proof->kept);
 }
 
 static json_t *send_blast(struct meter *meter, uint32_t vms, bool atomic)
@@ -250,6 +358,10 @@ static json_t *obey(void *arg, const json_t *order)
     if (what && strcmp(what, "write") == 0)
         return write_flows(number(order, "vms"), json_string_value(json_object_get(order, "file")),
                            json_is_true(json_object_get(order, "policies")));
+    if (what && strcmp(what, "policy") == 0)
+        return install_policy(meter, number(order, "rules"));
+    if (what && strcmp(what, "prove") == 0)
+        return prove(meter, number(order, "rules"));
     if (what && strcmp(what, "clear") == 0)
         return clear(meter);
     failed("an order that it does not know");

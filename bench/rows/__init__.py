@@ -5,7 +5,7 @@ A row is a module, or an object, with TITLE (one line), GOAL (harness.result.Goa
 measure(bench) -> harness.result.Result. What it cannot measure it says with LabError.
 """
 
-from . import cspf, idle_rss, idle_wakeups, lsp_rate, lsp_setup, orchestration, policy_install
+from . import cspf, idle_rss, idle_wakeups, lsp_rate, lsp_setup, orchestration, policy_install, policy_proof
 
 ROWS = {
     "cspf-1k": cspf.SMALL,
@@ -15,6 +15,8 @@ ROWS = {
     "lsp-rate": lsp_rate,
     "policy-install-100": policy_install.SMALL,
     "policy-install-1000": policy_install.LARGE,
+    "policy-proof": policy_proof.PROOF,
+    "policy-read": policy_proof.READ,
     "idle-rss": idle_rss,
     "idle-wakeups": idle_wakeups,
     "orchestration": orchestration,

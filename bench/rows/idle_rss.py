@@ -4,19 +4,12 @@
 import time
 
 from harness.result import Goal, Result, Side
+from harness.spaces import resident
 
 TITLE = "resident memory of scgd with an idle data center"
 GOAL = Goal("<=", 1)
 LIMIT_MIB = 20
 SAMPLES = 5
-PARTS = ("VmRSS", "RssAnon", "RssFile")
-
-
-def resident(pid):
-    """Each of PARTS in MiB."""
-    with open(f"/proc/{pid}/status", encoding="ascii") as file:
-        fields = dict(line.split(":", 1) for line in file)
-    return {part: int(fields[part].split()[0]) / 1024 for part in PARTS}
 
 
 def measure(bench):
