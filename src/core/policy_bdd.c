@@ -41,6 +41,16 @@ void bdd_init(struct bdd *bdd, const uint8_t order[BDD_FIELDS], size_t nodes_max
         bdd->nodes[t] = (struct bdd_node) {t, t, BDD_LEVEL_TERMINAL};
 }
 
+void bdd_init_sets(struct bdd *bdd, const struct bdd *like)
+{
+    *bdd = (struct bdd) {.n_nodes = BDD_FIRST, .capacity = FIRST_CAPACITY, .nodes_max = like->nodes_max};
+    memcpy(bdd->order, like->order, sizeof bdd->order);
+    memcpy(bdd->first, like->first, sizeof bdd->first);
+    bdd->nodes = xmalloc(bdd->capacity * sizeof *bdd->nodes);
+    for (bdd_ref t = 0; t < BDD_FIRST; t++)
+        bdd->nodes[t] = (struct bdd_node) {t, t, BDD_LEVEL_TERMINAL};
+}
+
 void bdd_free(struct bdd *bdd)
 {
     free(bdd->nodes);
@@ -116,9 +126,30 @@ static bdd_ref intern(struct bdd *bdd, struct bdd_node node)
     return (bdd_ref) bdd->n_nodes++;
 }
 
+/* Without looking for its like. */
+static bdd_ref append(struct bdd *bdd, struct bdd_node node)
+{
+    if (bdd->n_nodes >= bdd->nodes_max) {
+        bdd->full = true;
+        return BDD_FALSE;
+    }
+    bdd->nodes = array_reserve(bdd->nodes, bdd->n_nodes, &bdd->capacity, sizeof node);
+    bdd->nodes[bdd->n_nodes] = node;
+    return (bdd_ref) bdd->n_nodes++;
+}
+
 static bdd_ref make(struct bdd *bdd, unsigned level, bdd_ref low, bdd_ref high)
 {
-    return low == high ? low : intern(bdd, (struct bdd_node) {low, high, (uint8_t) level});
+    struct bdd_node node = {low, high, (uint8_t) level};
+
+    if (low == high)
+        return low;
+    return bdd->buckets ? intern(bdd, node) : append(bdd, node);
+}
+
+bdd_ref bdd_node(struct bdd *bdd, unsigned level, bdd_ref low, bdd_ref high)
+{
+    return make(bdd, level, low, high);
 }
 
 bdd_ref bdd_terminal(struct bdd *bdd, uint32_t outcome)
@@ -254,15 +285,36 @@ static bdd_ref match_part(struct bdd *bdd, const struct policy_rule *rule)
 {
     bdd_ref set = BDD_TRUE;
 
-    if (rule->remotes && rule->family == IP_NONE) {
-        struct policy_rule v4 = *rule, v6 = *rule;
-
-        v4.family = IP_V4;
-        v6.family = IP_V6;
-        return bdd_overlay(bdd, match_part(bdd, &v4), BDD_TRUE, match_part(bdd, &v6));
-    }
     for (unsigned i = BDD_FIELDS; i-- > 0;)
         set = match_field(bdd, bdd->order[i], rule, set);
+    return set;
+}
+
+unsigned bdd_rule_pieces(struct bdd *bdd, const struct policy_rule *rule, bdd_ref pieces[BDD_PIECES_MAX])
+{
+    struct policy_rule parts[POLICY_PARTS_MAX];
+    unsigned n = 0;
+
+    for (unsigned i = policy_rule_parts(rule, parts); i-- > 0;) {
+        struct policy_rule part = parts[i];
+
+        /* The addresses of a set have a family each. */
+        if (part.remotes && part.family == IP_NONE) {
+            part.family = IP_V4;
+            pieces[n++] = match_part(bdd, &part);
+            part.family = IP_V6;
+        }
+        pieces[n++] = match_part(bdd, &part);
+    }
+    return n;
+}
+
+bdd_ref bdd_rule(struct bdd *bdd, const struct policy_rule *rule)
+{
+    bdd_ref pieces[BDD_PIECES_MAX], set = BDD_FALSE;
+
+    for (unsigned i = bdd_rule_pieces(bdd, rule, pieces); i-- > 0;)
+        set = bdd_overlay(bdd, pieces[i], BDD_TRUE, set);
     return set;
 }
 
@@ -284,8 +336,7 @@ static unsigned top_level(const struct bdd *bdd, bdd_ref a, bdd_ref b)
 }
 
 /* The cached operations share one cache and tell their keys apart by 'c': a terminal but BDD_FALSE for an overlay,
- * BDD_FALSE for a combination, DIFFER with the number of the set for a comparison. The array may move while a result
- * is computed. */
+ * DIFFER with the number of the set for a comparison. The array may move while a result is computed. */
 #define DIFFER (UINT32_C(1) << 31)
 
 static struct bdd_cached *cache_at(struct bdd *bdd, uint32_t a, uint32_t b, uint32_t c)
@@ -341,65 +392,6 @@ bool bdd_differ_outside(struct bdd *bdd, bdd_ref a, bdd_ref b, bdd_ref set)
 
     *cached = (struct bdd_cached) {a, b, key, result};
     return result;
-}
-
-/* What 'a' has where it is decided, elsewhere what 'b' has. BDD_FALSE stands for undecided. */
-static bdd_ref combine(struct bdd *bdd, bdd_ref a, bdd_ref b)
-{
-    if (a == BDD_FALSE)
-        return b;
-    if (bdd_is_terminal(bdd, a) || b == BDD_FALSE || a == b || bdd->full)
-        return a;
-
-    const struct bdd_cached *cached = cache_at(bdd, a, b, BDD_FALSE);
-    if (cache_hit(cached, a, b, BDD_FALSE))
-        return cached->result;
-
-    unsigned level = top_level(bdd, a, b);
-    bdd_ref low = combine(bdd, low_of(bdd, a, level), low_of(bdd, b, level));
-    bdd_ref high = combine(bdd, high_of(bdd, a, level), high_of(bdd, b, level));
-    bdd_ref result = make(bdd, level, low, high);
-
-    *cache_at(bdd, a, b, BDD_FALSE) = (struct bdd_cached) {a, b, BDD_FALSE, result};
-    return result;
-}
-
-bdd_ref bdd_rule(struct bdd *bdd, const struct policy_rule *rule)
-{
-    struct policy_rule parts[POLICY_PARTS_MAX];
-    bdd_ref set = BDD_FALSE;
-
-    for (unsigned i = policy_rule_parts(rule, parts); i-- > 0;)
-        set = bdd_overlay(bdd, match_part(bdd, &parts[i]), BDD_TRUE, set);
-    return set;
-}
-
-/* Halving keeps the intermediate diagrams small: rules added one by one to a large diagram cost up to eight times as
- * much. Below this number of rules it is the other way round. */
-#define RULES_ONE_BY_ONE 16
-
-static bdd_ref combine_rules(struct bdd *bdd, const struct policy_rule *rules, size_t n,
-                             enum policy_direction direction)
-{
-    if (n > RULES_ONE_BY_ONE) {
-        bdd_ref first = combine_rules(bdd, rules, n / 2, direction);
-
-        return combine(bdd, first, combine_rules(bdd, rules + n / 2, n - n / 2, direction));
-    }
-
-    bdd_ref root = BDD_FALSE;
-    for (size_t i = n; i-- > 0;) {
-        if (rules[i].direction == direction)
-            root = bdd_overlay(bdd, bdd_rule(bdd, &rules[i]), bdd_terminal(bdd, policy_outcome(&rules[i])), root);
-    }
-    return root;
-}
-
-bdd_ref bdd_policy(struct bdd *bdd, const struct policy *policy, enum policy_direction direction)
-{
-    bdd_ref rest = bdd_terminal(bdd, policy_outcome_default(policy, direction));
-
-    return combine(bdd, combine_rules(bdd, policy->rules, policy->n_rules, direction), rest);
 }
 
 static void find_classes(const struct bdd *bdd, bdd_ref ref, bool *seen, uint64_t *classes)

@@ -74,7 +74,15 @@ unsigned bdd_field_bits(enum bdd_field field);
 /* The field that 'ref' tests; BDD_FIELDS for a terminal. */
 enum bdd_field bdd_field_of(const struct bdd *bdd, bdd_ref ref);
 
-/* The packets that the rule matches, whatever its direction. */
+/* The node that tests the bit of 'level'; one that both ways lead to the same is that. */
+bdd_ref bdd_node(struct bdd *bdd, unsigned level, bdd_ref low, bdd_ref high);
+/* For bdd_rule_pieces() alone, with the order of another: nodes of the same function may be there several times. */
+void bdd_init_sets(struct bdd *bdd, const struct bdd *like);
+
+/* The packets that the rule matches, whatever its direction, as disjoint sets; returns how many. */
+#define BDD_PIECES_MAX 8
+unsigned bdd_rule_pieces(struct bdd *bdd, const struct policy_rule *rule, bdd_ref pieces[BDD_PIECES_MAX]);
+/* The same as one set. */
 bdd_ref bdd_rule(struct bdd *bdd, const struct policy_rule *rule);
 /* The terminal of a policy_outcome(), and back. */
 bdd_ref bdd_terminal(struct bdd *bdd, uint32_t outcome);

@@ -423,7 +423,7 @@ static void diagrams_are_bounded(void **state)
     bdd_init(&bdd, order, 1000);
     bdd_policy(&bdd, &policy, POLICY_TO_VM);
     assert_true(bdd.full);
-    assert_int_equal(bdd.n_nodes, 1000);
+    assert_in_range(bdd.n_nodes, 0, 1000);
     bdd_free(&bdd);
     policy_free(&policy);
 }
