@@ -157,6 +157,22 @@ static void vm_gone(struct gateway *gateway, const struct event *event)
     network_adopt(gateway, &vm);
 }
 
+/* The server has been listed for the first time: VMs of orders that ended before are gone if they are not there. */
+static void settle_tenants(struct gateway *gateway, const char *server)
+{
+    for (size_t i = gateway->network.n_tenants; i-- > 0;) {
+        const struct tenant *tenant = &gateway->network.tenants[i];
+        struct vm vm = {.state = VM_SHUT_OFF};
+
+        if (strcmp(tenant->server, server) != 0 || inventory_vm_by_uuid(&gateway->inventory, tenant->uuid))
+            continue;
+        memcpy(vm.uuid, tenant->uuid, UUID_SIZE);
+        memcpy(vm.name, tenant->name, NAME_SIZE);
+        memcpy(vm.server, tenant->server, NAME_SIZE);
+        network_adopt(gateway, &vm);
+    }
+}
+
 static void server_heard(struct gateway *gateway, const char *name, bool listed)
 {
     int i = server_index(gateway, name);
@@ -166,7 +182,10 @@ static void server_heard(struct gateway *gateway, const char *name, bool listed)
         return;
     news = !gateway->servers_heard[i] || (listed && !gateway->servers_listed[i]);
     gateway->servers_heard[i] = true;
-    gateway->servers_listed[i] |= listed;
+    if (listed && !gateway->servers_listed[i]) {
+        gateway->servers_listed[i] = true;
+        settle_tenants(gateway, name);
+    }
     if (news)
         network_server_heard(gateway);
 }

@@ -178,6 +178,8 @@ static void settle_vms(struct gateway *gateway, const struct migration *migratio
             memcpy(vm.uuid, order->vms[v].uuid, UUID_SIZE);
             memcpy(vm.name, order->vms[v].name, NAME_SIZE);
             memcpy(vm.server, order->role == ROLE_SOURCE ? order->vms[v].server : order->target_server, NAME_SIZE);
+            if (!gateway_server_listed(gateway, vm.server))
+                continue; /* whether it is gone will be seen then */
         }
         /* The side that it should be at. */
         gone |= vm.state == VM_SHUT_OFF &&
