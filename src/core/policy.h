@@ -52,8 +52,9 @@ int policy_from_flows(const struct flow *flows, size_t n_flows, const struct flo
 
 /* Whether any of its rules is stateful. */
 bool policy_is_stateful(const struct policy *policy);
-/* Adds what a ToR has learned of the VM's connections (flows of site->state_cookie) to 'list', which the caller frees.
- * 0, or ERR_UNSUPPORTED naming the first flow that is no connection of the VM's and was left out. */
+/* Whether the flow is of what a ToR has learned of the VM's connections, whoever made the rule that learned it. */
+bool connections_concern(const struct policy_site *site, const struct flow *flow);
+/* Adds the connections that such flows among 'flows' are to 'list', which the caller frees. 0, or ERR_UNSUPPORTED naming the first flow that is no connection of the VM's and was left out. */
 int connections_from_flows(const struct flow *flows, size_t n_flows, const struct policy_site *site,
                            struct connection_list *list, struct err *err);
 /* Adds the flows that a ToR would have learned. Connections of the other family than the VM's address are left out. */

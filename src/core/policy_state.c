@@ -252,10 +252,21 @@ static bool read_connection(const struct policy_site *site, const struct flow *f
         memcpy(connection->remote.bytes, remote->value, sizeof remote->value);
 
     struct flow again = flow_of_connection(site, connection);
+    again.cookie = flow->cookie;
     bool is_connection = flow->idle_timeout && (protocol == 6 || protocol == 17 || protocol == (v6 ? 58 : 1)) &&
                          flow_equal(&again, flow);
     flow_free(&again);
     return is_connection;
+}
+
+bool connections_concern(const struct policy_site *site, const struct flow *flow)
+{
+    bool from_vm = flow->table == site->state_table[POLICY_FROM_VM], v6 = site->ip.family == IP_V6;
+    const struct flow_field *vm = match_find(&flow->match, from_vm ? (v6 ? FIELD_IPV6_SRC : FIELD_IPV4_SRC) :
+                                                                     (v6 ? FIELD_IPV6_DST : FIELD_IPV4_DST));
+
+    return (from_vm || flow->table == site->state_table[POLICY_TO_VM]) && vm && flow_field_exact(vm) &&
+           memcmp(vm->value, site->ip.bytes, sizeof vm->value) == 0;
 }
 
 int connections_from_flows(const struct flow *flows, size_t n_flows, const struct policy_site *site,
@@ -266,7 +277,7 @@ int connections_from_flows(const struct flow *flows, size_t n_flows, const struc
     for (size_t i = 0; i < n_flows; i++) {
         struct connection connection;
 
-        if (flows[i].cookie != site->state_cookie)
+        if (!connections_concern(site, &flows[i]))
             continue;
         if (read_connection(site, &flows[i], &connection)) {
             connection_list_add(list, &connection);

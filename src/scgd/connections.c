@@ -57,28 +57,34 @@ static void send(struct gateway *gateway, struct join *join, const char *vm, con
     }
 }
 
+/* One of the two tables of a VM's connections is being read. */
+struct reading_state {
+    char vm[NAME_SIZE];
+    struct policy_site site;
+};
+
+static bool concerned(void *site, const struct flow *flow)
+{
+    return connections_concern(site, flow);
+}
+
 static void read_done(struct gateway *gateway, struct join *join, const struct event *event, void *context)
 {
-    const struct order *order = order_of(join->migration);
-    AUTO_FREE char *name = context;
-    const struct migration_vm *vm = &order->vms[order_find_vm(order, name)];
-    struct policy_site site = pipeline_policy_site(cookie_of_vm(vm->uuid), &vm->nics[0].ip);
+    AUTO_FREE struct reading_state *reading = context;
     struct connection_list list = {0};
     struct err err = event->err;
 
     if (err.code == 0)
-        connections_from_flows(event->read.flows.flows, event->read.flows.n, &site, &list, &err);
+        connections_from_flows(event->read.flows.flows, event->read.flows.n, &reading->site, &list, &err);
     if (err.code)
-        fail(join, name, &err);
-    send(gateway, join, name, &list);
+        fail(join, reading->vm, &err);
+    send(gateway, join, reading->vm, &list);
     connection_list_free(&list);
 }
 
 void connections_send(struct gateway *gateway, struct migration *migration, unsigned v, struct join *join)
 {
     const struct migration_vm *vm = &order_of(migration)->vms[v];
-    const struct switch_query query = {FLOW_TABLE_ALL, cookie_of_state(cookie_of_vm(vm->uuid)), COOKIE_EXACT,
-                                       .keep = NULL};
     struct err err = {0};
     uint32_t port;
 
@@ -90,8 +96,15 @@ void connections_send(struct gateway *gateway, struct migration *migration, unsi
         join_fail(join, &err);
         return;
     }
-    uint64_t request = gateway_request(gateway, join, read_done, xstrdup(vm->name));
-    gateway->south.switches->ops->read(gateway->south.switches, request, tor->name, &query);
+    for (unsigned d = 0; d < 2; d++) {
+        struct reading_state *reading = xcalloc(1, sizeof *reading);
+
+        memcpy(reading->vm, vm->name, NAME_SIZE);
+        reading->site = pipeline_policy_site(cookie_of_vm(vm->uuid), &vm->nics[0].ip);
+        const struct switch_query query = {reading->site.state_table[d], 0, 0, concerned, &reading->site};
+        uint64_t request = gateway_request(gateway, join, read_done, reading);
+        gateway->south.switches->ops->read(gateway->south.switches, request, tor->name, &query);
+    }
 }
 
 void connections_install(struct gateway *gateway, const uint8_t uuid[UUID_SIZE], const struct connection_list *list,

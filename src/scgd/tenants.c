@@ -197,12 +197,14 @@ static void tenant_removed(struct gateway *gateway, struct join *join, const str
     free(removal);
 }
 
-/* Flows in the policy tables that match exactly the VM's address: they are the VM's, whoever installed them. */
+/* Flows in the policy's tables that match exactly the VM's address: they are the VM's, whoever installed them. */
 static bool concerns_only(void *arg, const struct flow *flow)
 {
     const struct ip *ip = arg;
-    bool from = flow->table == TOR_POLICY_FROM || flow->table == TOR_VERDICT_FROM || flow->table == TOR_RATE_FROM;
-    bool to = flow->table == TOR_POLICY_TO || flow->table == TOR_VERDICT_TO || flow->table == TOR_RATE_TO;
+    bool from = flow->table == TOR_POLICY_FROM || flow->table == TOR_VERDICT_FROM || flow->table == TOR_RATE_FROM ||
+                flow->table == TOR_STATE_FROM;
+    bool to = flow->table == TOR_POLICY_TO || flow->table == TOR_VERDICT_TO || flow->table == TOR_RATE_TO ||
+              flow->table == TOR_STATE_TO;
     const struct flow_field *f = match_find(&flow->match, from ? FIELD_IPV4_SRC : FIELD_IPV4_DST);
 
     return (from || to) && f && flow_field_exact(f) && memcmp(f->value, ip->bytes, 4) == 0;
