@@ -31,7 +31,12 @@ def tor_tables():
     """The numbers of a ToR's tables, by their names in core/pipeline.h: {"CLASSIFY": 0, ...}."""
     header = (ROOT / "src" / "core" / "pipeline.h").read_text(encoding="utf-8")
     names = re.search(r"enum tor_table \{(.*?)\}", header, re.DOTALL)[1]
-    return {name: number for number, name in enumerate(re.findall(r"TOR_(\w+)", names))}
+    found, number = {}, 0
+    for name, given in re.findall(r"TOR_(\w+)(?: = (\d+))?", names):
+        number = int(given) if given else number
+        found[name] = number
+        number += 1
+    return found
 
 
 TOR = tor_tables()
