@@ -9,7 +9,8 @@
 #include "proto/peer/peer.h"
 #include "scgd/gateway.h"
 
-#define SEND_MS 5000 /* for one message */
+#define SEND_MS 5000         /* for one message */
+#define CONNECTION_BYTES 160 /* of one in a message, at most */
 
 static const struct order *order_of(const struct migration *migration)
 {
@@ -46,9 +47,14 @@ static void sent(struct gateway *gateway, struct join *join, const struct event 
 static void send(struct gateway *gateway, struct join *join, const char *vm, const struct connection_list *list)
 {
     const struct order *order = order_of(join->migration);
+    size_t most = gateway->config->limits.message_bytes / CONNECTION_BYTES;
 
-    for (size_t at = 0; at < list->n; at += PEER_CONNECTIONS_MAX) {
-        size_t n = list->n - at < PEER_CONNECTIONS_MAX ? list->n - at : PEER_CONNECTIONS_MAX;
+    most = most < PEER_CONNECTIONS_MAX ? most : PEER_CONNECTIONS_MAX;
+    if (list->n)
+        log_info(order->id, "sends %zu connections of VM %s to data center %s", list->n, vm, order->target_dc);
+    for (size_t at = 0, n; at < list->n; at += n) {
+        n = list->n - at < most ? list->n - at : most;
+
         struct connection_list part = {.items = list->items + at, .n = n};
         uint64_t request = gateway_request(gateway, join, sent, xstrdup(vm));
 

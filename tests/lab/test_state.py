@@ -11,7 +11,7 @@ import time
 
 import pytest
 from labtool import TOR, wait_until
-from moving import ADDRESSES, TORS, Order, ofctl, cookie_of, put_policy
+from moving import ADDRESSES, SWITCH_GONE, TORS, Order, cookie_of, ofctl, put_policy, wait_ready
 from packets import verdicts
 
 USER = "198.51.100.10"
@@ -201,6 +201,18 @@ def test_policy_again_keeps_connections(stateful):
         held.speak(b"after")
         held.told(b"after")
         echoes(session, b"after\n")
+        held.close()
+
+
+@pytest.mark.complaints(SWITCH_GONE)    # the lab has switches connect anew to a gateway that it starts
+def test_connections_outlive_the_gateway(stateful):
+    with listening(stateful) as server:
+        held = Held(stateful, server)
+        stateful.run("kill", "scgd", "A")
+        stateful.run("restart", "scgd", "A")
+        wait_ready(stateful, "A")
+        held.speak(b"still")
+        held.told(b"still")
         held.close()
 
 

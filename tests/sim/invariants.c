@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What must hold, in the words of the design: after every event (1, 2), and when all is quiet (1, 3 to 6, 12; sim.c does
- * 6). */
+/* What must hold, in the words of the design: after every event (1, 2), and when all is quiet (1, 3 to 6, 12; sim.c
+ * does 6). */
 #include <stdlib.h>
 #include <string.h>
 

@@ -311,6 +311,37 @@ static void replies_pass_and_nothing_else(void **state)
     assert_true(n_passed > 20 && n_dropped > 500);
 }
 
+/* What is no connection is named, and the others are read; what others' addresses have is nobody's business. */
+static void connections_and_what_is_none(void **state)
+{
+    struct policy_site site = site_of("10.0.0.1"), neighbour = site_of("10.0.0.2");
+    struct connection echo = {.protocol = 1, .direction = POLICY_TO_VM, .remote = {IP_V4, {10, 9}}, .idle_timeout = 60};
+    struct connection_list list = {.items = &echo, .n = 1}, read = {0};
+    struct flow_list flows = {0};
+    struct flow_txn txn = {0};
+    struct err err = {0};
+
+    (void) state;
+    connections_to_flows(&list, &site, &txn);
+    connections_to_flows(&list, &neighbour, &txn);
+    echo.remote.family = IP_V6; /* of an address that the VM does not have */
+    connections_to_flows(&list, &site, &txn);
+    assert_int_equal(txn.n_mods, 2);
+    list_of_txn(&txn, &flows);
+    flow_list_add(&flows, flow_copy(&txn.mods[0].flow));
+    flows.flows[2].priority++;
+    flow_list_add(&flows, flow_copy(&txn.mods[0].flow));
+    flows.flows[3].idle_timeout = 0;
+    assert_int_equal(connections_from_flows(flows.flows, flows.n, &site, &read, &err), ERR_UNSUPPORTED);
+    if (!strstr(err.text, "priority=101"))
+        fail_msg("%s", err.text);
+    assert_int_equal(read.n, 1);
+    assert_int_equal(read.items[0].protocol, 1);
+    connection_list_free(&read);
+    flow_list_free(&flows);
+    flow_txn_free(&txn);
+}
+
 static void ranges_become_the_fewest_masks(void **state)
 {
     static const struct {
@@ -457,9 +488,10 @@ static void policy_to_flows_to_policy(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(replies_pass_and_nothing_else), cmocka_unit_test(flows_treat_packets_as_the_policy),
-        cmocka_unit_test(large_policies_take_few_flows), cmocka_unit_test(ranges_become_the_fewest_masks),
-        cmocka_unit_test(flow_text_of_a_policy),         cmocka_unit_test(policy_to_flows_to_policy),
+        cmocka_unit_test(replies_pass_and_nothing_else),     cmocka_unit_test(connections_and_what_is_none),
+        cmocka_unit_test(flows_treat_packets_as_the_policy), cmocka_unit_test(large_policies_take_few_flows),
+        cmocka_unit_test(ranges_become_the_fewest_masks),    cmocka_unit_test(flow_text_of_a_policy),
+        cmocka_unit_test(policy_to_flows_to_policy),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
