@@ -17,6 +17,7 @@ enum event_type {
     EVENT_DONE,          /* request, err, and what was asked for in 'read', 'location', 'answer' or 'lsp' */
     EVENT_SWITCH_UP,     /* name, sw: its ports are known and it takes flows */
     EVENT_SWITCH_DOWN,   /* name, err: why */
+    EVENT_SWITCH_LIMITS, /* name, sw.limits and nothing else of sw: they have changed */
     EVENT_PORT,          /* name of the switch, port: changed or new */
     EVENT_LINK,          /* link seen by LLDP */
     EVENT_LINK_GONE,     /* link: LLDP has not shown it for a while, though its ports are up */

@@ -61,11 +61,20 @@ struct switch_port {
     uint32_t mtu; /* bytes after the Ethernet header and a VLAN tag; 0: OVSDB has not told it */
 };
 
+#define SWITCH_LIMITS_MAX 32 /* that are known of one switch; more are left to it */
+
+struct flow_limit {
+    uint8_t table;
+    uint32_t flows; /* that it takes */
+};
+
 struct switch_info {
     char name[NAME_SIZE]; /* the bridge's name in OVSDB */
     uint64_t dpid;
-    bool up;                   /* its OpenFlow session stands */
-    struct switch_port *ports; /* owned by whoever owns the struct: switch_info_free() */
+    bool up; /* its OpenFlow session stands */
+    uint8_t n_limits;
+    struct flow_limit limits[SWITCH_LIMITS_MAX]; /* of tables for which OVSDB has one (Flow_Table flow_limit); rising */
+    struct switch_port *ports;                   /* owned by whoever owns the struct: switch_info_free() */
     size_t n_ports;
 };
 

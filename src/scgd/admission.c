@@ -208,7 +208,7 @@ static int check_memory(const struct gateway *gateway, const struct order *order
     return 0;
 }
 
-int admission_check(const struct gateway *gateway, const struct order *order, const struct migration *migration,
+int admission_check(struct gateway *gateway, const struct order *order, const struct migration *migration,
                     struct err *err)
 {
     const struct server *server = inventory_server(&gateway->inventory, order->target_server);
@@ -240,5 +240,7 @@ int admission_check(const struct gateway *gateway, const struct order *order, co
         status = check_mtu(gateway, order, pe, tor, port, err);
     if (status == 0)
         status = check_memory(gateway, order, migration, server, err);
+    if (status == 0)
+        status = flow_limits_check_order(gateway, tor, order, migration, err);
     return status == 0 ? users_admit(gateway, order, err) : status;
 }

@@ -56,6 +56,8 @@ int backend_policy_put(void *arg, const char *vm, const json_t *json, struct err
         status = err_set(err, ERR_NOT_FOUND, "there is no VM '%s' in data center %s", vm, gateway->config->dc);
     else if (*policy.name && strcmp(policy.name, vm) != 0)
         status = err_set(err, ERR_INVALID, "the policy is for '%s', not for '%s'", policy.name, vm);
+    if (status == 0)
+        status = flow_limits_check_policy(gateway, inventory_vm(&gateway->inventory, vm)->uuid, &policy, err);
     if (status == 0) {
         snprintf(policy.name, sizeof policy.name, "%s", vm);
 

@@ -355,6 +355,13 @@ static void handle(struct gateway *gateway, const struct event *event)
             sw->up = false;
         tunnels_update(gateway);
         break;
+    case EVENT_SWITCH_LIMITS:
+        sw = inventory_switch(&gateway->inventory, event->name);
+        if (sw) {
+            sw->n_limits = event->sw.n_limits;
+            memcpy(sw->limits, event->sw.limits, sizeof sw->limits);
+        }
+        break;
     case EVENT_PORT:
         port_changed(gateway, event);
         break;

@@ -404,10 +404,16 @@ void target_apply(struct gateway *gateway, struct migration *migration, unsigned
 void target_confirm(struct gateway *gateway, struct migration *migration, unsigned step, unsigned serial);
 void target_undo(struct gateway *gateway, struct migration *migration, unsigned step, unsigned serial);
 /* Whether this data center can take the VMs of an order, which 'migration' carries out (null: nobody yet): server,
- * switches, names and addresses that clash, generations, MTU, memory, users. Changes nothing. 0, or an error that says
- * what does not fit. */
-int admission_check(const struct gateway *gateway, const struct order *order, const struct migration *migration,
+ * switches, names and addresses that clash, generations, MTU, memory, flow tables, users. Changes nothing. 0, or an
+ * error that says what does not fit. */
+int admission_check(struct gateway *gateway, const struct order *order, const struct migration *migration,
                     struct err *err);
+/* Whether the limits of the ToR's tables leave room for the flows of the order's VMs, or of a VM's new policy. 0, or
+ * ERR_REFUSED with the table and the numbers. */
+int flow_limits_check_order(struct gateway *gateway, const struct switch_info *tor, const struct order *order,
+                            const struct migration *migration, struct err *err);
+int flow_limits_check_policy(struct gateway *gateway, const uint8_t uuid[UUID_SIZE], const struct policy *policy,
+                             struct err *err);
 /* The VM as the network of this gateway serves it; its policy is borrowed from the order. */
 struct tenant tenant_of_order(const struct order *order, unsigned vm);
 /* The ways between servers that an order needs at this gateway: 'channels' has room for one a VM; returns how many. */

@@ -90,6 +90,41 @@ static bool describe_port(const struct switch_connection *connection, struct swi
     return changed;
 }
 
+/* How many flows its tables take. True if that has changed. */
+static bool describe_limits(struct switch_connection *connection)
+{
+    struct switch_info *info = &connection->info;
+    const struct ovsdb_db *db = ovsdb_session_db(connection->server->session);
+    const struct ovsdb_bridge *bridge = ovsdb_db_bridge(db, info->name);
+    struct flow_limit limits[SWITCH_LIMITS_MAX] = {0};
+    uint8_t n = 0;
+
+    if (!bridge)
+        return false;
+    for (unsigned table = 0; table < FLOW_TABLE_ALL && n < SWITCH_LIMITS_MAX; table++) {
+        int64_t limit = ovsdb_db_flow_limit(db, bridge, (uint8_t) table);
+
+        if (limit >= 0 && limit <= UINT32_MAX)
+            limits[n++] = (struct flow_limit) {.table = (uint8_t) table, .flows = (uint32_t) limit};
+    }
+    bool changed = n != info->n_limits;
+
+    for (unsigned i = 0; i < n && !changed; i++)
+        changed = limits[i].table != info->limits[i].table || limits[i].flows != info->limits[i].flows;
+    info->n_limits = n;
+    memcpy(info->limits, limits, sizeof limits);
+    return changed;
+}
+
+static void tell_limits(const struct switch_connection *connection)
+{
+    struct event *event = event_push(connection->driver->events, EVENT_SWITCH_LIMITS);
+
+    name_copy(event->name, connection->info.name);
+    event->sw.n_limits = connection->info.n_limits;
+    memcpy(event->sw.limits, connection->info.limits, sizeof event->sw.limits);
+}
+
 static struct switch_port port_from_openflow(const struct of_port *from)
 {
     struct switch_port port = {
@@ -220,6 +255,7 @@ static void join(struct switch_connection *connection)
     name_copy(connection->info.name, bridge->name);
     for (size_t i = 0; i < connection->info.n_ports; i++)
         describe_port(connection, &connection->info.ports[i]);
+    describe_limits(connection);
     tell_up(connection);
 }
 
@@ -232,6 +268,8 @@ void switch_connections_rename(struct openflow_driver *driver)
             join(connection);
             continue;
         }
+        if (describe_limits(connection))
+            tell_limits(connection);
         for (size_t i = 0; i < connection->info.n_ports; i++) {
             if (describe_port(connection, &connection->info.ports[i]))
                 tell_port(connection, &connection->info.ports[i]);

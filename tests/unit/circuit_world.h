@@ -122,6 +122,8 @@ struct backend_reply *next_reply(struct circuit_world *w);
 /* A port of a switch goes down, or OVSDB tells its MTU: tor has port 1 to the server, 2 to pe, 3 to gate. */
 void port_down(struct circuit_world *w, const char *switch_name, uint32_t port);
 void port_mtu(struct circuit_world *w, const char *switch_name, uint32_t port, uint32_t mtu);
+/* The table of the switch takes so many flows; the limits of its others are gone. */
+void table_limit(struct circuit_world *w, const char *switch_name, uint8_t table, uint32_t flows);
 /* LLDP shows a link, in both directions. */
 void link_seen(struct circuit_world *w, const char *one, uint32_t one_port, const char *other, uint32_t other_port);
 /* The hypervisor tells that Vn runs; its address is 10.100.0.(10 + n). */

@@ -138,6 +138,16 @@ void port_mtu(struct circuit_world *w, const char *switch_name, uint32_t port, u
     world_run(w);
 }
 
+void table_limit(struct circuit_world *w, const char *switch_name, uint8_t table, uint32_t flows)
+{
+    struct event *event = world_push(w, EVENT_SWITCH_LIMITS);
+
+    snprintf(event->name, NAME_SIZE, "%s", switch_name);
+    event->sw.n_limits = 1;
+    event->sw.limits[0] = (struct flow_limit) {.table = table, .flows = flows};
+    world_run(w);
+}
+
 void link_seen(struct circuit_world *w, const char *one, uint32_t one_port, const char *other, uint32_t other_port)
 {
     struct event *there = world_push(w, EVENT_LINK);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a target refuses because the VM's frames would not fit: V9 has an MTU of 1500 and comes to server-a. */
+/* What a target refuses because the VM's frames, or its flows, would not fit: V9 has an MTU of 1500 and comes to
+ * server-a. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -96,6 +97,54 @@ static void fabric_that_is_cut(void **state)
     assert_non_null(strstr(reason(w), "the fabric of data center A is cut between pe and tor"));
 }
 
+/* V9 needs seven flows against spoofing; V1 and V2 have as many each at the same ToR. */
+static void table_that_is_full(void **state)
+{
+    struct circuit_world *w = *state;
+
+    AUTO_FREE char *refusal = xasprintf(
+        "table %d of switch tor takes 20 flows (Flow_Table flow_limit), of which 14 are "
+        "taken or promised; the order needs 7: raise the limit, or use rules that need "
+        "fewer flows",
+        TOR_SPOOF);
+
+    table_limit(w, "tor", TOR_SPOOF, 20);
+    assert_refused(w, refusal);
+    table_limit(w, "tor", TOR_SPOOF, 21);
+    assert_admitted(w);
+}
+
+static void assert_policy(struct circuit_world *w, const char *ports, const char *refusal)
+{
+    json_t *policy = json_pack("{s:s, s:[{s:s, s:s, s:s, s:s}]}", "policy", "V1", "rules", "direction", "to-vm",
+                               "action", "allow", "protocol", "tcp", "destination-port", ports);
+    struct err err = {0};
+
+    w->backend.policy_put(w->gateway, "V1", policy, &err);
+    assert_string_equal(err.text, refusal ? refusal : "");
+    json_decref(policy);
+}
+
+/* Refused before it is stored; one may replace itself. */
+static void policy_that_is_too_large(void **state)
+{
+    struct circuit_world *w = *state;
+    AUTO_FREE char *before = NULL, *after = NULL;
+
+    table_limit(w, "tor", TOR_POLICY_TO, 7);
+    assert_policy(w, "1-8", NULL);
+    assert_int_equal(store_policy_get(w->store, "V1", &before, NULL), 0);
+    AUTO_FREE char *refusal = xasprintf("table %d of switch tor takes 7 flows (Flow_Table flow_limit), of which 2 are "
+                                        "taken or promised; the policy needs 6: raise the limit, or use rules that "
+                                        "need fewer flows",
+                                        TOR_POLICY_TO);
+
+    assert_policy(w, "1-16", refusal);
+    assert_int_equal(store_policy_get(w->store, "V1", &after, NULL), 0);
+    assert_string_equal(before, after);
+    assert_policy(w, "2-9", NULL);
+}
+
 static void what_is_not_told_is_no_obstacle(void **state)
 {
     assert_admitted(*state);
@@ -106,8 +155,13 @@ static void what_is_not_told_is_no_obstacle(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(port_of_the_server), TEST(narrowest_port_of_the_fabric),    TEST(labels_take_room),
-        TEST(fabric_that_is_cut), TEST(what_is_not_told_is_no_obstacle),
+        TEST(port_of_the_server),
+        TEST(narrowest_port_of_the_fabric),
+        TEST(labels_take_room),
+        TEST(fabric_that_is_cut),
+        TEST(table_that_is_full),
+        TEST(policy_that_is_too_large),
+        TEST(what_is_not_told_is_no_obstacle),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -18,9 +18,11 @@
 #define P2 "00000000-0000-0000-0000-0000000000f2"
 
 #define COLUMNS \
-    "{\"Bridge\":[{\"columns\":[\"name\",\"datapath_id\",\"rstp_enable\",\"ports\"]}]," \
+    "{\"Bridge\":[{\"columns\":[\"name\",\"datapath_id\",\"rstp_enable\",\"ports\"," \
+    "\"flow_tables\"]}]," \
     "\"Port\":[{\"columns\":[\"name\",\"other_config\",\"interfaces\"]}]," \
-    "\"Interface\":[{\"columns\":[\"name\",\"ofport\",\"mtu\"]}]}"
+    "\"Interface\":[{\"columns\":[\"name\",\"ofport\",\"mtu\"]}]," \
+    "\"Flow_Table\":[{\"columns\":[\"flow_limit\"]}]}"
 
 #define SNAPSHOT(kind) \
     "{\"id\":\"scg\",\"error\":null,\"result\":{" \
@@ -106,6 +108,41 @@ static struct ovsdb_session *ready_session(void)
     assert_non_null(ovsdb_db_bridge_by_dpid(ovsdb_session_db(session), 0xa1));
     assert_int_equal(ovsdb_session_deadline(session).ms, MONO_NEVER.ms);
     return session;
+}
+
+static int64_t limit_of(const struct ovsdb_session *session, uint8_t table)
+{
+    const struct ovsdb_db *db = ovsdb_session_db(session);
+
+    return ovsdb_db_flow_limit(db, ovsdb_db_bridge(db, "tor-a"), table);
+}
+
+/* A map's difference: a pair that stood as it comes goes, one with another value stands from now on. */
+static void limits_of_tables_are_known(void **state)
+{
+    struct ovsdb_session *session = ready_session();
+
+    (void) state;
+    assert_int_equal(limit_of(session, 3), OVSDB_UNSET);
+    receive(session, "{\"id\":null,\"method\":\"update2\",\"params\":[\"scg\",{\"Flow_Table\":{"
+                     "\"" P1 "\":{\"insert\":{\"flow_limit\":100}},\"" P2 "\":{\"insert\":{}}},"
+                     "\"Bridge\":{\"" B "\":{\"modify\":{\"flow_tables\":[\"map\",[[3,[\"uuid\",\"" P1 "\"]],"
+                     "[4,[\"uuid\",\"" P2 "\"]]]]}}}}]}");
+    assert_int_equal(limit_of(session, 3), 100);
+    assert_int_equal(limit_of(session, 4), OVSDB_UNSET);
+    receive(session, "{\"id\":null,\"method\":\"update2\",\"params\":[\"scg\",{\"Bridge\":{\"" B
+                     "\":{\"modify\":{\"flow_tables\":[\"map\",[[3,[\"uuid\",\"" P1 "\"]],"
+                     "[4,[\"uuid\",\"" P1 "\"]]]]}}}}]}");
+    assert_int_equal(limit_of(session, 3), OVSDB_UNSET);
+    assert_int_equal(limit_of(session, 4), 100);
+    receive(session, "{\"id\":null,\"method\":\"update2\",\"params\":[\"scg\",{\"Flow_Table\":{"
+                     "\"" P1 "\":{\"modify\":{\"flow_limit\":[\"set\",[]]}}}}]}");
+    assert_int_equal(limit_of(session, 4), OVSDB_UNSET);
+    receive_bad(session,
+                "{\"id\":null,\"method\":\"update2\",\"params\":[\"scg\",{\"Bridge\":{\"" B
+                "\":{\"modify\":{\"flow_tables\":[\"map\",[[255,[\"uuid\",\"" P1 "\"]]]]}}}}]}",
+                ERR_MALFORMED);
+    ovsdb_session_free(session);
 }
 
 static void server_without_monitor_cond_is_asked_for_monitor(void **state)
@@ -251,6 +288,7 @@ static void every_prefix_of_a_transcript_is_waited_for(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(limits_of_tables_are_known),
         cmocka_unit_test(server_without_monitor_cond_is_asked_for_monitor),
         cmocka_unit_test(server_without_the_database_is_given_up),
         cmocka_unit_test(silent_server_is_given_up_in_time),

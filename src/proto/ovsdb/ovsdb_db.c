@@ -24,6 +24,7 @@ static const struct column bridge_columns[] = {
     {"datapath_id", OVSDB_KIND_DPID, offsetof(struct ovsdb_bridge, dpid)},
     {"rstp_enable", OVSDB_KIND_BOOL, offsetof(struct ovsdb_bridge, rstp)},
     {"ports", OVSDB_KIND_UUIDS, offsetof(struct ovsdb_bridge, ports)},
+    {"flow_tables", OVSDB_KIND_TABLES, offsetof(struct ovsdb_bridge, flow_tables)},
 };
 
 static const struct column port_columns[] = {
@@ -38,11 +39,16 @@ static const struct column interface_columns[] = {
     {"mtu", OVSDB_KIND_OPTIONAL, offsetof(struct ovsdb_interface, mtu)},
 };
 
+static const struct column flow_table_columns[] = {
+    {"flow_limit", OVSDB_KIND_OPTIONAL, offsetof(struct ovsdb_flow_table, limit)},
+};
+
 #define COLUMNS(columns) columns, ARRAY_LEN(columns)
 static const struct table tables[OVSDB_TABLES] = {
     [OVSDB_BRIDGE] = {"Bridge", sizeof(struct ovsdb_bridge), COLUMNS(bridge_columns)},
     [OVSDB_PORT] = {"Port", sizeof(struct ovsdb_port), COLUMNS(port_columns)},
     [OVSDB_INTERFACE] = {"Interface", sizeof(struct ovsdb_interface), COLUMNS(interface_columns)},
+    [OVSDB_FLOW_TABLE] = {"Flow_Table", sizeof(struct ovsdb_flow_table), COLUMNS(flow_table_columns)},
 };
 
 json_t *ovsdb_db_monitor_requests(void)
@@ -258,4 +264,18 @@ const struct ovsdb_interface *ovsdb_db_interface(const struct ovsdb_db *db, cons
         }
     }
     return NULL;
+}
+
+int64_t ovsdb_db_flow_limit(const struct ovsdb_db *db, const struct ovsdb_bridge *bridge, uint8_t number)
+{
+    for (size_t i = 0; i < bridge->flow_tables.n; i++) {
+        const struct ovsdb_table_ref *ref = &bridge->flow_tables.refs[i];
+        const struct ovsdb_flow_table *row = ref->number == number ?
+                                                 row_find(&db->tables[OVSDB_FLOW_TABLE], ref->uuid) :
+                                                 NULL;
+
+        if (row)
+            return row->limit;
+    }
+    return OVSDB_UNSET;
 }

@@ -25,6 +25,15 @@ struct ovsdb_set { /* of row identities; rising, none twice */
     size_t n, capacity;
 };
 
+/* Which row each of a bridge's OpenFlow tables has, if it has one. */
+struct ovsdb_table_refs {
+    struct ovsdb_table_ref {
+        uint8_t number;
+        uint8_t uuid[UUID_SIZE];
+    } * refs;
+    size_t n, capacity;
+};
+
 /* A name longer than the model's names is kept as "": such a row is never found by name. */
 struct ovsdb_bridge {
     uint8_t uuid[UUID_SIZE];
@@ -32,6 +41,7 @@ struct ovsdb_bridge {
     uint64_t dpid; /* 0: the switch has not told it yet */
     bool rstp;     /* rstp_enable */
     struct ovsdb_set ports;
+    struct ovsdb_table_refs flow_tables;
 };
 
 struct ovsdb_port {
@@ -48,7 +58,12 @@ struct ovsdb_interface {
     int64_t mtu;          /* bytes, as the switch has found it, or OVSDB_UNSET */
 };
 
-enum ovsdb_table_id { OVSDB_BRIDGE, OVSDB_PORT, OVSDB_INTERFACE, OVSDB_TABLES };
+struct ovsdb_flow_table {
+    uint8_t uuid[UUID_SIZE];
+    int64_t limit; /* flows that it takes, or OVSDB_UNSET */
+};
+
+enum ovsdb_table_id { OVSDB_BRIDGE, OVSDB_PORT, OVSDB_INTERFACE, OVSDB_FLOW_TABLE, OVSDB_TABLES };
 
 struct ovsdb_db {
     struct ovsdb_rows {
@@ -72,5 +87,7 @@ const struct ovsdb_bridge *ovsdb_db_bridge(const struct ovsdb_db *db, const char
 /* '*port' (may be null) gets the port that the interface belongs to. */
 const struct ovsdb_interface *ovsdb_db_interface(const struct ovsdb_db *db, const struct ovsdb_bridge *bridge,
                                                  uint32_t ofport, const struct ovsdb_port **port);
+/* How many flows the bridge's OpenFlow table of this number takes, or OVSDB_UNSET. */
+int64_t ovsdb_db_flow_limit(const struct ovsdb_db *db, const struct ovsdb_bridge *bridge, uint8_t number);
 
 #endif

@@ -101,15 +101,60 @@ static int dpid_decode(const char *text, uint64_t *dpid)
 }
 
 /* ["map", [[KEY, VALUE], ...]]. In a difference a pair that is there as it stands is removed, any other is set. */
-static int rstp_decode(const json_t *value, bool difference, int64_t *rstp)
+static int pairs_of(const json_t *value, const json_t **pairs)
 {
     const char *tag = json_string_value(json_array_get(value, 0));
-    const json_t *pairs = json_array_get(value, 1);
 
-    if (!tag || strcmp(tag, "map") != 0 || json_array_size(value) != 2 || !json_is_array(pairs))
+    *pairs = json_array_get(value, 1);
+    if (!tag || strcmp(tag, "map") != 0 || json_array_size(value) != 2 || !json_is_array(*pairs))
         return ERR_MALFORMED;
-    if (json_array_size(pairs) > OVSDB_SET_MAX)
-        return ERR_TOO_LARGE;
+    return json_array_size(*pairs) > OVSDB_SET_MAX ? ERR_TOO_LARGE : 0;
+}
+
+static void table_put(struct ovsdb_table_refs *tables, const struct ovsdb_table_ref *ref, bool toggle)
+{
+    for (size_t i = 0; i < tables->n; i++) {
+        if (tables->refs[i].number != ref->number)
+            continue;
+        if (toggle && memcmp(tables->refs[i].uuid, ref->uuid, UUID_SIZE) == 0)
+            tables->refs[i] = tables->refs[--tables->n];
+        else
+            tables->refs[i] = *ref;
+        return;
+    }
+    tables->refs = array_reserve(tables->refs, tables->n, &tables->capacity, sizeof *tables->refs);
+    tables->refs[tables->n++] = *ref;
+}
+
+static int tables_decode(const json_t *value, bool difference, struct ovsdb_table_refs *tables)
+{
+    const json_t *pairs;
+    int status = pairs_of(value, &pairs);
+
+    if (status < 0)
+        return status;
+    if (!difference)
+        tables->n = 0;
+    for (size_t i = 0; i < json_array_size(pairs); i++) {
+        const json_t *pair = json_array_get(pairs, i), *key = json_array_get(pair, 0);
+        struct ovsdb_table_ref ref;
+
+        if (json_array_size(pair) != 2 || !json_is_integer(key) || json_integer_value(key) < 0 ||
+            json_integer_value(key) > 254 || uuid_decode(json_array_get(pair, 1), ref.uuid) < 0)
+            return ERR_MALFORMED;
+        ref.number = (uint8_t) json_integer_value(key);
+        table_put(tables, &ref, difference);
+    }
+    return 0;
+}
+
+static int rstp_decode(const json_t *value, bool difference, int64_t *rstp)
+{
+    const json_t *pairs;
+    int status = pairs_of(value, &pairs);
+
+    if (status < 0)
+        return status;
     if (!difference)
         *rstp = OVSDB_UNSET;
     for (size_t i = 0; i < json_array_size(pairs); i++) {
@@ -131,6 +176,7 @@ static int rstp_decode(const json_t *value, bool difference, int64_t *rstp)
 void ovsdb_value_reset(enum ovsdb_kind kind, void *member)
 {
     struct ovsdb_set *set = member;
+    struct ovsdb_table_refs *table_refs = member;
 
     switch (kind) {
     case OVSDB_KIND_NAME:
@@ -150,6 +196,10 @@ void ovsdb_value_reset(enum ovsdb_kind kind, void *member)
         free(set->uuids);
         *set = (struct ovsdb_set) {0};
         break;
+    case OVSDB_KIND_TABLES:
+        free(table_refs->refs);
+        *table_refs = (struct ovsdb_table_refs) {0};
+        break;
     }
 }
 
@@ -160,6 +210,8 @@ int ovsdb_value_decode(enum ovsdb_kind kind, const json_t *value, bool differenc
 
     if (kind == OVSDB_KIND_RSTP)
         return rstp_decode(value, difference, member);
+    if (kind == OVSDB_KIND_TABLES)
+        return tables_decode(value, difference, member);
     if (status < 0)
         return status;
     if (kind == OVSDB_KIND_UUIDS)
