@@ -99,6 +99,7 @@ def configuration(lab, dc, log_level):
         "edges": dc.edges,
         "limits": {"migrations": 8, "vms-per-order": 16, "transfers": 2, "message-bytes": 1048576},
         "history": {"migrations": 1000},
+        "drift": {"interval": 30, "repair": False},
         "timeouts": {"peer": 30, "transfer": 600, "switch": 10},
     }
 

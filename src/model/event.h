@@ -23,6 +23,7 @@ enum event_type {
     EVENT_LINK_GONE,     /* link: LLDP has not shown it for a while, though its ports are up */
     EVENT_ATTACHMENT,    /* attachment seen by LLDP */
     EVENT_PACKET,        /* name of the switch, packet: an ARP packet that a flow sent to the controller */
+    EVENT_FLOWS_CHANGED, /* name of the switch: somebody else has changed its flows */
     EVENT_SERVER_UP,     /* name, server */
     EVENT_SERVER_DOWN,   /* name, err */
     EVENT_SERVER_LISTED, /* name: every VM of the server has been told since it came up */

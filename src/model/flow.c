@@ -399,6 +399,8 @@ static void hash_learn(uint64_t *hash, const struct flow_learn *learn)
     hash_number(hash, learn->table | (uint64_t) learn->priority << 8 | (uint64_t) learn->idle_timeout << 24 |
                           (uint64_t) learn->hard_timeout << 40 | (uint64_t) learn->delete_learned << 56);
     hash_number(hash, learn->cookie);
+    hash_number(hash,
+                (uint64_t) learn->limit << 32 | (uint64_t) learn->fin.idle_timeout << 16 | learn->fin.hard_timeout);
     for (unsigned i = 0; i < learn->n_specs; i++) {
         hash_number(hash, (uint64_t) learn->specs[i].type << 16 | (uint64_t) learn->specs[i].source << 8 |
                               learn->specs[i].destination);
@@ -449,7 +451,17 @@ static void hash_action(uint64_t *hash, const struct flow_action *action)
     case ACTION_CLONE:
         hash_number(hash, action->nested);
         break;
-    default: /* nothing to compare */
+    case ACTION_CONJUNCTION:
+        hash_number(hash, (uint64_t) action->conjunction.id << 16 | (uint64_t) action->conjunction.clause << 8 |
+                              action->conjunction.n_clauses);
+        break;
+    case ACTION_FIN_TIMEOUT:
+        hash_number(hash, (uint64_t) action->fin.idle_timeout << 16 | action->fin.hard_timeout);
+        break;
+    case ACTION_PUSH_VLAN:
+    case ACTION_POP_VLAN:
+    case ACTION_DEC_TTL:
+    case ACTION_DEC_MPLS_TTL:
         break;
     }
 }

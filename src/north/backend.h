@@ -55,6 +55,9 @@ struct backend {
     /* The same order planned, here and by the other data center; nothing is touched. Answered with HTTP status 200 and
      * {"channel", "users", "plan", "target", "text"}, or with the error that the order would get. */
     void (*plan)(void *gateway, const json_t *command, struct backend_reply *reply);
+    /* Reads now what the VM's ToR holds, or (null) every ToR, and holds it against what they shall hold. Answered with
+     * HTTP status 200 and {"verified", "count", "switches", "findings"}; nothing is changed. */
+    void (*verify)(void *gateway, const char *vm, struct backend_reply *reply);
     int (*migration_cancel)(void *gateway, const char *id, struct err *err);
 
     /* Text in Prometheus exposition format; caller frees. */

@@ -217,6 +217,13 @@ static void post_plan(void *arg, struct http_request *request, const char *name)
     json_decref(command);
 }
 
+static void post_verification(void *arg, struct http_request *request, const char *name)
+{
+    struct rest *rest = arg;
+
+    rest->backend->verify(rest->backend->gateway, *name ? name : NULL, owed_add(&rest->owed, request));
+}
+
 static void post_cancel(void *arg, struct http_request *request, const char *id)
 {
     struct rest *rest = arg;
@@ -314,6 +321,8 @@ void rest_notify(struct rest *rest, const char *type, json_t *json)
 static const struct route routes[] = {
     {"GET", "/v1/vms", get_collection},
     {"GET", "/v1/vms/{}", get_collection},
+    {"POST", "/v1/vms/{}/verification", post_verification},
+    {"POST", "/v1/verification", post_verification},
     {"GET", "/v1/servers", get_collection},
     {"GET", "/v1/servers/{}", get_collection},
     {"GET", "/v1/switches", get_collection},

@@ -90,6 +90,33 @@ static enum cli_exit run_cancel(struct cli *cli, const struct command *command)
     return CLI_DONE;
 }
 
+/* It fails if something differs, so that scripts see it. */
+static enum cli_exit run_verify(struct cli *cli, const struct command *command)
+{
+    AUTO_STRBUF struct strbuf text = {0};
+    struct err err = {0};
+    json_t *json = NULL;
+    (void) command;
+
+    if (cli->options.given[OPTION_ALL] == (cli->n_arguments == 1))
+        return cli_usage("policy verify needs a VM or --all");
+    AUTO_FREE char *vm = cli->n_arguments ? client_escape(cli->arguments[0]) : NULL;
+    AUTO_FREE char *path = vm ? xasprintf("/v1/vms/%s/verification", vm) : xstrdup("/v1/verification");
+    enum client_outcome outcome = client_call(cli->client, "POST", path, NULL, &json, &err);
+
+    if (outcome)
+        return cli_fail(outcome, &err);
+    if (cli->options.json) {
+        cli_print_json(json);
+    } else {
+        format_verification(&text, json);
+        cli_print(&text);
+    }
+    bool verified = json_is_true(json_object_get(json, "verified"));
+    json_decref(json);
+    return verified ? CLI_DONE : CLI_FAILED;
+}
+
 static enum cli_exit run_delete(struct cli *cli, const struct command *command)
 {
     AUTO_STRBUF struct strbuf text = {0};
@@ -202,6 +229,8 @@ const struct command commands[] = {
     {"policy", "apply", "FILE...", 1, ANY_NUMBER, 0, "Set policies from YAML or JSON files, '-' being the input",
      run_apply, "policies"},
     {"policy", "delete", "VM", 1, 1, 0, "Delete a VM's policy", run_delete, "policies"},
+    {"policy", "verify", "[VM]", 0, 1, 1u << OPTION_ALL,
+     "Hold a VM's ToR, or with --all every one, against its policies", run_verify, "policies"},
     {"set", "list", "", 0, 0, 0, "List the address sets that policies share", run_list, "address-sets"},
     {"set", "show", "NAME", 1, 1, 0, "Show an address set, and whose policies use it", run_show, "address-sets"},
     {"set", "apply", "FILE...", 1, ANY_NUMBER, 0, "Set address sets from YAML or JSON files, '-' being the input",

@@ -47,6 +47,8 @@ void format_transport(struct strbuf *out, const json_t *json);
 /* The same for Graphviz. One edge stands for both directions of a link, with what is free in both; a dashed one is a
  * link that only one of its ends tells of. Nodes that set up LSPs for the gateway have two borders. */
 void format_transport_dot(struct strbuf *out, const json_t *json);
+/* What a verification found: a line for each finding, and one for each ToR. */
+void format_verification(struct strbuf *out, const json_t *json);
 /* A policy as the gateway has it, each rule on a line of its own. */
 void format_policy(struct strbuf *out, const json_t *json);
 

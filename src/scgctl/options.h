@@ -20,6 +20,7 @@
       "Mbit/s of the migration channel; by default whatever is free, of a new one what is configured") \
     X(DOT, "dot", 0, NULL, "print a graph for Graphviz, as in 'scgctl transport --dot | dot -Tsvg'") \
     X(DRY_RUN, "dry-run", 0, NULL, "print what both sides would do, and touch nothing") \
+    X(ALL, "all", 0, NULL, "everything, not one VM only") \
     X(WATCH, "watch", 0, NULL, "follow the migration until it has ended")
 
 enum option {

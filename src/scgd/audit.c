@@ -18,6 +18,7 @@ struct audit_vm {
     uint8_t uuid[UUID_SIZE]; /* of the tenant, which is looked up again after the answer */
     char name[NAME_SIZE];
     uint64_t cookie;
+    bool has_policy; /* else the flows of others in the policy tables are what it has */
     struct proof_vm packets;
 };
 
@@ -117,6 +118,7 @@ static void expect_vms(struct audit *audit)
 
         if (expect_vm(audit, tenant, &port, &txn)) {
             struct audit_vm vm = {.cookie = cookie_of_vm(tenant->uuid),
+                                  .has_policy = tenant->has_policy,
                                   .packets = {port, network_segment(audit->gateway, tenant->segment)->flows.number,
                                               tenant->mac, tenant->ip}};
 
@@ -308,14 +310,15 @@ static const char *vm_of_cookie(const struct audit *audit, uint64_t cookie)
     return NULL;
 }
 
-/* Flows of ours that nobody expects. */
+/* Flows of ours that nobody expects. Those of a VM that is not at this ToR are what is left of it, until they are
+ * purged; in the way of others they are like anybody's. */
 static void judge_added(struct audit *audit, const struct flow_list *held, bool *dealt)
 {
     for (size_t i = 0; i < held->n; i++) {
         const struct flow *flow = &held->flows[i];
 
         if (dealt[i] || !is_ours(flow) || find_mark(audit, flow) ||
-            (audit->of_vm && !vm_of_cookie(audit, flow->cookie)))
+            ((audit->of_vm || kind_of(flow) == COOKIE_VM) && !vm_of_cookie(audit, flow->cookie)))
             continue;
         char *text = flow_format(flow);
 
@@ -337,7 +340,7 @@ static void judge_foreign(struct audit *audit, const struct audit_vm *vm, const 
         const struct flow *flow = &held->flows[i];
         char *packet = NULL;
 
-        if (dealt[i] || find_mark(audit, flow) ||
+        if (dealt[i] || find_mark(audit, flow) || (!vm->has_policy && says_policy(vm, flow)) ||
             !proof_takes(&vm->packets, flow, ways_of(flow), ours->flows, ours->n, &packet))
             continue;
         char *text = flow_format(flow);
@@ -354,22 +357,30 @@ static void judge_foreign(struct audit *audit, const struct audit_vm *vm, const 
     }
 }
 
-/* One VM: its own flows and meters, and what is in their way. */
-static void judge_vm(struct audit *audit, const struct audit_vm *vm, const struct flow_list *held, bool *dealt)
+/* A VM's own flows and meters. */
+static void judge_own(struct audit *audit, const struct audit_vm *vm, const struct flow_list *held, bool *dealt)
 {
     const struct tenant *tenant = network_tenant(audit->gateway, vm->uuid);
-    struct flow_list ours = {0};
     struct flow_txn txn = {0};
     uint32_t port;
 
-    if (!tenant || !expect_vm(audit, tenant, &port, &txn)) {
-        flow_txn_free(&txn);
-        return;
+    if (tenant && expect_vm(audit, tenant, &port, &txn)) {
+        judge_expected(audit, &txn, vm->name, held, dealt);
+        judge_meters(audit, &txn, vm->name);
     }
-    judge_expected(audit, &txn, vm->name, held, dealt);
-    judge_meters(audit, &txn, vm->name);
-    if (held->n) {
-        ours.flows = xcalloc(audit->base.n + txn.n_mods + 1, sizeof *ours.flows); /* borrowed */
+    flow_txn_free(&txn);
+}
+
+/* What is in its way. */
+static void judge_others(struct audit *audit, const struct audit_vm *vm, const struct flow_list *held, bool *dealt)
+{
+    const struct tenant *tenant = network_tenant(audit->gateway, vm->uuid);
+    struct flow_list ours = {0}; /* borrows flows */
+    struct flow_txn txn = {0};
+    uint32_t port;
+
+    if (tenant && expect_vm(audit, tenant, &port, &txn)) {
+        ours.flows = xcalloc(audit->base.n + txn.n_mods, sizeof *ours.flows);
         for (size_t i = 0; i < audit->base.n; i++)
             ours.flows[ours.n++] = audit->base.flows[i];
         for (size_t i = 0; i < txn.n_mods; i++) {
@@ -407,8 +418,10 @@ static void judge(struct audit *audit, const struct event *event)
     }
     judge_base(audit, held, dealt);
     for (size_t i = 0; i < audit->n_vms; i++)
-        judge_vm(audit, &audit->vms[i], held, dealt);
+        judge_own(audit, &audit->vms[i], held, dealt);
     judge_added(audit, held, dealt);
+    for (size_t i = 0; i < audit->n_vms && held->n; i++)
+        judge_others(audit, &audit->vms[i], held, dealt);
 }
 
 /* ---- reading ---- */
@@ -425,12 +438,11 @@ static void came(struct gateway *gateway, struct join *join, const struct event 
 {
     AUTO_FREE struct audit **pointer = context;
     struct audit *audit = *pointer;
-    const struct switch_activity *activity = network_activity(gateway, audit->tor);
     struct err err = event->err;
 
     if (err.code == 0) {
-        audit->settled = !audit->was_busy && !activity->in_flight && !activity->failed &&
-                         activity->changes == audit->changes;
+        audit->settled = !audit->was_busy && network_settled(gateway, audit->tor) &&
+                         network_activity(gateway, audit->tor)->changes == audit->changes;
         judge(audit, event);
         if (audit->n_found && !audit->settled && ++audit->tries < TRIES_MAX) {
             start(audit, join);
@@ -462,9 +474,8 @@ static void start(struct audit *audit, struct join *join)
         audit_done(audit, join, &err);
         return;
     }
-    const struct switch_activity *activity = network_activity(gateway, audit->tor);
-    audit->changes = activity->changes;
-    audit->was_busy = activity->in_flight > 0;
+    audit->changes = network_activity(gateway, audit->tor)->changes;
+    audit->was_busy = !network_settled(gateway, audit->tor);
 
     const struct switch_query query = {FLOW_TABLE_ALL, 0, 0, keep, audit};
     uint64_t request = gateway_request(gateway, join, came, xmemdup(&audit, sizeof audit));

@@ -527,6 +527,7 @@ struct backend gateway_backend(struct gateway *gateway)
         .channel_delete = backend_channel_delete,
         .migrate = migrate,
         .plan = backend_plan,
+        .verify = backend_verify,
         .migration_cancel = migration_cancel,
         .metrics = metrics,
         .peer_configure = peer_configure,

@@ -26,6 +26,11 @@ struct given_history {
     uint32_t *migrations;
 };
 
+struct given_drift {
+    uint32_t *interval;
+    bool *repair;
+};
+
 /* What libcyaml loads; 'config' stands first, so that a pointer to either is one to both. */
 struct document {
     struct config config;
@@ -35,6 +40,7 @@ struct document {
     struct given_limits limits;
     struct given_timeouts timeouts;
     struct given_history history;
+    struct given_drift drift;
 };
 
 #define NAME(key, type, member) TEXT_TO(key, type, member, NAME_SIZE - 1)
@@ -152,6 +158,12 @@ static const cyaml_schema_field_t history_fields[] = {
     NUMBER_OPTIONAL("migrations", struct given_history, migrations),
     CYAML_FIELD_END};
 
+static const cyaml_schema_field_t drift_fields[] = {
+    NUMBER_OPTIONAL("interval", struct given_drift, interval),
+    CYAML_FIELD_ENUM_PTR("repair", CYAML_FLAG_OPTIONAL | CYAML_FLAG_STRICT, struct given_drift, repair, bool_words,
+                         ARRAY_LEN(bool_words)),
+    CYAML_FIELD_END};
+
 static const cyaml_schema_value_t ovsdb_entry = {CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 1, TEXT_MAX)};
 
 static const cyaml_schema_field_t document_fields[] = {
@@ -176,6 +188,7 @@ static const cyaml_schema_field_t document_fields[] = {
     GROUP("limits", CYAML_FLAG_OPTIONAL, limits, limit_fields),
     GROUP("timeouts", CYAML_FLAG_OPTIONAL, timeouts, timeout_fields),
     GROUP("history", CYAML_FLAG_OPTIONAL, history, history_fields),
+    GROUP("drift", CYAML_FLAG_OPTIONAL, drift, drift_fields),
     CYAML_FIELD_END};
 /* clang-format on */
 
@@ -200,6 +213,8 @@ static void take_over(void *loaded)
     config->timeouts.transfer = config_given_or(document->timeouts.transfer, 600);
     config->timeouts.switch_ = config_given_or(document->timeouts.switch_, 10);
     config->history.migrations = config_given_or(document->history.migrations, 1000);
+    config->drift.interval = config_given_or(document->drift.interval, 60);
+    config->drift.repair = document->drift.repair && *document->drift.repair;
     for (unsigned i = 0; i < config->edges_count; i++) {
         if (config->edges[i].role == EDGE_INTER_DC && config->edges[i].migration_mbps == 0)
             config->edges[i].migration_mbps = 1000;

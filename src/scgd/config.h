@@ -120,11 +120,15 @@ struct config {
     struct {
         uint32_t migrations; /* how many that have ended are remembered */
     } history;
+    struct {
+        uint32_t interval; /* seconds between two audits of a ToR; 0: none */
+        bool repair;       /* what others changed is put right */
+    } drift;
 };
 
 /* Null and 'err' with file, line and column (or the member's path, where libcyaml knows no position) on anything
  * unknown, missing, of the wrong type, out of range, duplicate or contradictory (an edge's role without its members, a
- * channel to an unknown peer, two servers of one name, ...). Omitted limits, timeouts and history get the
+ * channel to an unknown peer, two servers of one name, ...). Omitted limits, timeouts, history and drift get the
  * example file's values. */
 struct config *config_load(const char *path, struct err *err);
 void config_free(struct config *config);

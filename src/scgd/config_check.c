@@ -351,6 +351,7 @@ static void check_limits(struct check *c)
     check_range(c, "timeouts.transfer", config->timeouts.transfer, 1, 86400);
     check_range(c, "timeouts.switch", config->timeouts.switch_, 1, 3600);
     check_range(c, "history.migrations", config->history.migrations, 10, 1000000);
+    check_range(c, "drift.interval", config->drift.interval, 0, 86400);
 }
 
 int config_check(struct config *config, struct err *err)

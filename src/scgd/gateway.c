@@ -377,6 +377,9 @@ static void handle(struct gateway *gateway, const struct event *event)
     case EVENT_PACKET:
         network_packet(gateway, event);
         break;
+    case EVENT_FLOWS_CHANGED:
+        drift_flows_changed(gateway, event->name);
+        break;
     case EVENT_SERVER_UP:
         inventory_set_server(&gateway->inventory, &event->server);
         break;
@@ -468,6 +471,7 @@ void gateway_free(struct gateway *gateway)
     }
     free(gateway->requests);
     tunnels_free(gateway);
+    drift_free(gateway);
     network_free(gateway);
     transport_free(gateway);
     inventory_free(&gateway->inventory);
@@ -490,6 +494,7 @@ void gateway_tick(struct gateway *gateway, struct mono now)
     network_tick(gateway);
     transport_tick(gateway);
     history_tick(gateway);
+    drift_tick(gateway);
     if (gateway->ready)
         migrations_tick(gateway);
 }
@@ -499,5 +504,6 @@ struct mono gateway_deadline(const struct gateway *gateway)
     struct mono deadline = mono_min(mono_min(network_deadline(gateway), transport_deadline(gateway)),
                                     mono_min(gateway->ready_at, gateway->prune_at));
 
+    deadline = mono_min(deadline, drift_deadline(gateway));
     return gateway->ready ? mono_min(deadline, migrations_deadline(gateway)) : deadline;
 }

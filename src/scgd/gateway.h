@@ -8,6 +8,7 @@
  *   tenants.c     VMs on their ToRs
  *   switches.c    a whole switch brought to what it shall hold; channels
  *   audit.c       what a ToR holds, held against what it shall hold: see audit.h
+ *   drift.c       what others changed at ToRs: see drift.h
  *   presence.c    users' ways to VMs: PE, host routes; VMs that are just there
  *   circuits.c    transport networks: see circuits.h
  *   tunnels.c     internal channels in VPLS mode: see tunnels.h
@@ -34,6 +35,7 @@
 #include "north/backend.h"
 #include "scgd/circuits.h"
 #include "scgd/config.h"
+#include "scgd/drift.h"
 #include "scgd/tunnels.h"
 #include "south/hypervisor.h"
 #include "south/peer.h"
@@ -117,7 +119,7 @@ struct switch_activity {
     size_t index;       /* from 1 */
     unsigned in_flight; /* changes that are not answered */
     uint64_t changes;   /* ever sent */
-    bool failed;        /* the last one: what it holds is to be put right anyway */
+    bool failed;        /* one of them, and it may not have been done again yet */
 };
 
 struct network {
@@ -154,8 +156,12 @@ struct join *network_background_join(void);
 void network_apply(struct gateway *gateway, const struct switch_info *sw, struct flow_txn *txn, struct join *join);
 /* The same for the request that was registered last, which need not end a join by its error. */
 void network_send(struct gateway *gateway, uint64_t request, const char *switch_name, struct flow_txn *txn);
+/* The request that was registered last leads to a change of the switch: from now on it is not what it shall be. */
+void network_begin(struct gateway *gateway, const char *switch_name);
 /* Valid until the next call. */
 struct switch_activity *network_activity(struct gateway *gateway, const char *switch_name);
+/* All that was sent to it stands, so that it holds what it shall hold. */
+bool network_settled(struct gateway *gateway, const char *switch_name);
 void network_sent(struct gateway *gateway, size_t activity, const struct err *err); /* its answer came */
 const struct config_edge *network_edge_config(const struct gateway *gateway, enum config_edge_role role);
 struct tenant *network_tenant(const struct gateway *gateway, const uint8_t uuid[UUID_SIZE]);
@@ -269,6 +275,7 @@ struct gateway {
     struct network network;
     struct transport transport;
     struct tunnels tunnels;
+    struct drift drift;
     struct mono now;
     /* Asked at the start of each request from the north for the time; gateway_deadline() may have changed afterwards.
      */

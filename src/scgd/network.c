@@ -171,16 +171,39 @@ void network_sent(struct gateway *gateway, size_t activity, const struct err *er
     struct switch_activity *a = &gateway->network.activities[activity - 1];
 
     a->in_flight--;
-    a->failed = err->code != 0;
+    a->failed |= err->code != 0;
 }
 
-void network_send(struct gateway *gateway, uint64_t request, const char *switch_name, struct flow_txn *txn)
+/* A step of an order, or a resync, will put right what has failed. */
+static bool will_repeat(const struct gateway *gateway)
+{
+    for (size_t m = 0; m < gateway->n_migrations; m++) {
+        if (!saga_ended(gateway->migrations[m]->saga))
+            return true;
+    }
+    return gateway->network.resync_at.ms != MONO_NEVER.ms;
+}
+
+bool network_settled(struct gateway *gateway, const char *switch_name)
+{
+    struct switch_activity *activity = network_activity(gateway, switch_name);
+
+    activity->failed = activity->failed && will_repeat(gateway);
+    return !activity->in_flight && !activity->failed && tunnels_settled(gateway, switch_name);
+}
+
+void network_begin(struct gateway *gateway, const char *switch_name)
 {
     struct switch_activity *activity = network_activity(gateway, switch_name);
 
     activity->changes++;
     activity->in_flight++;
     gateway->requests[gateway->n_requests - 1].activity = activity->index;
+}
+
+void network_send(struct gateway *gateway, uint64_t request, const char *switch_name, struct flow_txn *txn)
+{
+    network_begin(gateway, switch_name);
     gateway->south.switches->ops->apply(gateway->south.switches, request, switch_name, txn);
 }
 

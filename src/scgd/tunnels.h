@@ -194,6 +194,8 @@ void narrowest_consider(struct narrowest *narrowest, const struct switch_info *s
 struct narrowest tunnels_narrowest(const struct gateway *gateway, const struct tunnel_path *path);
 /* All nodes of its path, in both directions, have confirmed. */
 bool tunnel_up(const struct tunnel *tunnel);
+/* The switch has confirmed all that tunnels and segments have there. True in Ethernet mode. */
+bool tunnels_settled(const struct gateway *gateway, const char *switch_name);
 /* Both are ends of the open segment. */
 bool tunnels_segment_takes(const struct gateway *gateway, unsigned segment, const struct tunnel *tunnel);
 void view_tunnels(const struct gateway *gateway, json_t *array); /* appends them */

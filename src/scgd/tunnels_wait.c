@@ -16,6 +16,42 @@ bool tunnels_segment_takes(const struct gateway *gateway, unsigned segment, cons
     return takes(&gateway->tunnels.segments[segment], tunnel);
 }
 
+/* Whether it holds what it shall: of what leads through it, and of what it shall give up. */
+static bool way_settled(const struct tunnel *tunnel, const struct tunnel_way *way, const char *switch_name)
+{
+    const struct holder *holder = holders_find(&way->holders, switch_name);
+
+    if (holder)
+        return holder->confirmed >= way->holders.changed;
+    for (unsigned i = 0; i < tunnel->path.n; i++) {
+        if (strcmp(tunnel->path.nodes[i].name, switch_name) == 0)
+            return false;
+    }
+    return true;
+}
+
+bool tunnels_settled(const struct gateway *gateway, const char *switch_name)
+{
+    const struct tunnels *tunnels = &gateway->tunnels;
+
+    if (!tunnels_used(gateway))
+        return true;
+    for (size_t i = 0; i < tunnels->n_tunnels; i++) {
+        for (unsigned w = 0; w < 2; w++) {
+            if (!way_settled(tunnels->tunnels[i], &tunnels->tunnels[i]->ways[w], switch_name))
+                return false;
+        }
+    }
+    for (unsigned i = 0; i < gateway->config->segments_count; i++) {
+        const struct holders *holders = &tunnels->segments[i].holders;
+        const struct holder *holder = holders_find(holders, switch_name);
+
+        if (holder && holder->confirmed < holders->changed)
+            return false;
+    }
+    return true;
+}
+
 bool tunnel_up(const struct tunnel *tunnel)
 {
     for (unsigned w = 0; w < 2; w++) {

@@ -426,6 +426,25 @@ int view_get(struct gateway *gateway, const char *collection, const char *name, 
     return err_set(err, ERR_NOT_FOUND, "%s: there is no '%s' in data center %s", collection, name, gateway->config->dc);
 }
 
+static void metrics_of_drift(const struct drift *drift, struct strbuf *text)
+{
+    size_t standing = 0;
+
+    for (size_t i = 0; i < drift->n_tors; i++)
+        standing += drift->tors[i]->standing;
+    strbuf_printf(text,
+                  "# HELP scg_audits_total Readings of a whole ToR.\n# TYPE scg_audits_total counter\n"
+                  "scg_audits_total %llu\n"
+                  "# HELP scg_drift Differences that others have made at ToRs and that stand.\n# TYPE scg_drift gauge\n"
+                  "scg_drift %zu\n"
+                  "# HELP scg_drift_found_total Differences found.\n# TYPE scg_drift_found_total counter\n"
+                  "scg_drift_found_total %llu\n"
+                  "# HELP scg_drift_repaired_total Differences put right.\n# TYPE scg_drift_repaired_total counter\n"
+                  "scg_drift_repaired_total %llu\n",
+                  (unsigned long long) drift->audits, standing, (unsigned long long) drift->found,
+                  (unsigned long long) drift->repaired);
+}
+
 char *view_metrics(const struct gateway *gateway)
 {
     struct strbuf text = {0};
@@ -458,5 +477,6 @@ char *view_metrics(const struct gateway *gateway)
                   "scg_te_links %zu\n",
                   up, gateway->inventory.n_vms, gateway->network.n_tenants, gateway->transport.n_circuits, circuits,
                   gateway->tunnels.n_tunnels, tunnels, gateway->transport.ted.n_links);
+    metrics_of_drift(&gateway->drift, &text);
     return strbuf_take(&text);
 }

@@ -4,12 +4,15 @@
  * No function blocks. Each request ends in one EVENT_DONE with its number, in the event queue that the driver was made
  * with; ERR_UNKNOWN means that the switch may or may not have done it (ask with 'read'); ERR_UNREACHABLE that it
  * certainly did nothing; ERR_REFUSED that it said no and holds what it held before. The driver also appends
- * EVENT_SWITCH_UP/DOWN/LIMITS, EVENT_PORT, EVENT_LINK, EVENT_LINK_GONE, EVENT_ATTACHMENT and EVENT_PACKET on its own. */
+ * EVENT_SWITCH_UP/DOWN/LIMITS, EVENT_PORT, EVENT_LINK, EVENT_LINK_GONE, EVENT_ATTACHMENT, EVENT_PACKET and
+ * EVENT_FLOWS_CHANGED on its own; the last one stands for all that others change in the SWITCH_CHANGES_MS after it. */
 #ifndef SOUTH_SWITCH_H
 #define SOUTH_SWITCH_H
 
 #include "model/event.h"
 #include "model/flow.h"
+
+#define SWITCH_CHANGES_MS 100
 
 struct switch_driver;
 

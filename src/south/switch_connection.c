@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
+#include "core/pipeline.h"
 #include "south/switch_internal.h"
 
 #define ETHERTYPE_OFFSET 12
@@ -293,6 +294,7 @@ static void handle_up(struct switch_connection *connection, const struct of_up *
         if (is_real_port(up->ports[i].number))
             add_port(connection, port_from_openflow(&up->ports[i]));
     }
+    of_session_monitor_flows(connection->openflow.session);
     timer_set(connection->name_timer, mono_add(loop_now(connection->driver->loop), connection->driver->timeout_ms));
     join(connection);
 }
@@ -341,6 +343,18 @@ static void handle_packet_in(struct switch_connection *connection, const struct 
     memcpy(event->packet.frame, packet->frame.data, event->packet.size);
 }
 
+/* What others change comes in storms: told at most so often. Learned flows come and go with packets. */
+static void handle_flow_update(struct switch_connection *connection, const struct of_flow_update *update)
+{
+    struct mono now = loop_now(connection->driver->loop);
+
+    if (!connection->server || (update->cookie & COOKIE_KIND_MASK) == cookie_make(COOKIE_STATE, 0) ||
+        !mono_reached(mono_add(connection->changes_told, SWITCH_CHANGES_MS), now))
+        return;
+    connection->changes_told = now;
+    name_copy(event_push(connection->driver->events, EVENT_FLOWS_CHANGED)->name, connection->info.name);
+}
+
 static void handle_event(void *arg, struct of_event *event)
 {
     struct switch_connection *connection = arg;
@@ -354,6 +368,9 @@ static void handle_event(void *arg, struct of_event *event)
         break;
     case OF_EVENT_PACKET_IN:
         handle_packet_in(connection, &event->packet_in);
+        break;
+    case OF_EVENT_FLOW_UPDATE:
+        handle_flow_update(connection, &event->flow_update);
         break;
     case OF_EVENT_FLOW:
     case OF_EVENT_METER:

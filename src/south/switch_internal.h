@@ -39,6 +39,7 @@ struct switch_connection {
     struct switch_server *server; /* that named it; null: none has, and the user does not know of the switch */
     struct switch_info info;      /* info.up: the session has told dpid and ports */
     size_t cap_ports;
+    struct mono changes_told;                        /* when the user was last told that others change flows */
     bool has_flows;                                  /* a transaction of this session has succeeded */
     struct switch_request *requests, **requests_end; /* the oldest first */
 };

@@ -67,6 +67,7 @@ static void request(struct of_session *session, struct mono now)
     again = flow_txn_copy(&txn);
     of_session_txn(session, &txn, 4, 1000, now);
     of_session_txn(session, &again, 5, 2000, now);
+    of_session_monitor_flows(session);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

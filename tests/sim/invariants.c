@@ -99,8 +99,20 @@ static void check_channels(struct world *world)
     }
 }
 
+/* 13. Nobody else changes a ToR here, so nothing is drift. */
+static void check_drift(struct world *world)
+{
+    for (int s = 0; s < 2; s++) {
+        const struct gateway *gateway = world->sites[s].gateway;
+
+        if (gateway && gateway->drift.found)
+            BROKEN(world, "13: %s takes what it did itself for drift", world->sites[s].dc);
+    }
+}
+
 void check_always(struct world *world)
 {
+    check_drift(world);
     check_channels(world);
     check_circuits(world);
     for (int s = 0; s < 2 && !world->broken.code; s++) {

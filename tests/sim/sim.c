@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "scgd/audit.h"
 #include "base/log.h"
 #include "core/policy.h"
 #include "seeds.h"
@@ -125,12 +126,22 @@ static void connect_user(struct world *world)
 
 /* ---- one order ---- */
 
+/* Requests but for audits, of which one may always be under way. */
+static size_t requests_of(const struct gateway *gateway)
+{
+    size_t n = gateway->n_requests;
+
+    for (const struct audit *audit = gateway->network.audits; audit; audit = audit->next)
+        n--;
+    return n;
+}
+
 static bool quiet(const struct world *world)
 {
     for (int s = 0; s < 2; s++) {
         const struct gateway *gateway = world->sites[s].gateway;
 
-        if (!gateway || !gateway_servers_listed(gateway) || gateway->n_requests || gateway->network.routes_wanted ||
+        if (!gateway || !gateway_servers_listed(gateway) || requests_of(gateway) || gateway->network.routes_wanted ||
             gateway->network.routes_busy || gateway->network.resync_at.ms != MONO_NEVER.ms)
             return false;
         for (size_t c = 0; c < gateway->transport.n_circuits; c++) {

@@ -289,6 +289,7 @@ static void make_config(struct site *site, unsigned transfers)
     c->timeouts.peer = 30;
     c->timeouts.transfer = 60;
     c->timeouts.switch_ = 10;
+    c->drift.interval = 2 + (uint32_t) (site->world->seed % 3);
     c->history.migrations = site->world->seed % 4 == 0 ? 2 : 1000; /* an order's end is looked for after another's */
 }
 

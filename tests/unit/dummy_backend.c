@@ -225,6 +225,21 @@ static void plan(void *arg, const json_t *command, struct backend_reply *reply)
         dummy->asked(dummy->asked_arg);
 }
 
+static void verify(void *arg, const char *vm, struct backend_reply *reply)
+{
+    struct dummy_backend *dummy = arg;
+    bool differs = vm && strcmp(vm, "V2") == 0;
+    json_t *finding = json_pack("{s:s, s:s, s:s, s:s}", "kind", "missing", "switch", "tor-b", "text",
+                                "tor-b does not hold table=0", "vm", vm ? vm : "-");
+
+    strbuf_printf(&dummy->log, "verify %s\n", vm ? vm : "-");
+    backend_reply_send(reply, 200,
+                       json_pack("{s:b, s:i, s:[{s:s, s:i, s:i, s:b}], s:o}", "verified", !differs, "count", differs,
+                                 "switches", "name", "tor-b", "vms", 1, "flows", 31, "settled", 1, "findings",
+                                 differs ? json_pack("[O]", finding) : json_array()));
+    json_decref(finding);
+}
+
 static int migration_cancel(void *arg, const char *id, struct err *err)
 {
     struct dummy_backend *dummy = arg;
@@ -318,6 +333,7 @@ void dummy_backend_init(struct dummy_backend *dummy, const char *path)
                 .channel_delete = channel_delete,
                 .migrate = migrate,
                 .plan = plan,
+                .verify = verify,
                 .migration_cancel = migration_cancel,
                 .metrics = metrics,
                 .peer_configure = configure,

@@ -100,6 +100,8 @@ static void test_every_member_is_loaded(void **state)
     assert_int_equal(c->timeouts.transfer, 7);
     assert_int_equal(c->timeouts.switch_, 8);
     assert_int_equal(c->history.migrations, 50);
+    assert_int_equal(c->drift.interval, 30);
+    assert_true(c->drift.repair);
     config_free(c);
 }
 
@@ -114,6 +116,8 @@ static void assert_default_numbers(const struct config *c)
     assert_int_equal(c->timeouts.transfer, 600);
     assert_int_equal(c->timeouts.switch_, 10);
     assert_int_equal(c->history.migrations, 1000);
+    assert_int_equal(c->drift.interval, 60);
+    assert_false(c->drift.repair);
 }
 
 static void test_what_is_omitted_gets_a_default(void **state)
@@ -217,7 +221,7 @@ static const struct config_edit bad_edits[] = {
     {"log-level: debug", "log-level: 1", "FILE:19:12: log-level: none of the words that are allowed here: 1"},
     {"role: inter-dc", "role: dc", "FILE:62:11: edges[1].role: none of the words that are allowed here: dc"},
     /* syntax */
-    {"dc: A\n", "dc: 'A\n", "FILE:104:1: not YAML: found unexpected end of stream"},
+    {"dc: A\n", "dc: 'A\n", "FILE:108:1: not YAML: found unexpected end of stream"},
     {"dc: A\n", "\tdc: A\n", "FILE:1:1: not YAML: found character that cannot start any token"},
     {"  switch: 8\n", "  switch: 8\n---\ndc: B\n", "FILE: only one document may stand in this file"},
     /* addresses */
@@ -357,7 +361,7 @@ static const struct config_edit bad_edits[] = {
     {"to: p2", "to: p1", "FILE: vpls.metrics[0].to: \"p1\" is the switch at the other end, too"},
     {"from: p1\n      to: pe1", "from: p2\n      to: p1",
      "FILE: vpls.metrics[1].to: the metric between \"p2\" and \"p1\" is that of vpls.metrics[0] already"},
-    /* limits, timeouts, history */
+    /* limits, timeouts, history, drift */
     {"migrations: 3", "migrations: 0", "FILE: limits.migrations: 0 is not between 1 and 1000"},
     {"vms-per-order: 4", "vms-per-order: 1001", "FILE: limits.vms-per-order: 1001 is not between 1 and 1000"},
     {"transfers: 5", "transfers: 0", "FILE: limits.transfers: 0 is not between 1 and 100"},
@@ -366,6 +370,7 @@ static const struct config_edit bad_edits[] = {
     {"transfer: 7", "transfer: 86401", "FILE: timeouts.transfer: 86401 is not between 1 and 86400"},
     {"  switch: 8", "  switch: 0", "FILE: timeouts.switch: 0 is not between 1 and 3600"},
     {"migrations: 50", "migrations: 9", "FILE: history.migrations: 9 is not between 10 and 1000000"},
+    {"interval: 30", "interval: 86401", "FILE: drift.interval: 86401 is not between 0 and 86400"},
     {"migrations: 50", "migrations: 1000001", "FILE: history.migrations: 1000001 is not between 10 and 1000000"},
 };
 

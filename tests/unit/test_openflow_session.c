@@ -303,6 +303,50 @@ static void test_packet_out(void **state)
     of_session_free(peer.session);
 }
 
+/* Bytes as Open vSwitch 3.1 sends them. */
+static void test_flow_monitor(void **state)
+{
+    static const uint8_t begins[] = {0xff, 0xff, 0, 0, 0, 0, 0, 0, 0x4f, 0x4e, 0x46, 0, 0, 0, 0x07, 0x4e};
+    static const uint8_t ours[] = {0, 8, 0, 3, 0, 0, 0, 0x51};
+    static const uint8_t added[] = {0, 0x20, 0, 0, 0,    0,    0,    7,    0, 0, 0, 0, 0, 4, 6, 0,
+                                    0, 0,    0, 0, 0x12, 0x34, 0x56, 0x99, 0, 1, 0, 4, 0, 0, 0, 0};
+    static const uint8_t expired[] = {0, 0x20, 0, 1, 0, 0, 0, 8, 0, 1, 0, 0, 0, 4, 6, 0,
+                                      0, 0,    0, 0, 0, 0, 0, 9, 0, 1, 0, 4, 0, 0, 0, 0};
+    static const uint8_t unknown[] = {0, 8, 0, 4, 0, 0, 0, 1};
+    uint8_t body[sizeof begins + sizeof ours + sizeof added + sizeof expired];
+    (void) state;
+    struct peer peer = peer_up();
+    struct of_event event;
+
+    of_session_monitor_flows(peer.session);
+    assert_sent(&peer, "multipart 65535\n");
+    memcpy(body, begins, sizeof begins);
+    switch_sends(&peer, OFPT_MULTIPART_REPLY, peer.xids[0], body, sizeof begins);
+    assert_false(of_session_event(peer.session, &event)); /* nothing that we did not do */
+    memcpy(body + sizeof begins, ours, sizeof ours);
+    memcpy(body + sizeof begins + sizeof ours, added, sizeof added);
+    memcpy(body + sizeof begins + sizeof ours + sizeof added, expired, sizeof expired);
+    switch_sends(&peer, OFPT_MULTIPART_REPLY, 0, body, sizeof body);
+    assert_true(of_session_event(peer.session, &event));
+    assert_int_equal(event.type, OF_EVENT_FLOW_UPDATE);
+    assert_int_equal(event.flow_update.event, OF_FLOW_ADDED);
+    assert_int_equal(event.flow_update.table, 6);
+    assert_int_equal(event.flow_update.priority, 7);
+    assert_true(event.flow_update.cookie == 0x12345699);
+    assert_true(of_session_event(peer.session, &event));
+    assert_int_equal(event.flow_update.event, OF_FLOW_DELETED);
+    assert_false(of_session_event(peer.session, &event));
+    memcpy(body + sizeof begins, unknown, sizeof unknown);
+    switch_sends(&peer, OFPT_MULTIPART_REPLY, 0, body, sizeof begins + sizeof unknown);
+    assert_true(of_session_event(peer.session, &event));
+    assert_int_equal(event.type, OF_EVENT_ERROR);
+    assert_string_equal(event.err.text, "a flow update of kind 4 claims 8 bytes");
+    of_event_free(&event);
+    switch_error(&peer, peer.xids[0], OFPET_BAD_REQUEST, 3);
+    assert_false(of_session_event(peer.session, &event)); /* a switch without monitors is no reason to complain */
+    of_session_free(peer.session);
+}
+
 static void test_output_sent_in_pieces(void **state)
 {
     (void) state;
@@ -341,6 +385,7 @@ int main(void)
         cmocka_unit_test(test_what_cannot_be_read),
         cmocka_unit_test(test_version_changes),
         cmocka_unit_test(test_packet_out),
+        cmocka_unit_test(test_flow_monitor),
         cmocka_unit_test(test_output_sent_in_pieces),
     };
 

@@ -256,6 +256,9 @@ static inline void show_event(struct strbuf *s, const struct of_event *event)
     case OF_EVENT_PACKET_IN:
         strbuf_printf(s, "PACKET_IN port %" PRIu32 " %zu bytes", event->packet_in.in_port, event->packet_in.frame.size);
         break;
+    case OF_EVENT_FLOW_UPDATE:
+        strbuf_printf(s, "FLOW_UPDATE %u table %u", event->flow_update.event, event->flow_update.table);
+        break;
     case OF_EVENT_FLOW:
         flow = flow_format(&event->flow);
         strbuf_printf(s, "FLOW %" PRIu64 " %s", event->request, flow);

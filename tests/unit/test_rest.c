@@ -297,6 +297,8 @@ static void wrong_methods(void **state)
         {"POST", "/v1/address-sets/x", "Allow: GET, PUT, DELETE\r\n"},
         {"DELETE", "/v1/transport", "Allow: GET\r\n"},
         {"GET", "/v1/plans", "Allow: POST\r\n"},
+        {"GET", "/v1/vms/V2/verification", "Allow: POST\r\n"},
+        {"DELETE", "/v1/verification", "Allow: POST\r\n"},
         {"GET", "/v1/migrations/x/cancel", "Allow: POST\r\n"},
         {"PATCH", "/metrics", "Allow: GET\r\n"},
     };

@@ -494,6 +494,20 @@ static void migrate(void **state)
                         "plan B {\"vms\":[\"V2\"],\"to\":{\"dc\":\"B\",\"server\":\"server-b\"}}\ncancel " ID "1 -\n");
 }
 
+static void verify(void **state)
+{
+    struct world *w = *state;
+    const char *tor = "tor-b: 31 flows expected, of 1 VMs and the switch itself\n";
+    AUTO_FREE char *good = xasprintf("%sall is as it shall be\n", tor);
+    AUTO_FREE char *bad = xasprintf("missing: tor-b does not hold table=0\n%s1 differences\n", tor);
+
+    finish(start(w, "policy verify V1", NULL), 0, good, "");
+    finish(start(w, "policy verify --all", NULL), 0, good, "");
+    finish(start(w, "policy verify V2", NULL), 1, bad, "");
+    assert_string_equal(w->dummy.log.text, "verify V1\nverify -\nverify V2\n");
+    finish(start(w, "policy verify", NULL), 2, "", "scgctl: policy verify needs a VM or --all\n");
+}
+
 static void watch_to_the_end(void **state)
 {
     struct program *program = start(*state, "migrate V2 V3 --to B/server-b --watch", NULL);
@@ -605,6 +619,7 @@ int main(void)
         TEST(users),
         TEST(channels),
         TEST(migrate),
+        TEST(verify),
         TEST(watch_to_the_end),
         TEST(watch_a_partial_one),
         TEST(watch_what_has_ended),

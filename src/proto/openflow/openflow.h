@@ -5,6 +5,7 @@
  *   openflow.h          this contract
  *   openflow_codec.c    header, messages other than multipart, bundles (the table of message types is there)
  *   openflow_multipart.c  multipart requests, and the objects in multipart replies
+ *   openflow_monitor.c  flow monitors: what others change
  *   openflow_match.c    match fields: one table of OXM and NXM fields, with sizes and prerequisites
  *   openflow_action.c   actions
  *   openflow_learn.c    the learn action
@@ -18,7 +19,7 @@
  *   OpenFlow Switch Specification 1.3.5 (ONF TS-023): §7.1 header, §7.2.3 matches, §7.2.4 instructions,
  *   §7.2.5 actions, §7.3.1 handshake, §7.3.4.2 flow-mod, §7.3.4.5 meter-mod, §7.3.5 multipart, §7.3.7 packet-out,
  *   §7.3.8 barrier, §7.4.1 packet-in, §7.4.3 port status, §7.4.4 errors, §7.5.1 hello.
- *   ONF extension EXT-230: bundles for 1.3.
+ *   ONF extension EXT-230: bundles for 1.3; EXT-187: flow monitors.
  *   ovs-fields(7) and ovs-actions(7): registers, reg_load, reg_load2, reg_move, resubmit, encap, decap, clone,
  *   learn.
  *
@@ -84,7 +85,8 @@ enum of_multipart_type {
     OFPMP_FLOW = 1,
     OFPMP_METER_CONFIG = 10,
     OFPMP_METER_FEATURES = 11,
-    OFPMP_PORT_DESC = 13
+    OFPMP_PORT_DESC = 13,
+    OFPMP_EXPERIMENTER = 0xffff
 };
 
 enum of_error_type {
@@ -197,6 +199,18 @@ struct of_message {
     };
 };
 
+/* As Open vSwitch numbers them. */
+enum of_flow_event { OF_FLOW_ADDED = 0, OF_FLOW_DELETED = 1, OF_FLOW_MODIFIED = 2, OF_FLOW_ABBREVIATED = 3 };
+
+/* What a flow monitor tells. Of a change that this connection made there is only its xid. */
+struct of_flow_update {
+    uint8_t event; /* enum of_flow_event */
+    uint8_t table;
+    uint16_t priority;
+    uint32_t xid; /* of OF_FLOW_ABBREVIATED */
+    uint64_t cookie;
+};
+
 struct of_flow_query {
     uint8_t table; /* or FLOW_TABLE_ALL */
     uint64_t cookie;
@@ -236,6 +250,9 @@ int of_flow_stats_next(struct wire *body, struct flow *flow, struct err *err); /
 int of_port_desc_next(struct wire *body, struct of_port *port, struct err *err);
 /* A meter that is no single drop band in kbit/s, as ours are, has a rate of 0. */
 int of_meter_config_next(struct wire *body, struct flow_meter *meter, struct err *err);
+/* Whether the multipart is one of flow updates; '*body' is then at the first. */
+bool of_flow_monitor_begin(const struct of_multipart *multipart, struct wire *body);
+int of_flow_update_next(struct wire *body, struct of_flow_update *update, struct err *err);
 int of_meter_features_decode(struct wire *body, uint32_t *max_meters, struct err *err);
 int of_desc_decode(struct wire *body, struct of_desc *desc, struct err *err);
 
@@ -261,6 +278,8 @@ int of_bundle_add_encode(struct wire *w, uint32_t xid, uint32_t bundle, const st
 void of_multipart_encode(struct wire *w, uint32_t xid, enum of_multipart_type type); /* without a body */
 void of_flow_request_encode(struct wire *w, uint32_t xid, const struct of_flow_query *query);
 void of_meter_request_encode(struct wire *w, uint32_t xid); /* the configuration of all meters */
+/* From now on all changes of flows are to be told. 'id' is unique on the connection. */
+void of_flow_monitor_encode(struct wire *w, uint32_t xid, uint32_t id);
 
 int of_match_encode(struct wire *w, const struct flow_match *match, struct err *err);
 int of_instructions_encode(struct wire *w, const struct flow *flow, struct err *err);

@@ -108,6 +108,7 @@ void of_event_free(struct of_event *event)
         break;
     case OF_EVENT_DOWN:
     case OF_EVENT_PORT_STATUS:
+    case OF_EVENT_FLOW_UPDATE:
     case OF_EVENT_METER:
     case OF_EVENT_PORT:
     case OF_EVENT_DONE:
@@ -338,10 +339,44 @@ static void complain(struct of_session *session, const struct of_message *messag
                 (unsigned long long) of_session_dpid(session), name);
 }
 
+void of_session_monitor_flows(struct of_session *session)
+{
+    if (!of_session_is_up(session))
+        return;
+    struct wire w = of_buffer_room(&session->output);
+
+    session->monitor_xid = of_session_xids(session, 1);
+    of_flow_monitor_encode(&w, session->monitor_xid, session->monitor_xid);
+    of_buffer_commit(&session->output, &w);
+}
+
+/* True if the message was about the flow monitor. Updates have xid 0. */
+static bool monitor_message(struct of_session *session, const struct of_message *message)
+{
+    struct of_flow_update update;
+    struct wire body;
+    struct err err;
+    int rc;
+
+    if (message->header.type == OFPT_ERROR)
+        return session->monitor_xid && message->header.xid == session->monitor_xid; /* it does not know how */
+    if (message->header.type != OFPT_MULTIPART_REPLY || !of_flow_monitor_begin(&message->multipart, &body))
+        return false;
+    while ((rc = of_flow_update_next(&body, &update, &err)) > 0) {
+        if (update.event != OF_FLOW_ABBREVIATED)
+            of_session_event_add(session, OF_EVENT_FLOW_UPDATE)->flow_update = update;
+    }
+    if (rc < 0)
+        of_session_event_add(session, OF_EVENT_ERROR)->err = err;
+    return true;
+}
+
 static void up_message(struct of_session *session, const struct of_message *message)
 {
     struct of_event *event;
 
+    if (monitor_message(session, message))
+        return;
     switch (message->header.type) {
     case OFPT_PORT_STATUS:
         of_session_event_add(session, OF_EVENT_PORT_STATUS)->port_status = message->port_status;

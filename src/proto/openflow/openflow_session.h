@@ -44,6 +44,7 @@ enum of_event_type {
                            * that of_session_closed() was given */
     OF_EVENT_PORT_STATUS, /* port_status; after UP only */
     OF_EVENT_PACKET_IN,   /* packet_in */
+    OF_EVENT_FLOW_UPDATE, /* flow_update: not abbreviated, so the change is somebody else's, or a timeout's */
     OF_EVENT_FLOW,        /* request, flow */
     OF_EVENT_METER,       /* request, meter */
     OF_EVENT_PORT,        /* request, port_status.port */
@@ -75,7 +76,8 @@ struct of_event {
         struct of_up up;
         struct of_port_status port_status;
         struct of_packet_in packet_in; /* its frame is the event's */
-        struct flow flow;              /* its actions are the event's, unless the caller clears the pointer */
+        struct of_flow_update flow_update;
+        struct flow flow; /* its actions are the event's, unless the caller clears the pointer */
         struct flow_meter meter;
     };
 };
@@ -113,6 +115,10 @@ void of_session_read_flows(struct of_session *session, const struct of_flow_quer
                            int64_t timeout_ms, struct mono now);
 void of_session_read_meters(struct of_session *session, uint64_t request, int64_t timeout_ms, struct mono now);
 void of_session_read_ports(struct of_session *session, uint64_t request, int64_t timeout_ms, struct mono now);
+
+/* Asks to be told of all changes of flows that this connection does not make: OF_EVENT_FLOW_UPDATE. A switch that does
+ * not know how leaves it at that. No-op unless the session is up. */
+void of_session_monitor_flows(struct of_session *session);
 
 /* Sends a packet. There is no answer; a refusal comes as OF_EVENT_ERROR. 0, ERR_UNREACHABLE if the session is not up,
  * or as of_packet_out_encode(). */

@@ -45,6 +45,7 @@ struct of_session {
     struct of_request *requests, **requests_end; /* in the order in which they came */
     struct mono requests_deadline;               /* of the next to expire */
     uint32_t next_bundle;
+    uint32_t monitor_xid; /* of the flow monitor; 0: none */
 };
 
 /* 'n' consecutive xids, none of them 0; returns the first. */

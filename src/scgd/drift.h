@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Drift: what somebody else changed at a ToR. Each ToR is audited (audit.h) every drift.interval seconds, and soon after
+ * its flow monitor has told of a change that is not ours. What two readings in a row show, while nothing of ours was on
+ * its way, is drift: it is logged, told as an event, counted, and put right if drift.repair says so; then it is looked
+ * at again. */
+#ifndef SCGD_DRIFT_H
+#define SCGD_DRIFT_H
+
+#include "base/mono.h"
+#include "model/event.h"
+#include "north/backend.h"
+
+struct gateway;
+
+struct drift_tor {
+    char name[NAME_SIZE];
+    struct mono due;    /* of the next audit */
+    bool busy;          /* it is being read, or put right */
+    unsigned unsettled; /* audits in a row during which we changed it */
+    uint64_t suspected; /* what the last reading found, as a hash; 0: nothing */
+    uint64_t told;      /* likewise, what was told */
+    size_t standing;    /* findings that were told and not put right */
+};
+
+struct drift {
+    struct drift_tor **tors;
+    size_t n_tors, cap_tors;
+    uint64_t audits, found, repaired; /* since the start */
+};
+
+void drift_free(struct gateway *gateway);
+void drift_flows_changed(struct gateway *gateway, const char *switch_name);
+void drift_tick(struct gateway *gateway);
+struct mono drift_deadline(const struct gateway *gateway);
+/* Reads now what concerns a VM, or (null) every ToR, and answers with what was found: backend.h. */
+void backend_verify(void *arg, const char *vm, struct backend_reply *reply);
+
+#endif
