@@ -7,8 +7,9 @@ import uuid
 import libvirt
 import pytest
 from labtool import TOR, VPLS, wait_until
-from moving import (ADDRESSES, CIRCUIT_GONE, HYPERVISOR_GONE, MACS, POLICIES, SWITCH_GONE, Order, delete_policy, ofctl,
-                    policy_flows, reachable, runs_at, stored_policies, switch_state, wait_ready, wait_same_switches)
+from moving import (ADDRESSES, CIRCUIT_GONE, HYPERVISOR_GONE, MACS, POLICIES, SWITCH_GONE, Order, cookie_of,
+                    delete_policy, ofctl, policy_flows, reachable, runs_at, stored_policies, switch_state, wait_ready,
+                    wait_same_switches)
 
 METADATA = "https://service-control-gateway.org/xmlns/vm/1"
 
@@ -283,6 +284,39 @@ def test_frames_fit_as_is_said(home):
     finally:
         set_mtu(home, "dc-a", JUMBO, *ports)
     wait_until("long packets to cross", crosses)
+
+
+# -- tables that are full
+
+def limit_table(lab, table, flows=None):
+    """Of tor-b; until the gateway plans by it, which is at once after OVSDB has told. No `flows`: no limits."""
+    words = ["clear", "bridge", "tor-b", "flow_tables"] if flows is None else \
+        ["--id=@t", "create", "Flow_Table", f"flow_limit={flows}", "overflow_policy=refuse", "--", "set", "bridge",
+         "tor-b", f"flow_tables:{table}=@t"]
+    lab.exec("dc-b", "ovs-vsctl", *words)
+
+
+def test_table_that_is_full(home):
+    """Refused before anything moves; and where only the switch knows, none of the VM's flows are left in it."""
+    table = TOR["SPOOF"]
+    held, wanted = (len(ofctl(home, node, "dump-flows", tor, f"table={table}{of}").splitlines()) - 1
+                    for node, tor, of in (("dc-b", "tor-b", ""),
+                                          ("dc-a", "tor-a", f",cookie={cookie_of('V2'):#x}/-1")))
+    other = f"table={table},priority=1,in_port=60000"
+    words = [f"table {table} of switch tor-b takes {held + wanted - 1} flows", f"of which {held} are taken",
+             f"the order needs {wanted}"]
+    try:
+        limit_table(home, table, held + wanted - 1)
+        wait_until("the gateway to know the limit", lambda: planned(home, "V2").returncode == 1)
+        refused_in_plan(home, "V2", words=words)
+        refused(home, "V2", accepted=True, words=words)
+        limit_table(home, table, held + wanted)
+        wait_until("the gateway to know the limit", lambda: planned(home, "V2").returncode == 0)
+        ofctl(home, "dc-b", "add-flow", "tor-b", f"{other},actions=drop")
+        refused(home, "V2", accepted=True, words=["OFPFMFC_TABLE_FULL"])
+    finally:
+        ofctl(home, "dc-b", "del-flows", "tor-b", f"table={table},in_port=60000")
+        limit_table(home, table)
 
 
 # -- somebody does not answer
