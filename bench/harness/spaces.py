@@ -92,8 +92,8 @@ class Spaces:
         self.start(SWITCHES, "ovsdb-server", self.directory / "conf.db", f"--remote=punix:{self.directory}/db.sock",
                    "-vsyslog:off", log=self.directory / "ovsdb.log")
         wait_for("ovsdb-server", (self.directory / "db.sock").exists, 10, fix=f"see {self.directory}/ovsdb.log")
-        self.start(SWITCHES, *before, "ovs-vswitchd", f"unix:{self.directory}/db.sock", "--disable-system", "-vsyslog:off",
-                   log=self.directory / "vswitchd.log")
+        self.start(SWITCHES, *before, "ovs-vswitchd", f"unix:{self.directory}/db.sock", "--disable-system",
+                   "-vsyslog:off", log=self.directory / "vswitchd.log")
         self.vsctl("set", "Open_vSwitch", ".", "other_config:n-handler-threads=1",
                    "other_config:n-revalidator-threads=1")
 

@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """os_ken_install.py PORT FILE: a controller made with os-ken, as its documentation shows it. Sends the flows of the
-file (of policies, in the form of ovs-ofctl) to the first switch that connects, then a barrier, and prints the nanoseconds
-until its answer. Reading the file is before the clock starts; making messages of it is not."""
+file (of policies, in the form of ovs-ofctl) to the first switch that connects, then a barrier, and prints the
+nanoseconds until its answer. Reading the file is before the clock starts; making messages of it is not."""
 
 import json
 import os

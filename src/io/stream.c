@@ -326,8 +326,8 @@ struct stream *stream_connect_from(struct loop *loop, const char *where, uint16_
     return connect_stream(loop, where, local_port, NULL, NULL, callbacks, arg, err);
 }
 
-/* What the socket takes at once, if nothing waits before it: the loop, which may be busy, need not come round for it. An
- * error is left to the loop, which meets it, too. */
+/* What the socket takes at once, if nothing waits before it: the loop, which may be busy, need not come round for it.
+ * An error is left to the loop, which meets it, too. */
 static size_t write_at_once(const struct stream *stream, const void *bytes, size_t n)
 {
     if (stream->tls || !stream->buffer || evbuffer_get_length(bufferevent_get_output(stream->buffer)) > 0)

@@ -60,10 +60,10 @@ static void count_held(struct gateway *gateway, const struct switch_info *tor, c
             count_tenant(tenant, counts);
     }
     for (size_t m = 0; m < gateway->n_migrations; m++) {
-        const struct saga *saga = gateway->migrations[m]->saga;
-        const struct order *order = &saga->order;
+        const struct migration *migration = gateway->migrations[m];
+        const struct order *order = &migration->saga->order;
 
-        if (gateway->migrations[m] == except || saga_ended(saga) || order->role != ROLE_TARGET ||
+        if (migration == except || saga_ended(migration->saga) || order->role != ROLE_TARGET ||
             !is_at(gateway, tor, order->target_server))
             continue;
         for (unsigned v = 0; v < order->n_vms; v++) {
