@@ -380,18 +380,22 @@ bool flow_equal(const struct flow *a, const struct flow *b)
     return true;
 }
 
-static void hash_bytes(uint64_t *hash, const void *data, size_t size)
-{
-    const uint8_t *bytes = data;
-
-    for (size_t i = 0; i < size; i++)
-        *hash = (*hash ^ bytes[i]) * UINT64_C(0x100000001b3);
-}
-
 static void hash_number(uint64_t *hash, uint64_t number)
 {
     *hash = (*hash ^ number) * UINT64_C(0x9e3779b97f4a7c15);
     *hash ^= *hash >> 29;
+}
+
+static void hash_bytes(uint64_t *hash, const void *data, size_t size)
+{
+    const uint8_t *bytes = data;
+
+    for (size_t i = 0; i < size; i += sizeof(uint64_t)) {
+        uint64_t number = 0;
+
+        memcpy(&number, bytes + i, size - i < sizeof number ? size - i : sizeof number);
+        hash_number(hash, number);
+    }
 }
 
 static void hash_learn(uint64_t *hash, const struct flow_learn *learn)

@@ -337,15 +337,17 @@ void format_verification(struct strbuf *out, const json_t *json)
     const json_t *item;
     size_t i;
 
-    json_array_foreach(json_object_get(json, "findings"), i, item)
+    json_array_foreach(json_object_get(json, "findings"), i, item) {
         strbuf_printf(out, "%s: %s\n", json_string_value(json_object_get(item, "kind")),
                       json_string_value(json_object_get(item, "text")));
-    json_array_foreach(json_object_get(json, "switches"), i, item)
+    }
+    json_array_foreach(json_object_get(json, "switches"), i, item) {
         strbuf_printf(out, "%s: %lld flows expected, of %lld VMs and the switch itself%s\n",
                       json_string_value(json_object_get(item, "name")),
                       (long long) json_integer_value(json_object_get(item, "flows")),
                       (long long) json_integer_value(json_object_get(item, "vms")),
                       json_is_true(json_object_get(item, "settled")) ? "" : "; it was being changed meanwhile");
+    }
     if (count)
         strbuf_printf(out, "%lld differences\n", (long long) count);
     else

@@ -14,6 +14,12 @@ struct audit_mark {
     bool seen;
 };
 
+/* A meter that shall be there. */
+struct audit_meter {
+    struct flow_meter meter;
+    size_t vm; /* index */
+};
+
 struct audit_vm {
     uint8_t uuid[UUID_SIZE]; /* of the tenant, which is looked up again after the answer */
     char name[NAME_SIZE];
@@ -42,6 +48,7 @@ static void audit_clear(struct audit *audit)
         free_finding(&audit->findings[i]);
     free(audit->findings);
     free(audit->expected);
+    free(audit->wanted);
     free(audit->vms);
     flow_list_free(&audit->base);
     flow_list_free(&audit->policy_flows);
@@ -107,6 +114,14 @@ static bool expect_vm(const struct audit *audit, const struct tenant *tenant, ui
            network_add_tenant_tor(audit->gateway, tenant, tor, *port, txn, NULL) == 0;
 }
 
+static void want_meters(struct audit *audit, const struct flow_txn *txn, size_t vm)
+{
+    for (size_t i = 0; i < txn->n_meters_add; i++) {
+        audit->wanted = array_reserve(audit->wanted, audit->n_wanted, &audit->cap_wanted, sizeof *audit->wanted);
+        audit->wanted[audit->n_wanted++] = (struct audit_meter) {txn->meters_add[i], vm};
+    }
+}
+
 static void expect_vms(struct audit *audit)
 {
     const struct network *network = &audit->gateway->network;
@@ -125,6 +140,7 @@ static void expect_vms(struct audit *audit)
             memcpy(vm.uuid, tenant->uuid, UUID_SIZE);
             memcpy(vm.name, tenant->name, NAME_SIZE);
             audit->vms = array_reserve(audit->vms, audit->n_vms, &audit->cap_vms, sizeof vm);
+            want_meters(audit, &txn, audit->n_vms);
             audit->vms[audit->n_vms++] = vm;
             expect(audit, &txn);
         }
@@ -278,27 +294,23 @@ static void judge_expected(struct audit *audit, const struct flow_txn *txn, cons
     }
 }
 
-static void judge_meters(struct audit *audit, const struct flow_txn *txn, const char *vm)
+static void judge_meter(struct audit *audit, const struct flow_meter *want, const char *vm)
 {
-    for (size_t i = 0; i < txn->n_meters_add; i++) {
-        const struct flow_meter *want = &txn->meters_add[i];
-        size_t m = 0;
+    size_t m = 0;
 
-        while (m < audit->n_meters && audit->meters[m].id != want->id)
-            m++;
-        if (m < audit->n_meters && audit->meters[m].rate_kbps == want->rate_kbps &&
-            audit->meters[m].burst_kbit == want->burst_kbit)
-            continue;
-        flow_txn_meter_add(&audit->repair, *want);
-        char *what = m < audit->n_meters ?
-                         xasprintf("meter %" PRIu32 " of %s has %" PRIu32 " kbps with a burst of %" PRIu32
-                                   " kbit in place of %" PRIu32 " and %" PRIu32,
-                                   want->id, audit->tor, audit->meters[m].rate_kbps, audit->meters[m].burst_kbit,
-                                   want->rate_kbps, want->burst_kbit) :
-                         xasprintf("%s has no meter %" PRIu32 " of %" PRIu32 " kbps", audit->tor, want->id,
-                                   want->rate_kbps);
-        add_finding(audit, vm, (struct finding) {.kind = FINDING_METER, .text = what});
-    }
+    while (m < audit->n_meters && audit->meters[m].id != want->id)
+        m++;
+    if (m < audit->n_meters && audit->meters[m].rate_kbps == want->rate_kbps &&
+        audit->meters[m].burst_kbit == want->burst_kbit)
+        return;
+    flow_txn_meter_add(&audit->repair, *want);
+    char *what = m < audit->n_meters ? xasprintf("meter %" PRIu32 " of %s has %" PRIu32 " kbps with a burst of %" PRIu32
+                                                 " kbit in place of %" PRIu32 " and %" PRIu32,
+                                                 want->id, audit->tor, audit->meters[m].rate_kbps,
+                                                 audit->meters[m].burst_kbit, want->rate_kbps, want->burst_kbit) :
+                                       xasprintf("%s has no meter %" PRIu32 " of %" PRIu32 " kbps", audit->tor,
+                                                 want->id, want->rate_kbps);
+    add_finding(audit, vm, (struct finding) {.kind = FINDING_METER, .text = what});
 }
 
 static const char *vm_of_cookie(const struct audit *audit, uint64_t cookie)
@@ -357,18 +369,25 @@ static void judge_foreign(struct audit *audit, const struct audit_vm *vm, const 
     }
 }
 
-/* A VM's own flows and meters. */
+/* A VM's own flows. */
 static void judge_own(struct audit *audit, const struct audit_vm *vm, const struct flow_list *held, bool *dealt)
 {
     const struct tenant *tenant = network_tenant(audit->gateway, vm->uuid);
     struct flow_txn txn = {0};
     uint32_t port;
 
-    if (tenant && expect_vm(audit, tenant, &port, &txn)) {
+    if (tenant && expect_vm(audit, tenant, &port, &txn))
         judge_expected(audit, &txn, vm->name, held, dealt);
-        judge_meters(audit, &txn, vm->name);
-    }
     flow_txn_free(&txn);
+}
+
+static bool all_came(const struct audit *audit)
+{
+    for (size_t i = 0; i < audit->n_expected; i++) {
+        if (!audit->expected[i].seen)
+            return false;
+    }
+    return true;
 }
 
 /* What is in its way. */
@@ -416,8 +435,13 @@ static void judge(struct audit *audit, const struct event *event)
         if (audit->of_vm && audit->n_vms && says_policy(&audit->vms[0], flow))
             flow_list_add(&audit->policy_flows, flow_copy(flow));
     }
-    judge_base(audit, held, dealt);
-    for (size_t i = 0; i < audit->n_vms; i++)
+    for (size_t i = 0; i < audit->n_wanted; i++)
+        judge_meter(audit, &audit->wanted[i].meter, audit->vms[audit->wanted[i].vm].name);
+    /* To find out whose flow is missing, all have to be made anew. */
+    bool complete = all_came(audit);
+    if (!complete)
+        judge_base(audit, held, dealt);
+    for (size_t i = 0; i < audit->n_vms && !complete; i++)
         judge_own(audit, &audit->vms[i], held, dealt);
     judge_added(audit, held, dealt);
     for (size_t i = 0; i < audit->n_vms && held->n; i++)

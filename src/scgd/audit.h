@@ -49,6 +49,8 @@ struct audit {
     struct audit_mark *expected; /* by hash */
     size_t n_expected, cap_expected;
     struct flow_list base; /* expected, but for those of VMs */
+    struct audit_meter *wanted;
+    size_t n_wanted, cap_wanted;
     void (*done)(struct gateway *gateway, struct join *join, struct audit *audit, const struct err *err, void *context);
     void *context;
 
