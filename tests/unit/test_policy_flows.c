@@ -459,11 +459,11 @@ static void round_trip(struct random *r, unsigned round)
     assert_int_equal(policy_check(&back, &err), 0);
     if (!policy_equivalent_in(&policy, &back, site.ip.family, &witness))
         fail_with_policies(&policy, &back, witness);
-    if (plain) {
+    if (plain && !policy_equivalent(&policy, &back, &witness))
+        fail_with_policies(&policy, &back, witness);
+    if (plain && round % 8 == 1) {
         char *a = canonical_text(&policy), *b = canonical_text(&back), hash[2][17];
 
-        if (!policy_equivalent(&policy, &back, &witness))
-            fail_with_policies(&policy, &back, witness);
         assert_string_equal(a, b);
         policy_hash(&policy, hash[0]);
         policy_hash(&back, hash[1]);
@@ -481,7 +481,7 @@ static void policy_to_flows_to_policy(void **state)
     struct random r = {5};
 
     (void) state;
-    for (unsigned round = 0, n = rounds(20000); round < n; round++)
+    for (unsigned round = 0, n = rounds(50000); round < n; round++)
         round_trip(&r, round);
 }
 
