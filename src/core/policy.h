@@ -29,7 +29,7 @@ struct policy_site {
 
 /* Adds to 'txn' one flow per rule and mask: the rule's address-and-port match with the VM's address as source
  * (FROM_VM) or destination (TO_VM), and the default at POLICY_PRIORITY_DEFAULT. Port ranges become the fewest disjoint
- * masks. Allowed packets get their DSCP, the direction's meter, and go to next_table; denied ones have no
+ * masks, address sets the fewest prefixes; where their product is large, clauses of a conjunctive match. Allowed packets get their DSCP, the direction's meter, and go to next_table; denied ones have no
  * instructions. A flow has one meter (OpenFlow 1.3.5 §5.9): packets of a class that has its own get that one, and go to
  * rate_table, where a flow of the VM's address at POLICY_PRIORITY_DEFAULT has the direction's, if there is one. The
  * policy has passed policy_check(). */
@@ -40,12 +40,14 @@ void policy_to_flows(const struct policy *policy, const struct policy_site *site
  * base flows (COOKIE_BASE), in falling priority; masked ports that together are a range at one priority become that
  * range again, prefixes a list. What goes to rate_table is a class's, the one of the DSCP that it writes. A match on
  * the VM's MAC, in_port, reg0 or reg1 besides is accepted where other flows of the VM tell that it is the VM's; it
- * concerns somebody else where they tell otherwise. Meters are looked up in 'meters'. A direction without any default
- * flow has verdict ALLOW if 'miss_allows', else DENY. Rules say no family unless they
- * have a remote or an ICMP type: flows of one address only show its family, so compare with policy_equivalent_in().
+ * concerns somebody else where they tell otherwise. Flows of a conjunctive match are read as the rules that they stand
+ * for. Meters are looked up in 'meters'. A direction without any default flow has verdict ALLOW if 'miss_allows', else
+ * DENY. Rules say no family unless they have a remote or an ICMP type: flows of one address only show its family, so
+ * compare with policy_equivalent_in().
  * Returns 0, ERR_NOT_FOUND if no flow concerns the VM, or ERR_UNSUPPORTED with a sentence that names the flow (its
  * flow_format()) and what cannot be represented: other matches or actions, flows that expire, flows of one priority
- * that overlap and differ, several meters in one direction but for those of classes. '*policy' is set on success only; the caller frees it. */
+ * that overlap and differ, several meters in one direction but for those of classes. '*policy' is set on success only;
+ * the caller frees it. */
 int policy_from_flows(const struct flow *flows, size_t n_flows, const struct flow_meter *meters, size_t n_meters,
                       const struct policy_site *site, bool miss_allows, const char *vm_name, struct policy *policy,
                       struct err *err);
@@ -77,8 +79,9 @@ bool policy_equivalent_in(const struct policy *a, const struct policy *b, enum i
 
 /* The canonical form: equivalent policies have byte-equal canonical forms but for their names. Each rule decides some
  * packet otherwise than the rules after it, so none can be left out; defaults and order are fixed by the treatment of
- * packets alone. Classes are named "dscp-N", and have only what some packet gets. It can have more rules than the policy. A policy whose form would be too large (BDD_NODES_MAX; 16,384
- * rules before redundant ones are dropped) is returned as it is. Caller frees. */
+ * packets alone. Classes are named "dscp-N", and have only what some packet gets; there are no sets. It can have more
+ * rules than the policy. A policy whose form would be too large (BDD_NODES_MAX; 16,384 rules before redundant ones are
+ * dropped) is returned as it is. Caller frees. */
 struct policy policy_canonical(const struct policy *policy);
 
 /* 16 hexadecimal digits that are the same for equivalent policies whatever their names, and differ for others but for

@@ -264,7 +264,7 @@ static void add_rule(const struct writer *writer, const struct policy_rule *rule
 
 /* A conjunction has fewer flows, but makes the switch look at more of each packet: its caches get more entries, and
  * packets miss them more often (ARCHITECTURE.md has figures). So rules stay products up to PRODUCT_MAX flows, as long
- * as the policy has not more than FLOWS_GOAL in all. Decided by the policy alone, that it has the same flows anywhere. */
+ * as the policy has not more than FLOWS_GOAL in all. Decided by the policy alone: it has the same flows anywhere. */
 #define PRODUCT_MAX 256
 #define FLOWS_GOAL 4096
 

@@ -24,7 +24,8 @@ struct backend {
 
     /* The member 'name' of 'collection' as an object, or, with 'name' null, {"<collection>": [...]}. Collections:
      * vms, servers, switches, links, segments, tunnels, channels, users, peers, policies, address-sets, migrations; and
-     * health and transport, which are an object each. '*out' is a new reference. ERR_NOT_FOUND names what is missing. */
+     * health and transport, which are an object each. '*out' is a new reference. ERR_NOT_FOUND names what is
+     * missing. */
     int (*get)(void *gateway, const char *collection, const char *name, json_t **out, struct err *err);
 
     /* Journal entries of a migration: {"journal": [{"sequence", "time", "step", "event", "detail"}]}. */
