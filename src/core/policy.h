@@ -29,10 +29,11 @@ struct policy_site {
 
 /* Adds to 'txn' one flow per rule and mask: the rule's address-and-port match with the VM's address as source
  * (FROM_VM) or destination (TO_VM), and the default at POLICY_PRIORITY_DEFAULT. Port ranges become the fewest disjoint
- * masks, address sets the fewest prefixes; where their product is large, clauses of a conjunctive match. Allowed packets get their DSCP, the direction's meter, and go to next_table; denied ones have no
- * instructions. A flow has one meter (OpenFlow 1.3.5 §5.9): packets of a class that has its own get that one, and go to
- * rate_table, where a flow of the VM's address at POLICY_PRIORITY_DEFAULT has the direction's, if there is one. The
- * policy has passed policy_check(). */
+ * masks, address sets the fewest prefixes; where their product is large, clauses of a conjunctive match. Allowed
+ * packets get their DSCP, the direction's meter, and go to next_table; denied ones have no instructions. A flow has
+ * one meter (OpenFlow 1.3.5 §5.9): packets of a class that has its own get that one, and go to rate_table, where a
+ * flow of the VM's address at POLICY_PRIORITY_DEFAULT has the direction's, if there is one. The policy has passed
+ * policy_check(). */
 void policy_to_flows(const struct policy *policy, const struct policy_site *site, struct flow_txn *txn);
 
 /* Reads a policy back from what a switch holds. Considers the flows in site->table[] that packets of the VM's address

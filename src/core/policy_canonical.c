@@ -4,11 +4,11 @@
  *
  * From the top of the diagram, field by field: values that lead to the same sub-diagram are one block of rules, the
  * most frequent one comes last and matches any value; TCP flags are taken one by one. Remote addresses become the
- * fewest nested prefixes (R. Draves et al., "Constructing Optimal IP Routing Tables", INFOCOM 1999: longest prefix first
- * is first match). Then, from the last rule up, each that decides no packet otherwise than those behind it is dropped.
- * Which order of fields gives few rules depends on the policy; three are tried for each direction and the shortest result is taken. Wherever a choice
- * is free, sub-diagrams are told apart by the order in which a walk from the root meets them, never by how they were
- * built. */
+ * fewest nested prefixes (R. Draves et al., "Constructing Optimal IP Routing Tables", INFOCOM 1999: longest prefix
+ * first is first match). Then, from the last rule up, each that decides no packet otherwise than those behind it is
+ * dropped. Which order of fields gives few rules depends on the policy; three are tried for each direction and the
+ * shortest result is taken. Wherever a choice is free, sub-diagrams are told apart by the order in which a walk from
+ * the root meets them, never by how they were built. */
 #include "core/policy.h"
 
 #include <stdlib.h>

@@ -411,10 +411,10 @@ static void sets(void **state)
     fputs("policy: V2\nrules:\n  - {direction: to-vm, action: allow, remote: \"@office\"}\n", file);
     fclose(file);
     finish(start(w, "policy apply %s", path), 0, "policy of V2 applied\n", "");
-    finish(
-        start(w, "policy show V2", NULL), 0,
-        "policy   V2\nfrom-vm  deny by default\nto-vm    deny by default\nrules:\n   1  to-vm allow any remote @office\n",
-        "");
+    finish(start(w, "policy show V2", NULL), 0,
+           "policy   V2\nfrom-vm  deny by default\nto-vm    deny by default\nrules:\n"
+           "   1  to-vm allow any remote @office\n",
+           "");
 }
 
 static void users(void **state)
