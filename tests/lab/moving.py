@@ -133,6 +133,16 @@ def put_policy(lab, dc, policy):
     assert status == 200, body
 
 
+def put_address_set(lab, dc, name, prefixes):
+    status, _, body = lab.rest(dc, "PUT", f"/v1/address-sets/{name}", {"name": name, "prefixes": prefixes})
+    assert status == 200, body
+
+
+def delete_address_set(lab, dc, name):
+    status, _, body = lab.rest(dc, "DELETE", f"/v1/address-sets/{name}")
+    return status, json.loads(body) if body else None
+
+
 def delete_policy(lab, dc, name):
     status, _, body = lab.rest(dc, "DELETE", f"/v1/policies/{name}")
     assert status == 204, body

@@ -14,8 +14,8 @@ import yaml
 PATH = pathlib.Path(__file__).resolve().parents[2] / "docs" / "openapi.yaml"
 
 TYPES = {"object": dict, "array": list, "string": str, "boolean": bool, "integer": int, "number": (int, float)}
-KEYWORDS = {"type", "enum", "required", "properties", "additionalProperties", "items", "minItems", "maxItems", "minimum",
-            "maximum", "maxProperties", "pattern", "oneOf", "default", "description", "example", "$ref"}
+KEYWORDS = {"type", "enum", "required", "properties", "additionalProperties", "items", "minItems", "maxItems",
+            "minimum", "maximum", "maxProperties", "pattern", "oneOf", "default", "description", "example", "$ref"}
 
 
 class Api:

@@ -25,13 +25,16 @@ def packet(match, number):
     keys = dict(word.split("=") for word in words)
     mark = MARK + struct.pack("!H", number)
     if kind == "icmp":
-        protocol, above = 1, struct.pack("!BBHHH", int(keys.get("icmp_type", ECHO_REQUEST)), 0, 0, 0, 0)
+        protocol, above = 1, struct.pack("!BBHHH", int(keys.get("icmp_type", ECHO_REQUEST)),
+                                         int(keys.get("icmp_code", 0)), 0, 0, 0)
     elif kind == "udp":
         protocol, above = 17, struct.pack("!HHHH", PORT, int(keys["udp_dst"]), 8 + len(mark), 0)
     else:
-        protocol, above = 6, struct.pack("!HHIIHHHH", PORT, int(keys["tcp_dst"]), 0, 0, 5 << 12, 0, 0, 0)
+        protocol, above = 6, struct.pack("!HHIIHHHH", PORT, int(keys["tcp_dst"]), 0, 0,
+                                         5 << 12 | int(keys.get("tcp_flags", 0)), 0, 0, 0)
     source, destination = (ipaddress.ip_address(keys[key]).packed for key in ("nw_src", "nw_dst"))
-    header = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(above + mark), 0, 0, 64, protocol, 0) + source + destination
+    tos = int(keys.get("ip_dscp", 0)) << 2
+    header = struct.pack("!BBHHHBBH", 0x45, tos, 20 + len(above + mark), 0, 0, 64, protocol, 0) + source + destination
     total = sum(struct.unpack("!10H", header))
     total = ~(total % 0xffff) & 0xffff
     return header[:10] + struct.pack("!H", total) + header[12:] + above + mark

@@ -7,8 +7,9 @@ import re
 import pytest
 import yaml
 from labtool import wait_until
-from moving import (ADDRESSES, POLICIES, SWITCH_GONE, Knocker, delete_policy, difference, policy_flows, put_policy,
-                    stored_policies, switch_state, wait_ready, wait_same_switches)
+from moving import (ADDRESSES, POLICIES, SWITCH_GONE, Knocker, delete_address_set, delete_policy, difference,
+                    policy_flows, put_address_set, put_policy, stored_policies, switch_state, wait_ready,
+                    wait_same_switches)
 from packets import verdicts
 
 
@@ -66,6 +67,58 @@ def test_marks_and_edges(home):
     wanted = {f"udp,nw_src=198.51.100.1,{to},udp_dst={port}": "drop" if 5001 <= port <= 5998 else "dscp 0"
               for port in (4999, 5000, 5001, 5002, 5119, 5120, 5500, 5997, 5998, 5999, 6000)}
     assert dict(zip(wanted, verdicts(home, "A", "V2", wanted))) == wanted
+
+
+def test_flags_marks_and_codes(home):
+    put_policy(home, "A", {"policy": "V2", "rules": [
+        {"direction": "to-vm", "action": "deny", "protocol": "tcp", "tcp-flags": "syn,!ack"},
+        {"direction": "to-vm", "action": "deny", "dscp": 46},
+        {"direction": "to-vm", "action": "allow", "protocol": "tcp", "destination-port": 80},
+        {"direction": "to-vm", "action": "allow", "protocol": "icmp", "icmp-type": 3, "icmp-code": 4},
+        {"direction": "to-vm", "action": "allow", "protocol": "icmp", "icmp-type": 8}]})
+    of = f"nw_src=198.51.100.1,nw_dst={ADDRESSES['V2']}"
+    syn, ack = 0x02, 0x10
+    wanted = {f"tcp,{of},tcp_dst=80,tcp_flags={syn}": "drop",
+              f"tcp,{of},tcp_dst=80,tcp_flags={syn | ack}": "dscp 0",
+              f"tcp,{of},tcp_dst=80,tcp_flags={ack}": "dscp 0",
+              f"tcp,{of},tcp_dst=80,tcp_flags={ack},ip_dscp=46": "drop",
+              f"tcp,{of},tcp_dst=80,tcp_flags={ack},ip_dscp=10": "dscp 10",
+              f"icmp,{of},icmp_type=3,icmp_code=4": "dscp 0",
+              f"icmp,{of},icmp_type=3,icmp_code=3": "drop"}
+    assert dict(zip(wanted, verdicts(home, "A", "V2", wanted))) == wanted
+
+
+def test_sets_are_shared(home):
+    """As many prefixes and ports as make a conjunction, and a few that make none; what changes is enforced at once."""
+    many, few = [f"198.51.{100 + i}.{16 * (i % 16)}/28" for i in range(0, 40, 2)], ["198.51.100.0/29"]
+    for name, prefixes in (("many", many), ("few", few)):
+        put_address_set(home, "A", name, prefixes)
+    policy = {"policy": "V2", "rules": [
+        {"direction": "to-vm", "action": "deny", "remote": "@few", "protocol": "udp", "destination-port": 5001},
+        {"direction": "to-vm", "action": "allow", "remote": "@many", "protocol": "udp", "destination-port": "5001-5998",
+         "set-dscp": 10},
+        {"direction": "to-vm", "action": "allow", "protocol": "icmp"}]}
+    put_policy(home, "A", policy)
+    conjunctive = [flow for flow in policy_flows(home, "A", "V2") if "conjunction(" in flow]
+    assert len(conjunctive) > len(many)
+    to = f"nw_dst={ADDRESSES['V2']}"
+    wanted = {f"udp,nw_src=198.51.100.0,{to},udp_dst=5001": "drop",
+              f"udp,nw_src=198.51.100.8,{to},udp_dst=5001": "dscp 10",
+              f"udp,nw_src=198.51.100.15,{to},udp_dst=5998": "dscp 10",
+              f"udp,nw_src=198.51.100.15,{to},udp_dst=5999": "drop",
+              f"udp,nw_src=198.51.100.16,{to},udp_dst=5500": "drop",
+              f"udp,nw_src=198.51.102.32,{to},udp_dst=5500": "dscp 10",
+              f"udp,nw_src=198.51.102.32,{to},udp_dst=5000": "drop"}
+    assert dict(zip(wanted, verdicts(home, "A", "V2", wanted))) == wanted
+
+    status, problem = delete_address_set(home, "A", "many")
+    assert status == 409 and "is used by the policies of V2" in problem["reason"]
+    put_address_set(home, "A", "many", ["198.51.102.0/24"])
+    wanted = {f"udp,nw_src=198.51.100.8,{to},udp_dst=5001": "drop",
+              f"udp,nw_src=198.51.102.255,{to},udp_dst=5500": "dscp 10"}
+    wait_until("the set's new addresses", lambda: dict(zip(wanted, verdicts(home, "A", "V2", wanted))) == wanted)
+    put_policy(home, "A", POLICIES["V2"])
+    assert [delete_address_set(home, "A", name)[0] for name in ("many", "few")] == [204, 204]
 
 
 def test_rates_are_meters(home):
