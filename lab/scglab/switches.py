@@ -2,10 +2,12 @@
 """Open vSwitch: one ovsdb-server and ovs-vswitchd for each node of role `switches`."""
 
 import json
+from pathlib import Path
 
 from .context import run, wait_for
 from .daemon import Daemon
 
+PORTQOS = Path(__file__).resolve().parent.parent / "portqos"
 SCHEMA = "/usr/share/openvswitch/vswitch.ovsschema"
 DATABASE = "/etc/openvswitch/conf.db"
 SOCKET = "/run/openvswitch/db.sock"
@@ -27,6 +29,7 @@ def daemons(lab):
                      ["ovs-vswitchd", f"unix:{SOCKET}", "--pidfile", "--disable-system",
                       "-vconsole:info", "-vsyslog:off", "-vfile:off"],
                      ready=lambda name=name: lab.run(name, "ovs-appctl", "version", check=False))
+        yield Daemon(name, "portqos", [str(PORTQOS), SOCKET])
 
 
 def prepare(lab):

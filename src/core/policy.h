@@ -12,6 +12,7 @@
 struct policy_numbers {
     uint32_t meters[2];                           /* of the direction as a whole */
     uint32_t class_meters[2][POLICY_CLASSES_MAX]; /* by index of the policy's class */
+    uint32_t class_queues[2][POLICY_CLASSES_MAX];
 };
 
 /* Where a policy's flows go. */
@@ -25,6 +26,11 @@ struct policy_site {
     struct policy_numbers numbers;
     uint8_t state_table[2]; /* by direction of the replies */
     uint64_t state_cookie;  /* of what stateful rules learn */
+    /* For policy_from_flows(): the switch's queues, and the port of the VM's server. What is sent to the VM goes out by
+     * that one, what is from it by others. */
+    const struct flow_queue *queues;
+    size_t n_queues;
+    uint32_t server_port;
 };
 
 /* Adds to 'txn' one flow per rule and mask: the rule's address-and-port match with the VM's address as source
@@ -39,12 +45,12 @@ void policy_to_flows(const struct policy *policy, const struct policy_site *site
 /* Reads a policy back from what a switch holds. Considers the flows in site->table[] that packets of the VM's address
  * can meet (whoever installed them, whatever cookie, priority or prefix; also those that match no address), but for
  * base flows (COOKIE_BASE), in falling priority; masked ports that together are a range at one priority become that
- * range again, prefixes a list. What goes to rate_table is a class's, the one of the DSCP that it writes. A match on
- * the VM's MAC, in_port, reg0 or reg1 besides is accepted where other flows of the VM tell that it is the VM's; it
- * concerns somebody else where they tell otherwise. Flows of a conjunctive match are read as the rules that they stand
- * for. Meters are looked up in 'meters'. A direction without any default flow has verdict ALLOW if 'miss_allows', else
- * DENY. Rules say no family unless they have a remote or an ICMP type: flows of one address only show its family, so
- * compare with policy_equivalent_in().
+ * range again, prefixes a list. What sets a queue or goes to rate_table is a class's, the one of the DSCP that it
+ * writes. A match on the VM's MAC, in_port, reg0 or reg1 besides is accepted where other flows of the VM tell that it
+ * is the VM's; it concerns somebody else where they tell otherwise. Flows of a conjunctive match are read as the rules
+ * that they stand for. Meters are looked up in 'meters', queues in site->queues. A direction without any default flow
+ * has verdict ALLOW if 'miss_allows', else DENY. Rules say no family unless they have a remote or an ICMP type: flows of
+ * one address only show its family, so compare with policy_equivalent_in().
  * Returns 0, ERR_NOT_FOUND if no flow concerns the VM, or ERR_UNSUPPORTED with a sentence that names the flow (its
  * flow_format()) and what cannot be represented: other matches or actions, flows that expire, flows of one priority
  * that overlap and differ, several meters in one direction but for those of classes. '*policy' is set on success only;

@@ -423,6 +423,7 @@ static void add_classes(const struct policy *policy, struct policy *canonical)
         int from = policy_class_find(policy, rule->set_dscp);
         int to = policy_class_obtain(canonical, (uint8_t) rule->set_dscp);
         canonical->classes[to].rate[rule->direction] = policy->classes[from].rate[rule->direction];
+        canonical->classes[to].queue[rule->direction] = policy->classes[from].queue[rule->direction];
     }
 }
 

@@ -123,6 +123,8 @@ static const char *add_joined(const struct joint *joint, const struct readings *
         policy_outcome_apply(policy_outcome(&joint->reading.rule), &reading.rule);
         reading.meter = joint->reading.meter;
         reading.asks = joint->reading.asks;
+        reading.has_meter = joint->reading.has_meter;
+        reading.queue = joint->reading.queue;
         reading.flow = joint->reading.flow;
         readings_add(readings, reading);
     }

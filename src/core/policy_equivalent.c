@@ -149,6 +149,14 @@ static char *describe_rates(const struct policy_rate *a, const struct policy_rat
                      direction == POLICY_FROM_VM ? "from-vm" : "to-vm", a->kbps, a->burst_kbit, b->kbps, b->burst_kbit);
 }
 
+static char *describe_queues(const struct policy_queue *a, const struct policy_queue *b,
+                             enum policy_direction direction)
+{
+    return xasprintf(
+        "queue %s: the first policy has %" PRIu32 " to %" PRIu32 " kbps, the second %" PRIu32 " to %" PRIu32 " kbps",
+        direction == POLICY_FROM_VM ? "from-vm" : "to-vm", a->min_kbps, a->max_kbps, b->min_kbps, b->max_kbps);
+}
+
 /* Of the classes that packets of a direction are in, or null. */
 static char *describe_classes(const struct policy *a, const struct policy *b, uint64_t classes,
                               enum policy_direction direction)
@@ -157,12 +165,15 @@ static char *describe_classes(const struct policy *a, const struct policy *b, ui
         if (!(classes >> dscp & 1))
             continue;
 
-        const struct policy_rate *x = &a->classes[policy_class_find(a, dscp)].rate[direction];
-        const struct policy_rate *y = &b->classes[policy_class_find(b, dscp)].rate[direction];
-        if (rates_equal(x, y))
-            continue;
-        AUTO_FREE char *rates = describe_rates(x, y, direction);
-        return xasprintf("class of DSCP %d: %s", dscp, rates);
+        const struct policy_class *x = &a->classes[policy_class_find(a, dscp)];
+        const struct policy_class *y = &b->classes[policy_class_find(b, dscp)];
+        AUTO_FREE char *difference = NULL;
+        if (!rates_equal(&x->rate[direction], &y->rate[direction]))
+            difference = describe_rates(&x->rate[direction], &y->rate[direction], direction);
+        else if (memcmp(&x->queue[direction], &y->queue[direction], sizeof x->queue[direction]) != 0)
+            difference = describe_queues(&x->queue[direction], &y->queue[direction], direction);
+        if (difference)
+            return xasprintf("class of DSCP %d: %s", dscp, difference);
     }
     return NULL;
 }
@@ -234,10 +245,12 @@ static uint64_t hash_classes(uint64_t hash, const struct policy *policy, enum po
                              uint64_t classes)
 {
     for (unsigned i = 0; i < policy->n_classes; i++) {
-        const struct policy_rate *rate = &policy->classes[i].rate[direction];
+        const struct policy_class *class = &policy->classes[i];
+        const uint32_t parts[] = {class->dscp, class->rate[direction].kbps, class->rate[direction].burst_kbit,
+                                  class->queue[direction].min_kbps, class->queue[direction].max_kbps};
 
-        if (classes >> policy->classes[i].dscp & 1)
-            hash = hash_u32(hash_u32(hash_u32(hash, policy->classes[i].dscp), rate->kbps), rate->burst_kbit);
+        for (size_t p = 0; p < ARRAY_LEN(parts) && classes >> class->dscp & 1; p++)
+            hash = hash_u32(hash, parts[p]);
     }
     return hash;
 }

@@ -141,14 +141,17 @@ static void add_outcome(const struct writer *writer, const struct policy_rule *r
 {
     const struct policy_site *site = writer->site;
     unsigned d = rule->direction;
+    int class = rule->in_class ? policy_class_find(writer->policy, rule->set_dscp) : -1;
     uint32_t class_meter = 0;
 
     if (rule->stateful)
         policy_state_learn(site, rule, flow);
     if (rule->set_dscp != POLICY_ANY)
         flow_set_u(flow, FIELD_IP_DSCP, (uint64_t) rule->set_dscp);
-    if (rule->in_class)
-        class_meter = site->numbers.class_meters[d][policy_class_find(writer->policy, rule->set_dscp)];
+    if (class >= 0)
+        class_meter = site->numbers.class_meters[d][class];
+    if (class >= 0 && site->numbers.class_queues[d][class])
+        flow_add_action(flow, ACTION_SET_QUEUE)->queue = site->numbers.class_queues[d][class];
     flow->meter = class_meter ? class_meter : site->numbers.meters[d];
     flow->goto_table = class_meter ? site->rate_table[d] : site->next_table[d];
 }

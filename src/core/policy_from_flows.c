@@ -187,21 +187,28 @@ static const char *read_actions(const struct policy_site *site, const struct flo
         else if (action->type == ACTION_SET_FIELD && action->field.id == FIELD_IP_DSCP &&
                  flow_field_exact(&action->field))
             rule->set_dscp = (int16_t) flow_field_u(&action->field);
+        else if (action->type == ACTION_SET_QUEUE)
+            rule->in_class = action->queue != 0;
         else if (action->type == ACTION_RESUBMIT && i + 1u == flow->n_actions && next == FLOW_NO_GOTO)
             next = action->table;
         else
-            return "it does something else than deny, mark with a DSCP, meter or pass on";
+            return "it does something else than deny, mark with a DSCP, meter, queue or pass on";
     }
-    rule->in_class = next == site->rate_table[rule->direction];
-    if (rule->in_class && (rule->set_dscp == POLICY_ANY || !flow->meter))
-        return "it passes packets on as a class's without its DSCP or its meter";
-    if (next != FLOW_NO_GOTO && next != site->next_table[rule->direction] && !rule->in_class)
+    bool has_meter = next == site->rate_table[rule->direction];
+    if (has_meter && !flow->meter)
+        return "it passes packets on as a class's without its meter";
+    rule->in_class |= has_meter;
+    if (rule->in_class && next != FLOW_NO_GOTO && rule->set_dscp == POLICY_ANY)
+        return "it passes packets on as a class's without its DSCP";
+    if (next != FLOW_NO_GOTO && next != site->next_table[rule->direction] && !has_meter)
         return "it passes packets on to another table than the next";
     rule->verdict = next == FLOW_NO_GOTO ? POLICY_DENY : POLICY_ALLOW;
     if (rule->verdict == POLICY_DENY && rule->stateful)
         return "it learns from packets that it drops";
-    if (rule->verdict == POLICY_DENY)
+    if (rule->verdict == POLICY_DENY) {
         rule->set_dscp = POLICY_ANY;
+        rule->in_class = false;
+    }
     return NULL;
 }
 
@@ -221,6 +228,26 @@ static const char *check_clause(const struct flow *flow)
     return match_find(&flow->match, FIELD_CONJ_ID) ? "it is a clause of a conjunction behind another" : NULL;
 }
 
+static uint32_t queue_of(const struct flow *flow)
+{
+    uint32_t queue = 0;
+
+    for (unsigned i = 0; i < flow->n_actions; i++) {
+        if (flow->actions[i].type == ACTION_SET_QUEUE)
+            queue = flow->actions[i].queue;
+    }
+    return queue;
+}
+
+/* Its goto, or the resubmit that stands for it. */
+static bool leads_to(const struct flow *flow, uint8_t table)
+{
+    const struct flow_action *last = flow->n_actions ? &flow->actions[flow->n_actions - 1] : NULL;
+
+    return flow->goto_table == table ||
+           (flow->goto_table == FLOW_NO_GOTO && last && last->type == ACTION_RESUBMIT && last->table == table);
+}
+
 /* A flow is a rule by itself, a clause of one or more conjunctions, or what a conjunction leads to. */
 static void add_reading(struct reader *reader, const struct flow *flow, const struct policy_rule *rule)
 {
@@ -229,6 +256,8 @@ static void add_reading(struct reader *reader, const struct flow *flow, const st
 
     reading.meter = rule->verdict == POLICY_ALLOW ? flow->meter : 0;
     reading.asks = policy_state_is_ask(reader->site, (enum policy_direction) rule->direction, flow);
+    reading.has_meter = reading.meter && rule->in_class && leads_to(flow, reader->site->rate_table[rule->direction]);
+    reading.queue = rule->in_class ? queue_of(flow) : 0;
     if (is_clause(flow)) {
         for (unsigned i = 0; i < flow->n_actions; i++)
             conjunctions_add_clause(&reader->conjunctions, flow->actions[i].conjunction, reading);
@@ -351,21 +380,53 @@ static int find_rate(struct reader *reader, const struct flow *flow, struct poli
     return refuse(reader, flow, NULL, "the switch did not show its meter");
 }
 
-/* The class of a reading: it has one rate in a direction. */
+/* The rates of the flow's queue. Where several ports have one of that number they have to agree. */
+static int find_queue(struct reader *reader, const struct reading *reading, struct policy_queue *queue)
+{
+    const struct policy_site *site = reader->site;
+    const struct flow *flow = reading->flow;
+    const struct flow_queue *found = NULL;
+
+    for (size_t i = 0; i < site->n_queues; i++) {
+        const struct flow_queue *one = &site->queues[i];
+        bool to_vm = one->port == site->server_port;
+
+        if (one->id != reading->queue || to_vm != (reading->rule.direction == POLICY_TO_VM))
+            continue;
+        if (found && (found->min_kbps != one->min_kbps || found->max_kbps != one->max_kbps))
+            return refuse(reader, flow, NULL, "its queue has other rates at one port than at another");
+        found = one;
+    }
+    if (!found)
+        return refuse(reader, flow, NULL, "the switch did not show its queue");
+    if (!found->min_kbps && !found->max_kbps)
+        return refuse(reader, flow, NULL, "its queue has neither a least nor a greatest rate");
+    *queue = (struct policy_queue) {found->min_kbps, found->max_kbps};
+    return 0;
+}
+
+/* The class of a reading: it has one rate and one queue in a direction. */
 static int read_class(struct reader *reader, const struct reading *reading, struct policy *policy)
 {
+    unsigned d = reading->rule.direction;
     struct policy_rate rate = {0};
+    struct policy_queue queue = {0};
+    bool is_new = policy_class_find(policy, reading->rule.set_dscp) < 0;
     int at = policy_class_obtain(policy, (uint8_t) reading->rule.set_dscp);
 
     if (at < 0)
         return refuse(reader, reading->flow, NULL, "the VM has more classes than a policy can have");
-    if (find_rate(reader, reading->flow, &rate) < 0)
+    if ((reading->has_meter && find_rate(reader, reading->flow, &rate) < 0) ||
+        (reading->queue && find_queue(reader, reading, &queue) < 0))
         return ERR_UNSUPPORTED;
 
-    struct policy_rate *known = &policy->classes[at].rate[reading->rule.direction];
-    if (known->kbps && (known->kbps != rate.kbps || known->burst_kbit != rate.burst_kbit))
-        return refuse(reader, reading->flow, NULL, "another flow gives the class of its DSCP another rate");
-    *known = rate;
+    struct policy_class *class = &policy->classes[at];
+    bool known = !is_new && (class->rate[d].kbps || policy_class_queued(class, d));
+    if (known &&
+        (memcmp(&class->rate[d], &rate, sizeof rate) != 0 || memcmp(&class->queue[d], &queue, sizeof queue) != 0))
+        return refuse(reader, reading->flow, NULL, "another flow gives the class of its DSCP another rate or queue");
+    class->rate[d] = rate;
+    class->queue[d] = queue;
     return 0;
 }
 
@@ -402,7 +463,7 @@ static int build_direction(struct reader *reader, enum policy_direction directio
             continue;
         if (reading->rule.in_class && read_class(reader, reading, policy) < 0)
             return ERR_UNSUPPORTED;
-        if (reading->rule.in_class)
+        if (reading->has_meter)
             classed = reading->flow;
         else if (reading->rule.verdict == POLICY_ALLOW && allows && allows->meter != reading->flow->meter)
             return refuse(reader, allows, reading->flow, "they have different meters in one direction");

@@ -33,6 +33,8 @@ static int compare_sources(const struct reading *x, const struct reading *y)
         order(y->priority, x->priority),
         order(policy_outcome(a), policy_outcome(b)),
         order(x->meter, y->meter),
+        order(x->has_meter, y->has_meter),
+        order(x->queue, y->queue),
         order(b->protocol, a->protocol),
         order(a->icmp_type, b->icmp_type),
         order(a->icmp_code, b->icmp_code),

@@ -11,6 +11,8 @@ struct reading {
     uint16_t priority;
     uint32_t meter;
     bool asks;               /* it denies what is no reply */
+    bool has_meter;          /* it is that of the rule's class */
+    uint32_t queue;          /* 0: none */
     const struct flow *flow; /* borrowed; for messages */
 };
 

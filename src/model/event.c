@@ -87,6 +87,7 @@ void event_discard(struct event *event)
     case EVENT_OWNS_READ:
         flow_list_free(&event->read.flows);
         free(event->read.meters);
+        free(event->read.queues);
         break;
     case EVENT_OWNS_ANSWER:
         json_decref(event->answer.body);

@@ -90,6 +90,8 @@ struct event {
             struct flow_list flows;
             struct flow_meter *meters;
             size_t n_meters;
+            struct flow_queue *queues; /* of all ports, whoever made them */
+            size_t n_queues;
         } read;
         struct te_link te_link;
         uint32_t router; /* router id */

@@ -225,6 +225,21 @@ struct flow_meter {
     uint32_t burst_kbit; /* 0: the switch's default */
 };
 
+/* A queue of a port, as OVSDB's tables QoS (linux-htb) and Queue have it. Flows name it by ACTION_SET_QUEUE. */
+struct flow_queue {
+    uint32_t port;     /* OpenFlow port that it sends out of */
+    uint32_t id;       /* 1..FLOW_QUEUE_MAX; 0 is what no flow has set */
+    uint32_t min_kbps; /* promised; 0: nothing */
+    uint32_t max_kbps; /* 0: the port's rate */
+    /* For who looks at the switch, and for hardware that sorts packets by their headers: */
+    char vm[64]; /* NAME_SIZE of the model */
+    struct ip ip;
+    bool from_vm; /* 'ip' is the packets' source, else their destination */
+    uint8_t dscp;
+};
+
+#define FLOW_QUEUE_MAX 61439 /* of linux-htb: ovs-vswitchd.conf.db(5) */
+
 enum flow_command { FLOW_ADD, FLOW_DELETE, FLOW_DELETE_STRICT };
 
 /* One change: for FLOW_DELETE only table, cookie with 'cookie_mask' and match count. */

@@ -58,7 +58,8 @@ struct switch_port {
     bool fabric; /* leads to another switch of the DC: it takes part in the spanning tree (OVSDB Bridge rstp_enable, and
                   * not Port other_config:rstp-enable=false) */
     bool rstp;   /* in VPLS mode: a driver has told that it takes part in the spanning tree, which it should not */
-    uint32_t mtu; /* bytes after the Ethernet header and a VLAN tag; 0: OVSDB has not told it */
+    uint32_t mtu;       /* bytes after the Ethernet header and a VLAN tag; 0: OVSDB has not told it */
+    uint32_t rate_kbps; /* OVSDB's Interface link_speed, or what Port external_ids:scg-rate-kbps says; 0: not known */
 };
 
 #define SWITCH_LIMITS_MAX 32 /* that are known of one switch; more are left to it */

@@ -52,14 +52,21 @@ struct policy_rate {
     uint32_t burst_kbit; /* 0: the switch's default */
 };
 
+/* Of a port, for a class of one VM. */
+struct policy_queue {
+    uint32_t min_kbps; /* promised, whatever else the port has to send; 0: nothing */
+    uint32_t max_kbps; /* 0: what the port has */
+};
+
 #define POLICY_CLASSES_MAX 7 /* of one policy: as many as class selectors (RFC 2474) leave beside best effort */
 
 /* A class of service (RFC 2475: what has one DSCP is treated alike): rules put packets into it, which are marked with
- * its DSCP. A direction in which it has no rate is one that no rule may use it in. */
+ * its DSCP. A direction in which it has neither rate nor queue is one that no rule may use it in. */
 struct policy_class {
     char name[POLICY_NAME_MAX + 1]; /* only for who reads it: the DSCP tells classes apart */
     uint8_t dscp;                   /* 0..63, none twice in a policy */
     struct policy_rate rate[2];     /* by direction: a limit on what is in the class, below that of the direction */
+    struct policy_queue queue[2];   /* by direction: towards the fabric, and towards the VM's server; all 0: none */
 };
 
 struct policy {
@@ -83,13 +90,15 @@ void policy_free(struct policy *policy);                             /* its memb
 int policy_class_find(const struct policy *policy, int dscp);
 /* The same, which is added, named "dscp-N", if it is not there; -1: there are POLICY_CLASSES_MAX others. */
 int policy_class_obtain(struct policy *policy, uint8_t dscp);
+bool policy_class_queued(const struct policy_class *class, enum policy_direction direction); /* it has a queue */
 struct policy policy_copy(const struct policy *policy);
 
 /* JSON form (files in YAML are the same tree); every member is optional but "policy", "direction", "action":
  *   {"policy": "V2", "default": {"from-vm": "allow", "to-vm": "deny"},
  *    "rate-limit": {"from-vm": {"kbps": 20000, "burst-kbit": 2000}, "to-vm": {"kbps": 50000}},
  *    "sets": {"office": ["10.0.0.0/8", "2001:db8::/32"]},
- *    "classes": {"voice": {"dscp": 46, "from-vm": {"rate-limit": {"kbps": 2000}}}},
+ *    "classes": {"voice": {"dscp": 46, "from-vm": {"rate-limit": {"kbps": 2000},
+ *                                                  "queue": {"min-kbps": 1000, "max-kbps": 2000}}}},
  *    "rules": [{"direction": "to-vm", "action": "allow", "protocol": "tcp", "remote": "198.51.100.0/24",
  *               "source-port": "1024-65535", "destination-port": 80, "tcp-flags": "syn,!ack", "dscp": 0,
  *               "icmp-type": 8, "icmp-code": 0, "set-dscp": 46, "family": "ipv4"},

@@ -71,18 +71,49 @@ json_t *policy_rate_to_json(const struct policy_rate *rate)
     return object;
 }
 
+bool policy_class_queued(const struct policy_class *class, enum policy_direction direction)
+{
+    return class->queue[direction].min_kbps || class->queue[direction].max_kbps;
+}
+
+static int read_queue(const json_t *json, const char *path, struct policy_queue *queue, struct err *err)
+{
+    static const char *const known[] = {"min-kbps", "max-kbps", NULL};
+    struct json_reader r = json_reader_init(json, path, err);
+
+    json_only(&r, known);
+    if (!r.status && json_object_size(json) == 0)
+        return err_set(err, ERR_INVALID, "%s: it says nothing; give it min-kbps, max-kbps or both", path);
+    queue->min_kbps = (uint32_t) json_opt_int(&r, "min-kbps", 1, UINT32_MAX, 0);
+    queue->max_kbps = (uint32_t) json_opt_int(&r, "max-kbps", 1, UINT32_MAX, 0);
+    return r.status;
+}
+
+static json_t *queue_to_json(const struct policy_queue *queue)
+{
+    json_t *object = json_object();
+
+    if (queue->min_kbps)
+        json_object_set_new(object, "min-kbps", json_integer(queue->min_kbps));
+    if (queue->max_kbps)
+        json_object_set_new(object, "max-kbps", json_integer(queue->max_kbps));
+    return object;
+}
+
 static int read_direction(const json_t *json, const char *path, enum policy_direction direction,
                           struct policy_class *class, struct err *err)
 {
-    static const char *const known[] = {"rate-limit", NULL};
+    static const char *const known[] = {"rate-limit", "queue", NULL};
     struct json_reader r = json_reader_init(json, path, err);
-    AUTO_FREE char *rate_path = xasprintf("%s.rate-limit", path);
+    AUTO_FREE char *rate_path = xasprintf("%s.rate-limit", path), *queue_path = xasprintf("%s.queue", path);
 
     json_only(&r, known);
     const json_t *rate = json_opt_object(&r, "rate-limit");
-    if (!r.status && rate)
-        return policy_rate_read(rate, rate_path, &class->rate[direction], err);
-    return r.status;
+    const json_t *queue = json_opt_object(&r, "queue");
+    if (r.status || (rate && policy_rate_read(rate, rate_path, &class->rate[direction], err) < 0) ||
+        (queue && read_queue(queue, queue_path, &class->queue[direction], err) < 0))
+        return ERR_INVALID;
+    return 0;
 }
 
 static int read_class(const json_t *json, const char *name, struct policy_class *class, struct err *err)
@@ -137,6 +168,8 @@ json_t *policy_classes_to_json(const struct policy *policy)
 
             if (class->rate[d].kbps)
                 json_object_set_new(part, "rate-limit", policy_rate_to_json(&class->rate[d]));
+            if (policy_class_queued(class, d))
+                json_object_set_new(part, "queue", queue_to_json(&class->queue[d]));
             if (json_object_size(part))
                 json_object_set(json, policy_direction_names[d], part);
             json_decref(part);
@@ -158,6 +191,9 @@ static int check_class(const struct policy_class *class, struct err *err)
         if (!class->rate[d].kbps && class->rate[d].burst_kbit)
             return err_set(err, ERR_INVALID, "classes.%s.%s.rate-limit.burst-kbit: a burst without kbps", class->name,
                            policy_direction_names[d]);
+        if (class->queue[d].max_kbps && class->queue[d].min_kbps > class->queue[d].max_kbps)
+            return err_set(err, ERR_INVALID, "classes.%s.%s.queue.min-kbps: %u is more than max-kbps, %u", class->name,
+                           policy_direction_names[d], class->queue[d].min_kbps, class->queue[d].max_kbps);
     }
     return 0;
 }
@@ -209,9 +245,10 @@ int policy_class_of_rule_check(const struct policy *policy, const struct policy_
         return err_set(err, ERR_INVALID, "class: the policy has no class with DSCP %d", rule->set_dscp);
     if (rule->verdict != POLICY_ALLOW)
         return err_set(err, ERR_INVALID, "class: packets that are denied are in no class; remove it or allow them");
-    if (!policy->classes[at].rate[rule->direction].kbps)
+    if (!policy->classes[at].rate[rule->direction].kbps && !policy_class_queued(&policy->classes[at], rule->direction))
         return err_set(err, ERR_INVALID,
-                       "class: class %s has nothing in direction %s; give it a rate-limit there, or use set-dscp",
+                       "class: class %s has nothing in direction %s; give it a rate-limit or a queue there, or use "
+                       "set-dscp",
                        policy->classes[at].name, policy_direction_names[rule->direction]);
     return 0;
 }

@@ -2,7 +2,7 @@
 /* Whether this data center can take the VMs of an order. Nothing here changes anything. */
 #include <string.h>
 
-#include "scgd/gateway.h"
+#include "scgd/bookings.h"
 
 #define GENERATION_MAX (UINT64_C(1) << 48) /* nobody moves a VM so often; more would exhaust the number */
 
@@ -238,6 +238,8 @@ int admission_check(struct gateway *gateway, const struct order *order, const st
     }
     if (status == 0)
         status = check_mtu(gateway, order, pe, tor, port, err);
+    if (status == 0)
+        status = bookings_check_order(gateway, order, err);
     if (status == 0)
         status = check_memory(gateway, order, migration, server, err);
     if (status == 0)

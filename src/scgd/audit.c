@@ -429,6 +429,8 @@ static void judge(struct audit *audit, const struct event *event)
 
     audit->meters = event->read.meters;
     audit->n_meters = event->read.n_meters;
+    audit->queues = event->read.queues;
+    audit->n_queues = event->read.n_queues;
     for (size_t i = 0; i < held->n; i++) {
         const struct flow *flow = &held->flows[i];
 

@@ -61,6 +61,8 @@ struct audit {
     struct flow_list policy_flows; /* of one VM: what policy_from_flows() needs */
     const struct flow_meter *meters;
     size_t n_meters;
+    const struct flow_queue *queues;
+    size_t n_queues;
     struct flow_txn repair;
 };
 

@@ -6,7 +6,7 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "base/strbuf.h"
-#include "scgd/gateway.h"
+#include "scgd/bookings.h"
 
 #define KIND_ADDRESS_SET "address-set" /* of documents in the store */
 
@@ -41,6 +41,15 @@ static int check_settled(struct gateway *gateway, const char *vm, struct err *er
     return 0;
 }
 
+/* The VM's port can keep what the policy promises. */
+static int check_bookings(const struct gateway *gateway, const char *name, const struct policy *policy, struct err *err)
+{
+    const struct vm *vm = inventory_vm(&gateway->inventory, name);
+    const struct booking booking = {vm->uuid, vm->name, policy};
+
+    return bookings_check(gateway, vm->server, &booking, 1, err);
+}
+
 int backend_policy_put(void *arg, const char *vm, const json_t *json, struct err *err)
 {
     struct gateway *gateway = gateway_entered(arg);
@@ -58,6 +67,8 @@ int backend_policy_put(void *arg, const char *vm, const json_t *json, struct err
         status = err_set(err, ERR_INVALID, "the policy is for '%s', not for '%s'", policy.name, vm);
     if (status == 0)
         status = flow_limits_check_policy(gateway, inventory_vm(&gateway->inventory, vm)->uuid, &policy, err);
+    if (status == 0)
+        status = check_bookings(gateway, vm, &policy, err);
     if (status == 0) {
         snprintf(policy.name, sizeof policy.name, "%s", vm);
 

@@ -6,6 +6,7 @@
  *   gateway.c     events in, requests and their answers, inventory
  *   network.c     what the DC's network is to be: roles of switches, segments
  *   tenants.c     VMs on their ToRs
+ *   bookings.c    queues of ToRs' ports, and what they promise
  *   switches.c    a whole switch brought to what it shall hold; channels
  *   audit.c       what a ToR holds, held against what it shall hold: see audit.h
  *   drift.c       what others changed at ToRs: see drift.h
@@ -137,6 +138,7 @@ struct network {
     struct mono resync_at;       /* switches are to be brought to what they shall hold */
     struct mono resync_failed;   /* when that was last needed, and */
     int64_t resync_ms;           /* its backoff */
+    bool has_queues;             /* some ToR has, or had since the start */
     struct join **route_waiters; /* for the change that waits */
     size_t n_route_waiters, cap_route_waiters;
     struct switch_activity *activities; /* by index - 1 */

@@ -19,6 +19,14 @@ void network_add_segment_pe(struct gateway *gateway, const struct switch_info *p
 int network_add_tenant_tor(struct gateway *gateway, const struct tenant *tenant, const struct switch_info *tor,
                            uint32_t port, struct flow_txn *txn, struct err *err);
 struct pipeline_vm network_pipeline_vm(const struct tenant *tenant, uint32_t port);
+#define NUMBER_OWNER_SIZE (UUID_TEXT_SIZE + 24) /* of a meter or a queue, in the store: the VM's UUID comes first */
+/* The number of a class's queue on the ToR, or 0. */
+uint32_t network_queue_number(const struct gateway *gateway, const struct tenant *tenant, const struct switch_info *tor,
+                              enum policy_direction direction, unsigned class);
+/* Numbers of queues go whose VMs nobody knows any more. */
+void network_free_unknown_queues(struct gateway *gateway, const struct switch_info *tor);
+/* A tenant, or in an open order. */
+bool network_vm_known(const struct gateway *gateway, uint64_t cookie);
 /* The pool of the store that numbers a ToR's meters. */
 void network_meter_pool(const char *tor, char pool[NAME_SIZE + 8]);
 

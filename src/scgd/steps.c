@@ -73,6 +73,8 @@ static void policy_read(struct gateway *gateway, struct join *join, const struct
     struct err err = event->err;
     (void) gateway;
 
+    site->queues = event->read.queues;
+    site->n_queues = event->read.n_queues;
     if (err.code == 0) {
         if (policy_from_flows(event->read.flows.flows, event->read.flows.n, event->read.meters, event->read.n_meters,
                               site, true, vm->name, &vm->policy, &err) == 0) {
@@ -112,6 +114,7 @@ static void collect_policy(struct gateway *gateway, struct migration *migration,
         struct policy_site *site = xmalloc(sizeof *site);
 
         *site = pipeline_policy_site(cookie_of_vm(vm->uuid), &vm->nics[0].ip);
+        site->server_port = port;
         const struct switch_query query = {FLOW_TABLE_ALL, 0, 0, policy_concerned, site};
         uint64_t request = gateway_request(gateway, join, policy_read, site);
         gateway->south.switches->ops->read(gateway->south.switches, request, tor->name, &query);

@@ -46,12 +46,18 @@ static int admit(struct gateway *gateway, struct migration *migration, struct er
 /* ---- verify ---- */
 
 /* Read as a policy, the flows of the ToR are the policy that was asked for. */
-static void prove_policy(const struct migration_vm *vm, const struct audit *audit, struct err *err)
+static void prove_policy(const struct gateway *gateway, const struct migration_vm *vm, const struct audit *audit,
+                         struct err *err)
 {
+    const struct tenant *tenant = network_tenant(gateway, vm->uuid);
     struct policy_site site = pipeline_policy_site(cookie_of_vm(vm->uuid), &vm->nics[0].ip);
     struct policy held = {0};
     AUTO_FREE char *witness = NULL;
 
+    site.queues = audit->queues;
+    site.n_queues = audit->n_queues;
+    if (tenant)
+        network_tor_seen(gateway, tenant->server, &site.server_port);
     if (policy_from_flows(audit->policy_flows.flows, audit->policy_flows.n, audit->meters, audit->n_meters, &site, true,
                           vm->name, &held, err) < 0)
         return;
@@ -85,13 +91,12 @@ static void verified(struct gateway *gateway, struct join *join, struct audit *a
 {
     const struct migration_vm *vm = vm_of(join->migration, join->step);
     struct err err = error ? *error : (struct err) {0};
-    (void) gateway;
     (void) context;
 
     if (!error && audit->n_vms == 0) {
         err_set(&err, ERR_UNKNOWN, "%s is not the ToR of VM %s any more", audit->tor, vm->name);
     } else if (!error) {
-        prove_policy(vm, audit, &err);
+        prove_policy(gateway, vm, audit, &err);
         prove_flows(vm, audit, &err);
     }
     if (err.code)

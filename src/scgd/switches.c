@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
+#include "scgd/bookings.h"
 #include "scgd/network_internal.h"
 
 /* ---- channels ---- */
@@ -202,7 +203,7 @@ static void fill_inter_dc(struct gateway *gateway, const struct switch_info *sw,
 
 /* ---- what nobody knows any more ---- */
 
-static bool vm_known(const struct gateway *gateway, uint64_t cookie)
+bool network_vm_known(const struct gateway *gateway, uint64_t cookie)
 {
     for (size_t i = 0; i < gateway->network.n_tenants; i++) {
         if (cookie_of_vm(gateway->network.tenants[i].uuid) == cookie)
@@ -223,7 +224,7 @@ struct unused_meters {
     const struct gateway *gateway;
     struct flow_txn *txn; /* only while it is filled */
     char pool[NAME_SIZE + 8];
-    char owners[16][UUID_TEXT_SIZE + 8]; /* the rest goes with the next time */
+    char owners[16][NUMBER_OWNER_SIZE]; /* the rest goes with the next time */
     size_t n;
 };
 
@@ -235,9 +236,9 @@ static bool find_unused(void *arg, const char *owner, uint32_t number)
 
     snprintf(text, sizeof text, "%.36s", owner);
     if (unused->n < ARRAY_LEN(unused->owners) && uuid_parse(text, uuid) == 0 &&
-        !vm_known(unused->gateway, cookie_of_vm(uuid))) {
+        !network_vm_known(unused->gateway, cookie_of_vm(uuid))) {
         flow_txn_meter_delete(unused->txn, number);
-        snprintf(unused->owners[unused->n++], UUID_TEXT_SIZE + 8, "%s", owner);
+        snprintf(unused->owners[unused->n++], NUMBER_OWNER_SIZE, "%s", owner);
     }
     return true;
 }
@@ -257,7 +258,7 @@ static void purge_read(struct gateway *gateway, struct join *join, const struct 
     for (size_t i = 0; i < event->read.flows.n; i++) {
         uint64_t cookie = event->read.flows.flows[i].cookie;
 
-        if (!vm_known(gateway, cookie)) {
+        if (!network_vm_known(gateway, cookie)) {
             flow_txn_delete_cookie(&txn, FLOW_TABLE_ALL, cookie, COOKIE_EXACT);
             pipeline_state_remove(&txn, cookie);
         }
@@ -291,7 +292,7 @@ static void purged(struct gateway *gateway, struct join *join, const struct even
         char text[UUID_TEXT_SIZE];
 
         snprintf(text, sizeof text, "%.36s", unused->owners[i]);
-        if (uuid_parse(text, uuid) == 0 && !vm_known(gateway, cookie_of_vm(uuid)) &&
+        if (uuid_parse(text, uuid) == 0 && !network_vm_known(gateway, cookie_of_vm(uuid)) &&
             store_number_free(gateway->store, unused->pool, unused->owners[i], &err) < 0)
             join_fail(join, &err);
     }
@@ -372,6 +373,10 @@ void network_switch_changed(struct gateway *gateway, const char *switch_name)
         tunnels_apply_whole(gateway, sw, &txn, join);
     if (gateway->ready)
         purge(gateway, sw, join);
+    if (gateway->ready && network_switch_role(gateway, sw) == SWITCH_ROLE_TOR && gateway_servers_up(gateway)) {
+        network_free_unknown_queues(gateway, sw);
+        bookings_sync(gateway, sw, join);
+    }
     join_close(gateway, join);
 }
 

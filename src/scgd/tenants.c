@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
+#include "scgd/bookings.h"
 #include "scgd/network_internal.h"
 
 /* ---- tenants ---- */
@@ -56,7 +57,6 @@ struct pipeline_vm network_pipeline_vm(const struct tenant *tenant, uint32_t por
 
 /* A VM's meters: that of each direction, and those of its classes in it. */
 #define METERS_OF_VM (2 * (1 + POLICY_CLASSES_MAX))
-#define METER_OWNER_SIZE (UUID_TEXT_SIZE + 8)
 
 static enum policy_direction meter_direction(unsigned meter)
 {
@@ -69,16 +69,16 @@ static unsigned meter_class(unsigned meter)
     return meter / 2;
 }
 
-static void meter_owner(const struct tenant *tenant, unsigned meter, char owner[METER_OWNER_SIZE])
+static void meter_owner(const struct tenant *tenant, unsigned meter, char owner[NUMBER_OWNER_SIZE])
 {
     const char *direction = meter_direction(meter) == POLICY_FROM_VM ? "from" : "to";
     char uuid[UUID_TEXT_SIZE];
 
     uuid_format(tenant->uuid, uuid);
     if (meter_class(meter))
-        snprintf(owner, METER_OWNER_SIZE, "%s/%s/%u", uuid, direction, meter_class(meter));
+        snprintf(owner, NUMBER_OWNER_SIZE, "%s/%s/%u", uuid, direction, meter_class(meter));
     else
-        snprintf(owner, METER_OWNER_SIZE, "%s/%s", uuid, direction);
+        snprintf(owner, NUMBER_OWNER_SIZE, "%s/%s", uuid, direction);
 }
 
 /* What the meter is to have; kbps 0: there is to be none. */
@@ -97,11 +97,54 @@ void network_meter_pool(const char *tor, char pool[NAME_SIZE + 8])
     snprintf(pool, NAME_SIZE + 8, "meter/%s", tor);
 }
 
+static void queue_pool(const char *tor, char pool[NAME_SIZE + 8])
+{
+    snprintf(pool, NAME_SIZE + 8, "queue/%s", tor);
+}
+
+uint32_t network_queue_number(const struct gateway *gateway, const struct tenant *tenant, const struct switch_info *tor,
+                              enum policy_direction direction, unsigned class)
+{
+    char owner[NUMBER_OWNER_SIZE], pool[NAME_SIZE + 8];
+    uint32_t number = 0;
+
+    queue_pool(tor->name, pool);
+    meter_owner(tenant, 2 * (class + 1) + (direction == POLICY_TO_VM), owner);
+    return store_number_get(gateway->store, pool, owner, &number, NULL) == 0 ? number : 0;
+}
+
+/* Numbers the queues that the tenant's policy wants. A number is one queue of all ports of the ToR, so a packet that
+ * has one set on its way to the fabric meets no other VM's queue if it turns round. */
+static int number_queues(struct gateway *gateway, const struct tenant *tenant, const struct switch_info *tor,
+                         struct policy_numbers *numbers, struct err *err)
+{
+    char owner[NUMBER_OWNER_SIZE], pool[NAME_SIZE + 8];
+
+    queue_pool(tor->name, pool);
+    for (unsigned m = 2; m < METERS_OF_VM; m++) {
+        enum policy_direction direction = meter_direction(m);
+        unsigned class = meter_class(m) - 1;
+        bool queued = tenant->has_policy && class < tenant->policy.n_classes &&
+                      policy_class_queued(&tenant->policy.classes[class], direction);
+        int status;
+
+        meter_owner(tenant, m, owner);
+        if (queued)
+            status = store_number_take(gateway->store, pool, owner, 1, FLOW_QUEUE_MAX,
+                                       &numbers->class_queues[direction][class], err);
+        else
+            status = store_number_free(gateway->store, pool, owner, err);
+        if (status)
+            return status;
+    }
+    return 0;
+}
+
 /* Numbers and adds the meters that the tenant's policy wants; removes those that it no longer wants. */
 static int add_meters(struct gateway *gateway, const struct tenant *tenant, const struct switch_info *tor,
                       struct flow_txn *txn, struct policy_numbers *numbers, struct err *err)
 {
-    char owner[METER_OWNER_SIZE], pool[NAME_SIZE + 8];
+    char owner[NUMBER_OWNER_SIZE], pool[NAME_SIZE + 8];
 
     *numbers = (struct policy_numbers) {0};
     network_meter_pool(tor->name, pool);
@@ -136,10 +179,48 @@ int network_add_tenant_tor(struct gateway *gateway, const struct tenant *tenant,
     struct policy_numbers numbers;
     int status = add_meters(gateway, tenant, tor, txn, &numbers, err);
 
+    if (status == 0)
+        status = number_queues(gateway, tenant, tor, &numbers, err);
     if (status)
         return status;
     pipeline_vm_tor(txn, &segment->flows, &vm, tenant->has_policy ? &tenant->policy : NULL, &numbers);
     return 0;
+}
+
+/* Of a pool. */
+struct unknown_queues {
+    struct gateway *gateway;
+    char pool[NAME_SIZE + 8];
+    char owners[16][NUMBER_OWNER_SIZE];
+    size_t n;
+};
+
+static bool find_unknown(void *arg, const char *owner, uint32_t number)
+{
+    struct unknown_queues *unknown = arg;
+    uint8_t uuid[UUID_SIZE];
+    char text[UUID_TEXT_SIZE];
+    (void) number;
+
+    snprintf(text, sizeof text, "%.36s", owner);
+    if (uuid_parse(text, uuid) == 0 && !network_vm_known(unknown->gateway, cookie_of_vm(uuid)))
+        snprintf(unknown->owners[unknown->n++], NUMBER_OWNER_SIZE, "%s", owner);
+    return unknown->n < ARRAY_LEN(unknown->owners);
+}
+
+void network_free_unknown_queues(struct gateway *gateway, const struct switch_info *tor)
+{
+    struct unknown_queues unknown = {.gateway = gateway};
+
+    queue_pool(tor->name, unknown.pool);
+    do {
+        unknown.n = 0;
+        store_number_each(gateway->store, unknown.pool, find_unknown, &unknown, NULL);
+        for (size_t i = 0; i < unknown.n; i++) {
+            if (store_number_free(gateway->store, unknown.pool, unknown.owners[i], NULL) < 0)
+                return;
+        }
+    } while (unknown.n == ARRAY_LEN(unknown.owners));
 }
 
 int network_expected(struct gateway *gateway, const struct tenant *tenant, struct flow_txn *txn, struct err *err)
@@ -148,6 +229,20 @@ int network_expected(struct gateway *gateway, const struct tenant *tenant, struc
     const struct switch_info *tor = network_tor(gateway, tenant->server, &port, err);
 
     return tor ? network_add_tenant_tor(gateway, tenant, tor, port, txn, err) : err->code;
+}
+
+/* Of a ToR that has queues, or had some. The VM waits for them only if it has some itself. */
+static void sync_queues(struct gateway *gateway, const struct switch_info *tor, const struct tenant *tenant,
+                        struct join *join)
+{
+    bool own = tenant && tenant->has_policy && bookings_needed(&tenant->policy);
+    struct join *background = own || !gateway->network.has_queues ? NULL : network_background_join();
+
+    gateway->network.has_queues |= own;
+    if (own || background)
+        bookings_sync(gateway, tor, background ? background : join);
+    if (background)
+        join_close(gateway, background);
 }
 
 void network_install(struct gateway *gateway, const uint8_t uuid[UUID_SIZE], struct join *join)
@@ -167,6 +262,7 @@ void network_install(struct gateway *gateway, const uint8_t uuid[UUID_SIZE], str
     }
     tunnels_update(gateway);
     network_add_segment_tor(gateway, tor, segment, &txn);
+    sync_queues(gateway, tor, tenant, join);
     network_apply(gateway, tor, &txn, join);
 }
 
@@ -181,16 +277,18 @@ struct removal {
 static void tenant_removed(struct gateway *gateway, struct join *join, const struct event *event, void *context)
 {
     struct removal *removal = context;
-    char owner[METER_OWNER_SIZE], pool[NAME_SIZE + 8];
+    char owner[NUMBER_OWNER_SIZE], pool[NAME_SIZE + 8], queues[NAME_SIZE + 8];
     struct err err = {0};
 
     if (event->err.code) {
         join_fail(join, &event->err);
     } else if (!network_tenant(gateway, removal->tenant.uuid)) { /* else it came back and took its numbers again */
         network_meter_pool(removal->tor, pool);
+        queue_pool(removal->tor, queues);
         for (unsigned m = 0; m < METERS_OF_VM; m++) {
             meter_owner(&removal->tenant, m, owner);
-            if (store_number_free(gateway->store, pool, owner, &err) < 0)
+            if (store_number_free(gateway->store, pool, owner, &err) < 0 ||
+                store_number_free(gateway->store, queues, owner, &err) < 0)
                 join_fail(join, &err);
         }
     }
@@ -217,7 +315,7 @@ static void send_removal(struct gateway *gateway, struct join *join, struct remo
     const struct segment_state *segment = network_segment(gateway, removal->tenant.segment);
     struct pipeline_vm vm = network_pipeline_vm(&removal->tenant, 0);
     struct flow_txn txn = {0};
-    char owner[METER_OWNER_SIZE], pool[NAME_SIZE + 8];
+    char owner[NUMBER_OWNER_SIZE], pool[NAME_SIZE + 8];
     uint32_t meter;
 
     for (size_t i = 0; held && i < held->n; i++) {
@@ -233,6 +331,7 @@ static void send_removal(struct gateway *gateway, struct join *join, struct remo
     }
     if (segment && segment->flows.vlan)
         network_add_segment_tor(gateway, tor, segment, &txn);
+    sync_queues(gateway, tor, NULL, join);
 
     uint64_t request = gateway_request(gateway, join, tenant_removed, removal);
     network_send(gateway, request, tor->name, &txn);

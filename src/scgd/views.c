@@ -6,7 +6,7 @@
 #include "base/alloc.h"
 #include "base/strbuf.h"
 #include "proto/peer/peer.h"
-#include "scgd/gateway.h"
+#include "scgd/bookings.h"
 
 static json_t *view_vm(const struct gateway *gateway, const struct vm *vm)
 {
@@ -46,13 +46,17 @@ static json_t *view_server(const struct gateway *gateway, const struct server *s
                      (int) server->cpus, "vms", (int) vms, "tor", tor ? tor->name : "");
 }
 
-static json_t *view_port(const struct switch_port *port)
+static json_t *view_port(const struct gateway *gateway, const struct switch_info *sw, const struct switch_port *port)
 {
     json_t *json = json_pack("{s:I, s:s, s:b, s:b}", "number", (json_int_t) port->number, "name", port->name, "up",
                              port->up, "fabric", port->fabric);
 
     if (port->mtu)
         json_object_set_new(json, "mtu", json_integer(port->mtu));
+    if (port->rate_kbps)
+        json_object_set_new(json, "rate-kbps", json_integer(port->rate_kbps));
+    if (network_switch_role(gateway, sw) == SWITCH_ROLE_TOR)
+        json_object_set_new(json, "booked-kbps", json_integer((json_int_t) bookings_of_port(gateway, sw, port)));
     return json;
 }
 
@@ -64,7 +68,7 @@ static json_t *view_switch(const struct gateway *gateway, const struct switch_in
     snprintf(dpid, sizeof dpid, "%016llx", (unsigned long long) sw->dpid);
     for (size_t i = 0; i < sw->n_ports; i++) {
         if (sw->ports[i].number < PORT_MAX)
-            json_array_append_new(ports, view_port(&sw->ports[i]));
+            json_array_append_new(ports, view_port(gateway, sw, &sw->ports[i]));
     }
     return json_pack("{s:s, s:s, s:b, s:s, s:o}", "name", sw->name, "dpid", dpid, "up", sw->up, "role",
                      switch_role_name(network_switch_role(gateway, sw)), "ports", ports);

@@ -31,8 +31,15 @@ struct switch_ops {
     /* Applies 'txn' as one: all of it or nothing. Takes over txn's memory and leaves it empty. */
     void (*apply)(struct switch_driver *driver, uint64_t request, const char *switch_name, struct flow_txn *txn);
 
-    /* Reads flows of 'table' whose cookie equals 'cookie' under 'mask', and all meters. Done event: 'read'. The query is
-     * copied. */
+    /* Makes the queues of the switch's ports what is said here ('queues' is borrowed); those that it had and are not
+     * said go. Only queues made by this function are touched: ERR_CONFLICT if a port has others, which names port and
+     * QoS row. A request that follows before this one ends may end both. Success without asking where there are none
+     * and shall be none. */
+    void (*set_queues)(struct switch_driver *driver, uint64_t request, const char *switch_name,
+                       const struct flow_queue *queues, size_t n);
+
+    /* Reads flows of 'table' whose cookie equals 'cookie' under 'mask', all meters, and all queues as OVSDB has told
+     * them. Done event: 'read'. The query is copied. */
     void (*read)(struct switch_driver *driver, uint64_t request, const char *switch_name,
                  const struct switch_query *query);
 

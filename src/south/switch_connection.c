@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "core/pipeline.h"
 #include "south/switch_internal.h"
+#include "south/switch_queue_rows.h"
 
 #define ETHERTYPE_OFFSET 12
 #define ETHERTYPE_ARP 0x0806
@@ -57,6 +58,7 @@ void switch_connection_free(struct switch_connection *connection)
     openflow_connection_close(&connection->openflow);
     timer_free(connection->name_timer);
     switch_requests_free(connection);
+    switch_queues_free(connection);
     switch_info_free(&connection->info);
     free(connection->peer);
     free(connection);
@@ -84,10 +86,13 @@ static bool describe_port(const struct switch_connection *connection, struct swi
         return false;
     bool fabric = bridge->rstp && row->rstp != 0;
     uint32_t mtu = interface->mtu > 0 && interface->mtu <= UINT32_MAX ? (uint32_t) interface->mtu : 0;
-    bool changed = fabric != port->fabric || mtu != port->mtu || strcmp(interface->name, port->name) != 0;
+    uint32_t rate = switch_port_rate(row, interface);
+    bool changed = fabric != port->fabric || mtu != port->mtu || rate != port->rate_kbps ||
+                   strcmp(interface->name, port->name) != 0;
     name_copy(port->name, interface->name);
     port->fabric = fabric;
     port->mtu = mtu;
+    port->rate_kbps = rate;
     return changed;
 }
 
@@ -161,8 +166,8 @@ static void tell_port(struct switch_connection *connection, const struct switch_
 
 static bool port_equal(const struct switch_port *a, const struct switch_port *b)
 {
-    return a->up == b->up && a->fabric == b->fabric && a->mtu == b->mtu && mac_equal(&a->mac, &b->mac) &&
-           strcmp(a->name, b->name) == 0;
+    return a->up == b->up && a->fabric == b->fabric && a->mtu == b->mtu && a->rate_kbps == b->rate_kbps &&
+           mac_equal(&a->mac, &b->mac) && strcmp(a->name, b->name) == 0;
 }
 
 /* Takes the new state of a port in and tells the user if it differs. */
@@ -392,6 +397,7 @@ static void session_ended(void *arg, const struct err *reason)
     struct openflow_driver *driver = connection->driver;
 
     handle_down(connection, reason);
+    switch_queues_end(connection, reason);
     switch_connection_free(connection);
     switch_connections_rename(driver); /* another one may have waited for its name */
 }

@@ -4,6 +4,8 @@
  *   switch_connection.c  OpenFlow connections, one a switch
  *   switch_request.c     what is asked of a switch, until its answer is whole
  *   switch_ovsdb.c       OVSDB servers, which name the switches
+ *   switch_queues.c      queues of their ports, in OVSDB
+ *   switch_queue_rows.c  the rows of these
  *   switch_discovery.c   links and attachments, by LLDP */
 #ifndef SOUTH_SWITCH_INTERNAL_H
 #define SOUTH_SWITCH_INTERNAL_H
@@ -42,6 +44,15 @@ struct switch_connection {
     struct mono changes_told;                        /* when the user was last told that others change flows */
     bool has_flows;                                  /* a transaction of this session has succeeded */
     struct switch_request *requests, **requests_end; /* the oldest first */
+    struct switch_queues {
+        struct flow_queue *wanted;
+        size_t n;
+        bool busy; /* a transaction is out: what is wanted since then comes after it */
+        uint64_t transaction;
+        bool netdev_told;  /* that its datapath ignores queues */
+        uint64_t *waiting; /* the caller's requests: the first 'n_covered' end with the transaction */
+        size_t n_waiting, cap_waiting, n_covered;
+    } queues;
 };
 
 /* An OVSDB server. */
@@ -71,7 +82,7 @@ struct openflow_driver {
     struct loop *loop;
     struct event_queue *events;
     uint32_t timeout_ms, lldp_interval_ms;
-    uint64_t last_id; /* of struct switch_request */
+    uint64_t last_id; /* of struct switch_request, and of transactions of queues; even */
     struct listener *listener;
     struct switch_connection *connections;
     struct switch_server *servers;
@@ -108,6 +119,20 @@ void switch_requests_free(struct switch_connection *connection); /* those that h
 int switch_server_start(struct switch_server *server, struct openflow_driver *driver, const char *where,
                         struct err *err);
 void switch_server_free(struct switch_server *server); /* its members */
+
+/* switch_queues.c */
+
+void switch_queues_set(struct switch_connection *connection, uint64_t request, const struct flow_queue *queues,
+                       size_t n);
+/* The server has ended the transaction with this id. */
+void switch_queues_done(struct switch_server *server, uint64_t id, const struct err *err);
+/* All queues of the switch's ports that OVSDB has told, whoever made them; the caller frees '*queues'. */
+size_t switch_queues_read(const struct switch_connection *connection, struct flow_queue **queues);
+/* The switch is gone: the requests that wait end. */
+void switch_queues_end(struct switch_connection *connection, const struct err *reason);
+void switch_queues_free(struct switch_connection *connection);
+/* Sends what the server's session has for it. */
+void switch_server_send(struct switch_server *server);
 
 /* switch_discovery.c */
 

@@ -36,6 +36,15 @@ static void driver_apply(struct switch_driver *base, uint64_t request, const cha
         flow_txn_free(txn);
 }
 
+static void driver_set_queues(struct switch_driver *base, uint64_t request, const char *switch_name,
+                              const struct flow_queue *queues, size_t n)
+{
+    struct switch_connection *connection = find_or_end(openflow_driver(base), request, switch_name);
+
+    if (connection)
+        switch_queues_set(connection, request, queues, n);
+}
+
 static void driver_read(struct switch_driver *base, uint64_t request, const char *switch_name,
                         const struct switch_query *query)
 {
@@ -78,6 +87,7 @@ static void driver_free(struct switch_driver *base)
 
 static const struct switch_ops ops = {
     .apply = driver_apply,
+    .set_queues = driver_set_queues,
     .read = driver_read,
     .packet_out = driver_packet_out,
     .free = driver_free,

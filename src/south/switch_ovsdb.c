@@ -73,6 +73,8 @@ static const struct stream_callbacks callbacks = {.up = stream_up, .data = strea
 static void handle_events(struct switch_server *server)
 {
     enum ovsdb_event event;
+    uint64_t id;
+    struct err err;
 
     while (ovsdb_session_event(server->session, &event)) {
         switch (event) {
@@ -83,6 +85,10 @@ static void handle_events(struct switch_server *server)
             break;
         case OVSDB_CHANGED:
             switch_connections_rename(server->driver);
+            break;
+        case OVSDB_DONE:
+            ovsdb_session_done(server->session, &id, &err);
+            switch_queues_done(server, id, &err);
             break;
         }
     }
@@ -108,21 +114,27 @@ static void act(struct switch_server *server, enum reconnect_action action, stru
     }
 }
 
-/* Does what is due, sends, and acts on events. */
+void switch_server_send(struct switch_server *server)
+{
+    size_t n;
+    AUTO_FREE char *output = ovsdb_session_output(server->session, &n);
+
+    if (server->stream && output)
+        stream_write(server->stream, output, n);
+}
+
+/* Does what is due, acts on events, and sends. */
 static void server_run(struct switch_server *server)
 {
     struct mono now = loop_now(server->driver->loop);
     struct err err = {0};
-    size_t n;
 
     act(server, reconnect_run(&server->reconnect, now), &err);
     if (server->stream && ovsdb_session_tick(server->session, now, &err) < 0)
         server_drop(server, &err);
 
-    AUTO_FREE char *output = ovsdb_session_output(server->session, &n);
-    if (server->stream && output)
-        stream_write(server->stream, output, n);
     handle_events(server);
+    switch_server_send(server);
     timer_set(server->timer, mono_min(reconnect_deadline(&server->reconnect), ovsdb_session_deadline(server->session)));
 }
 

@@ -86,6 +86,7 @@ static void request_end(struct switch_connection *connection, struct switch_requ
         event->read.flows = r->flows;
         event->read.meters = r->meters;
         event->read.n_meters = r->n_meters;
+        event->read.n_queues = switch_queues_read(connection, &event->read.queues);
         r->flows = (struct flow_list) {0};
         r->meters = NULL;
     }

@@ -198,8 +198,21 @@ static void free_driver(struct switch_driver *driver)
     (void) driver;
 }
 
+/* No policy of the simulation has a queue. */
+static void set_queues(struct switch_driver *driver, uint64_t request, const char *name,
+                       const struct flow_queue *queues, size_t n)
+{
+    struct site *site = site_of_switches(driver);
+    (void) name;
+    (void) queues;
+    (void) n;
+
+    if (!site->cut)
+        deliver_done(site, 1, request, 0, NULL);
+}
+
 static const struct switch_ops switch_ops = {
-    .apply = apply, .read = read_flows, .packet_out = packet_out, .free = free_driver};
+    .apply = apply, .set_queues = set_queues, .read = read_flows, .packet_out = packet_out, .free = free_driver};
 
 /* ---- routes ---- */
 

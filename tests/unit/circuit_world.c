@@ -204,6 +204,7 @@ int circuit_world_teardown(void **state)
         flow_list_free(&w->flows[i]);
     strbuf_free(&w->asked);
     strbuf_free(&w->told);
+    strbuf_free(&w->queues);
     json_decref(w->reply_body);
     json_decref(w->peer_body);
     free(w);

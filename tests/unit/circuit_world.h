@@ -46,6 +46,7 @@ struct circuit_world {
     struct pending pending[PENDING_MAX];
     size_t n_pending;
     struct strbuf asked;      /* of the transport network, a line each, until expect() */
+    struct strbuf queues;     /* of the ToR, as set: "PORT/NUMBER MIN-MAX DSCP VM" a line each */
     struct strbuf told;       /* of the PE's frames out of its transport port: "VLAN 200 10.100.0.11" a line each */
     uint64_t peer_request;    /* the last call to the peer; 0: none that waits */
     enum peer_verb peer_verb; /* of it */
@@ -121,6 +122,7 @@ void plan_for_peer(struct circuit_world *w, json_t *message);
 struct backend_reply *next_reply(struct circuit_world *w);
 /* A port of a switch goes down, or OVSDB tells its MTU: tor has port 1 to the server, 2 to pe, 3 to gate. */
 void port_down(struct circuit_world *w, const char *switch_name, uint32_t port);
+void port_rate(struct circuit_world *w, const char *switch_name, uint32_t port, uint32_t kbps);
 void port_mtu(struct circuit_world *w, const char *switch_name, uint32_t port, uint32_t mtu);
 /* The table of the switch takes so many flows; the limits of its others are gone. */
 void table_limit(struct circuit_world *w, const char *switch_name, uint8_t table, uint32_t flows);

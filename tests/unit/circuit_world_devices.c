@@ -89,8 +89,23 @@ static void free_switches(struct switch_driver *driver)
     (void) driver;
 }
 
+/* As text: "PORT/NUMBER MIN-MAX DSCP VM" each. */
+static void set_queues(struct switch_driver *driver, uint64_t request, const char *name,
+                       const struct flow_queue *queues, size_t n)
+{
+    struct circuit_world *w = of_switches(driver);
+
+    if (strcmp(name, "tor") == 0) {
+        strbuf_clear(&w->queues);
+        for (size_t i = 0; i < n; i++)
+            strbuf_printf(&w->queues, "%u/%u %u-%u %u %s\n", queues[i].port, queues[i].id, queues[i].min_kbps,
+                          queues[i].max_kbps, queues[i].dscp, queues[i].vm);
+    }
+    event_push_done(&w->queue, request, NULL);
+}
+
 static const struct switch_ops switch_ops = {
-    .apply = apply, .read = read_flows, .packet_out = packet_out, .free = free_switches};
+    .apply = apply, .set_queues = set_queues, .read = read_flows, .packet_out = packet_out, .free = free_switches};
 
 static void tell_switch(struct circuit_world *w, size_t i)
 {
@@ -129,6 +144,12 @@ static struct event *tell_port(struct circuit_world *w, const char *switch_name,
 void port_down(struct circuit_world *w, const char *switch_name, uint32_t port)
 {
     tell_port(w, switch_name, port)->port.up = false;
+    world_run(w);
+}
+
+void port_rate(struct circuit_world *w, const char *switch_name, uint32_t port, uint32_t kbps)
+{
+    tell_port(w, switch_name, port)->port.rate_kbps = kbps;
     world_run(w);
 }
 

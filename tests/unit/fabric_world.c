@@ -76,7 +76,17 @@ static void packet_out(struct switch_driver *driver, const char *name, uint32_t 
     (void) frame;
 }
 
-static const struct switch_ops switch_ops = {.apply = apply, .read = read_flows, .packet_out = packet_out};
+static void set_queues(struct switch_driver *driver, uint64_t request, const char *name,
+                       const struct flow_queue *queues, size_t n)
+{
+    (void) name;
+    (void) queues;
+    (void) n;
+    event_push_done(&WORLD_OF(switches, driver)->queue, request, NULL);
+}
+
+static const struct switch_ops switch_ops = {
+    .apply = apply, .set_queues = set_queues, .read = read_flows, .packet_out = packet_out};
 static const struct hypervisor_ops hypervisor_ops = {0};
 
 static void set_routes(struct routes_driver *driver, uint64_t request, const struct ip *hosts, size_t n)

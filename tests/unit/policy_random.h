@@ -153,13 +153,16 @@ static inline void random_classes(struct random *r, struct policy *policy)
         for (unsigned d = 0; d < 2; d++)
             policy->classes[at].rate[d] = (struct policy_rate) {random_below(r, 3) * 500, 0};
         for (unsigned d = 0; d < 2; d++)
+            policy->classes[at].queue[d] = (struct policy_queue) {random_below(r, 2) * 100, random_below(r, 2) * 200};
+        for (unsigned d = 0; d < 2; d++)
             policy->classes[at].rate[d].burst_kbit = policy->classes[at].rate[d].kbps ? random_below(r, 2) * 50 : 0;
     }
     for (size_t i = 0; i < policy->n_rules && policy->n_classes; i++) {
         struct policy_rule *rule = &policy->rules[i];
         const struct policy_class *class = &policy->classes[random_below(r, policy->n_classes)];
 
-        if (rule->verdict != POLICY_ALLOW || !random_below(r, 3) || !class->rate[rule->direction].kbps)
+        if (rule->verdict != POLICY_ALLOW || !random_below(r, 3) ||
+            (!class->rate[rule->direction].kbps && !policy_class_queued(class, rule->direction)))
             continue;
         rule->set_dscp = class->dscp;
         rule->in_class = true;

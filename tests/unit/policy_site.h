@@ -15,7 +15,10 @@
 
 #define FROM_METER 7
 #define TO_METER 8
-#define CLASS_METER 10 /* of class i in direction d: + 2 i + d */
+#define CLASS_METER 10  /* of class i in direction d: + 2 i + d */
+#define CLASS_QUEUE 100 /* of class i in direction d: + 2 i + d */
+#define SERVER_PORT 3
+#define QUEUES_MAX (2 * POLICY_CLASSES_MAX)
 #define METERS_MAX (2 + 2 * POLICY_CLASSES_MAX)
 
 static inline struct policy_site site_of(const char *address)
@@ -46,6 +49,31 @@ static inline size_t number_meters(const struct policy *policy, struct policy_si
             meters[n++] = (struct flow_meter) {CLASS_METER + 2 * i + d, rate->kbps, rate->burst_kbit};
         }
     }
+    return n;
+}
+
+/* The same for its queues, which the site then has; returns how many there are in 'queues'. */
+static inline size_t number_queues(const struct policy *policy, struct policy_site *site,
+                                   struct flow_queue queues[QUEUES_MAX])
+{
+    size_t n = 0;
+
+    for (unsigned d = 0; d < 2; d++) {
+        for (unsigned i = 0; i < policy->n_classes; i++) {
+            const struct policy_queue *queue = &policy->classes[i].queue[d];
+
+            if (!policy_class_queued(&policy->classes[i], d))
+                continue;
+            site->numbers.class_queues[d][i] = CLASS_QUEUE + 2 * i + d;
+            queues[n++] = (struct flow_queue) {.port = d == POLICY_TO_VM ? SERVER_PORT : SERVER_PORT + 1,
+                                               .id = CLASS_QUEUE + 2 * i + d,
+                                               .min_kbps = queue->min_kbps,
+                                               .max_kbps = queue->max_kbps};
+        }
+    }
+    site->queues = queues;
+    site->n_queues = n;
+    site->server_port = SERVER_PORT;
     return n;
 }
 

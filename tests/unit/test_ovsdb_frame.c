@@ -232,6 +232,36 @@ static void differences_of_sets_are_toggled_and_single_values_replaced(void **st
     ovsdb_db_free(&db);
 }
 
+/* A column of at most one element is sent whole, a map as what differs. */
+static void differences_of_queues(void **state)
+{
+    struct ovsdb_db db = {0};
+    uint8_t uuid[UUID_SIZE];
+    const struct ovsdb_port *port;
+    const struct ovsdb_qos *qos;
+
+    (void) state;
+    update(&db, "{\"Port\":{\"" P1 "\":{\"initial\":{\"name\":\"p\",\"qos\":[\"uuid\",\"" I1 "\"]}}},"
+                "\"QoS\":{\"" I2 "\":{\"initial\":{\"type\":\"linux-htb\",\"other_config\":[\"map\",[[\"a\",\"1\"],"
+                "[\"b\",\"2\"]]],\"queues\":[\"map\",[[1,[\"uuid\",\"" P1 "\"]]]]}}}}");
+    update(&db, "{\"Port\":{\"" P1 "\":{\"modify\":{\"qos\":[\"uuid\",\"" I2 "\"]}}},"
+                "\"QoS\":{\"" I2 "\":{\"modify\":{\"other_config\":[\"map\",[[\"a\",\"1\"],[\"b\",\"3\"],"
+                "[\"c\",\"4\"]]],\"queues\":[\"map\",[[12,[\"uuid\",\"" P2 "\"]]]]}}}}");
+    assert_int_equal(uuid_parse(P1, uuid), 0);
+    port = ovsdb_db_row(&db, OVSDB_PORT, uuid);
+    assert_int_equal(port->qos.n, 1);
+    qos = ovsdb_db_row(&db, OVSDB_QOS, port->qos.uuids[0]);
+    assert_non_null(qos);
+    assert_int_equal(json_object_size(qos->other_config), 2);
+    assert_string_equal(json_string_value(json_object_get(qos->other_config, "b")), "3");
+    assert_string_equal(json_string_value(json_object_get(qos->other_config, "c")), "4");
+    assert_string_equal(json_string_value(json_object_get(qos->queues, "1")), P1);
+    assert_string_equal(json_string_value(json_object_get(qos->queues, "12")), P2);
+    update(&db, "{\"Port\":{\"" P1 "\":{\"modify\":{\"qos\":[\"set\",[]]}}}}");
+    assert_int_equal(port->qos.n, 0);
+    ovsdb_db_free(&db);
+}
+
 static void updates_of_rfc_7047_replace_whole_rows(void **state)
 {
     struct ovsdb_db db = {0};
@@ -449,6 +479,7 @@ int main(void)
         cmocka_unit_test(what_is_no_object_or_too_deep_or_too_large_is_refused),
         cmocka_unit_test(captured_snapshot_gives_bridges_ports_and_interfaces),
         cmocka_unit_test(differences_of_sets_are_toggled_and_single_values_replaced),
+        cmocka_unit_test(differences_of_queues),
         cmocka_unit_test(updates_of_rfc_7047_replace_whole_rows),
         cmocka_unit_test(interfaces_are_found_with_their_port),
         cmocka_unit_test(rstp_of_a_bridge_is_off_unless_told),

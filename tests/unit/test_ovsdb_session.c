@@ -18,11 +18,12 @@
 #define P2 "00000000-0000-0000-0000-0000000000f2"
 
 #define COLUMNS \
-    "{\"Bridge\":[{\"columns\":[\"name\",\"datapath_id\",\"rstp_enable\",\"ports\"," \
-    "\"flow_tables\"]}]," \
-    "\"Port\":[{\"columns\":[\"name\",\"other_config\",\"interfaces\"]}]," \
-    "\"Interface\":[{\"columns\":[\"name\",\"ofport\",\"mtu\"]}]," \
-    "\"Flow_Table\":[{\"columns\":[\"flow_limit\"]}]}"
+    "{\"Bridge\":[{\"columns\":[\"name\",\"datapath_id\",\"rstp_enable\",\"datapath_type\",\"ports\",\"flow_tables\"]}]," \
+    "\"Port\":[{\"columns\":[\"name\",\"other_config\",\"interfaces\",\"qos\",\"external_ids\"]}]," \
+    "\"Interface\":[{\"columns\":[\"name\",\"ofport\",\"mtu\",\"link_speed\"]}]," \
+    "\"Flow_Table\":[{\"columns\":[\"flow_limit\"]}]," \
+    "\"QoS\":[{\"columns\":[\"type\",\"other_config\",\"external_ids\",\"queues\"]}]," \
+    "\"Queue\":[{\"columns\":[\"other_config\",\"external_ids\"]}]}"
 
 #define SNAPSHOT(kind) \
     "{\"id\":\"scg\",\"error\":null,\"result\":{" \
@@ -142,6 +143,45 @@ static void limits_of_tables_are_known(void **state)
                 "{\"id\":null,\"method\":\"update2\",\"params\":[\"scg\",{\"Bridge\":{\"" B
                 "\":{\"modify\":{\"flow_tables\":[\"map\",[[255,[\"uuid\",\"" P1 "\"]]]]}}}}]}",
                 ERR_MALFORMED);
+    ovsdb_session_free(session);
+}
+
+static void expect_done(struct ovsdb_session *session, uint64_t id, int code, const char *text)
+{
+    uint64_t ended = 0;
+    struct err err = {0};
+
+    expect_event(session, OVSDB_DONE);
+    ovsdb_session_done(session, &ended, &err);
+    assert_int_equal(ended, id);
+    assert_int_equal(err.code, code);
+    if (text)
+        assert_string_equal(err.text, text);
+}
+
+#define OPERATION "{\"op\":\"comment\",\"comment\":\"x\"}"
+#define TRANSACT "{\"method\":\"transact\",\"params\":[\"Open_vSwitch\"," OPERATION "],\"id\":\"transaction\"}"
+
+static void transactions_end_in_their_order(void **state)
+{
+    struct ovsdb_session *session = ready_session();
+    const char *const refused = "the OVSDB server refused a change: constraint violation: no such row";
+
+    (void) state;
+    for (uint64_t id = 7; id < 11; id++) {
+        ovsdb_session_transact(session, json_loads("[" OPERATION "]", 0, NULL), id);
+        expect_sent(session, TRANSACT);
+    }
+    receive(session, "{\"id\":\"transaction\",\"result\":[{}],\"error\":null}");
+    expect_done(session, 7, 0, NULL);
+    receive(session, "{\"id\":\"transaction\",\"result\":[null,{\"error\":\"constraint violation\",\"details\":"
+                     "\"no such row\"}],\"error\":null}"
+                     "{\"id\":\"transaction\",\"result\":null,\"error\":\"unknown database\"}");
+    expect_done(session, 8, ERR_REFUSED, refused);
+    expect_done(session, 9, ERR_REFUSED, "the OVSDB server refused a change: unknown database");
+    ovsdb_session_disconnected(session);
+    expect_done(session, 10, ERR_UNKNOWN, "the connection to the OVSDB server ended before it answered");
+    expect_quiet(session);
     ovsdb_session_free(session);
 }
 
@@ -289,6 +329,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(limits_of_tables_are_known),
+        cmocka_unit_test(transactions_end_in_their_order),
         cmocka_unit_test(server_without_monitor_cond_is_asked_for_monitor),
         cmocka_unit_test(server_without_the_database_is_given_up),
         cmocka_unit_test(silent_server_is_given_up_in_time),

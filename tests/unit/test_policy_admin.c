@@ -149,22 +149,103 @@ static void reads_classes(void **state)
                                         "to-vm allow tcp destination-port 443 class-dscp 34", NULL});
 }
 
+/* An administrator's queues: at two ports towards the fabric, and at the VM's server. */
+static const struct flow_queue admin_queues[] = {{.port = 1, .id = 5, .min_kbps = 100, .max_kbps = 200},
+                                                 {.port = 2, .id = 5, .min_kbps = 100, .max_kbps = 300},
+                                                 {.port = 1, .id = 6},
+                                                 {.port = 9, .id = 5, .min_kbps = 1000},
+                                                 {.port = 9, .id = 7, .min_kbps = 1000}};
+
+static struct admin admin_with_queues(void)
+{
+    struct admin a = admin_start();
+
+    a.site.queues = admin_queues;
+    a.site.n_queues = ARRAY_LEN(admin_queues);
+    a.site.server_port = 9;
+    return a;
+}
+
+/* A flow to the VM with a DSCP (-1: none) and a queue. */
+static struct flow *add_queued(struct admin *admin, uint16_t port, int dscp, uint32_t queue)
+{
+    struct flow *flow = admin_add(admin, 100, "10.0.0.1", true);
+
+    match_tcp(flow, port, 0xffff);
+    if (dscp >= 0)
+        flow_set_u(flow, FIELD_IP_DSCP, (uint64_t) dscp);
+    flow_add_action(flow, ACTION_SET_QUEUE)->queue = queue;
+    return flow;
+}
+
+static void reads_queues(void **state)
+{
+    struct admin a = admin_with_queues();
+
+    (void) state;
+    add_queued(&a, 80, 34, 5);
+    add_queued(&a, 81, 34, 5);
+    add_queued(&a, 90, 46, 7);
+    add_queued(&a, 91, -1, 0); /* what has no queue set */
+    assert_int_equal(admin_read(&a), 0);
+    assert_int_equal(a.policy.n_classes, 2);
+    assert_int_equal(a.policy.classes[0].queue[POLICY_TO_VM].min_kbps, 1000);
+    assert_int_equal(a.policy.classes[0].queue[POLICY_TO_VM].max_kbps, 0);
+    assert_int_equal(policy_check(&a.policy, &a.err), 0);
+    policy_free(&a.policy);
+    expect_rules(&a, POLICY_DENY,
+                 (const char *const[]) {"to-vm allow tcp destination-port 91",
+                                        "to-vm allow tcp destination-port 80-81 class-dscp 34",
+                                        "to-vm allow tcp destination-port 90 class-dscp 46", NULL});
+}
+
+static void refuses_queues_that_are_no_class_s(void **state)
+{
+    struct admin a = admin_with_queues();
+
+    (void) state;
+    add_queued(&a, 80, -1, 5);
+    expect_refusal(&a, "as a class's without its DSCP", "set_queue:5");
+
+    a = admin_with_queues();
+    add_queued(&a, 80, 34, 6); /* which is at another port */
+    expect_refusal(&a, "did not show its queue", "set_queue:6");
+
+    a = admin_with_queues();
+    add_queued(&a, 80, 34, 5);
+    add_queued(&a, 81, 34, 7)->meter = TO_METER; /* equal rates, but shared with nobody */
+    expect_refusal(&a, "different meters in one direction", "set_queue:7");
+
+    a = admin_with_queues();
+    for (unsigned i = 0; i < 2; i++) {
+        struct flow *flow = add_queued(&a, (uint16_t) (80 + i), 34, 5 + i);
+
+        flow->table = TOR_POLICY_FROM;
+        flow->goto_table = TOR_POLICY_TO;
+        flow->match = (struct flow_match) {0};
+        match_u(&flow->match, FIELD_ETH_TYPE, 0x0800);
+        match_u(&flow->match, FIELD_IPV4_SRC, 0x0a000001);
+        flow->priority = (uint16_t) (100 + i);
+    }
+    expect_refusal(&a, "its queue has neither", "set_queue:6");
+}
+
 static void refuses_what_is_no_class(void **state)
 {
     struct admin a = admin_start();
 
     (void) state;
     add_classed(&a, 80, -1, FROM_METER);
-    expect_refusal(&a, "as a class's without its DSCP or its meter", "tcp_dst=80");
+    expect_refusal(&a, "as a class's without its DSCP", "tcp_dst=80");
 
     a = admin_start();
     add_classed(&a, 80, 34, 0);
-    expect_refusal(&a, "as a class's without its DSCP or its meter", "tcp_dst=80");
+    expect_refusal(&a, "as a class's without its meter", "tcp_dst=80");
 
     a = admin_start();
     add_classed(&a, 80, 34, FROM_METER);
     add_classed(&a, 443, 34, TO_METER);
-    expect_refusal(&a, "gives the class of its DSCP another rate", "tcp_dst=443");
+    expect_refusal(&a, "gives the class of its DSCP another rate or queue", "tcp_dst=443");
 
     a = admin_start();
     add_classed(&a, 80, 34, FROM_METER);
@@ -572,6 +653,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_classes),
+        cmocka_unit_test(reads_queues),
+        cmocka_unit_test(refuses_queues_that_are_no_class_s),
         cmocka_unit_test(refuses_what_is_no_class),
         cmocka_unit_test(reads_prefixes_wildcards_and_foreign_priorities),
         cmocka_unit_test(reads_default_dscp_meter_and_miss),

@@ -65,15 +65,21 @@ static bool flow_asks(const struct flow *flow, const struct policy_site *site, e
            flow->actions[0].table == site->state_table[direction] && flow->goto_table == site->verdict_table[direction];
 }
 
-/* The packet goes on by the class's meter to the direction's. */
+/* The packet is in the class of its DSCP: it has that one's queue and meter, and behind that the direction's. */
 static int flows_decide_class(const struct flow_list *list, const struct policy *policy, const struct policy_site *site,
                               enum policy_direction direction, const struct flow_match *header, const struct flow *flow)
 {
-    const struct flow *behind = flow_lookup(list, site->rate_table[direction], header);
-    int dscp = (int) flow_field_u(&flow->actions[flow->n_actions - 1].field);
+    bool learns = flow->actions[0].type == ACTION_LEARN;
+    int dscp = (int) flow_field_u(&flow->actions[learns].field), class = policy_class_find(policy, dscp);
+    uint32_t meter = site->numbers.class_meters[direction][class];
+    uint32_t queue = flow->n_actions > learns + 1u ? flow->actions[learns + 1].queue : 0;
+    const struct flow *behind = meter ? flow_lookup(list, site->rate_table[direction], header) : NULL;
 
-    assert_int_equal(flow->meter, site->numbers.class_meters[direction][policy_class_find(policy, dscp)]);
-    assert_int_equal(behind ? behind->meter : 0, site->numbers.meters[direction]);
+    assert_int_equal(queue, site->numbers.class_queues[direction][class]);
+    assert_int_equal(flow->meter, meter ? meter : site->numbers.meters[direction]);
+    if (meter)
+        assert_int_equal(behind ? behind->meter : 0, site->numbers.meters[direction]);
+    assert_int_equal(flow->goto_table, meter ? site->rate_table[direction] : site->next_table[direction]);
     assert_true(!behind || behind->goto_table == site->next_table[direction]);
     return DECIDED_CLASS + dscp;
 }
@@ -94,7 +100,7 @@ static int flows_decide(const struct flow_list *list, const struct policy *polic
         return -1;
     bool learns = best->n_actions && best->actions[0].type == ACTION_LEARN;
     int replies = learns ? DECIDED_REPLIES : 0;
-    if (best->goto_table == site->rate_table[direction])
+    if (best->goto_table == site->rate_table[direction] || best->n_actions > 1 + learns)
         return flows_decide_class(list, policy, site, direction, &header, best) + replies;
     assert_int_equal(best->goto_table, site->next_table[direction]);
     assert_int_equal(best->meter, site->numbers.meters[direction]);
@@ -147,8 +153,10 @@ static void flows_treat_packets_as_the_policy(void **state)
         struct policy_site site = site_of(addresses[round % 2]);
         struct policy policy = random_policy(&r, random_below(&r, 10), false);
         struct flow_meter meters[METERS_MAX];
+        struct flow_queue queues[QUEUES_MAX];
 
         number_meters(&policy, &site, meters);
+        number_queues(&policy, &site, queues);
         struct flow_list list = flows_of(&policy, &site);
         compare_packets(&r, &list, &policy, &site, 20);
         n_conjunctive += count_clauses(&list) > 0;
@@ -450,9 +458,11 @@ static void round_trip(struct random *r, unsigned round)
     struct policy policy = random_policy(r, random_below(r, 9), plain), back;
     struct flow_meter meters[METERS_MAX];
     size_t n_meters = number_meters(&policy, &site, meters);
+    struct flow_queue queues[QUEUES_MAX];
     struct err err = {0};
     char *witness = NULL;
 
+    number_queues(&policy, &site, queues);
     struct flow_list list = flows_of(&policy, &site);
     if (policy_from_flows(list.flows, list.n, meters, n_meters, &site, round % 3, "V1", &back, &err) < 0)
         fail_with_policies(&policy, &policy, err.text);

@@ -97,6 +97,9 @@ static void random_policies_survive_json(void **state)
             assert_int_equal(back.rate[d].burst_kbit, policy.rate[d].burst_kbit);
             for (unsigned c = 0; c < policy.n_classes; c++)
                 assert_memory_equal(&back.classes[c].rate[d], &policy.classes[c].rate[d], sizeof back.rate[d]);
+            for (unsigned c = 0; c < policy.n_classes; c++)
+                assert_memory_equal(&back.classes[c].queue[d], &policy.classes[c].queue[d],
+                                    sizeof back.classes[c].queue[d]);
         }
         json_decref(json);
         policy_free(&policy);
@@ -152,6 +155,14 @@ static const struct {
      "policy V: classes.a.to-vm.rate-limit.kbps: expected 0..4294967295, found -1"},
     {"{'policy': 'V', 'classes': {'a': {'dscp': 1, 'to-vm': {'rate-limit': {'burst-kbit': 1}}}}}",
      "policy V: classes.a.to-vm.rate-limit.burst-kbit: a burst without kbps"},
+    {"{'policy': 'V', 'classes': {'a': {'dscp': 1, 'to-vm': {'queue': {}}}}}",
+     "policy V: classes.a.to-vm.queue: it says nothing; give it min-kbps, max-kbps or both"},
+    {"{'policy': 'V', 'classes': {'a': {'dscp': 1, 'to-vm': {'queue': {'kbps': 1}}}}}",
+     "policy V: classes.a.to-vm.queue.kbps: unknown member"},
+    {"{'policy': 'V', 'classes': {'a': {'dscp': 1, 'to-vm': {'queue': {'min-kbps': 0}}}}}",
+     "policy V: classes.a.to-vm.queue.min-kbps: expected 1..4294967295, found 0"},
+    {"{'policy': 'V', 'classes': {'a': {'dscp': 1, 'to-vm': {'queue': {'min-kbps': 3, 'max-kbps': 2}}}}}",
+     "policy V: classes.a.to-vm.queue.min-kbps: 3 is more than max-kbps, 2"},
     {"{'policy': 'V', 'classes': {'a': {'dscp': 1}, 'b': {'dscp': 1}}}",
      "policy V: classes.b.dscp: 1 is that of class a, too; a DSCP is of one class"},
     {"{'policy': 'V', 'classes': {'a': {'dscp': 1}, 'b': {'dscp': 2}, 'c': {'dscp': 3}, 'd': {'dscp': 4},"
@@ -159,7 +170,8 @@ static const struct {
      "policy V: classes: 8 are too many, a policy has at most 7"},
 #define CLASSES "{'policy': 'V', 'classes': {'a': {'dscp': 1, 'from-vm': {'rate-limit': {'kbps': 9}}}}, 'rules': "
     {CLASSES "[{'direction': 'to-vm', 'action': 'allow', 'class': 'a'}]}",
-     "policy V: rule 1: class: class a has nothing in direction to-vm; give it a rate-limit there, or use set-dscp"},
+     "policy V: rule 1: class: class a has nothing in direction to-vm; give it a rate-limit or a queue there, or use "
+     "set-dscp"},
     {CLASSES "[{'direction': 'from-vm', 'action': 'deny', 'class': 'a'}]}",
      "policy V: rule 1: class: packets that are denied are in no class; remove it or allow them"},
     {CLASSES "[{'direction': 'from-vm', 'action': 'allow', 'class': 'b'}]}",

@@ -23,6 +23,7 @@ static const struct column bridge_columns[] = {
     {"name", OVSDB_KIND_NAME, offsetof(struct ovsdb_bridge, name)},
     {"datapath_id", OVSDB_KIND_DPID, offsetof(struct ovsdb_bridge, dpid)},
     {"rstp_enable", OVSDB_KIND_BOOL, offsetof(struct ovsdb_bridge, rstp)},
+    {"datapath_type", OVSDB_KIND_NAME, offsetof(struct ovsdb_bridge, datapath_type)},
     {"ports", OVSDB_KIND_UUIDS, offsetof(struct ovsdb_bridge, ports)},
     {"flow_tables", OVSDB_KIND_TABLES, offsetof(struct ovsdb_bridge, flow_tables)},
 };
@@ -31,12 +32,27 @@ static const struct column port_columns[] = {
     {"name", OVSDB_KIND_NAME, offsetof(struct ovsdb_port, name)},
     {"other_config", OVSDB_KIND_RSTP, offsetof(struct ovsdb_port, rstp)},
     {"interfaces", OVSDB_KIND_UUIDS, offsetof(struct ovsdb_port, interfaces)},
+    {"qos", OVSDB_KIND_UUID, offsetof(struct ovsdb_port, qos)},
+    {"external_ids", OVSDB_KIND_MAP, offsetof(struct ovsdb_port, external_ids)},
 };
 
 static const struct column interface_columns[] = {
     {"name", OVSDB_KIND_NAME, offsetof(struct ovsdb_interface, name)},
     {"ofport", OVSDB_KIND_OPTIONAL, offsetof(struct ovsdb_interface, ofport)},
     {"mtu", OVSDB_KIND_OPTIONAL, offsetof(struct ovsdb_interface, mtu)},
+    {"link_speed", OVSDB_KIND_OPTIONAL, offsetof(struct ovsdb_interface, link_speed)},
+};
+
+static const struct column qos_columns[] = {
+    {"type", OVSDB_KIND_NAME, offsetof(struct ovsdb_qos, type)},
+    {"other_config", OVSDB_KIND_MAP, offsetof(struct ovsdb_qos, other_config)},
+    {"external_ids", OVSDB_KIND_MAP, offsetof(struct ovsdb_qos, external_ids)},
+    {"queues", OVSDB_KIND_MAP, offsetof(struct ovsdb_qos, queues)},
+};
+
+static const struct column queue_columns[] = {
+    {"other_config", OVSDB_KIND_MAP, offsetof(struct ovsdb_queue, other_config)},
+    {"external_ids", OVSDB_KIND_MAP, offsetof(struct ovsdb_queue, external_ids)},
 };
 
 static const struct column flow_table_columns[] = {
@@ -49,6 +65,8 @@ static const struct table tables[OVSDB_TABLES] = {
     [OVSDB_PORT] = {"Port", sizeof(struct ovsdb_port), COLUMNS(port_columns)},
     [OVSDB_INTERFACE] = {"Interface", sizeof(struct ovsdb_interface), COLUMNS(interface_columns)},
     [OVSDB_FLOW_TABLE] = {"Flow_Table", sizeof(struct ovsdb_flow_table), COLUMNS(flow_table_columns)},
+    [OVSDB_QOS] = {"QoS", sizeof(struct ovsdb_qos), COLUMNS(qos_columns)},
+    [OVSDB_QUEUE] = {"Queue", sizeof(struct ovsdb_queue), COLUMNS(queue_columns)},
 };
 
 json_t *ovsdb_db_monitor_requests(void)
@@ -219,6 +237,11 @@ void ovsdb_db_free(struct ovsdb_db *db)
         free(db->tables[i].rows);
     }
     *db = (struct ovsdb_db) {0};
+}
+
+const void *ovsdb_db_row(const struct ovsdb_db *db, enum ovsdb_table_id table, const uint8_t uuid[UUID_SIZE])
+{
+    return row_find(&db->tables[table], uuid);
 }
 
 const struct ovsdb_bridge *ovsdb_db_bridge_by_dpid(const struct ovsdb_db *db, uint64_t dpid)

@@ -40,6 +40,7 @@ struct ovsdb_bridge {
     char name[NAME_SIZE];
     uint64_t dpid; /* 0: the switch has not told it yet */
     bool rstp;     /* rstp_enable */
+    char datapath_type[NAME_SIZE];
     struct ovsdb_set ports;
     struct ovsdb_table_refs flow_tables;
 };
@@ -49,6 +50,8 @@ struct ovsdb_port {
     char name[NAME_SIZE];
     int64_t rstp; /* other_config:rstp-enable as 0 or 1, or OVSDB_UNSET, which means yes */
     struct ovsdb_set interfaces;
+    struct ovsdb_set qos; /* at most one */
+    json_t *external_ids;
 };
 
 struct ovsdb_interface {
@@ -56,6 +59,7 @@ struct ovsdb_interface {
     char name[NAME_SIZE]; /* OpenFlow gives only its first 15 bytes */
     int64_t ofport;       /* OpenFlow port, or OVSDB_UNSET */
     int64_t mtu;          /* bytes, as the switch has found it, or OVSDB_UNSET */
+    int64_t link_speed;   /* bit/s, as the switch has found it, or OVSDB_UNSET */
 };
 
 struct ovsdb_flow_table {
@@ -63,7 +67,27 @@ struct ovsdb_flow_table {
     int64_t limit; /* flows that it takes, or OVSDB_UNSET */
 };
 
-enum ovsdb_table_id { OVSDB_BRIDGE, OVSDB_PORT, OVSDB_INTERFACE, OVSDB_FLOW_TABLE, OVSDB_TABLES };
+struct ovsdb_qos {
+    uint8_t uuid[UUID_SIZE];
+    char type[NAME_SIZE];
+    json_t *other_config, *external_ids;
+    json_t *queues; /* row identities by queue number */
+};
+
+struct ovsdb_queue {
+    uint8_t uuid[UUID_SIZE];
+    json_t *other_config, *external_ids;
+};
+
+enum ovsdb_table_id {
+    OVSDB_BRIDGE,
+    OVSDB_PORT,
+    OVSDB_INTERFACE,
+    OVSDB_FLOW_TABLE,
+    OVSDB_QOS,
+    OVSDB_QUEUE,
+    OVSDB_TABLES
+};
 
 struct ovsdb_db {
     struct ovsdb_rows {
@@ -81,6 +105,8 @@ int ovsdb_db_update(struct ovsdb_db *db, const json_t *updates, struct err *err)
 
 void ovsdb_db_free(struct ovsdb_db *db); /* its members */
 
+/* The row with that identity, or null; a struct of the table's type, valid until the next update. */
+const void *ovsdb_db_row(const struct ovsdb_db *db, enum ovsdb_table_id table, const uint8_t uuid[UUID_SIZE]);
 /* Each finder returns null if there is none; what it returns is valid until the next update. */
 const struct ovsdb_bridge *ovsdb_db_bridge_by_dpid(const struct ovsdb_db *db, uint64_t dpid);
 const struct ovsdb_bridge *ovsdb_db_bridge(const struct ovsdb_db *db, const char *name);

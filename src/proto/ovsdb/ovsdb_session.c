@@ -11,6 +11,7 @@
 
 #define MONITOR "scg" /* names the monitor in updates, and the request that starts it */
 #define PROBE "probe"
+#define TRANSACTION "transaction" /* the server answers them in their order */
 
 enum { DISCONNECTED, ASKING, ASKING_PLAIN, READY };
 
@@ -30,6 +31,14 @@ struct ovsdb_session {
     struct strbuf output;
     enum ovsdb_event *events;
     size_t first_event, n_events, cap_events;
+    struct transaction *transactions; /* oldest first; those in front may have ended and not been told */
+    size_t n_transactions, cap_transactions;
+};
+
+struct transaction {
+    uint64_t id;
+    bool ended;
+    struct err err;
 };
 
 struct ovsdb_session *ovsdb_session_new(uint32_t timeout_ms)
@@ -48,6 +57,7 @@ void ovsdb_session_free(struct ovsdb_session *session)
     ovsdb_db_free(&session->db);
     strbuf_free(&session->output);
     free(session->events);
+    free(session->transactions);
     free(session);
 }
 
@@ -99,12 +109,50 @@ void ovsdb_session_connected(struct ovsdb_session *session, struct mono now)
     send_monitor(session, "monitor_cond");
 }
 
+void ovsdb_session_transact(struct ovsdb_session *session, json_t *operations, uint64_t id)
+{
+    json_array_insert_new(operations, 0, json_string(OVSDB_NAME));
+    send_request(session, "transact", operations, TRANSACTION);
+    session->transactions = array_reserve(session->transactions, session->n_transactions, &session->cap_transactions,
+                                          sizeof *session->transactions);
+    session->transactions[session->n_transactions++] = (struct transaction) {.id = id};
+}
+
+void ovsdb_session_done(struct ovsdb_session *session, uint64_t *id, struct err *err)
+{
+    *id = session->transactions[0].id;
+    *err = session->transactions[0].err;
+    session->n_transactions--;
+    memmove(session->transactions, session->transactions + 1, session->n_transactions * sizeof *session->transactions);
+}
+
+/* The oldest that has not ended ends with what 'err' says. False: there is none. */
+static bool end_transaction(struct ovsdb_session *session, const struct err *err)
+{
+    for (size_t i = 0; i < session->n_transactions; i++) {
+        struct transaction *transaction = &session->transactions[i];
+
+        if (transaction->ended)
+            continue;
+        transaction->ended = true;
+        transaction->err = *err;
+        push_event(session, OVSDB_DONE);
+        return true;
+    }
+    return false;
+}
+
 void ovsdb_session_disconnected(struct ovsdb_session *session)
 {
     sm_move(&session->sm, DISCONNECTED);
     session->monitor_deadline = MONO_NEVER;
     ovsdb_framer_free(&session->framer);
     strbuf_clear(&session->output);
+
+    struct err err = {0};
+    err_set(&err, ERR_UNKNOWN, "the connection to the OVSDB server ended before it answered");
+    while (end_transaction(session, &err)) {
+    }
 }
 
 void ovsdb_session_probe(struct ovsdb_session *session)
@@ -150,6 +198,27 @@ static int monitor_reply(struct ovsdb_session *session, const json_t *result, co
     return err_set(err, ERR_REFUSED, "the OVSDB server does not let database " OVSDB_NAME " be monitored (%s)", why);
 }
 
+/* RFC 7047 §4.1.3: a result for each operation; the one that failed has an error, and so has a commit that failed. */
+static int transact_reply(struct ovsdb_session *session, const json_t *result, const json_t *error, struct err *err)
+{
+    struct err outcome = {0};
+    char why[256];
+
+    for (size_t i = 0; json_is_null(error) && i < json_array_size(result); i++) {
+        const json_t *failed = json_array_get(result, i);
+
+        if (json_is_object(failed) && json_object_get(failed, "error"))
+            error = failed;
+    }
+    if (!json_is_null(error)) {
+        error_text(error, why, sizeof why);
+        err_set(&outcome, ERR_REFUSED, "the OVSDB server refused a change: %s", why);
+    }
+    if (!end_transaction(session, &outcome))
+        return err_set(err, ERR_MALFORMED, "the OVSDB server sent a reply to a transaction that was not made");
+    return 0;
+}
+
 static int handle_reply(struct ovsdb_session *session, const json_t *message, const json_t *id, struct err *err)
 {
     const json_t *result = json_object_get(message, "result");
@@ -163,6 +232,8 @@ static int handle_reply(struct ovsdb_session *session, const json_t *message, co
         return 0;
     if (text && strcmp(text, MONITOR) == 0 && session->sm.current != READY)
         return monitor_reply(session, result, error, err);
+    if (text && strcmp(text, TRANSACTION) == 0)
+        return transact_reply(session, result, error, err);
     return err_set(err, ERR_MALFORMED, "the OVSDB server sent a reply to a request that was not made");
 }
 

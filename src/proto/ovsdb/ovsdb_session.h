@@ -20,8 +20,9 @@
 #include "proto/ovsdb/ovsdb_db.h"
 
 enum ovsdb_event {
-    OVSDB_READY,  /* the copy is complete */
-    OVSDB_CHANGED /* rows of it have changed */
+    OVSDB_READY,   /* the copy is complete */
+    OVSDB_CHANGED, /* rows of it have changed */
+    OVSDB_DONE     /* a transaction has ended: ovsdb_session_done() */
 };
 
 struct ovsdb_session;
@@ -44,6 +45,13 @@ struct mono ovsdb_session_deadline(const struct ovsdb_session *session); /* when
 
 /* Queues an echo request (RFC 7047 §4.1.11); whatever the server sends next shows that it lives. */
 void ovsdb_session_probe(struct ovsdb_session *session);
+
+/* Sends a transaction (RFC 7047 §4.1.3): 'operations' is an array, which is taken over. The session is ready.
+ * OVSDB_DONE follows, for each in its order; the changes that it made have been told before. */
+void ovsdb_session_transact(struct ovsdb_session *session, json_t *operations, uint64_t id);
+/* After OVSDB_DONE: which one has ended, and how: err->code is 0, ERR_REFUSED (nothing of it stands), or ERR_UNKNOWN
+ * (the connection ended first). */
+void ovsdb_session_done(struct ovsdb_session *session, uint64_t *id, struct err *err);
 
 bool ovsdb_session_ready(const struct ovsdb_session *session);
 const struct ovsdb_db *ovsdb_session_db(const struct ovsdb_session *session);

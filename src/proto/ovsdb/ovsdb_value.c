@@ -100,7 +100,8 @@ static int dpid_decode(const char *text, uint64_t *dpid)
     return 0;
 }
 
-/* ["map", [[KEY, VALUE], ...]]. In a difference a pair that is there as it stands is removed, any other is set. */
+/* The pairs of ["map", [[KEY, VALUE], ...]]. In a difference one that is there as it stands is removed, any other is
+ * set. */
 static int pairs_of(const json_t *value, const json_t **pairs)
 {
     const char *tag = json_string_value(json_array_get(value, 0));
@@ -144,6 +145,45 @@ static int tables_decode(const json_t *value, bool difference, struct ovsdb_tabl
             return ERR_MALFORMED;
         ref.number = (uint8_t) json_integer_value(key);
         table_put(tables, &ref, difference);
+    }
+    return 0;
+}
+
+/* A string, number or identity as text, which the caller frees; null if it is none. */
+static char *atom_text(const json_t *atom)
+{
+    uint8_t uuid[UUID_SIZE];
+
+    if (json_is_string(atom))
+        return xstrdup(json_string_value(atom));
+    if (json_is_integer(atom))
+        return xasprintf("%" JSON_INTEGER_FORMAT, json_integer_value(atom));
+    return uuid_decode(atom, uuid) == 0 ? xstrdup(json_string_value(json_array_get(atom, 1))) : NULL;
+}
+
+static int map_decode(const json_t *value, bool difference, json_t **map)
+{
+    const json_t *pairs;
+    int status = pairs_of(value, &pairs);
+
+    if (status < 0)
+        return status;
+    if (!*map)
+        *map = json_object();
+    if (!difference)
+        json_object_clear(*map);
+    for (size_t i = 0; i < json_array_size(pairs); i++) {
+        const json_t *pair = json_array_get(pairs, i);
+        AUTO_FREE char *key = atom_text(json_array_get(pair, 0));
+        AUTO_FREE char *text = atom_text(json_array_get(pair, 1));
+
+        if (!key || !text || json_array_size(pair) != 2)
+            return ERR_MALFORMED;
+        const char *old = json_string_value(json_object_get(*map, key));
+        if (difference && old && strcmp(old, text) == 0)
+            json_object_del(*map, key);
+        else
+            json_object_set_new(*map, key, json_string(text));
     }
     return 0;
 }
@@ -193,12 +233,17 @@ void ovsdb_value_reset(enum ovsdb_kind kind, void *member)
         *(int64_t *) member = OVSDB_UNSET;
         break;
     case OVSDB_KIND_UUIDS:
+    case OVSDB_KIND_UUID:
         free(set->uuids);
         *set = (struct ovsdb_set) {0};
         break;
     case OVSDB_KIND_TABLES:
         free(table_refs->refs);
         *table_refs = (struct ovsdb_table_refs) {0};
+        break;
+    case OVSDB_KIND_MAP:
+        json_decref(*(json_t **) member);
+        *(json_t **) member = NULL;
         break;
     }
 }
@@ -212,10 +257,14 @@ int ovsdb_value_decode(enum ovsdb_kind kind, const json_t *value, bool differenc
         return rstp_decode(value, difference, member);
     if (kind == OVSDB_KIND_TABLES)
         return tables_decode(value, difference, member);
+    if (kind == OVSDB_KIND_MAP)
+        return map_decode(value, difference, member);
     if (status < 0)
         return status;
     if (kind == OVSDB_KIND_UUIDS)
         return set_decode(&elements, difference, member);
+    if (kind == OVSDB_KIND_UUID)
+        return elements.n > 1 ? ERR_MALFORMED : set_decode(&elements, false, member);
 
     const json_t *only = elements.n ? element_at(&elements, 0) : NULL;
     const char *text = json_string_value(only);

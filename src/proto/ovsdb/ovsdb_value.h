@@ -14,7 +14,9 @@ enum ovsdb_kind {
     OVSDB_KIND_RSTP,     /* int64_t: key "rstp-enable" of a map of strings as 0 or 1, or OVSDB_UNSET */
     OVSDB_KIND_OPTIONAL, /* int64_t: optional integer, or OVSDB_UNSET */
     OVSDB_KIND_UUIDS,    /* struct ovsdb_set of row identities */
-    OVSDB_KIND_TABLES    /* struct ovsdb_table_refs: map of 0..254 to row identities */
+    OVSDB_KIND_UUID,     /* the same of a column of at most one */
+    OVSDB_KIND_TABLES,   /* struct ovsdb_table_refs: map of 0..254 to row identities */
+    OVSDB_KIND_MAP       /* json_t *: an object of texts; numbers and identities are written out. Null: empty */
 };
 
 /* Gives 'member' the value that the column has when it is left out, freeing what it held. A member that is all zeros
