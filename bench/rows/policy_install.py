@@ -89,8 +89,8 @@ class Row:
         ours = found["install"]
         ratios = {side: [a / b for a, b in zip(ours, rates)] for side, rates in found.items()}
         middle = {side: sorted(rates)[len(rates) // 2] for side, rates in found.items()}
-        notes = [f"{sides.flows} flows; each VM's in one atomic bundle, which replaces what the VM had",
-                 f"encoded before and in bundles, too: {middle['bundles']:,.0f} flows/s; ovs-ofctl --bundle "
+        notes = [f"{sides.flows} flows; each VM's replace what the VM had, all of them or none",
+                 f"encoded before, in a bundle for each VM: {middle['bundles']:,.0f} flows/s; ovs-ofctl --bundle "
                  f"{middle['ofctl']:,.0f}, os-ken {middle['os-ken']:,.0f}"]
         return Result("flows/s", Side("bundles of the gateway", ours), Side("messages encoded before", found["blast"]),
                       ratios["blast"], notes, {"rates": found},

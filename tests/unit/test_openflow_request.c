@@ -342,6 +342,118 @@ static void test_one_meter_after_the_other(void **state)
     of_session_free(peer.session);
 }
 
+#define ADD(bundle) "bundle " bundle " add cookie 1 command 0\n"
+
+/* Three that waited for a large one (bundle 1) are begun together, in one bundle. */
+static struct peer peer_shares(void)
+{
+    struct peer peer = peer_up();
+    size_t size;
+
+    ask(&peer, make_txn(4000, 0), 1);
+    const uint8_t *bytes = of_session_output(peer.session, &size);
+    uint32_t barrier = (uint32_t) bytes[size - 2] << 8 | bytes[size - 1]; /* the last message's xid */
+
+    of_session_sent(peer.session, size);
+    for (uint64_t request = 2; request <= 4; request++)
+        ask(&peer, make_txn(1, 0), request);
+    assert_sent(&peer, "");
+    switch_barrier(&peer, barrier);
+    assert_sent(&peer, "bundle 1 commit\n");
+    switch_bundle(&peer, peer.xids[0], 1, OFPBCT_COMMIT_REPLY);
+    assert_events(&peer, "DONE 1 OK\n");
+    assert_sent(&peer, "bundle 2 open\n" ADD("2") ADD("2") ADD("2") "OFPT_BARRIER_REQUEST\n");
+    return peer;
+}
+
+static void test_shared_bundle(void **state)
+{
+    (void) state;
+    struct peer peer = peer_shares();
+
+    switch_bundle(&peer, peer.xids[0], 2, OFPBCT_OPEN_REPLY);
+    switch_barrier(&peer, peer.xids[4]);
+    assert_sent(&peer, "bundle 2 commit\n");
+    uint32_t commit = peer.xids[0];
+
+    /* The next one is filled, but not committed before this one is: what is refused would come after it. */
+    ask(&peer, make_txn(1, 0), 5);
+    assert_sent(&peer, "bundle 3 open\n" ADD("3") "OFPT_BARRIER_REQUEST\n");
+    switch_barrier(&peer, peer.xids[2]);
+    assert_sent(&peer, "");
+    switch_bundle(&peer, commit, 2, OFPBCT_COMMIT_REPLY);
+    assert_events(&peer, "DONE 2 OK\nDONE 3 OK\nDONE 4 OK\n");
+    assert_sent(&peer, "bundle 3 commit\n");
+    of_session_free(peer.session);
+}
+
+#define REFUSED(request, error) \
+    "DONE " request " ERR_REFUSED: switch 00005c6700000001 refused a flow (" error "): " \
+    "cookie=0x1,table=0,priority=101,actions=output:1\n"
+
+static void test_shared_bundle_with_a_bad_flow(void **state)
+{
+    (void) state;
+    struct peer peer = peer_shares();
+
+    /* <-- the second one's flow refused; barrier */
+    switch_error(&peer, peer.xids[2], 2, 4);
+    switch_barrier(&peer, peer.xids[4]);
+    /* --> the others anew, each in its own */
+    assert_sent(&peer, "bundle 2 discard\nOFPT_BARRIER_REQUEST\nbundle 3 open\n" ADD("3") "bundle 4 open\n" ADD(
+                           "4") "OFPT_BARRIER_REQUEST\n");
+    uint32_t barrier = peer.xids[6];
+
+    switch_barrier(&peer, peer.xids[1]);
+    assert_events(&peer, REFUSED("3", "OFPET_BAD_ACTION/OFPBAC_BAD_OUT_PORT"));
+    switch_barrier(&peer, barrier);
+    assert_sent(&peer, "bundle 3 commit\nbundle 4 commit\n");
+    uint32_t commits[] = {peer.xids[0], peer.xids[1]};
+
+    switch_bundle(&peer, commits[0], 3, OFPBCT_COMMIT_REPLY);
+    switch_bundle(&peer, commits[1], 4, OFPBCT_COMMIT_REPLY);
+    assert_events(&peer, "DONE 2 OK\nDONE 4 OK\n");
+    of_session_free(peer.session);
+}
+
+static void test_shared_bundle_whose_commit_is_refused(void **state)
+{
+    (void) state;
+    struct peer peer = peer_shares();
+    uint32_t last = peer.xids[3];
+
+    switch_barrier(&peer, peer.xids[4]);
+    assert_sent(&peer, "bundle 2 commit\n");
+    switch_error(&peer, last, 5, 1);
+    switch_error(&peer, peer.xids[0], OFPET_EXPERIMENTER, 2313);
+    /* --> the two others anew; a barrier for all */
+    assert_sent(&peer, "bundle 3 open\n" ADD("3") "bundle 4 open\n" ADD("4") "OFPT_BARRIER_REQUEST\n");
+    switch_barrier(&peer, peer.xids[4]);
+    assert_events(&peer, REFUSED("4", "OFPET_FLOW_MOD_FAILED/OFPFMFC_TABLE_FULL"));
+    assert_sent(&peer, "bundle 3 commit\nbundle 4 commit\n");
+    of_session_free(peer.session);
+}
+
+/* One that waited longer runs out of time: the others go on. */
+static void test_shared_bundle_of_which_one_is_late(void **state)
+{
+    (void) state;
+    struct peer peer = peer_shares();
+
+    switch_barrier(&peer, peer.xids[4]);
+    assert_sent(&peer, "bundle 2 commit\n");
+    peer_wait(&peer, 1000);
+    ask(&peer, make_txn(1, 0), 5);
+    assert_sent(&peer, "bundle 3 open\n" ADD("3") "OFPT_BARRIER_REQUEST\n");
+    switch_barrier(&peer, peer.xids[2]);
+    peer_wait(&peer, 1000);
+    assert_events(&peer, "DONE 4 ERR_TIMEOUT: switch 00005c6700000001 did not answer in time\n"
+                         "DONE 3 ERR_TIMEOUT: switch 00005c6700000001 did not answer in time\n"
+                         "DONE 2 ERR_TIMEOUT: switch 00005c6700000001 did not answer in time\n");
+    assert_sent(&peer, "bundle 3 commit\n");
+    of_session_free(peer.session);
+}
+
 /* No more flow changes are under way than this, but for one that is larger alone. */
 static void test_bounded(void **state)
 {
@@ -599,6 +711,10 @@ int main(void)
         cmocka_unit_test(test_one_while_the_other),
         cmocka_unit_test(test_one_refused_while_the_other),
         cmocka_unit_test(test_one_meter_after_the_other),
+        cmocka_unit_test(test_shared_bundle),
+        cmocka_unit_test(test_shared_bundle_with_a_bad_flow),
+        cmocka_unit_test(test_shared_bundle_whose_commit_is_refused),
+        cmocka_unit_test(test_shared_bundle_of_which_one_is_late),
         cmocka_unit_test(test_bounded),
         cmocka_unit_test(test_what_cannot_be_encoded),
         cmocka_unit_test(test_timeouts),

@@ -10,10 +10,10 @@ enum { FLOW_MOD_FAILED = 5, METER_MOD_FAILED = 12, BUNDLE_FAILED = 2313 };
 
 struct bundle {
     bool open, refused;
-    uint64_t cookie;
-    size_t adds;
-    uint32_t last_xid; /* of an add */
-    uint32_t meter;    /* that its flows use */
+    uint64_t first, last;  /* cookies; 0: none yet */
+    size_t adds[TXNS + 1]; /* by cookie */
+    uint32_t last_xid;     /* of an add */
+    uint32_t meter;        /* that its flows use */
 };
 
 struct asked {
@@ -25,7 +25,8 @@ struct world {
     struct peer peer;
     struct rng rng;
     struct asked txns[TXNS + 1]; /* by cookie and request */
-    struct bundle bundles[BUNDLES];
+    struct bundle *bundles;
+    bool shared; /* a bundle was, and was committed */
     bool meters[METERS];
     uint64_t last; /* cookie that was committed */
     size_t asked, done;
@@ -85,8 +86,9 @@ static void commit(struct world *w, struct bundle *bundle, uint32_t id, uint32_t
 {
     assert_true(bundle->open);
     assert_false(bundle->refused);
-    assert_int_equal(bundle->adds, w->txns[bundle->cookie].mods);
-    assert_true(bundle->cookie > w->last);
+    assert_true(bundle->first > w->last);
+    for (uint64_t cookie = bundle->first; cookie <= bundle->last; cookie++)
+        assert_true(bundle->adds[cookie] == w->txns[cookie].mods || bundle->adds[cookie] == 0);
     assert_true(bundle->meter == 0 || w->meters[bundle->meter]);
     bundle->open = false;
     if (chance(w, 10)) {
@@ -94,8 +96,10 @@ static void commit(struct world *w, struct bundle *bundle, uint32_t id, uint32_t
         switch_error(&w->peer, xid, OFPET_EXPERIMENTER, BUNDLE_FAILED);
         return;
     }
-    w->last = bundle->cookie;
-    w->txns[bundle->cookie].committed = true;
+    for (uint64_t cookie = bundle->first; cookie <= bundle->last; cookie++)
+        w->txns[cookie].committed |= bundle->adds[cookie] > 0;
+    w->shared |= bundle->first < bundle->last;
+    w->last = bundle->last;
     switch_bundle(&w->peer, xid, id, OFPBCT_COMMIT_REPLY);
 }
 
@@ -107,7 +111,7 @@ static void control(struct world *w, struct wire *r, uint32_t xid)
 
     assert_true(id < BUNDLES);
     if (type == OFPBCT_OPEN_REQUEST) {
-        assert_false(bundle->open || bundle->adds);
+        assert_false(bundle->open || bundle->first);
         bundle->open = true;
         switch_bundle(&w->peer, xid, id, OFPBCT_OPEN_REPLY);
     } else if (type == OFPBCT_COMMIT_REQUEST) {
@@ -128,8 +132,12 @@ static void add(struct world *w, struct wire *r, uint32_t xid)
 
     assert_true(bundle->open);
     wire_skip(r, 4 + OF_HEADER_SIZE);
-    bundle->cookie = wire_get_u64(r);
-    bundle->adds++;
+    uint64_t cookie = wire_get_u64(r);
+
+    assert_in_range(cookie, bundle->last ? bundle->last : 1, TXNS);
+    bundle->first = bundle->first ? bundle->first : cookie;
+    bundle->last = cookie;
+    bundle->adds[cookie]++;
     bundle->last_xid = xid;
     if (memcmp(end - 8, meter_instruction, sizeof meter_instruction) == 0)
         bundle->meter = end[-1];
@@ -202,6 +210,7 @@ static void run(uint64_t seed)
     struct world *w = xcalloc(1, sizeof *w);
     size_t committed = 0;
 
+    w->bundles = xcalloc(BUNDLES, sizeof *w->bundles);
     w->peer = peer_up();
     w->rng.state = seed;
     while (w->done < TXNS) {
@@ -217,6 +226,8 @@ static void run(uint64_t seed)
         committed += w->txns[i].committed;
     assert_in_range(committed, TXNS / 2, TXNS - 1); /* some were refused */
     of_session_free(w->peer.session);
+    assert_true(w->shared);
+    free(w->bundles);
     free(w->bytes);
     free(w);
 }

@@ -40,6 +40,8 @@ struct of_request {
     bool changes_meters; /* adds or deletes some */
     bool wants_barrier;  /* after what has just been sent */
     bool bundle_is_open;
+    bool shared;        /* the bundle, with others */
+    bool alone;         /* is to have a bundle of its own: the one that it shared was refused */
     struct err failure; /* the first refusal */
 };
 

@@ -20,6 +20,8 @@
  *   3. commit
  *   4. meters that existed already are modified, its meters_delete are deleted (one that is not there is fine),
  *      barrier; without any there is no fourth step
+ * Transactions that waited together, and change no meters, share one bundle in 2 and 3; what the switch has nothing
+ * against is begun anew in a bundle of its own when another one of the same bundle is refused.
  * Any refusal up to 3 discards the bundle and deletes the meters that 1 added, and nothing of the transaction stands. A
  * refusal in 4, which a sane switch does not give, is told in the text: the flow changes stand then. */
 #ifndef PROTO_OPENFLOW_SESSION_H

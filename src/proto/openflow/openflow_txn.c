@@ -2,7 +2,8 @@
 /* Transactions of a session, as state machines.
  *
  * A switch is busy with one transaction while it reads the next: several are under way at once, and only their commits
- * wait for each other. */
+ * wait for each other. Those that are begun together and change no meters share a bundle, which is less work for the
+ * switch; if it refuses the bundle, those that it had nothing against are begun anew, each in its own. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,9 +13,9 @@
 static const struct sm_state txn_states[] = {
     [TXN_QUEUED] = {"queued", SM_TO(TXN_METERS) | SM_TO(TXN_BUNDLE) | SM_TO(TXN_FINISH) | SM_TO(TXN_DONE), false},
     [TXN_METERS] = {"meters", SM_TO(TXN_BUNDLE) | SM_TO(TXN_FINISH) | SM_TO(TXN_UNDO) | SM_TO(TXN_DONE), false},
-    [TXN_BUNDLE] = {"bundle", SM_TO(TXN_READY) | SM_TO(TXN_UNDO) | SM_TO(TXN_DONE), false},
-    [TXN_READY] = {"ready", SM_TO(TXN_COMMIT) | SM_TO(TXN_DONE), false},
-    [TXN_COMMIT] = {"commit", SM_TO(TXN_FINISH) | SM_TO(TXN_UNDO) | SM_TO(TXN_DONE), false},
+    [TXN_BUNDLE] = {"bundle", SM_TO(TXN_READY) | SM_TO(TXN_UNDO) | SM_TO(TXN_QUEUED) | SM_TO(TXN_DONE), false},
+    [TXN_READY] = {"ready", SM_TO(TXN_COMMIT) | SM_TO(TXN_QUEUED) | SM_TO(TXN_DONE), false},
+    [TXN_COMMIT] = {"commit", SM_TO(TXN_FINISH) | SM_TO(TXN_UNDO) | SM_TO(TXN_QUEUED) | SM_TO(TXN_DONE), false},
     [TXN_FINISH] = {"finish", SM_TO(TXN_DONE), false},
     [TXN_UNDO] = {"undo", SM_TO(TXN_DONE), false},
     [TXN_DONE] = {"done", 0, true},
@@ -24,6 +25,7 @@ static const struct sm_state txn_states[] = {
  * bound on what waits in it and on the way. More are begun when half of it is done: what is begun together shares a
  * barrier, and its commits are sent together. */
 #define UNDER_WAY_MAX 4096
+#define SHARED_MAX 2048 /* flow changes of those that share a bundle */
 
 /* Sending */
 
@@ -137,11 +139,37 @@ static void enter_bundle(struct of_session *session, struct of_request *request)
     bundle_opened(request);
 }
 
+/* The next in this bundle, from 'request' on, or null. */
+static struct of_request *in_bundle(struct of_request *request, uint32_t bundle)
+{
+    while (request && !(request->bundle_is_open && request->bundle == bundle))
+        request = request->next;
+    return request;
+}
+
+/* The bundle is gone: 'except' is seen to by the caller, all others of it that were not refused are begun anew, and
+ * those that were end when the switch has read all of them. */
+static void bundle_gone(struct of_session *session, uint32_t bundle, const struct of_request *except)
+{
+    for (struct of_request *r = session->requests; (r = in_bundle(r, bundle)); r = r->next) {
+        if (r == except)
+            continue;
+        r->bundle_is_open = false;
+        r->xid = 0; /* an answer that it waited for says nothing any more */
+        r->alone = true;
+        r->shared = false;
+        r->wants_barrier = r->failure.code;
+        sm_move(&r->sm, r->failure.code ? TXN_UNDO : TXN_QUEUED);
+    }
+}
+
 /* What a refusal, or giving up, leaves to be taken back. */
 void of_txn_undo(struct of_session *session, struct of_request *request)
 {
-    if (request->bundle_is_open)
+    if (request->bundle_is_open) {
         send_bundle(session, of_session_xids(session, 1), request->bundle, OFPBCT_DISCARD_REQUEST);
+        bundle_gone(session, request->bundle, request);
+    }
     request->bundle_is_open = false;
     if (request->txn.n_meters_add)
         send_meters(session, request, OFPMC_DELETE, METER_ADDED);
@@ -156,17 +184,19 @@ static void enter_undo(struct of_session *session, struct of_request *request)
 
 /* What needs no meters is encoded where it is sent from. What does waits for them in a buffer of its own, for it must
  * be known before that it can be encoded. */
-static int txn_encode(struct of_session *session, struct of_request *request, struct err *err)
+static int txn_encode(struct of_session *session, struct of_request *request, const struct of_request *shares,
+                      struct err *err)
 {
     struct of_buffer *draft = &session->draft;
     size_t before = session->output.length;
     int rc;
 
-    request->bundle = session->next_bundle++;
-    request->open_xid = of_session_xids(session, 1);
+    request->bundle = shares ? shares->bundle : session->next_bundle++;
+    request->open_xid = shares ? shares->open_xid : of_session_xids(session, 1);
     request->mods_xid = of_session_xids(session, request->txn.n_mods);
     if (request->txn.n_meters_add == 0) {
-        send_bundle(session, request->open_xid, request->bundle, OFPBCT_OPEN_REQUEST);
+        if (!shares)
+            send_bundle(session, request->open_xid, request->bundle, OFPBCT_OPEN_REQUEST);
         rc = encode_bundle(request, &session->output, err);
         if (rc < 0)
             session->output.length = before;
@@ -178,33 +208,40 @@ static int txn_encode(struct of_session *session, struct of_request *request, st
     return rc;
 }
 
-static void txn_start(struct of_session *session, struct of_request *request)
+/* 'shares': whose bundle it shares, or null. False if it has ended, because it cannot be encoded. */
+static bool txn_start(struct of_session *session, struct of_request *request, const struct of_request *shares)
 {
     struct err err = {0};
 
     if (request->txn.n_mods == 0 && request->txn.n_meters_add == 0) {
         enter_finish(session, request);
-        return;
+        return true;
     }
-    if (txn_encode(session, request, &err) < 0) {
+    if (txn_encode(session, request, shares, &err) < 0) {
         of_request_end(session, request, &err);
-        return;
+        return false;
     }
     if (request->txn.n_meters_add == 0) {
         bundle_opened(request);
-        return;
+        return true;
     }
     sm_move(&request->sm, TXN_METERS);
     request->meters = xcalloc(request->txn.n_meters_add, 1);
     send_meters(session, request, OFPMC_ADD, METER_ADDED);
     request->wants_barrier = true;
+    return true;
 }
 
+/* All that share the bundle: none of them was refused. */
 static void enter_commit(struct of_session *session, struct of_request *request)
 {
-    sm_move(&request->sm, TXN_COMMIT);
-    request->xid = of_session_xids(session, 1);
-    send_bundle(session, request->xid, request->bundle, OFPBCT_COMMIT_REQUEST);
+    uint32_t xid = of_session_xids(session, 1), bundle = request->bundle;
+
+    for (struct of_request *r = request; (r = in_bundle(r, bundle)); r = r->next) {
+        sm_move(&r->sm, TXN_COMMIT);
+        r->xid = xid;
+    }
+    send_bundle(session, xid, bundle, OFPBCT_COMMIT_REQUEST);
 }
 
 /* Whether one makes or deletes a meter that the other names: then the later one has to see the end of the earlier. */
@@ -257,6 +294,8 @@ static void commit_and_start(struct of_session *session)
     size_t under_way = 0;
     bool in_order = true; /* the commits of all before are sent, or will not be */
     bool starts = false;
+    struct of_request *shares = NULL; /* whose bundle the next one may share */
+    size_t shared = 0;
     struct of_request *next;
 
     for (struct of_request *r = session->requests; r; r = next) {
@@ -269,11 +308,22 @@ static void commit_and_start(struct of_session *session)
             starts |= under_way <= UNDER_WAY_MAX / 2;
             if (!starts || !may_start(session, r, under_way))
                 return;
-            txn_start(session, r);
+            bool sharing = n_mods > 0 && !r->changes_meters && !r->alone;
+
+            if (!sharing || shared + n_mods > SHARED_MAX)
+                shares = NULL;
+            if (txn_start(session, r, shares) && sharing) {
+                if (shares)
+                    shares->shared = r->shared = true;
+                shared = (shares ? shared : 0) + n_mods;
+                shares = r;
+            }
+            in_order = false;
         } else if (r->sm.current == TXN_READY && in_order) {
             enter_commit(session, r);
+            in_order = !r->shared; /* what is committed with others may have to be begun anew */
         } else {
-            in_order &= r->sm.current >= TXN_COMMIT;
+            in_order &= r->sm.current > TXN_COMMIT || (r->sm.current == TXN_COMMIT && !r->shared);
         }
         under_way += n_mods;
     }
@@ -318,6 +368,19 @@ static void flow_refused(struct of_session *session, struct of_request *request,
     refused(session, request, request->txn.mods[i].command == FLOW_ADD ? "a flow" : "deleting a flow", text, error);
 }
 
+/* The switch has dropped the bundle; the error that names the flow came before (EXT-230 §4.3). */
+static void commit_refused(struct of_session *session, struct of_request *request, const struct of_error *error)
+{
+    if (request->shared) {
+        bundle_gone(session, request->bundle, NULL);
+        of_txns_advance(session);
+        return;
+    }
+    refused(session, request, "to commit a bundle", "", error);
+    request->bundle_is_open = false;
+    enter_undo(session, request);
+}
+
 /* An error of this transaction's, or false. */
 static bool txn_error(struct of_session *session, struct of_request *request, uint32_t xid,
                       const struct of_error *error)
@@ -340,10 +403,7 @@ static bool txn_error(struct of_session *session, struct of_request *request, ui
     } else if (state == TXN_BUNDLE && xid == request->open_xid) {
         refused(session, request, "to open a bundle", "", error);
     } else if (state == TXN_COMMIT && xid == request->xid) {
-        /* The switch has dropped the bundle; the error that names the flow came before (EXT-230 §4.3). */
-        refused(session, request, "to commit a bundle", "", error);
-        request->bundle_is_open = false;
-        enter_undo(session, request);
+        commit_refused(session, request, error);
     } else if (state == TXN_FINISH && is_among(xid, request->deletes_xid, txn->n_meters_delete)) {
         if (!is_meter || error->code != OFPMMFC_UNKNOWN_METER)
             meter_refused(session, request, txn->meters_delete[xid - request->deletes_xid], error);
@@ -351,6 +411,22 @@ static bool txn_error(struct of_session *session, struct of_request *request, ui
         return false;
     }
     return true;
+}
+
+/* All of the bundle is there. */
+static void bundle_filled(struct of_session *session, struct of_request *request)
+{
+    struct of_request *first = in_bundle(session->requests, request->bundle), *r;
+
+    for (r = first; (r = in_bundle(r, request->bundle)); r = r->next)
+        if (r->failure.code)
+            break;
+    if (r) {
+        enter_undo(session, r);
+        return;
+    }
+    for (r = first; (r = in_bundle(r, request->bundle)); r = r->next)
+        sm_move(&r->sm, TXN_READY);
 }
 
 /* All answers to what the state sent have come. */
@@ -366,10 +442,7 @@ static void txn_barrier(struct of_session *session, struct of_request *request)
             enter_bundle(session, request);
         return;
     case TXN_BUNDLE:
-        if (failed)
-            enter_undo(session, request);
-        else
-            sm_move(&request->sm, TXN_READY);
+        bundle_filled(session, request);
         return;
     case TXN_FINISH:
         if (failed)
@@ -400,7 +473,10 @@ bool of_txn_message(struct of_session *session, struct of_request *request, cons
     if (xid != request->xid)
         return false;
     if (message->is_bundle && message->bundle.type == OFPBCT_COMMIT_REPLY && request->sm.current == TXN_COMMIT) {
-        txn_committed(session, request);
+        uint32_t bundle = request->bundle;
+
+        while ((request = in_bundle(session->requests, bundle)))
+            txn_committed(session, request); /* is out of the bundle, and may have ended */
         of_txns_advance(session);
     }
     return true;
