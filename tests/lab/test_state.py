@@ -18,11 +18,15 @@ USER = "198.51.100.10"
 ANSWER = "192.0.2.77"                   # to every DNS query
 SILENCE = 1.5                           # seconds in which what is not dropped would have come
 
-# Both directions deny what no rule names. Port 22 is for an echo server.
+# Both directions deny what no rule names. Port 22 is for an echo server. What V2 begins at TCP ports of many hosts is a
+# conjunctive match.
+HOSTS = [USER, *(f"203.0.113.{last}" for last in range(1, 20, 2))]
 POLICY = {"policy": "V2",
-          "rules": [{"direction": "to-vm", "action": "allow", "protocol": "tcp", "destination-port": 80, "stateful": True},
-                    {"direction": "to-vm", "action": "allow", "protocol": "tcp", "destination-port": 22, "stateful": True},
+          "rules": [*({"direction": "to-vm", "action": "allow", "protocol": "tcp", "destination-port": port,
+                       "stateful": True} for port in (80, 22)),
                     {"direction": "to-vm", "action": "allow", "protocol": "icmp", "icmp-type": 8, "stateful": True},
+                    {"direction": "from-vm", "action": "allow", "protocol": "tcp", "remote": HOSTS,
+                     "destination-port": "1-65534", "stateful": True},
                     {"direction": "from-vm", "action": "allow", "protocol": "any", "remote": USER, "stateful": True}]}
 
 
@@ -30,6 +34,7 @@ POLICY = {"policy": "V2",
 def stateful(home):
     put_policy(home, "A", POLICY)
     wait_until("the policy to stand", lambda: any(f"table={TOR['STATE_TO']}," in line for line in rules(home, "A")))
+    assert any("conjunction(" in line for line in rules(home, "A"))
     return home
 
 
@@ -172,7 +177,7 @@ def lab_echo(lab):
 
 def test_nothing_else_passes(stateful):
     """What looks like a reply, of somebody whom nobody asked."""
-    to, out = f"nw_src=198.51.100.77,nw_dst={ADDRESSES['V2']}", f"nw_src={ADDRESSES['V2']},nw_dst=203.0.113.9"
+    to, out = f"nw_src=198.51.100.77,nw_dst={ADDRESSES['V2']}", f"nw_src={ADDRESSES['V2']},nw_dst=203.0.113.8"
     wanted = {f"tcp,{to},tcp_dst=40000": "drop", f"udp,{to},udp_dst=40000": "drop", f"icmp,{to},icmp_type=0": "drop",
               f"tcp,{out},tcp_dst=22": "drop", f"udp,{out},udp_dst=53": "drop"}
     assert dict(zip(wanted, verdicts(stateful, "A", "V2", wanted))) == wanted
