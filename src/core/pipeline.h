@@ -221,7 +221,8 @@ struct policy_site;
 /* Where the policy of a VM stands on a ToR, without its meters; the flows of one address of it. */
 struct policy_site pipeline_policy_site(uint64_t vm_cookie, const struct ip *ip);
 /* A VM on its ToR: spoofing and forwarding flows, plus the policy's. 'policy' null: the VM is not restricted.
- * 'numbers': of the policy's meters; they exist, or are added in the same transaction. */
+ * 'numbers': of the policy's meters; they exist, or are added in the same transaction. What was learned stays if the
+ * policy has stateful rules. */
 void pipeline_vm_tor(struct flow_txn *txn, const struct pipeline_segment *segment, const struct pipeline_vm *vm,
                      const struct policy *policy, const struct policy_numbers *numbers);
 /* A VM on the PE: route to it, no ARP answered for it. */

@@ -236,6 +236,8 @@ void pipeline_vm_tor(struct flow_txn *txn, const struct pipeline_segment *segmen
     match_mac(&other.match, FIELD_ETH_DST, &vm->mac);
     flow_txn_add(txn, other);
     site.numbers = *numbers;
+    if (!policy || !policy_is_stateful(policy)) /* nothing asks for it any more */
+        pipeline_state_remove(txn, vm->cookie);
     if (policy)
         policy_to_flows(policy, &site, txn);
 }
