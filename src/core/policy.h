@@ -49,8 +49,8 @@ void policy_to_flows(const struct policy *policy, const struct policy_site *site
  * writes. A match on the VM's MAC, in_port, reg0 or reg1 besides is accepted where other flows of the VM tell that it
  * is the VM's; it concerns somebody else where they tell otherwise. Flows of a conjunctive match are read as the rules
  * that they stand for. Meters are looked up in 'meters', queues in site->queues. A direction without any default flow
- * has verdict ALLOW if 'miss_allows', else DENY. Rules say no family unless they have a remote or an ICMP type: flows of
- * one address only show its family, so compare with policy_equivalent_in().
+ * has verdict ALLOW if 'miss_allows', else DENY. Rules say no family unless they have a remote or an ICMP type: flows
+ * of one address only show its family, so compare with policy_equivalent_in().
  * Returns 0, ERR_NOT_FOUND if no flow concerns the VM, or ERR_UNSUPPORTED with a sentence that names the flow (its
  * flow_format()) and what cannot be represented: other matches or actions, flows that expire, flows of one priority
  * that overlap and differ, several meters in one direction but for those of classes. '*policy' is set on success only;

@@ -299,11 +299,19 @@ static void format_class(struct strbuf *out, const struct policy_class *class)
     strbuf_printf(out, "  %s, DSCP %u", class->name, class->dscp);
     for (unsigned d = 0; d < 2; d++) {
         const struct policy_rate *rate = &class->rate[d];
+        const struct policy_queue *queue = &class->queue[d];
+        const char *way = d == POLICY_FROM_VM ? "from-vm" : "to-vm";
 
         if (rate->kbps)
-            strbuf_printf(out, ", %s at most %u kbit/s", d == POLICY_FROM_VM ? "from-vm" : "to-vm", rate->kbps);
+            strbuf_printf(out, ", %s at most %u kbit/s", way, rate->kbps);
         if (rate->burst_kbit)
             strbuf_printf(out, " with bursts of %u kbit", rate->burst_kbit);
+        if (policy_class_queued(class, d))
+            strbuf_printf(out, ", %s queued", way);
+        if (queue->min_kbps)
+            strbuf_printf(out, ", promised %u kbit/s", queue->min_kbps);
+        if (queue->max_kbps)
+            strbuf_printf(out, ", up to %u kbit/s", queue->max_kbps);
     }
     strbuf_puts(out, "\n");
 }

@@ -18,7 +18,8 @@
 #define P2 "00000000-0000-0000-0000-0000000000f2"
 
 #define COLUMNS \
-    "{\"Bridge\":[{\"columns\":[\"name\",\"datapath_id\",\"rstp_enable\",\"datapath_type\",\"ports\",\"flow_tables\"]}]," \
+    "{\"Bridge\":[{\"columns\":[\"name\",\"datapath_id\",\"rstp_enable\",\"datapath_type\",\"ports\"," \
+    "\"flow_tables\"]}]," \
     "\"Port\":[{\"columns\":[\"name\",\"other_config\",\"interfaces\",\"qos\",\"external_ids\"]}]," \
     "\"Interface\":[{\"columns\":[\"name\",\"ofport\",\"mtu\",\"link_speed\"]}]," \
     "\"Flow_Table\":[{\"columns\":[\"flow_limit\"]}]," \
