@@ -2,12 +2,13 @@
 """What somebody else changes at a ToR is found, told, and put right where that is configured."""
 
 import contextlib
+import http.client
 import json
 import re
 
 import pytest
 import yaml
-from labtool import TOR, wait_until
+from labtool import GATEWAYS, REST_PORT, TOR, wait_until
 from moving import (ADDRESSES, MACS, POLICIES, SWITCH_GONE, TORS, Order, cookie_of, difference, ofctl, put_policy,
                     switch_state, wait_ready, wait_same_switches)
 
@@ -24,10 +25,9 @@ def verify(lab, *words):
     return done.returncode, done.stdout
 
 
-def metric(lab, name):
-    _, _, body = lab.rest("A", "GET", "/metrics")
-    text = body.decode() if isinstance(body, bytes) else body
-    return int(re.search(rf"^{name} (\d+)$", text, re.MULTILINE)[1])
+def metric(lab, name, dc="A"):
+    _, _, body = lab.rest(dc, "GET", "/metrics")
+    return int(re.search(rf"^{name} (\d+)$", body.decode(), re.MULTILINE)[1])
 
 
 def a_flow_of(lab, name, table):
@@ -38,16 +38,23 @@ def a_flow_of(lab, name, table):
 
 
 class Events:
-    """scgctl events, running; what it says of drift."""
+    """Gateway A's events, followed from now on."""
 
     def __init__(self, lab):
-        self.process = lab.popen("ctl", "A", "events", "--output", "json")
+        node, address = GATEWAYS["A"]
+        self.client = http.client.HTTPConnection(address, REST_PORT)
+        self.client.sock = lab.connect(node, (address, REST_PORT), 10)
+        self.client.request("GET", "/v1/events")
+        self.answer = self.client.getresponse()     # its head has come, so whatever happens from now on is told
 
-    def finish(self):
-        self.process.terminate()
-        out, _ = self.process.communicate(timeout=10)
-        found = [json.loads(line) for line in out.splitlines() if line.startswith("{")]
-        return [one["data"] for one in found if one["type"] == "drift"]
+    def drift(self):
+        """All that was told of drift up to its end."""
+        found = []
+        while not found or found[-1]["state"] not in ("gone", "repaired"):
+            event = json.loads(self.answer.readline())
+            found += [event["data"]] if event["type"] == "drift" else []
+        self.client.close()
+        return found
 
 
 @contextlib.contextmanager
@@ -111,7 +118,7 @@ def test_drift_is_found_and_told(home, kind):
         undo(home)
     wait_same_switches(home, before)
     wait_until("the drift to be gone", lambda: metric(home, "scg_drift") == 0, 10)
-    told = events.finish()
+    told = events.drift()
     assert [one["state"] for one in told] == ["found", "gone"]
     assert [one["kind"] for one in told[0]["findings"]] == [kind] and told[0]["findings"][0]["vm"] == "V2"
 
@@ -133,16 +140,10 @@ def test_drift_is_put_right(home):
 
 def test_moves_and_policies_are_no_drift(home):
     """A guest goes and comes back, policies are changed: nothing of that is anybody else's."""
-    found = [lab_metric(home, dc) for dc in "AB"]
+    found = [metric(home, "scg_drift_found_total", dc) for dc in "AB"]
     for dc, to in (("A", "B/server-b"), ("B", "A/server-a")):
         order = Order(home, dc, "V2", to=to)
         assert order.finish() == 0, order.output
     undo(home)
     assert verify(home, "--all")[0] == 0
-    assert [lab_metric(home, dc) for dc in "AB"] == found
-
-
-def lab_metric(lab, dc):
-    _, _, body = lab.rest(dc, "GET", "/metrics")
-    text = body.decode() if isinstance(body, bytes) else body
-    return re.search(r"^scg_drift_found_total \d+$", text, re.MULTILINE)[0]
+    assert [metric(home, "scg_drift_found_total", dc) for dc in "AB"] == found
