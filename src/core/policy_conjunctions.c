@@ -71,16 +71,20 @@ static const struct joint *find_joint(const struct conjunctions *conjunctions, c
     return *why ? NULL : found;
 }
 
-/* Each of 'readings' with each of the clause's. */
+/* Each of 'readings' with each of the clause's, whose adjacent ports are joined before: there are fewer then. */
 static void combine(struct readings *readings, const struct clause *clauses, size_t n)
 {
+    __attribute__((cleanup(readings_free))) struct readings clause = {0};
     struct readings combined = {0};
 
+    for (size_t c = 0; c < n; c++)
+        readings_add(&clause, clauses[c].reading);
+    readings_join_ports(&clause);
     for (size_t i = 0; i < readings->n; i++) {
-        for (size_t c = 0; c < n; c++) {
+        for (size_t c = 0; c < clause.n; c++) {
             struct reading both = readings->items[i];
 
-            if (policy_rules_intersect(&clauses[c].reading.rule, &both.rule))
+            if (policy_rules_intersect(&clause.items[c].rule, &both.rule))
                 readings_add(&combined, both);
         }
     }

@@ -94,7 +94,7 @@ static void swap_ports(struct readings *readings)
     }
 }
 
-static void join_ports(struct readings *readings)
+void readings_join_ports(struct readings *readings)
 {
     join_destinations(readings);
     swap_ports(readings);
@@ -165,7 +165,7 @@ static void join_remotes(struct readings *readings, struct policy *policy)
 
 void readings_join(struct readings *readings, struct policy *policy)
 {
-    join_ports(readings);
+    readings_join_ports(readings);
     join_remotes(readings, policy);
 }
 

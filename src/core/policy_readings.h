@@ -26,6 +26,7 @@ void readings_free(struct readings *readings);
 /* Sorts by direction and falling priority, and joins those of one priority and outcome that differ in nothing but
  * adjacent ports, then those that differ in nothing but the other end, whose lists become sets of 'policy'. */
 void readings_join(struct readings *readings, struct policy *policy);
+void readings_join_ports(struct readings *readings); /* only the first */
 /* As qsort comparator, by all but what is for messages. */
 int readings_compare(const void *a, const void *b);
 /* Narrows 'rule' to the packets that 'other', of its direction, matches, too. False if there are none. Neither has a
