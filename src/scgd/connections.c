@@ -44,16 +44,20 @@ static void sent(struct gateway *gateway, struct join *join, const struct event 
         fail(join, vm, &err);
 }
 
+static size_t smaller(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
 static void send(struct gateway *gateway, struct join *join, const char *vm, const struct connection_list *list)
 {
     const struct order *order = order_of(join->migration);
-    size_t most = gateway->config->limits.message_bytes / CONNECTION_BYTES;
+    size_t most = smaller(gateway->config->limits.message_bytes / CONNECTION_BYTES, PEER_CONNECTIONS_MAX);
 
-    most = most < PEER_CONNECTIONS_MAX ? most : PEER_CONNECTIONS_MAX;
     if (list->n)
         log_info(order->id, "sends %zu connections of VM %s to data center %s", list->n, vm, order->target_dc);
     for (size_t at = 0, n; at < list->n; at += n) {
-        n = list->n - at < most ? list->n - at : most;
+        n = smaller(list->n - at, most);
 
         struct connection_list part = {.items = list->items + at, .n = n};
         uint64_t request = gateway_request(gateway, join, sent, xstrdup(vm));
