@@ -63,8 +63,8 @@ int policy_from_flows(const struct flow *flows, size_t n_flows, const struct flo
 bool policy_is_stateful(const struct policy *policy);
 /* Whether the flow is of what a ToR has learned of the VM's connections, whoever made the rule that learned it. */
 bool connections_concern(const struct policy_site *site, const struct flow *flow);
-/* Adds the connections that such flows among 'flows' are to 'list', which the caller frees. 0, or ERR_UNSUPPORTED naming
- * the first flow that is no connection of the VM's and was left out. */
+/* Adds the connections that such flows among 'flows' are to 'list', which the caller frees. 0, or ERR_UNSUPPORTED
+ * naming the first flow that is no connection of the VM's and was left out. */
 int connections_from_flows(const struct flow *flows, size_t n_flows, const struct policy_site *site,
                            struct connection_list *list, struct err *err);
 /* Adds the flows that a ToR would have learned. Connections of the other family than the VM's address are left out. */
@@ -76,8 +76,8 @@ bool policy_flow_concerns(const struct policy_site *site, const struct flow *flo
 /* Whether both treat every packet alike: same verdict, DSCP and class for every packet in each direction, same rate in
  * each direction that allows anything, and of each class that packets of a direction are in; names do not matter. A
  * stateful rule is another than one that is not, also where the other direction allows the replies anyway. Decided
- * symbolically over the whole header space (reduced ordered decision diagrams). If not and 'witness' is given, it gets a
- * sentence with a packet that shows the difference; caller frees. Policies whose diagram would exceed BDD_NODES_MAX
+ * symbolically over the whole header space (reduced ordered decision diagrams). If not and 'witness' is given, it gets
+ * a sentence with a packet that shows the difference; caller frees. Policies whose diagram would exceed BDD_NODES_MAX
  * nodes (thousands of random crossing ranges) count as different, and the sentence says so. */
 bool policy_equivalent(const struct policy *a, const struct policy *b, char **witness);
 

@@ -221,8 +221,9 @@ static char *list_of(const json_t *names)
     size_t i;
     json_t *name;
 
-    json_array_foreach(names, i, name)
+    json_array_foreach(names, i, name) {
         strbuf_printf(&text, "%s%s", i ? ", " : "", json_string_value(name));
+    }
     return strbuf_take(&text);
 }
 

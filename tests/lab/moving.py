@@ -98,7 +98,8 @@ def policy_flows(lab, dc, name):
               for number, flags, band in re.findall(r"^meter=(\d+) (.*?)bands=\n(.*)$", text, re.MULTILINE)}
     found = []
     for line in text.splitlines():
-        if re.search(rf"table=({TOR['POLICY_FROM']}|{TOR['POLICY_TO']}),", line) and re.search(ADDRESSES[name] + r"\b", line):
+        if re.search(rf"table=({TOR['POLICY_FROM']}|{TOR['POLICY_TO']}),", line) and \
+                re.search(ADDRESSES[name] + r"\b", line):
             line = re.sub(r"meter:(\d+)", lambda match: f"meter({meters.get(match[1])})", line)
             found.append(re.sub(r"cookie=\w+, ", "", line.strip()))
     return sorted(found)

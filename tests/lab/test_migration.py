@@ -16,18 +16,19 @@ PE_ROUTER = {"A": "192.0.2.2", "B": "192.0.2.6"}
 # What an operator put on tor-a by hand for V3, in a way that no gateway would: prefixes, cookies, priorities, masks and
 # a meter of his own; and the same as a policy.
 V3_METER = 77
+FROM, TO, FORWARD = (TOR[table] for table in ("POLICY_FROM", "POLICY_TO", "FORWARD"))
 V3_FLOWS = [
-    f"cookie=0x77,table={TOR['POLICY_FROM']},priority=900,tcp,nw_src=10.100.0.13,tp_dst=25,actions=drop",
-    f"cookie=0x77,table={TOR['POLICY_FROM']},priority=7,ip,nw_src=10.100.0.13,actions=meter:77,goto_table:{TOR['POLICY_TO']}",
-    f"cookie=0x77,table={TOR['POLICY_TO']},priority=910,icmp,nw_dst=10.100.0.13,actions=goto_table:{TOR['FORWARD']}",
-    f"table={TOR['POLICY_TO']},priority=900,tcp,nw_src=198.51.100.0/25,nw_dst=10.100.0.13,tp_dst=80,"
-    f"actions=set_field:46->ip_dscp,goto_table:{TOR['FORWARD']}",
-    f"table={TOR['POLICY_TO']},priority=800,tcp,nw_src=198.51.100.128/25,nw_dst=10.100.0.13,tp_dst=80,"
-    f"actions=set_field:46->ip_dscp,goto_table:{TOR['FORWARD']}",
-    f"table={TOR['POLICY_TO']},priority=700,tcp,nw_dst=10.100.0.13,tp_dst=7,actions=goto_table:{TOR['FORWARD']}",
-    f"table={TOR['POLICY_TO']},priority=650,tcp,nw_dst=10.100.0.13,tp_dst=0x1f90/0xfff0,actions=goto_table:{TOR['FORWARD']}",
-    f"table={TOR['POLICY_TO']},priority=650,tcp,nw_dst=10.100.0.13,tp_dst=0x1fa0/0xfff0,actions=goto_table:{TOR['FORWARD']}",
-    f"table={TOR['POLICY_TO']},priority=20,ip,nw_dst=10.100.0.13,actions=drop",
+    f"cookie=0x77,table={FROM},priority=900,tcp,nw_src=10.100.0.13,tp_dst=25,actions=drop",
+    f"cookie=0x77,table={FROM},priority=7,ip,nw_src=10.100.0.13,actions=meter:77,goto_table:{TO}",
+    f"cookie=0x77,table={TO},priority=910,icmp,nw_dst=10.100.0.13,actions=goto_table:{FORWARD}",
+    f"table={TO},priority=900,tcp,nw_src=198.51.100.0/25,nw_dst=10.100.0.13,tp_dst=80,"
+    f"actions=set_field:46->ip_dscp,goto_table:{FORWARD}",
+    f"table={TO},priority=800,tcp,nw_src=198.51.100.128/25,nw_dst=10.100.0.13,tp_dst=80,"
+    f"actions=set_field:46->ip_dscp,goto_table:{FORWARD}",
+    f"table={TO},priority=700,tcp,nw_dst=10.100.0.13,tp_dst=7,actions=goto_table:{FORWARD}",
+    f"table={TO},priority=650,tcp,nw_dst=10.100.0.13,tp_dst=0x1f90/0xfff0,actions=goto_table:{FORWARD}",
+    f"table={TO},priority=650,tcp,nw_dst=10.100.0.13,tp_dst=0x1fa0/0xfff0,actions=goto_table:{FORWARD}",
+    f"table={TO},priority=20,ip,nw_dst=10.100.0.13,actions=drop",
 ]
 V3_POLICY = {"policy": "V3", "default": {"from-vm": "allow"}, "rate-limit": {"from-vm": {"kbps": 30000}},
              "rules": [{"direction": "from-vm", "action": "deny", "protocol": "tcp", "destination-port": 25},

@@ -240,16 +240,14 @@ static void test_text_of_circuits(void **state)
     (void) state;
     struct flow flow = circuit_flow();
 
-    formatted(
-        &flow,
-        "cookie=0x2,table=0,priority=1,packet_type=(1,0x8847),eth_type=0x8847,mpls_label=1048575,"
-        "mpls_tc=0x4/0x6,mpls_bos=1,mpls_ttl=3,actions=clone(encap(mpls),"
-        "clone(set_field:16->mpls_label),encap(ethernet)),clone(),push_mpls:0x8847,set_mpls_ttl(64),"
-        "dec_mpls_ttl,pop_mpls:0x0800,decap(packet_type(ns=0,type=0)),decap(),learn(table=2,"
-        "idle_timeout=4,hard_timeout=5,fin_idle_timeout=10,fin_hard_timeout=11,priority=3,send_flow_rem,"
-        "delete_learned,cookie=0x7,limit=6,"
-        "in_port=8,eth_dst[]=eth_src[],load:0x9->reg0[],load:reg1[]->reg2[],output:reg3[]),"
-        "fin_timeout(idle_timeout=12,hard_timeout=13),output:1");
+    formatted(&flow, "cookie=0x2,table=0,priority=1,packet_type=(1,0x8847),eth_type=0x8847,mpls_label=1048575,"
+                     "mpls_tc=0x4/0x6,mpls_bos=1,mpls_ttl=3,actions=clone(encap(mpls),"
+                     "clone(set_field:16->mpls_label),encap(ethernet)),clone(),push_mpls:0x8847,set_mpls_ttl(64),"
+                     "dec_mpls_ttl,pop_mpls:0x0800,decap(packet_type(ns=0,type=0)),decap(),learn(table=2,"
+                     "idle_timeout=4,hard_timeout=5,fin_idle_timeout=10,fin_hard_timeout=11,priority=3,send_flow_rem,"
+                     "delete_learned,cookie=0x7,limit=6,"
+                     "in_port=8,eth_dst[]=eth_src[],load:0x9->reg0[],load:reg1[]->reg2[],output:reg3[]),"
+                     "fin_timeout(idle_timeout=12,hard_timeout=13),output:1");
 }
 
 static void test_equality(void **state)
