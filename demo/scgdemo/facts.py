@@ -60,7 +60,7 @@ class Facts:
     def of_vm(self, tor, vm):
         """All flows of a VM on a ToR, and how many of them are policy."""
         mine = [flow for flow in self.flows[tor] if rules.belongs(flow, vm)]
-        return len(mine), sum(re.search(r"\btable=[35],", flow) is not None for flow in mine)
+        return len(mine), sum(map(rules.is_policy, mine))
 
     def rules(self, tor, vm):
         return rules.read(self.flows[tor], self.meters[tor], vm)

@@ -9,7 +9,9 @@ import ipaddress
 import itertools
 import re
 
-FROM_VM, TO_VM = 3, 5                   # tables of a ToR
+from scglab.pipeline import TOR
+
+FROM_VM, TO_VM = TOR["POLICY_FROM"], TOR["POLICY_TO"]
 OTHER = 253                             # a protocol that no rule names
 ICMP, TCP, UDP = 1, 6, 17
 WORDS = {"ip": None, "icmp": ICMP, "tcp": TCP, "udp": UDP}
@@ -19,6 +21,10 @@ def belongs(flow, vm):
     """Whether a flow is of this VM, by the gateway's cookie or by an address."""
     address = re.search(rf"\b({re.escape(vm.address)}|{vm.mac})\b", flow)
     return f"cookie=0x5c6703{vm.cookie}" in flow or address is not None
+
+
+def is_policy(flow):
+    return re.search(rf"\btable=({FROM_VM}|{TO_VM}),", flow) is not None
 
 
 def read_ports(text):
@@ -63,7 +69,7 @@ def read_actions(actions, meters):
 
 def read(flows, meters, vm):
     """The rules of a VM in a ToR's policy tables, the one that is tried first in front."""
-    found = [Rule(flow, vm, meters) for flow in flows if re.search(r"\btable=[35],", flow) and belongs(flow, vm)]
+    found = [Rule(flow, vm, meters) for flow in flows if is_policy(flow) and belongs(flow, vm)]
     return sorted(found, key=lambda rule: -rule.priority)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
+sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parents[2] / "lab")]
 
 from labtool import ETHERNET, GATEWAYS, Capture, LabTool    # noqa: E402
 from moving import PCE_GONE, go_home            # noqa: E402

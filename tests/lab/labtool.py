@@ -6,7 +6,6 @@ import ctypes
 import http.client
 import json
 import os
-import re
 import select
 import signal
 import socket
@@ -24,22 +23,6 @@ GATEWAYS = {"A": ("scg-a", "10.255.0.1"), "B": ("scg-b", "10.255.0.2")}
 REST_PORT = 8080
 ETHERNET, VPLS = "ethernet", "vpls"     # modes of a fabric
 SERVERS = {"server-a": "10.255.0.11", "server-b": "10.255.0.12"}
-
-
-
-def tor_tables():
-    """The numbers of a ToR's tables, by their names in core/pipeline.h: {"CLASSIFY": 0, ...}."""
-    header = (ROOT / "src" / "core" / "pipeline.h").read_text(encoding="utf-8")
-    names = re.search(r"enum tor_table \{(.*?)\}", header, re.DOTALL)[1]
-    found, number = {}, 0
-    for name, given in re.findall(r"TOR_(\w+)(?: = (\d+))?", names):
-        number = int(given) if given else number
-        found[name] = number
-        number += 1
-    return found
-
-
-TOR = tor_tables()
 CLONE_NEWNET = 0x40000000
 LIBC = ctypes.CDLL(None, use_errno=True)
 libvirt.registerErrorHandler(lambda *_: None, None)     # it prints what it raises

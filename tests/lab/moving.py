@@ -9,7 +9,8 @@ import subprocess
 import threading
 import time
 
-from labtool import FLOWS, TOR, wait_until
+from labtool import FLOWS, wait_until
+from scglab.pipeline import TOR
 
 MACS = {"V1": "52:54:00:00:00:11", "V2": "52:54:00:00:00:12", "V3": "52:54:00:00:00:13"}
 ADDRESSES = {"V1": "10.100.0.11", "V2": "10.100.0.12", "V3": "10.100.0.13"}

@@ -8,9 +8,10 @@ import re
 
 import pytest
 import yaml
-from labtool import GATEWAYS, REST_PORT, TOR, wait_until
+from labtool import GATEWAYS, REST_PORT, wait_until
 from moving import (ADDRESSES, MACS, POLICIES, SWITCH_GONE, TORS, Order, cookie_of, difference, ofctl, put_policy,
                     switch_state, wait_ready, wait_same_switches)
+from scglab.pipeline import TOR
 
 V2 = ADDRESSES["V2"]
 NODE, TOR_A = TORS["A"]

@@ -5,11 +5,12 @@ import re
 from types import SimpleNamespace
 
 import pytest
-from labtool import FLOWS, TOR, wait_until
+from labtool import FLOWS, wait_until
 from moving import (ADDRESSES, FORBIDDEN_TCP, FORBIDDEN_UDP, POLICIES, TORS, Knocker, Order, cookie_of,
                     delete_policy, difference, go_home, inet_route, of_guest, policies_differ, policy_flows,
                     reachable, runs_at, stored_policies, switch_state)
 from packets import verdicts
+from scglab.pipeline import TOR
 
 PE_ROUTER = {"A": "192.0.2.2", "B": "192.0.2.6"}
 

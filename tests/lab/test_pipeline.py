@@ -3,6 +3,7 @@
 
 import json
 import os
+import re
 import socket
 import struct
 import subprocess
@@ -12,7 +13,7 @@ import pytest
 
 import fabric as net
 from fabric import Fabric, arp, ethernet, has, mac_bytes, poll, standing, taps_of, udp
-from labtool import TOR
+from scglab.pipeline import TOR
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 DUMP = Path(os.environ.get("SCG_BUILD", ROOT / "build")) / "tests" / "pipeline_dump"
@@ -465,3 +466,12 @@ def test_a_channel_carries_two_addresses_and_nothing_else(dc, taps):
         assert [f[12:14] for f in frames] == [b"\x08\x06", b"\x08\x00"]
     dc.install("pe3", ("channel-close", "c"))
     assert not [line for line in dc.flows("pe3") if "10.254" in line]
+
+
+def test_flows_of_the_demo_are_a_policy():
+    """An administrator writes numbers of tables, and so does the demo's file: those of the ToR."""
+    ways = {(TOR["POLICY_FROM"], TOR["POLICY_TO"]), (TOR["POLICY_TO"], TOR["FORWARD"])}
+    flows = (ROOT / "demo" / "policies" / "v3.flows").read_text(encoding="utf-8")
+    found = {(int(table), int(following)) for table, following in re.findall(r"table=(\d+),.*goto_table:(\d+)", flows)}
+    assert found == ways
+    assert {int(table) for table in re.findall(r", table=(\d+),", flows)} == {table for table, _ in ways}

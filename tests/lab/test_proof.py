@@ -4,8 +4,8 @@
 import contextlib
 
 import pytest
-from labtool import TOR
 from moving import ADDRESSES, MACS, TORS, Order, difference, ofctl, reachable, runs_at, switch_state
+from scglab.pipeline import TOR
 
 V2 = ADDRESSES["V2"]
 

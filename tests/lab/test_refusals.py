@@ -6,10 +6,11 @@ import uuid
 
 import libvirt
 import pytest
-from labtool import TOR, VPLS, wait_until
+from labtool import VPLS, wait_until
 from moving import (ADDRESSES, CIRCUIT_GONE, HYPERVISOR_GONE, MACS, POLICIES, SWITCH_GONE, Order, cookie_of,
                     delete_policy, ofctl, policy_flows, reachable, runs_at, stored_policies, switch_state, wait_ready,
                     wait_same_switches)
+from scglab.pipeline import TOR
 
 METADATA = "https://service-control-gateway.org/xmlns/vm/1"
 

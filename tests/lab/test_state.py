@@ -10,9 +10,10 @@ import threading
 import time
 
 import pytest
-from labtool import TOR, wait_until
+from labtool import wait_until
 from moving import ADDRESSES, SWITCH_GONE, TORS, Order, cookie_of, ofctl, put_policy, wait_ready
 from packets import verdicts
+from scglab.pipeline import TOR
 
 USER = "198.51.100.10"
 ANSWER = "192.0.2.77"                   # to every DNS query

@@ -10,8 +10,8 @@ import pytest
 
 import fabric as net
 from fabric import arp, ethernet, has, mac_bytes, poll, run, taps_of, udp
-from labtool import TOR
 from vpls import CIRCUIT_VLAN, ENDS, SWITCHES, USER_ADDRESS, USER_MAC, Vpls
+from scglab.pipeline import TOR
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 DUMP = Path(os.environ.get("SCG_BUILD", ROOT / "build")) / "tests" / "pipeline_dump"
