@@ -181,6 +181,15 @@ static int check_rule(const struct policy_rule *rule, struct err *err)
     return check_stateful(rule, err);
 }
 
+static size_t count_remotes(const struct policy *policy)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < policy->n_rules; i++)
+        n += policy->rules[i].remotes ? policy->rules[i].remotes->n : 1;
+    return n;
+}
+
 int policy_check(const struct policy *policy, struct err *err)
 {
     size_t name_length = strnlen(policy->name, sizeof policy->name);
@@ -202,6 +211,13 @@ int policy_check(const struct policy *policy, struct err *err)
         err_prefix(err, "policy %s", policy->name);
         return ERR_INVALID;
     }
+    size_t remotes = count_remotes(policy);
+    if (remotes > POLICY_REMOTES_MAX)
+        return err_set(
+            err, ERR_INVALID,
+            "policy %s: rules: %zu remote addresses and prefixes in all, each as often as a rule names it or "
+            "its set, are too many, at most %d are kept",
+            policy->name, remotes, POLICY_REMOTES_MAX);
     for (size_t i = 0; i < policy->n_rules; i++) {
         if (check_rule(&policy->rules[i], err) < 0 || policy_class_of_rule_check(policy, &policy->rules[i], err) < 0) {
             err_prefix(err, "policy %s: rule %zu", policy->name, i + 1);

@@ -24,9 +24,10 @@ struct port_range {
 };
 
 #define POLICY_ANY (-1)
-#define POLICY_RULES_MAX 4096 /* in one policy: what a peer or a file can make us hold */
-#define POLICY_SETS_MAX 256   /* of one policy, by name */
-#define POLICY_NAME_MAX 64    /* bytes, without the null */
+#define POLICY_RULES_MAX 4096    /* in one policy: what a peer or a file can make us hold */
+#define POLICY_SETS_MAX 256      /* of one policy, by name */
+#define POLICY_REMOTES_MAX 65536 /* addresses and prefixes of all its rules: each is a flow at least */
+#define POLICY_NAME_MAX 64       /* bytes, without the null */
 
 struct policy_rule {
     uint8_t direction;    /* enum policy_direction */

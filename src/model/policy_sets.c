@@ -87,12 +87,26 @@ json_t *policy_sets_to_json(const struct policy *policy, bool shared)
     return object;
 }
 
+/* Those with names: lists are sets, too. */
+static size_t count_named(const struct policy *policy)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < policy->n_sets; i++)
+        n += *policy->sets[i]->name != 0;
+    return n;
+}
+
 static void read_name(struct json_reader *r, const struct policy_book *book, struct policy *policy, const char *name,
                       struct policy_rule *rule)
 {
-    struct address_set *set = find_set(policy, name);
+    struct address_set *set = *name ? find_set(policy, name) : NULL;
 
-    if (!set && book && policy->n_sets < POLICY_SETS_MAX + POLICY_RULES_MAX) {
+    if (!set && *name && book) {
+        if (count_named(policy) >= POLICY_SETS_MAX) {
+            json_fail(r, "remote", "\"%.64s\" is one set too many, at most %d are kept", name, POLICY_SETS_MAX);
+            return;
+        }
         set = book->find(book->arg, name);
         if (set)
             policy_add_set(policy, set);

@@ -322,6 +322,13 @@ static const char *vm_of_cookie(const struct audit *audit, uint64_t cookie)
     return NULL;
 }
 
+/* Takes the flow away, if it is wholly understood: no other can be told to the switch. */
+static void put_right(struct audit *audit, const struct flow *flow)
+{
+    if (!flow->has_unknown)
+        flow_txn_delete_strict(&audit->repair, flow_copy(flow));
+}
+
 /* Flows of ours that nobody expects. Those of a VM that is not at this ToR are what is left of it, until they are
  * purged; in the way of others they are like anybody's. */
 static void judge_added(struct audit *audit, const struct flow_list *held, bool *dealt)
@@ -341,8 +348,25 @@ static void judge_added(struct audit *audit, const struct flow_list *held, bool 
                                       .text = xasprintf("%s holds a flow with a cookie of the gateway, but not of its "
                                                         "making: %s",
                                                         audit->tor, text)});
-        flow_txn_delete_strict(&audit->repair, flow_copy(flow));
+        put_right(audit, flow);
     }
+}
+
+/* Packets of ours come only to tables that flows of ours are in, or lead to. What an administrator does in others is no
+ * business of the gateway's; a flow that leads packets there from one of ours is found here. */
+static bool leads_to(const struct flow_list *ours, uint8_t table)
+{
+    for (size_t i = 0; i < ours->n; i++) {
+        const struct flow *flow = &ours->flows[i];
+
+        if (flow->table == table || flow->goto_table == table)
+            return true;
+        for (unsigned a = 0; a < flow->n_actions; a++) {
+            if (flow->actions[a].type == ACTION_RESUBMIT && flow->actions[a].table == table)
+                return true;
+        }
+    }
+    return false;
 }
 
 static void judge_foreign(struct audit *audit, const struct audit_vm *vm, const struct flow_list *ours,
@@ -352,7 +376,8 @@ static void judge_foreign(struct audit *audit, const struct audit_vm *vm, const 
         const struct flow *flow = &held->flows[i];
         char *packet = NULL;
 
-        if (dealt[i] || find_mark(audit, flow) || (!vm->has_policy && says_policy(vm, flow)) ||
+        if (dealt[i] || !leads_to(ours, flow->table) || find_mark(audit, flow) ||
+            (!vm->has_policy && says_policy(vm, flow)) ||
             !proof_takes(&vm->packets, flow, ways_of(flow), ours->flows, ours->n, &packet))
             continue;
         char *text = flow_format(flow);
@@ -365,7 +390,7 @@ static void judge_foreign(struct audit *audit, const struct audit_vm *vm, const 
                                       .text = xasprintf("on %s a flow that is not the gateway's takes packets of VM "
                                                         "%s, such as %s: %s",
                                                         audit->tor, vm->name, packet, text)});
-        flow_txn_delete_strict(&audit->repair, flow_copy(flow));
+        put_right(audit, flow);
     }
 }
 

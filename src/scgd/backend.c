@@ -419,9 +419,12 @@ struct taking {
     struct migration *migration;
 };
 
-static void free_taking(struct join *join)
+static void drop_taking(struct join *join)
 {
-    free(join->context);
+    struct taking *taking = join->context;
+
+    backend_refuse_stopping(taking->reply);
+    free(taking);
 }
 
 static void taken(struct gateway *gateway, struct join *join)
@@ -457,9 +460,9 @@ static void peer_connections(void *arg, const char *peer, const char *id, const 
 
         *taking = (struct taking) {reply, migration};
         join->context = taking;
-        join->drop = free_taking;
+        join->drop = drop_taking;
         join->migration = migration;
-        if (migration->saga->order.vms[vm].fate != FATE_STAYED)
+        if (!saga_ended(migration->saga) && migration->saga->order.vms[vm].fate != FATE_STAYED)
             connections_install(gateway, migration->saga->order.vms[vm].uuid, &connections.list, join);
         join_close(gateway, join);
     }

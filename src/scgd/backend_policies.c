@@ -191,6 +191,52 @@ static int check_users_settled(struct gateway *gateway, const char *name, const 
     return 0;
 }
 
+/* The gateway's sets, one of them as it is to be. */
+struct trial {
+    struct gateway *gateway;
+    struct address_set *set;
+};
+
+static struct address_set *find_trial(void *arg, const char *name)
+{
+    struct trial *trial = arg;
+
+    return strcmp(name, trial->set->name) == 0 ? address_set_ref(trial->set) : book_find(trial->gateway, name);
+}
+
+/* The VM's policy with the set is still one, and its ToR has room for it. */
+static int try_user(struct trial *trial, const char *vm, struct err *err)
+{
+    const struct vm *known = inventory_vm(&trial->gateway->inventory, vm);
+    struct policy_book book = {find_trial, trial};
+    struct policy policy = {0};
+    AUTO_FREE char *text = NULL;
+    int status = store_policy_get(trial->gateway->store, vm, &text, err);
+
+    if (status < 0)
+        return status;
+    json_t *json = json_loads(text, 0, NULL);
+    status = policy_from_json_with(json, &book, &policy, err);
+    json_decref(json);
+    if (status == 0 && known)
+        status = flow_limits_check_policy(trial->gateway, known->uuid, &policy, err);
+    policy_free(&policy);
+    return status;
+}
+
+static int check_users(struct gateway *gateway, struct address_set *set, const json_t *vms, struct err *err)
+{
+    struct trial trial = {gateway, set};
+    size_t i;
+    json_t *vm;
+
+    json_array_foreach(vms, i, vm) {
+        if (try_user(&trial, json_string_value(vm), err) < 0)
+            return err_prefix(err, "address set %s: VM %s", set->name, json_string_value(vm));
+    }
+    return 0;
+}
+
 int backend_address_set_put(void *arg, const char *name, const json_t *json, struct err *err)
 {
     struct gateway *gateway = gateway_entered(arg);
@@ -200,6 +246,8 @@ int backend_address_set_put(void *arg, const char *name, const json_t *json, str
 
     if (status == 0 && strcmp(set->name, name) != 0)
         status = err_set(err, ERR_INVALID, "set.name is '%s', the request is for '%s'", set->name, name);
+    if (status == 0)
+        status = check_users(gateway, set, vms, err);
     if (status == 0) {
         json_t *normal = address_set_to_document(set);
         AUTO_FREE char *text = json_dumps(normal, JSON_COMPACT);

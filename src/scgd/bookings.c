@@ -20,7 +20,8 @@ bool bookings_needed(const struct policy *policy)
 static bool direction_of(const struct switch_port *port, uint32_t server_port, enum policy_direction *direction)
 {
     *direction = port->number == server_port ? POLICY_TO_VM : POLICY_FROM_VM;
-    return port->number == server_port || (port->fabric && port->number < PORT_MAX);
+    /* A line that is down has no rate: it gets its queues when it is up. */
+    return port->number == server_port || (port->fabric && port->number < PORT_MAX && (port->up || port->rate_kbps));
 }
 
 static uint64_t promised(const struct policy *policy, enum policy_direction direction)
@@ -184,8 +185,8 @@ static void add_queues(const struct gateway *gateway, const struct switch_info *
     enum policy_direction direction;
     uint32_t server_port;
 
-    if (!tenant->has_policy || network_tor_seen(gateway, tenant->server, &server_port) != tor ||
-        !direction_of(port, server_port, &direction))
+    if (!tenant->has_policy || !bookings_needed(&tenant->policy) ||
+        network_tor_seen(gateway, tenant->server, &server_port) != tor || !direction_of(port, server_port, &direction))
         return;
     for (unsigned i = 0; i < tenant->policy.n_classes; i++) {
         const struct policy_class *class = &tenant->policy.classes[i];

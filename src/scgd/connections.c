@@ -71,6 +71,7 @@ static void send(struct gateway *gateway, struct join *join, const char *vm, con
 struct reading_state {
     char vm[NAME_SIZE];
     struct policy_site site;
+    uint16_t idle_max; /* seconds */
 };
 
 static bool concerned(void *site, const struct flow *flow)
@@ -88,11 +89,16 @@ static void read_done(struct gateway *gateway, struct join *join, const struct e
         connections_from_flows(event->read.flows.flows, event->read.flows.n, &reading->site, &list, &err);
     if (err.code)
         fail(join, reading->vm, &err);
+    for (size_t i = 0; i < list.n; i++) {
+        if (list.items[i].idle_timeout > reading->idle_max)
+            list.items[i].idle_timeout = reading->idle_max;
+    }
     send(gateway, join, reading->vm, &list);
     connection_list_free(&list);
 }
 
-void connections_send(struct gateway *gateway, struct migration *migration, unsigned v, struct join *join)
+void connections_send(struct gateway *gateway, struct migration *migration, unsigned v, uint16_t idle_max,
+                      struct join *join)
 {
     const struct migration_vm *vm = &order_of(migration)->vms[v];
     struct err err = {0};
@@ -111,6 +117,7 @@ void connections_send(struct gateway *gateway, struct migration *migration, unsi
 
         memcpy(reading->vm, vm->name, NAME_SIZE);
         reading->site = pipeline_policy_site(cookie_of_vm(vm->uuid), &vm->nics[0].ip);
+        reading->idle_max = idle_max;
         const struct switch_query query = {reading->site.state_table[d], 0, 0, concerned, &reading->site};
         uint64_t request = gateway_request(gateway, join, read_done, reading);
         gateway->south.switches->ops->read(gateway->south.switches, request, tor->name, &query);

@@ -138,6 +138,16 @@ static void settle(struct gateway *gateway, struct drift_tor *tor)
     tor->standing = 0;
 }
 
+/* What comes back, because somebody insists on it, or cannot be put right, is tried as often as ToRs are audited. */
+static bool may_repair(const struct gateway *gateway, const struct drift_tor *tor, const struct audit *audit,
+                       uint64_t found)
+{
+    int64_t interval_ms = (int64_t) gateway->config->drift.interval * 1000;
+
+    return (audit->repair.n_mods || audit->repair.n_meters_add || audit->repair.n_meters_delete) &&
+           (tor->tried != found || mono_reached(mono_add(tor->tried_at, interval_ms), gateway->now));
+}
+
 static void judge(struct gateway *gateway, struct drift_tor *tor, struct audit *audit)
 {
     uint64_t found = audit->n_found ? hash_findings(audit) : 0;
@@ -156,8 +166,11 @@ static void judge(struct gateway *gateway, struct drift_tor *tor, struct audit *
     tor->told = found;
     tor->standing = audit->n_found;
     tor->due = mono_min(tor->due, mono_add(gateway->now, STANDING_MS));
-    if (gateway->config->drift.repair)
+    if (gateway->config->drift.repair && may_repair(gateway, tor, audit, found)) {
+        tor->tried = found;
+        tor->tried_at = gateway->now;
         repair(gateway, tor, audit);
+    }
 }
 
 static void audited(struct gateway *gateway, struct join *join, struct audit *audit, const struct err *err,

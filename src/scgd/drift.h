@@ -20,6 +20,8 @@ struct drift_tor {
     uint64_t suspected; /* what the last reading found, as a hash; 0: nothing */
     uint64_t told;      /* likewise, what was told */
     size_t standing;    /* findings that were told and not put right */
+    uint64_t tried;     /* what was put right last, as a hash */
+    struct mono tried_at;
 };
 
 struct drift {

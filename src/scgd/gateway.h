@@ -233,8 +233,11 @@ const struct switch_info *network_edge(const struct gateway *gateway, enum switc
 /* ---- connections of stateful policies ---- */
 
 /* Sends what the source's ToR has learned of the order's VM to the target. Failures that may pass reach 'join', others
- * are logged. Nothing is sent for a policy without stateful rules. */
-void connections_send(struct gateway *gateway, struct migration *migration, unsigned v, struct join *join);
+ * are logged. Nothing is sent for a policy without stateful rules. At the target, a connection goes when it has been
+ * idle for 'idle_max' seconds, if it would stay longer: early tellings must not fill its ToR with what has ended. */
+#define CONNECTIONS_IDLE_ANY UINT16_MAX
+void connections_send(struct gateway *gateway, struct migration *migration, unsigned v, uint16_t idle_max,
+                      struct join *join);
 /* Puts connections of a VM on its ToR. Errors reach 'join'. Of a VM that is no tenant, or whose policy is not stateful,
  * nothing is put anywhere. */
 void connections_install(struct gateway *gateway, const uint8_t uuid[UUID_SIZE], const struct connection_list *list,
@@ -374,6 +377,8 @@ void migrations_restart(struct gateway *gateway);
 void migration_free(struct migration *migration);
 /* Answers with an error. */
 void backend_refuse(struct backend_reply *reply, const struct err *err);
+void backend_refuse_stopping(struct backend_reply *reply); /* what becomes of the request is not known */
+void backend_refuse_stopping(struct backend_reply *reply); /* what becomes of the request is not known */
 /* 0, or ERR_EXHAUSTED: as many are open as may be. */
 int migration_check_room(const struct gateway *gateway, struct err *err);
 /* Accepts an order: journal first, then SAGA_START. Takes over 'order'. */

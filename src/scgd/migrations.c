@@ -41,14 +41,19 @@ void backend_refuse(struct backend_reply *reply, const struct err *err)
     backend_reply_send(reply, problem_http_status(err->code), problem_encode(err));
 }
 
-void migration_free(struct migration *migration)
+void backend_refuse_stopping(struct backend_reply *reply)
 {
     static const struct err stopping = {ERR_UNKNOWN, "the gateway is stopping"};
 
+    backend_refuse(reply, &stopping);
+}
+
+void migration_free(struct migration *migration)
+{
     if (migration->configure_reply)
-        backend_refuse(migration->configure_reply, &stopping);
+        backend_refuse_stopping(migration->configure_reply);
     if (migration->end_reply)
-        backend_refuse(migration->end_reply, &stopping);
+        backend_refuse_stopping(migration->end_reply);
     saga_free(migration->saga);
     free(migration->serials);
     free(migration->vms);

@@ -9,7 +9,9 @@
 #include "proto/peer/peer.h"
 #include "scgd/gateway.h"
 
-#define PEER_QUICK_MS 5000 /* for what a peer answers at once */
+#define PEER_QUICK_MS 5000      /* for what a peer answers at once */
+#define TELL_TRIES 5            /* to bring a VM's connections to the target before it is activated there */
+#define CONNECTIONS_EARLY_S 600 /* for which those stay that are told before the transfer and not again */
 
 static struct order *order_of(struct migration *migration)
 {
@@ -140,7 +142,7 @@ static void tell_connections(struct gateway *gateway, const struct join *join)
     telling->step = join->step;
     telling->serial = join->serial;
     for (unsigned v = 0; v < order_of(join->migration)->n_vms; v++)
-        connections_send(gateway, join->migration, v, telling);
+        connections_send(gateway, join->migration, v, CONNECTIONS_EARLY_S, telling);
     join_close(gateway, telling);
 }
 
@@ -434,13 +436,17 @@ static void activated(struct gateway *gateway, struct join *join, const struct e
         outcome(gateway, join, SAGA_STEP_OK, NULL);
 }
 
-/* The target has been told of the connections that its ToR may not know yet. */
+/* The target has been told of the connections that its ToR may not know yet. A ToR that is gone for good must not keep
+ * the VM from its network: its connections are left behind, then. */
 static void connections_told(struct gateway *gateway, struct join *join)
 {
-    if (join->err.code) {
+    if (join->err.code && join->migration->saga->steps[join->step].attempts <= TELL_TRIES) {
         outcome(gateway, join, SAGA_STEP_FAILED, &join->err);
         return;
     }
+    if (join->err.code)
+        log_warn(FAULT_PEER, order_of(join->migration)->id, "connections of VM %s are left behind: %s",
+                 vm_of(join->migration, join->step)->name, join->err.text);
     call_peer(gateway, join->migration, join->step, join->serial, PEER_ACTIVATE,
               json_pack("{s:s}", "vm", vm_of(join->migration, join->step)->name), PEER_QUICK_MS, activated);
 }
@@ -452,7 +458,7 @@ static void activate(struct gateway *gateway, struct migration *migration, unsig
     join->migration = migration;
     join->step = step;
     join->serial = serial;
-    connections_send(gateway, migration, (unsigned) migration->saga->steps[step].vm, join);
+    connections_send(gateway, migration, (unsigned) migration->saga->steps[step].vm, CONNECTIONS_IDLE_ANY, join);
     join_close(gateway, join);
 }
 
@@ -462,7 +468,7 @@ void source_paused(struct gateway *gateway, struct migration *migration, unsigne
 
     migration->vms[v].paused_ms = gateway->unix_ms(gateway->unix_ms_arg);
     /* It will run at the target before the transfer has ended here, and be sent packets there. */
-    connections_send(gateway, migration, v, join);
+    connections_send(gateway, migration, v, CONNECTIONS_IDLE_ANY, join);
     join_close(gateway, join);
 }
 

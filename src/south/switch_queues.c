@@ -19,7 +19,8 @@ static void end_requests(struct switch_connection *connection, size_t n, const s
     for (size_t i = 0; i < n; i++)
         event_push_done(connection->driver->events, queues->waiting[i], err);
     queues->n_waiting -= n;
-    memmove(queues->waiting, queues->waiting + n, queues->n_waiting * sizeof *queues->waiting);
+    if (n && queues->n_waiting)
+        memmove(queues->waiting, queues->waiting + n, queues->n_waiting * sizeof *queues->waiting);
 }
 
 static void warn_of_netdev(struct switch_connection *connection, const struct ovsdb_bridge *bridge)

@@ -279,7 +279,8 @@ static void bad_json_is_refused_by_name(void **state)
     for (size_t i = 0; i < ARRAY_LEN(bad_policies); i++)
         expect_refusal(bad_policies[i].text, bad_policies[i].sentence);
     for (size_t i = 0; i < ARRAY_LEN(bad_rules); i++) {
-        AUTO_FREE char *text = xasprintf("{'policy': 'V', 'rules': [{'direction': 'to-vm', 'action': 'deny'}, {%s}]}",
+        AUTO_FREE char *text = xasprintf("{'policy': 'V', 'rules': [{'direction': 'to-vm', 'action': 'deny', "
+                                         "'remote': ['10.0.0.0/8']}, {%s}]}",
                                          bad_rules[i].members);
         AUTO_FREE char *sentence = xasprintf("policy V: rule 2: %s", bad_rules[i].sentence);
 
@@ -375,6 +376,33 @@ static void too_many_rules_are_refused(void **state)
     json_decref(json);
 }
 
+/* Each rule on a set is as many flows as the set has addresses. */
+static void too_many_remotes_are_refused(void **state)
+{
+    enum { PREFIXES = 4096, RULES = POLICY_REMOTES_MAX / PREFIXES };
+    AUTO_FREE struct prefix *prefixes = xcalloc(PREFIXES, sizeof *prefixes);
+    struct policy policy = {.name = "V"};
+    struct err err = {0};
+
+    (void) state;
+    for (unsigned i = 0; i < PREFIXES; i++)
+        prefixes[i] = (struct prefix) {.ip = {IP_V4, {10, (uint8_t) (i >> 8), (uint8_t) i}}, .length = 24};
+    policy_add_set(&policy, address_set_new("office", prefixes, PREFIXES));
+    for (unsigned i = 0; i < RULES; i++) {
+        struct policy_rule rule = policy_rule_any(POLICY_TO_VM, POLICY_ALLOW);
+
+        rule.remotes = policy.sets[0];
+        policy_add_rule(&policy, rule);
+    }
+    assert_int_equal(policy_check(&policy, &err), 0);
+    policy_add_rule(&policy, policy_rule_any(POLICY_TO_VM, POLICY_DENY));
+    assert_int_equal(policy_check(&policy, &err), ERR_INVALID);
+    assert_string_equal(err.text,
+                        "policy V: rules: 65537 remote addresses and prefixes in all, each as often as a rule "
+                        "names it or its set, are too many, at most 65536 are kept");
+    policy_free(&policy);
+}
+
 static void expect_fault(const struct policy_rule *rule, const char *sentence)
 {
     struct policy policy = {.name = "V"};
@@ -435,6 +463,7 @@ int main(void)
         cmocka_unit_test(random_policies_survive_json),
         cmocka_unit_test(bad_json_is_refused_by_name),
         cmocka_unit_test(too_many_rules_are_refused),
+        cmocka_unit_test(too_many_remotes_are_refused),
         cmocka_unit_test(check_finds_what_json_cannot_say),
     };
 

@@ -171,7 +171,9 @@ void of_txn_undo(struct of_session *session, struct of_request *request)
         bundle_gone(session, request->bundle, request);
     }
     request->bundle_is_open = false;
-    if (request->txn.n_meters_add)
+    /* Before the barrier behind them nobody knows which existed before; and with a meter go the flows that name it. One
+     * too many hurts nobody. */
+    if (request->txn.n_meters_add && request->sm.current != TXN_METERS)
         send_meters(session, request, OFPMC_DELETE, METER_ADDED);
 }
 
