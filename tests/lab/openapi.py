@@ -15,7 +15,8 @@ PATH = pathlib.Path(__file__).resolve().parents[2] / "docs" / "openapi.yaml"
 
 TYPES = {"object": dict, "array": list, "string": str, "boolean": bool, "integer": int, "number": (int, float)}
 KEYWORDS = {"type", "enum", "required", "properties", "additionalProperties", "items", "minItems", "maxItems",
-            "minimum", "maximum", "maxProperties", "pattern", "oneOf", "default", "description", "example", "$ref"}
+            "minimum", "maximum", "minProperties", "maxProperties", "pattern", "oneOf", "default", "description",
+            "example", "$ref"}
 
 
 class Api:
@@ -96,7 +97,7 @@ class Api:
             for number, member in enumerate(value):
                 yield from self.problems(schema.get("items", {}), member, f"{where}[{number}]")
         if isinstance(value, dict):
-            if len(value) > schema.get("maxProperties", len(value)):
+            if not schema.get("minProperties", 0) <= len(value) <= schema.get("maxProperties", len(value)):
                 yield f"{where}: has {len(value)} members"
             yield from self.object_problems(schema, value, where)
 

@@ -9,7 +9,7 @@ import socket
 import pytest
 import transport
 from labtool import ETHERNET, GATEWAYS, REST_PORT, VPLS, wait_until
-from moving import POLICIES, Order, go_home, switch_state
+from moving import POLICIES, Order, go_home, put_policy, switch_state
 from openapi import Api
 
 API = Api()
@@ -93,6 +93,29 @@ def test_policies(home):
     assert call(home, "DELETE", "/v1/policies/{name}", name="V2")[0] == 404
     assert call(home, "PUT", "/v1/policies/{name}", POLICIES["V2"], name="V9")[0] in (400, 404)
     assert call(home, "PUT", "/v1/policies/{name}", {"policy": "V9"}, name="V9")[0] == 404
+
+
+def test_address_sets(home):
+    office = {"name": "office", "prefixes": ["198.51.100.0/24", "2001:db8::/32"]}
+    policy = {**POLICIES["V2"], "rules": [{"direction": "to-vm", "action": "allow", "remote": "@office"}]}
+    sets, one = "/v1/address-sets", "/v1/address-sets/{name}"
+    assert call(home, "PUT", one, office, name="office")[0] == 200
+    assert call(home, "PUT", one, office, name="home")[0] == 400
+    assert [found["name"] for found in call(home, "GET", sets)[1]["address-sets"]] == ["office"]
+    assert call(home, "PUT", "/v1/policies/{name}", policy, name="V2")[0] == 200
+    assert call(home, "GET", one, name="office")[1]["prefixes"] == office["prefixes"]
+    assert call(home, "DELETE", one, name="office")[0] == 409
+    put_policy(home, "A", POLICIES["V2"])
+    assert call(home, "DELETE", one, name="office")[0] == 204
+    assert call(home, "GET", one, name="office")[0] == 404
+
+
+def test_verification(quiet):
+    status, found = call(quiet, "POST", "/v1/vms/{name}/verification", name="V2")
+    assert (status, found["verified"], found["vm"]) == (200, True, "V2")
+    status, found = call(quiet, "POST", "/v1/verification")
+    assert (status, found["verified"], found["count"]) == (200, True, 0)
+    assert call(quiet, "POST", "/v1/vms/{name}/verification", name="V9")[0] == 404
 
 
 def test_transport(quiet):
