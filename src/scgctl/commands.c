@@ -6,22 +6,30 @@
 #include "scgctl/cli.h"
 #include "scgctl/format.h"
 
-/* GETs 'path' and hands the answer to 'format', or prints it as JSON. */
-static enum cli_exit show(struct cli *cli, const char *path, void (*format)(struct strbuf *out, const json_t *json))
+/* By 'format', or as JSON if that is wanted. */
+static void print_answer(const struct cli *cli, const json_t *json,
+                         void (*format)(struct strbuf *out, const json_t *json))
 {
     AUTO_STRBUF struct strbuf text = {0};
-    struct err err = {0};
-    json_t *json = NULL;
-    enum client_outcome outcome = client_call(cli->client, "GET", path, NULL, &json, &err);
 
-    if (outcome)
-        return cli_fail(outcome, &err);
     if (cli->options.json) {
         cli_print_json(json);
     } else {
         format(&text, json);
         cli_print(&text);
     }
+}
+
+/* GETs 'path' and hands the answer to 'format', or prints it as JSON. */
+static enum cli_exit show(struct cli *cli, const char *path, void (*format)(struct strbuf *out, const json_t *json))
+{
+    struct err err = {0};
+    json_t *json = NULL;
+    enum client_outcome outcome = client_call(cli->client, "GET", path, NULL, &json, &err);
+
+    if (outcome)
+        return cli_fail(outcome, &err);
+    print_answer(cli, json, format);
     json_decref(json);
     return CLI_DONE;
 }
@@ -93,7 +101,6 @@ static enum cli_exit run_cancel(struct cli *cli, const struct command *command)
 /* It fails if something differs, so that scripts see it. */
 static enum cli_exit run_verify(struct cli *cli, const struct command *command)
 {
-    AUTO_STRBUF struct strbuf text = {0};
     struct err err = {0};
     json_t *json = NULL;
     (void) command;
@@ -106,12 +113,7 @@ static enum cli_exit run_verify(struct cli *cli, const struct command *command)
 
     if (outcome)
         return cli_fail(outcome, &err);
-    if (cli->options.json) {
-        cli_print_json(json);
-    } else {
-        format_verification(&text, json);
-        cli_print(&text);
-    }
+    print_answer(cli, json, format_verification);
     bool verified = json_is_true(json_object_get(json, "verified"));
     json_decref(json);
     return verified ? CLI_DONE : CLI_FAILED;
