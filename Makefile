@@ -22,7 +22,7 @@ help:
 	@echo 'make asan                the unit tests and a short simulation under the sanitizers'
 	@echo 'make fuzz [SECONDS=N]    feed each decoder random input for N seconds (default $(SECONDS))'
 	@echo 'make lab-check           the tests on switches, routers and hypervisors in network namespaces (needs root)'
-	@echo 'make check-modes         the same with fabrics of Ethernet and VPLS in all four combinations; 50 minutes'
+	@echo 'make check-modes         the same with fabrics of Ethernet and VPLS in all four combinations; 40 minutes'
 	@echo 'make lint                formatting, static analysis, house rules'
 	@echo 'make demo                make the lab and move two VMs in it; make demo-down removes it'
 	@echo 'make demo MODE=ethernet,vpls  the same, from VLANs in A to MPLS in B; or any other pair, or one for both'
