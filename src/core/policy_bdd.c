@@ -290,7 +290,8 @@ static bdd_ref match_part(struct bdd *bdd, const struct policy_rule *rule)
     return set;
 }
 
-unsigned bdd_rule_pieces(struct bdd *bdd, const struct policy_rule *rule, bdd_ref pieces[BDD_PIECES_MAX])
+unsigned bdd_rule_pieces(struct bdd *bdd, const struct policy_rule *rule, enum ip_family family,
+                         bdd_ref pieces[BDD_PIECES_MAX])
 {
     struct policy_rule parts[POLICY_PARTS_MAX];
     unsigned n = 0;
@@ -298,6 +299,10 @@ unsigned bdd_rule_pieces(struct bdd *bdd, const struct policy_rule *rule, bdd_re
     for (unsigned i = policy_rule_parts(rule, parts); i-- > 0;) {
         struct policy_rule part = parts[i];
 
+        if (family != IP_NONE && part.family != IP_NONE && part.family != family)
+            continue;
+        if (family != IP_NONE)
+            part.family = (uint8_t) family;
         /* The addresses of a set have a family each. */
         if (part.remotes && part.family == IP_NONE) {
             part.family = IP_V4;
@@ -313,7 +318,7 @@ bdd_ref bdd_rule(struct bdd *bdd, const struct policy_rule *rule)
 {
     bdd_ref pieces[BDD_PIECES_MAX], set = BDD_FALSE;
 
-    for (unsigned i = bdd_rule_pieces(bdd, rule, pieces); i-- > 0;)
+    for (unsigned i = bdd_rule_pieces(bdd, rule, IP_NONE, pieces); i-- > 0;)
         set = bdd_overlay(bdd, pieces[i], BDD_TRUE, set);
     return set;
 }
@@ -431,13 +436,4 @@ bool bdd_keeps_state(const struct bdd *bdd, bdd_ref root)
     AUTO_FREE bool *seen = xcalloc(bdd->n_nodes, sizeof *seen);
 
     return keeps_state(bdd, root, seen);
-}
-
-bdd_ref bdd_of_family(const struct bdd *bdd, bdd_ref ref, enum ip_family family)
-{
-    unsigned level = bdd->first[BDD_FAMILY];
-
-    if (family == IP_NONE)
-        return ref;
-    return family == IP_V6 ? high_of(bdd, ref, level) : low_of(bdd, ref, level);
 }

@@ -79,10 +79,12 @@ bdd_ref bdd_node(struct bdd *bdd, unsigned level, bdd_ref low, bdd_ref high);
 /* For bdd_rule_pieces() alone, with the order of another: nodes of the same function may be there several times. */
 void bdd_init_sets(struct bdd *bdd, const struct bdd *like);
 
-/* The packets that the rule matches, whatever its direction, as disjoint sets; returns how many. */
+/* The packets of the family (IP_NONE: of both) that the rule matches, whatever its direction, as disjoint sets; returns
+ * how many. */
 #define BDD_PIECES_MAX 8
-unsigned bdd_rule_pieces(struct bdd *bdd, const struct policy_rule *rule, bdd_ref pieces[BDD_PIECES_MAX]);
-/* The same as one set. */
+unsigned bdd_rule_pieces(struct bdd *bdd, const struct policy_rule *rule, enum ip_family family,
+                         bdd_ref pieces[BDD_PIECES_MAX]);
+/* The same of both families, as one set. */
 bdd_ref bdd_rule(struct bdd *bdd, const struct policy_rule *rule);
 /* The terminal of a policy_outcome(), and back. */
 bdd_ref bdd_terminal(struct bdd *bdd, uint32_t outcome);
@@ -96,9 +98,9 @@ bdd_ref bdd_overlay(struct bdd *bdd, bdd_ref set, bdd_ref terminal, bdd_ref base
 bool bdd_differ_outside(struct bdd *bdd, bdd_ref a, bdd_ref b, bdd_ref set);
 /* Whether some packet's outcome is stateful. */
 bool bdd_keeps_state(const struct bdd *bdd, bdd_ref root);
-/* How the policy treats the packets of a direction. */
-bdd_ref bdd_policy(struct bdd *bdd, const struct policy *policy, enum policy_direction direction);
-/* The same for packets of one family only; IP_NONE: 'ref' itself. */
-bdd_ref bdd_of_family(const struct bdd *bdd, bdd_ref ref, enum ip_family family);
+/* How the policy treats the packets of a direction and a family; IP_NONE: of both. What a policy says of the other
+ * family costs nothing. */
+bdd_ref bdd_policy(struct bdd *bdd, const struct policy *policy, enum policy_direction direction,
+                   enum ip_family family);
 
 #endif

@@ -214,10 +214,10 @@ static bdd_ref build(struct builder *b, struct list list)
     return root;
 }
 
-static void add_rule(struct builder *b, const struct policy_rule *rule)
+static void add_rule(struct builder *b, const struct policy_rule *rule, enum ip_family family)
 {
     bdd_ref terminal = bdd_terminal(b->bdd, policy_outcome(rule)), pieces[BDD_PIECES_MAX];
-    unsigned n = bdd_rule_pieces(&b->sets, rule, pieces);
+    unsigned n = bdd_rule_pieces(&b->sets, rule, family, pieces);
 
     for (unsigned i = 0; i < n; i++) {
         if (pieces[i] != BDD_FALSE)
@@ -225,7 +225,7 @@ static void add_rule(struct builder *b, const struct policy_rule *rule)
     }
 }
 
-bdd_ref bdd_policy(struct bdd *bdd, const struct policy *policy, enum policy_direction direction)
+bdd_ref bdd_policy(struct bdd *bdd, const struct policy *policy, enum policy_direction direction, enum ip_family family)
 {
     struct builder b = {.bdd = bdd, .cap_known = 1024};
 
@@ -233,7 +233,7 @@ bdd_ref bdd_policy(struct bdd *bdd, const struct policy *policy, enum policy_dir
     b.known = xcalloc(b.cap_known, sizeof *b.known);
     for (size_t i = 0; i < policy->n_rules; i++) {
         if (policy->rules[i].direction == direction)
-            add_rule(&b, &policy->rules[i]);
+            add_rule(&b, &policy->rules[i], family);
     }
     add_item(&b, (struct item) {BDD_TRUE, bdd_terminal(bdd, policy_outcome_default(policy, direction))});
     bdd->full |= b.sets.full;
@@ -243,5 +243,7 @@ bdd_ref bdd_policy(struct bdd *bdd, const struct policy *policy, enum policy_dir
     bdd_free(&b.sets);
     free(b.items);
     free(b.known);
-    return root;
+    if (family == IP_NONE || bdd->nodes[root].level != bdd->first[BDD_FAMILY])
+        return root;
+    return family == IP_V6 ? bdd->nodes[root].high : bdd->nodes[root].low;
 }

@@ -386,7 +386,7 @@ static bool emit_direction(const struct policy *policy, enum policy_direction di
     uint32_t next = 1;
 
     bdd_init(&bdd, order, BDD_NODES_MAX);
-    bdd_ref root = bdd_policy(&bdd, policy, direction);
+    bdd_ref root = bdd_policy(&bdd, policy, direction, IP_NONE);
     if (bdd.full)
         return false;
     size_t n = bdd.n_nodes;

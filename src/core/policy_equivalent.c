@@ -184,8 +184,8 @@ static char *find_witness(struct bdd *bdd, const struct policy *a, const struct 
     bdd_ref roots[2];
 
     for (unsigned d = 0; d < 2; d++) {
-        bdd_ref x = bdd_of_family(bdd, bdd_policy(bdd, a, d), family);
-        bdd_ref y = bdd_of_family(bdd, bdd_policy(bdd, b, d), family);
+        bdd_ref x = bdd_policy(bdd, a, d, family);
+        bdd_ref y = bdd_policy(bdd, b, d, family);
 
         if (bdd->full)
             return xasprintf("the rules are too entangled to compare: more than %zu nodes", bdd->nodes_max);
@@ -283,7 +283,7 @@ void policy_hash(const struct policy *policy, char *hash)
 
     bdd_init(&bdd, field_order, BDD_NODES_MAX);
     for (unsigned d = 0; d < 2; d++)
-        roots[d] = bdd_policy(&bdd, policy, d);
+        roots[d] = bdd_policy(&bdd, policy, d, IP_NONE);
     for (unsigned d = 0; d < 2; d++) {
         const struct policy_rate *rate = &policy->rate[d];
         bool limits = rate->kbps && passes_any(&bdd, roots, d);

@@ -378,6 +378,42 @@ static void families_are_compared_apart(void **state)
     policy_free(&b);
 }
 
+/* What a policy says of IPv6, however much and entangled, is nothing to a VM that has none. */
+static void other_family_costs_nothing(void **state)
+{
+    static const uint8_t order[BDD_FIELDS] = {BDD_FAMILY,    BDD_PROTOCOL,  BDD_V4,     BDD_V6,
+                                              BDD_ICMP_TYPE, BDD_ICMP_CODE, BDD_SOURCE, BDD_DESTINATION,
+                                              BDD_TCP_FLAGS, BDD_DSCP};
+    struct random r = {9};
+    struct policy policy = read_text(
+        "{\"policy\": \"A\", \"rules\": [{\"direction\": \"to-vm\", \"action\": \"allow\","
+        " \"protocol\": \"tcp\", \"remote\": \"198.51.100.0/24\", \"destination-port\": 80}]}");
+    struct policy other = policy_copy(&policy);
+    struct bdd bdd;
+
+    (void) state;
+    for (unsigned i = 0; i < 2000; i++) {
+        struct policy_rule rule = policy_rule_any(POLICY_TO_VM, i % 2);
+        struct ip ip = {.family = IP_V6, .bytes = {0x20, 0x01}};
+
+        for (unsigned b = 2; b < sizeof ip.bytes; b++)
+            ip.bytes[b] = (uint8_t) random_below(&r, 256);
+        rule.protocol = 6;
+        rule.family = IP_V6;
+        rule.remote = prefix_of(&ip, 128);
+        policy_add_rule(&policy, rule);
+    }
+    bdd_init(&bdd, order, 1000);
+    bdd_ref a = bdd_policy(&bdd, &policy, POLICY_TO_VM, IP_V4);
+    assert_true(a == bdd_policy(&bdd, &other, POLICY_TO_VM, IP_V4));
+    assert_false(bdd.full);
+    bdd_policy(&bdd, &policy, POLICY_TO_VM, IP_V6);
+    assert_true(bdd.full);
+    bdd_free(&bdd);
+    policy_free(&policy);
+    policy_free(&other);
+}
+
 /* Canonical forms as text: what an operator would have written. */
 static void canonical_forms_are_readable(void **state)
 {
@@ -421,7 +457,7 @@ static void diagrams_are_bounded(void **state)
 
     (void) state;
     bdd_init(&bdd, order, 1000);
-    bdd_policy(&bdd, &policy, POLICY_TO_VM);
+    bdd_policy(&bdd, &policy, POLICY_TO_VM, IP_NONE);
     assert_true(bdd.full);
     assert_in_range(bdd.n_nodes, 0, 1000);
     bdd_free(&bdd);
@@ -465,6 +501,7 @@ int main(void)
         cmocka_unit_test(differences_are_found),
         cmocka_unit_test(witnesses),
         cmocka_unit_test(families_are_compared_apart),
+        cmocka_unit_test(other_family_costs_nothing),
         cmocka_unit_test(canonical_forms_are_readable),
         cmocka_unit_test(diagrams_are_bounded),
         cmocka_unit_test(crossing_ranges_stay_as_they_are),
