@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/wire.h"
 
+#include <arpa/inet.h>
 #include <string.h>
 
 #include "base/err.h"
@@ -91,4 +92,25 @@ void wire_patch_u16(struct wire *w, size_t pos, uint16_t value)
     }
     w->data[pos] = (uint8_t) (value >> 8);
     w->data[pos + 1] = (uint8_t) value;
+}
+
+/* The sum is the same in either byte order. */
+uint16_t wire_sum(uint16_t sum, const void *data, size_t size)
+{
+    const uint8_t *bytes = data;
+    uint64_t total = htons(sum);
+    uint32_t word;
+    size_t i = 0;
+
+    for (; i + sizeof word <= size; i += sizeof word) {
+        memcpy(&word, bytes + i, sizeof word);
+        total += word;
+    }
+    word = 0;
+    if (i < size)
+        memcpy(&word, bytes + i, size - i);
+    total += word;
+    while (total >> 16)
+        total = (total & 0xffff) + (total >> 16);
+    return ntohs((uint16_t) total);
 }

@@ -71,22 +71,6 @@ static const uint16_t *objects_of(uint8_t type)
     return type < ARRAY_LEN(messages) && messages[type].objects[0] ? messages[type].objects : NULL;
 }
 
-/* RFC 1071: the sum is the same in either byte order, and 'size' is a multiple of 4. */
-static uint16_t ones_sum(const uint8_t *data, size_t size)
-{
-    uint64_t sum = 0;
-
-    for (size_t i = 0; i + 4 <= size; i += 4) {
-        uint32_t word;
-
-        memcpy(&word, data + i, sizeof word);
-        sum += word;
-    }
-    while (sum >> 16)
-        sum = (sum & 0xffff) + (sum >> 16);
-    return (uint16_t) sum;
-}
-
 void rsvp_refuse(struct rsvp_reading *r, int status, uint8_t code, uint16_t value, const char *format, ...)
 {
     char reason[REASON_SIZE];
@@ -174,11 +158,10 @@ int rsvp_encode(const struct rsvp_message *m, uint8_t *buffer, size_t size, stru
     wire_patch_u16(&w, 6, (uint16_t) w.pos);
     if (!wire_ok(&w))
         return encode_failed(m, w.error, "unknown objects", size, err);
-    uint16_t checksum = (uint16_t) ~ones_sum(buffer, w.pos);
+    uint16_t checksum = (uint16_t) ~wire_sum(0, buffer, w.pos);
 
-    if (checksum == 0) /* would mean that there is none; in this arithmetic it is the same */
-        checksum = 0xffff;
-    memcpy(buffer + CHECKSUM_AT, &checksum, sizeof checksum);
+    /* Zero would mean that there is none; in this arithmetic the other one is the same. */
+    wire_patch_u16(&w, CHECKSUM_AT, checksum ? checksum : 0xffff);
     return (int) w.pos;
 }
 
@@ -220,7 +203,7 @@ static int frame_read(const uint8_t *data, size_t size, bool alone, struct heade
 
 static int checksum_check(const uint8_t *data, const struct header *header, struct err *err)
 {
-    if (header->checksum == 0 || ones_sum(data, header->length) == 0xffff)
+    if (header->checksum == 0 || wire_sum(0, data, header->length) == 0xffff)
         return 0;
     return err_set(err, ERR_MALFORMED, "an RSVP %s with a wrong checksum, 0x%04x", rsvp_type_name(header->type),
                    header->checksum);
