@@ -148,7 +148,8 @@ enum cookie_kind {
     COOKIE_NEIGHBOUR = 5,
     COOKIE_CIRCUIT = 6,
     COOKIE_TUNNEL = 7, /* of VPLS mode: core/vpls.h */
-    COOKIE_STATE = 8   /* of a VM's connections: they outlive the flows that learned them */
+    COOKIE_STATE = 8,  /* of a VM's connections: they outlive the flows that learned them */
+    COOKIE_PROBE = 9   /* diverts probe packets to the controller */
 };
 uint64_t cookie_make(enum cookie_kind kind, uint64_t id);         /* the low 40 bits of 'id' */
 uint64_t cookie_of_vm(const uint8_t uuid[16]);                    /* from the last five bytes of the VM's UUID */

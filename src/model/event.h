@@ -22,7 +22,7 @@ enum event_type {
     EVENT_LINK,          /* link seen by LLDP */
     EVENT_LINK_GONE,     /* link: LLDP has not shown it for a while, though its ports are up */
     EVENT_ATTACHMENT,    /* attachment seen by LLDP */
-    EVENT_PACKET,        /* name of the switch, packet: an ARP packet that a flow sent to the controller */
+    EVENT_PACKET,        /* name of the switch, packet: one that a flow sent to the controller */
     EVENT_FLOWS_CHANGED, /* name of the switch: somebody else has changed its flows */
     EVENT_SERVER_UP,     /* name, server */
     EVENT_SERVER_DOWN,   /* name, err */
@@ -83,6 +83,7 @@ struct event {
         enum vm_place location;
         struct {
             uint32_t port;
+            uint64_t cookie; /* of the flow */
             size_t size;
             uint8_t frame[128]; /* the first bytes */
         } packet;

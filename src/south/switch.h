@@ -27,6 +27,15 @@ struct switch_query {
     void *arg;
 };
 
+/* A packet that begins its way as if it had come in by a port. */
+struct switch_injection {
+    uint32_t in_port;                  /* PORT_CONTROLLER: none */
+    const struct flow_action *actions; /* what is done to it first, e.g. ACTION_RESUBMIT into a table */
+    size_t n_actions;
+    const void *frame;
+    size_t size; /* 14.. */
+};
+
 struct switch_ops {
     /* Applies 'txn' as one: all of it or nothing. Takes over txn's memory and leaves it empty. */
     void (*apply)(struct switch_driver *driver, uint64_t request, const char *switch_name, struct flow_txn *txn);
@@ -46,6 +55,9 @@ struct switch_ops {
     /* Sends a frame out of a port. Best effort, no request. */
     void (*packet_out)(struct switch_driver *driver, const char *switch_name, uint32_t port, const void *frame,
                        size_t size);
+
+    /* The same for a packet that goes where actions lead. */
+    void (*inject)(struct switch_driver *driver, const char *switch_name, const struct switch_injection *injection);
 
     void (*free)(struct switch_driver *driver); /* ends sessions; no event follows */
 };

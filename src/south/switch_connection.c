@@ -325,6 +325,12 @@ static unsigned u16_at(struct of_bytes frame, size_t offset)
     return wire_get_u16(&r);
 }
 
+/* ARP, whatever sent it; else only what a flow that is there to send packets has sent. */
+static bool is_wanted(const struct of_packet_in *packet, unsigned type)
+{
+    return type == ETHERTYPE_ARP || (packet->cookie & COOKIE_KIND_MASK) == cookie_make(COOKIE_PROBE, 0);
+}
+
 static void handle_packet_in(struct switch_connection *connection, const struct of_packet_in *packet)
 {
     unsigned type = u16_at(packet->frame, ETHERTYPE_OFFSET);
@@ -338,11 +344,12 @@ static void handle_packet_in(struct switch_connection *connection, const struct 
     }
     if (type == ETHERTYPE_VLAN)
         type = u16_at(packet->frame, ETHERTYPE_OFFSET + VLAN_TAG_SIZE);
-    if (type != ETHERTYPE_ARP)
+    if (!is_wanted(packet, type))
         return;
     event = event_push(connection->driver->events, EVENT_PACKET);
     name_copy(event->name, connection->info.name);
     event->packet.port = packet->in_port;
+    event->packet.cookie = packet->cookie;
     event->packet.size = packet->frame.size < sizeof event->packet.frame ? packet->frame.size :
                                                                            sizeof event->packet.frame;
     memcpy(event->packet.frame, packet->frame.data, event->packet.size);

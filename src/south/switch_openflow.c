@@ -54,20 +54,31 @@ static void driver_read(struct switch_driver *base, uint64_t request, const char
         switch_request_read(connection, request, query);
 }
 
-static void driver_packet_out(struct switch_driver *base, const char *switch_name, uint32_t port, const void *frame,
-                              size_t size)
+static void driver_inject(struct switch_driver *base, const char *switch_name, const struct switch_injection *injection)
 {
     struct switch_connection *connection = switch_connection_find(openflow_driver(base), switch_name);
-    struct flow_action output = {.type = ACTION_OUTPUT, .port = port};
-    struct of_packet_out packet = {
-        .in_port = PORT_CONTROLLER, .actions = &output, .n_actions = 1, .frame = frame, .frame_size = size};
+    struct of_packet_out packet = {.in_port = injection->in_port,
+                                   .actions = injection->actions,
+                                   .n_actions = injection->n_actions,
+                                   .frame = injection->frame,
+                                   .frame_size = injection->size};
     struct err err;
 
     if (!connection)
         return;
     if (of_session_packet_out(connection->openflow.session, &packet, &err) < 0)
-        log_warn(FAULT_OURS, switch_name, "no frame goes out of port %u: %s", port, err.text);
+        log_warn(FAULT_OURS, switch_name, "a frame is not sent: %s", err.text);
     openflow_connection_run(&connection->openflow);
+}
+
+static void driver_packet_out(struct switch_driver *base, const char *switch_name, uint32_t port, const void *frame,
+                              size_t size)
+{
+    struct flow_action output = {.type = ACTION_OUTPUT, .port = port};
+    const struct switch_injection injection = {
+        .in_port = PORT_CONTROLLER, .actions = &output, .n_actions = 1, .frame = frame, .size = size};
+
+    driver_inject(base, switch_name, &injection);
 }
 
 static void driver_free(struct switch_driver *base)
@@ -90,6 +101,7 @@ static const struct switch_ops ops = {
     .set_queues = driver_set_queues,
     .read = driver_read,
     .packet_out = driver_packet_out,
+    .inject = driver_inject,
     .free = driver_free,
 };
 
