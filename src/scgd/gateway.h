@@ -16,7 +16,8 @@
  *   channels.c    which migration channel an order takes
  *   migrations.c  orders and their sagas: notes to the journal, actions to steps
  *   history.c     how long those that have ended are remembered
- *   steps.c       apply, confirm and undo of the source's steps
+ *   steps_source.c  apply, confirm and undo of the source's steps
+ *   steps_crossing.c  those from the pivot on
  *   steps_target.c  of the target's
  *   connections.c  what stateful policies let pass, on its way with a VM
  *   admission.c   whether this DC can take what an order brings

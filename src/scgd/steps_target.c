@@ -6,12 +6,7 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "scgd/audit.h"
-#include "scgd/gateway.h"
-
-static struct migration_vm *vm_of(struct migration *migration, unsigned step)
-{
-    return &migration->saga->order.vms[migration->saga->steps[step].vm];
-}
+#include "scgd/steps_internal.h"
 
 struct tenant tenant_of_order(const struct order *order, unsigned v)
 {
@@ -89,7 +84,7 @@ static void prove_flows(const struct migration_vm *vm, const struct audit *audit
 static void verified(struct gateway *gateway, struct join *join, struct audit *audit, const struct err *error,
                      void *context)
 {
-    const struct migration_vm *vm = vm_of(join->migration, join->step);
+    const struct migration_vm *vm = step_vm(join->migration, join->step);
     struct err err = error ? *error : (struct err) {0};
     (void) context;
 
@@ -111,7 +106,7 @@ static void verify(struct gateway *gateway, struct migration *migration, unsigne
     const struct switch_info *tor = network_tor(gateway, migration->saga->order.target_server, &port, &err);
 
     if (tor)
-        audit_tor(gateway, tor, vm_of(migration, step)->uuid, join, verified, NULL);
+        audit_tor(gateway, tor, step_vm(migration, step)->uuid, join, verified, NULL);
     else
         join_fail(join, &err);
     join_close(gateway, join);
@@ -140,7 +135,7 @@ static void locate(struct gateway *gateway, struct migration *migration, unsigne
     join->serial = serial;
     uint64_t request = gateway_request(gateway, join, located, NULL);
     gateway->south.hypervisors->ops->locate(gateway->south.hypervisors, request, migration->saga->order.target_server,
-                                            vm_of(migration, step)->uuid);
+                                            step_vm(migration, step)->uuid);
     join_close(gateway, join);
 }
 
@@ -148,7 +143,7 @@ static void locate(struct gateway *gateway, struct migration *migration, unsigne
 
 static void activate(struct gateway *gateway, struct migration *migration, unsigned step, unsigned serial)
 {
-    const struct migration_vm *vm = vm_of(migration, step);
+    const struct migration_vm *vm = step_vm(migration, step);
     struct store_location location = {.generation = vm->generation};
     struct join *join = step_join(migration, step, serial, false);
     json_t *json = policy_to_json(&vm->policy);
