@@ -11,6 +11,8 @@
 #define FIELD_BYTES 16
 #define COVERS_MAX 64 /* beyond that many flows a recursion would go too deep */
 #define ICMPV6 58
+#define ND_SOLICITATION 135 /* types of ICMPv6, RFC 4861 §4.3, §4.4 */
+#define ND_ADVERTISEMENT 136
 
 /* The packets whose bits are those of 'value' where 'mask' has ones. Elsewhere 'value' is what an example may have. */
 struct cube {
@@ -26,6 +28,22 @@ static bool cube_meets(const struct cube *cube, const struct flow_match *match)
             if ((cube->value[field->id][b] ^ field->value[b]) & cube->mask[field->id][b] & field->mask[b])
                 return false;
         }
+    }
+    return true;
+}
+
+/* Whether a packet can match both. */
+static bool match_meets(const struct flow_match *a, const struct flow_match *b)
+{
+    for (unsigned i = 0, j = 0; i < a->n && j < b->n;) {
+        const struct flow_field *x = &a->fields[i], *y = &b->fields[j];
+
+        for (unsigned k = 0; k < FIELD_BYTES && x->id == y->id; k++) {
+            if ((x->value[k] ^ y->value[k]) & x->mask[k] & y->mask[k])
+                return false;
+        }
+        i += x->id <= y->id;
+        j += y->id <= x->id;
     }
     return true;
 }
@@ -62,53 +80,125 @@ static char *cube_format(const struct cube *cube)
 
 /* ---- the VM's packets ---- */
 
-enum pattern { PATTERN_IP, PATTERN_ARP, PATTERN_ND, PATTERNS };
+enum pattern {
+    FROM_IP,
+    FROM_ARP,
+    FROM_ND,
+    TO_IP,
+    TO_ARP,
+    TO_ND,
+    TO_ASKED_ARP, /* to all: who has its address */
+    TO_ASKED_ND,
+    AS_IP, /* from others: that they have its address */
+    AS_ARP,
+    AS_ND_TARGET, /* advertised */
+    AS_ND_SOURCE,
+    AS_ND_PROBE, /* RFC 4862 §5.4: a VM that hears it takes its own address for a duplicate */
+    PATTERNS
+};
+
+static enum proof_way way_of(enum pattern pattern)
+{
+    return pattern < TO_IP ? PROOF_FROM_VM : pattern < AS_IP ? PROOF_TO_VM : PROOF_AS_VM;
+}
 
 static bool knows_segment(uint8_t table)
 {
     return table != TOR_CLASSIFY && table != TOR_VLAN && table != TOR_SPOOF;
 }
 
-static void pattern_match(const struct proof_vm *vm, enum proof_way way, enum pattern pattern, uint8_t table,
-                          struct flow_match *match)
+/* Of a message of neighbour discovery; its target may be null. */
+static void match_nd(struct flow_match *match, uint8_t type, const struct ip *target)
 {
-    bool from = way == PROOF_FROM_VM;
+    match_u(match, FIELD_ETH_TYPE, ETH_TYPE_IPV6);
+    match_u(match, FIELD_IP_PROTO, ICMPV6);
+    if (type)
+        match_u(match, FIELD_ICMPV6_TYPE, type);
+    if (target)
+        match_bytes(match, FIELD_ND_TARGET, target->bytes, NULL);
+}
 
-    *match = (struct flow_match) {0};
-    if (from)
-        match_u(match, FIELD_IN_PORT, vm->port);
-    if (knows_segment(table))
-        match_u(match, FIELD_REG0, vm->segment);
-    match_mac(match, from ? FIELD_ETH_SRC : FIELD_ETH_DST, &vm->mac);
-    if (from && table == TOR_CLASSIFY)
-        match_u(match, FIELD_VLAN_VID, 0);
+/* RFC 4291 §2.7.1, RFC 2464 §7. */
+static struct mac solicited_node(const struct ip *ip)
+{
+    struct mac mac = {{0x33, 0x33, 0xff, ip->bytes[13], ip->bytes[14], ip->bytes[15]}};
+
+    return mac;
+}
+
+/* What the patterns are about, besides where the packets come from and go to. */
+static void pattern_contents(const struct proof_vm *vm, enum pattern pattern, struct flow_match *match)
+{
+    static const struct ip unspecified;
+    struct ip own = ip_link_local(&vm->mac);
+
     switch (pattern) {
-    case PATTERN_IP:
-        match_ip(match, from ? FIELD_IPV4_SRC : FIELD_IPV4_DST, &vm->ip);
+    case FROM_IP:
+    case AS_IP:
+        match_ip(match, FIELD_IPV4_SRC, &vm->ip);
         break;
-    case PATTERN_ARP:
-        if (from)
-            match_ip(match, FIELD_ARP_SPA, &vm->ip);
-        else
-            match_u(match, FIELD_ETH_TYPE, ETH_TYPE_ARP);
+    case TO_IP:
+        match_ip(match, FIELD_IPV4_DST, &vm->ip);
         break;
-    default:
-        match_u(match, FIELD_ETH_TYPE, ETH_TYPE_IPV6);
-        match_u(match, FIELD_IP_PROTO, ICMPV6);
+    case FROM_ARP:
+    case AS_ARP:
+        match_ip(match, FIELD_ARP_SPA, &vm->ip);
+        break;
+    case TO_ARP:
+        match_u(match, FIELD_ETH_TYPE, ETH_TYPE_ARP);
+        break;
+    case TO_ASKED_ARP:
+        match_ip(match, FIELD_ARP_TPA, &vm->ip);
+        break;
+    case FROM_ND:
+    case TO_ND:
+        match_nd(match, 0, NULL);
+        break;
+    case TO_ASKED_ND:
+        match_nd(match, ND_SOLICITATION, &own);
+        break;
+    case AS_ND_SOURCE:
+        match_nd(match, 0, NULL);
+        match_bytes(match, FIELD_IPV6_SRC, own.bytes, NULL);
+        break;
+    case AS_ND_TARGET:
+        match_nd(match, ND_ADVERTISEMENT, &own);
+        break;
+    case AS_ND_PROBE:
+        match_nd(match, ND_SOLICITATION, &own);
+        match_bytes(match, FIELD_IPV6_SRC, unspecified.bytes, NULL);
+        break;
+    case PATTERNS:
         break;
     }
 }
 
-/* The VM's packets that meet the flow, or false. */
-static bool common(const struct proof_vm *vm, const struct flow *flow, enum proof_way way, enum pattern pattern,
-                   struct cube *cube)
+static struct mac destination_of(const struct proof_vm *vm, enum pattern pattern)
 {
-    struct flow_match packets;
+    struct ip own = ip_link_local(&vm->mac);
 
-    pattern_match(vm, way, pattern, flow->table, &packets);
-    memset(cube, 0, sizeof *cube);
-    cube_narrow(cube, &packets);
-    return cube_meets(cube, &flow->match);
+    return pattern == TO_ASKED_ARP ? mac_broadcast : pattern == TO_ASKED_ND ? solicited_node(&own) : vm->mac;
+}
+
+static struct flow_match pattern_match(const struct proof_vm *vm, enum pattern pattern, uint8_t table)
+{
+    enum proof_way way = way_of(pattern);
+    struct flow_match match = {0};
+
+    if (knows_segment(table))
+        match_u(&match, FIELD_REG0, vm->segment);
+    if (way == PROOF_TO_VM) {
+        struct mac destination = destination_of(vm, pattern);
+
+        match_mac(&match, FIELD_ETH_DST, &destination);
+    } else if (way == PROOF_FROM_VM) {
+        match_u(&match, FIELD_IN_PORT, vm->port);
+        match_mac(&match, FIELD_ETH_SRC, &vm->mac);
+    }
+    if (way != PROOF_TO_VM && table == TOR_CLASSIFY)
+        match_u(&match, FIELD_VLAN_VID, 0);
+    pattern_contents(vm, pattern, &match);
+    return match;
 }
 
 /* Whether packets come to the table after their sender was judged. */
@@ -117,33 +207,102 @@ static bool is_for_receivers(uint8_t table)
     return table >= TOR_POLICY_TO && table != TOR_STATE_FROM;
 }
 
-/* Most flows of a switch are about other VMs: their addresses tell at once. */
-static bool is_of_another(const struct proof_vm *vm, const struct flow *flow, enum proof_way way)
+static bool is_other(const struct flow_field *field, const uint8_t *bytes)
 {
-    bool from = way == PROOF_FROM_VM;
-    const struct flow_field *ip = match_find(&flow->match, from ? FIELD_IPV4_SRC : FIELD_IPV4_DST);
-    const struct flow_field *mac = match_find(&flow->match, from ? FIELD_ETH_SRC : FIELD_ETH_DST);
+    return field && flow_field_exact(field) && memcmp(field->value, bytes, flow_field_size(field->id)) != 0;
+}
 
-    if ((ip && flow_field_exact(ip) && memcmp(ip->value, vm->ip.bytes, 4) != 0) ||
-        (mac && flow_field_exact(mac) && memcmp(mac->value, vm->mac.bytes, 6) != 0))
+static bool is_group(const struct flow_field *mac)
+{
+    return mac->value[0] & mac->mask[0] & 1;
+}
+
+static bool is_to_another(const struct proof_vm *vm, const struct flow *flow)
+{
+    const struct flow_field *mac = match_find(&flow->match, FIELD_ETH_DST);
+
+    return is_other(match_find(&flow->match, FIELD_IPV4_DST), vm->ip.bytes) ||
+           (is_other(mac, vm->mac.bytes) && !is_group(mac));
+}
+
+/* Those of any link-local address are how a sender asks whom it likes. */
+static bool names_target(const struct flow *flow)
+{
+    const struct flow_field *target = match_find(&flow->match, FIELD_ND_TARGET);
+
+    return target && flow_field_exact(target);
+}
+
+static bool names_receiver(const struct flow *flow, enum pattern pattern)
+{
+    return match_find(&flow->match, FIELD_IPV4_DST) || match_find(&flow->match, FIELD_ETH_DST) ||
+           (pattern == TO_ASKED_ARP && match_find(&flow->match, FIELD_ARP_TPA)) ||
+           (pattern == TO_ASKED_ND && names_target(flow));
+}
+
+/* Whether a packet that meets it may get anywhere. */
+static bool passes_on(const struct flow *flow)
+{
+    if (flow->goto_table != FLOW_NO_GOTO || flow->has_unknown)
         return true;
-    /* What a receiver is to get is that VM's matter, what a sender may send is the sender's. */
-    if (from)
-        return is_for_receivers(flow->table) && is_of_another(vm, flow, PROOF_TO_VM);
-    return flow->table >= TOR_SPOOF && !is_for_receivers(flow->table) && !ip && !mac;
+    for (unsigned i = 0; i < flow->n_actions; i++) {
+        const struct flow_action *action = &flow->actions[i];
+
+        if (action->type == ACTION_OUTPUT || action->type == ACTION_GROUP || action->type == ACTION_RESUBMIT ||
+            action->type == ACTION_UNKNOWN)
+            return true;
+    }
+    return false;
+}
+
+/* Whether it sends packets into the pipeline otherwise than by SPOOF. */
+static bool avoids_spoof(const struct flow *flow)
+{
+    if (flow->goto_table != FLOW_NO_GOTO)
+        return flow->goto_table != TOR_SPOOF;
+    for (unsigned i = 0; i < flow->n_actions; i++) {
+        if (flow->actions[i].type == ACTION_RESUBMIT && flow->actions[i].table != TOR_SPOOF)
+            return true;
+    }
+    return false;
+}
+
+/* Most flows of a switch are not about the VM: that is told at once. */
+static bool is_of_another(const struct proof_vm *vm, const struct flow *flow, enum pattern pattern)
+{
+    switch (way_of(pattern)) {
+    case PROOF_FROM_VM:
+        /* What a receiver is to get is that VM's matter, what a sender may send is the sender's. */
+        return is_other(match_find(&flow->match, FIELD_IPV4_SRC), vm->ip.bytes) ||
+               is_other(match_find(&flow->match, FIELD_ETH_SRC), vm->mac.bytes) ||
+               (is_for_receivers(flow->table) && is_to_another(vm, flow));
+    case PROOF_TO_VM:
+        return is_to_another(vm, flow) ||
+               (flow->table >= TOR_SPOOF && !is_for_receivers(flow->table) && !names_receiver(flow, pattern));
+    case PROOF_AS_VM:
+        return flow->table == TOR_SPOOF ? !passes_on(flow) : flow->table != TOR_CLASSIFY || !avoids_spoof(flow);
+    default:
+        return true;
+    }
+}
+
+/* Whether the pattern, which is one of 'way', has packets that the flow matches; they are 'packets'. */
+static bool meets(const struct proof_vm *vm, const struct flow *flow, enum proof_way way, enum pattern pattern,
+                  struct flow_match *packets)
+{
+    if (!(way_of(pattern) & way) || is_of_another(vm, flow, pattern))
+        return false;
+    *packets = pattern_match(vm, pattern, flow->table);
+    return match_meets(packets, &flow->match);
 }
 
 bool proof_meets(const struct proof_vm *vm, const struct flow *flow, enum proof_way way)
 {
-    struct cube cube;
+    struct flow_match packets;
 
-    for (enum proof_way w = PROOF_FROM_VM; w <= PROOF_TO_VM; w++) {
-        if (!(way & w) || is_of_another(vm, flow, w))
-            continue;
-        for (enum pattern p = 0; p < PATTERNS; p++) {
-            if (common(vm, flow, w, p, &cube))
-                return true;
-        }
+    for (enum pattern p = 0; p < PATTERNS; p++) {
+        if (meets(vm, flow, way, p, &packets))
+            return true;
     }
     return false;
 }
@@ -260,14 +419,19 @@ static bool takes(const struct flow *flow, struct cube *cube, const struct flow 
     return true;
 }
 
-/* A packet of that direction that the flow takes, or null. */
+/* A packet of one of the ways that the flow takes, or null. */
 static char *taken(const struct proof_vm *vm, const struct flow *flow, enum proof_way way, const struct flow *ours,
                    size_t n_ours)
 {
-    struct cube cube;
+    struct flow_match packets;
 
-    for (enum pattern p = 0; p < PATTERNS && !is_of_another(vm, flow, way); p++) {
-        if (common(vm, flow, way, p, &cube) && takes(flow, &cube, ours, n_ours))
+    for (enum pattern p = 0; p < PATTERNS; p++) {
+        struct cube cube = {0};
+
+        if (!meets(vm, flow, way, p, &packets))
+            continue;
+        cube_narrow(&cube, &packets);
+        if (takes(flow, &cube, ours, n_ours))
             return cube_format(&cube);
     }
     return NULL;
@@ -277,11 +441,11 @@ bool proof_takes(const struct proof_vm *vm, const struct flow *flow, enum proof_
                  size_t n_ours, char **packet)
 {
     /* The better example first. */
-    enum proof_way first = !is_for_receivers(flow->table) ? PROOF_FROM_VM : PROOF_TO_VM, second = PROOF_BOTH ^ first;
-    AUTO_FREE char *text = way & first ? taken(vm, flow, first, ours, n_ours) : NULL;
+    enum proof_way first = !is_for_receivers(flow->table) ? PROOF_FROM_VM : PROOF_TO_VM;
+    AUTO_FREE char *text = taken(vm, flow, way & first, ours, n_ours);
 
-    if (!text && way & second)
-        text = taken(vm, flow, second, ours, n_ours);
+    if (!text)
+        text = taken(vm, flow, way & ~first, ours, n_ours);
     if (!text)
         return false;
     if (packet) {

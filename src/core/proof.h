@@ -5,7 +5,10 @@
  * Flows that are ours and stand as they shall are the reference. Any other flow changes what becomes of a VM's packets
  * if one of these can meet it: if its match and the VM's packets have something in common that no flow of ours of a
  * higher priority in its table takes before. A flow of the same priority as one of ours counts as before it, for which
- * of the two a packet meets is undefined (OpenFlow 1.3.5 §5.3). */
+ * of the two a packet meets is undefined (OpenFlow 1.3.5 §5.3).
+ *
+ * A VM's packets are its IP, ARP and IPv6 neighbour discovery, to all and to one; what is to it; and the questions of
+ * others who has its address. A flow that lets others say that they have its address takes what nobody may send. */
 #ifndef CORE_PROOF_H
 #define CORE_PROOF_H
 
@@ -24,11 +27,16 @@ struct proof_vm {
     struct ip ip; /* IPv4 */
 };
 
-enum proof_way { PROOF_FROM_VM = 1, PROOF_TO_VM = 2, PROOF_BOTH = 3 };
+enum proof_way {
+    PROOF_FROM_VM = 1,
+    PROOF_TO_VM = 2,
+    PROOF_BOTH = 3,
+    PROOF_AS_VM = 4, /* from others, with its address: in CLASSIFY and SPOOF, if the flow passes packets on */
+    PROOF_ALL = 7
+};
 
-/* Whether the match lets a packet of the VM through, in one of the directions: IP, ARP, or IPv6 neighbour discovery.
- * From POLICY_TO on, flows to the address of another are that one's; from SPOOF up to there, flows that name no
- * destination are the sender's. */
+/* Whether the flow's match lets a packet of the VM through, in one of the ways. From POLICY_TO on, flows to the address
+ * of another are that one's; from SPOOF up to there, flows that name no destination are the sender's. */
 bool proof_meets(const struct proof_vm *vm, const struct flow *flow, enum proof_way way);
 
 /* Whether 'flow' takes a packet of the VM before all of 'ours'. Those of other tables or lower priority do not matter.

@@ -189,7 +189,7 @@ static bool says_policy(const struct audit_vm *vm, const struct flow *flow)
 /* Those that another VM's flows can take: packets from it go on to others. */
 static enum proof_way ways_of(const struct flow *flow)
 {
-    return is_ours(flow) && kind_of(flow) == COOKIE_VM && flow->table >= TOR_POLICY_TO ? PROOF_TO_VM : PROOF_BOTH;
+    return is_ours(flow) && kind_of(flow) == COOKIE_VM && flow->table >= TOR_POLICY_TO ? PROOF_TO_VM : PROOF_ALL;
 }
 
 /* What stateful rules have learned: it comes and goes, and lets nothing pass but replies. */
@@ -228,7 +228,7 @@ static bool keep(void *arg, const struct flow *flow)
     if (is_ours(flow))
         return true;
     for (size_t i = 0; i < audit->n_vms; i++) {
-        if (proof_meets(&audit->vms[i].packets, flow, PROOF_BOTH))
+        if (proof_meets(&audit->vms[i].packets, flow, PROOF_ALL))
             return true;
     }
     return false;

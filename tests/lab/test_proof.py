@@ -36,6 +36,17 @@ def planted(lab, dc, flow):
      None),                             # that is not V2's packet: its address is another's
     (f"table={TOR['FORWARD']},priority=65535,arp,dl_dst={MACS['V2']},actions=drop",
      ["takes packets of VM V2", "eth_type=0x0806"]),
+    # It lets somebody else say that it has V2's address, by IP and by ARP.
+    (f"table={TOR['SPOOF']},priority=50,ip,nw_src={V2},dl_src=02:00:00:00:00:66,"
+     f"actions=set_field:1->reg0,goto_table:{TOR['FORWARD']}",
+     ["takes packets of VM V2", f"ip_src={V2}", "eth_src=02:00:00:00:00:66", "priority=50"]),
+    (f"table={TOR['SPOOF']},priority=50,arp,in_port=77,actions=set_field:1->reg0,goto_table:{TOR['FORWARD']}",
+     ["takes packets of VM V2", f"arp_spa={V2}", "in_port=77"]),
+    # What V2 asks others by, and what others find V2 by.
+    (f"table={TOR['FORWARD']},priority=500,arp,dl_dst=ff:ff:ff:ff:ff:ff,actions=drop",
+     ["takes packets of VM V2", "eth_dst=ff:ff:ff:ff:ff:ff", "priority=500"]),
+    (f"table={TOR['FORWARD']},priority=500,icmp6,icmp_type=135,dl_src=02:00:00:00:00:66,actions=drop",
+     ["takes packets of VM V2", "nd_target=fe80::", "icmpv6_type=135"]),
     # Behind what is there for V2 already: it is never met.
     (f"table={TOR['FORWARD']},priority=120,ip,dl_dst={MACS['V2']},actions=drop", None),
 ])

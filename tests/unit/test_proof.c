@@ -59,10 +59,10 @@ static char *taken(const struct flow *flow)
         if (txn.mods[i].command == FLOW_ADD)
             ours[n++] = txn.mods[i].flow;
     }
-    bool takes = proof_takes(&vm, flow, PROOF_BOTH, ours, n, &packet);
+    bool takes = proof_takes(&vm, flow, PROOF_ALL, ours, n, &packet);
     assert_int_equal(takes, packet != NULL);
     if (takes)
-        assert_true(proof_meets(&vm, flow, PROOF_BOTH));
+        assert_true(proof_meets(&vm, flow, PROOF_ALL));
     free(ours);
     flow_txn_free(&txn);
     return packet;
@@ -151,6 +151,91 @@ static void flows_behind_ours_do_not(void **state)
     assert_takes(&gap, "in_port=2"); /* what comes there with its addresses is not its own, but to it */
 }
 
+/* SPOOF and what leads past it: nobody else may say that it has the VM's address. */
+static void flows_for_impostors_take(void **state)
+{
+    const struct ip own = ip_link_local(&vm_mac), unspecified = {0};
+    struct flow ip = flow_make(TOR_SPOOF, 50, 0), past = flow_make(TOR_CLASSIFY, 300, 0);
+    struct flow arp = flow_make(TOR_SPOOF, 50, 0), other = flow_make(TOR_SPOOF, 50, 0);
+    struct flow advertised = flow_make(TOR_SPOOF, 50, 0), probe = flow_make(TOR_SPOOF, 50, 0);
+
+    (void) state;
+    match_host(&ip, FIELD_IPV4_SRC, 1, 32);
+    assert_takes_nothing(&ip); /* it drops what SPOOF drops anyway */
+    ip.goto_table = TOR_FORWARD;
+    assert_takes(&ip, "ip_src=10.0.0.1");
+    match_u(&ip.match, FIELD_IN_PORT, PORT);
+    match_mac(&ip.match, FIELD_ETH_SRC, &vm_mac);
+    assert_takes_nothing(&ip); /* the VM itself, which its own flow is for */
+
+    match_host(&arp, FIELD_ARP_SPA, 0, 24);
+    match_mac(&arp.match, FIELD_ETH_SRC, &other_mac);
+    flow_output(&arp, 4);
+    assert_takes(&arp, "arp_spa=10.0.0.1");
+    match_host(&other, FIELD_ARP_SPA, 2, 32);
+    flow_output(&other, 4);
+    assert_takes_nothing(&other);
+
+    match_u(&advertised.match, FIELD_IN_PORT, PORT + 1);
+    match_u(&advertised.match, FIELD_ETH_TYPE, 0x86dd);
+    match_u(&advertised.match, FIELD_IP_PROTO, 58);
+    match_u(&advertised.match, FIELD_ICMPV6_TYPE, 136);
+    advertised.goto_table = TOR_FORWARD;
+    assert_takes(&advertised, "nd_target=fe80::5054:ff:fe00:1");
+    probe.match = advertised.match;
+    probe.goto_table = TOR_FORWARD;
+    match_u(&probe.match, FIELD_ICMPV6_TYPE, 135);
+    match_bytes(&probe.match, FIELD_IPV6_SRC, unspecified.bytes, NULL);
+    match_bytes(&probe.match, FIELD_ND_TARGET, own.bytes, NULL);
+    assert_takes(&probe, "icmpv6_type=135");
+
+    match_u(&past.match, FIELD_IN_PORT, PORT + 1);
+    match_mac(&past.match, FIELD_ETH_SRC, &other_mac);
+    past.goto_table = TOR_SPOOF;
+    assert_false(proof_meets(&vm, &past, PROOF_AS_VM)); /* SPOOF will tell */
+    past.goto_table = TOR_FORWARD;
+    assert_true(proof_meets(&vm, &past, PROOF_AS_VM));
+    flow_free(&arp);
+    flow_free(&other);
+}
+
+/* What finds a VM, and what it finds others by, goes to all. */
+static void flows_for_groups_take(void **state)
+{
+    static const uint8_t link_local[16] = {0xfe, 0x80}, link_local_mask[16] = {0xff, 0xc0};
+    struct flow asks = flow_make(TOR_SPOOF, 100, 0);
+    struct flow arp = flow_make(TOR_FORWARD, 500, 0), asked = flow_make(TOR_SPOOF, 500, 0);
+    struct flow nodes = flow_make(TOR_FORWARD, 500, 0), solicited = flow_make(TOR_FORWARD, 500, 0);
+
+    (void) state;
+    match_mac(&asks.match, FIELD_ETH_SRC, &other_mac);
+    match_u(&asks.match, FIELD_ETH_TYPE, 0x86dd);
+    match_u(&asks.match, FIELD_IP_PROTO, 58);
+    match_bytes(&asks.match, FIELD_ND_TARGET, link_local, link_local_mask);
+    assert_takes_nothing(&asks); /* another VM may ask for any */
+    match_u(&arp.match, FIELD_ETH_TYPE, 0x0806);
+    match_u(&arp.match, FIELD_ETH_DST, UINT64_C(0xffffffffffff));
+    assert_takes(&arp, "eth_dst=ff:ff:ff:ff:ff:ff");
+    arp.priority = 155;
+    assert_takes_nothing(&arp); /* floods come before it */
+    arp.priority = 500;
+    match_host(&arp, FIELD_ARP_SPA, 2, 32);
+    assert_takes(&arp, "arp_tpa=10.0.0.1"); /* others' requests for the VM */
+    match_host(&arp, FIELD_ARP_TPA, 3, 32);
+    assert_takes_nothing(&arp);
+    match_host(&asked, FIELD_ARP_TPA, 1, 32);
+    assert_takes(&asked, "arp_tpa=10.0.0.1");
+
+    match_u(&nodes.match, FIELD_ETH_TYPE, 0x86dd);
+    match_u(&nodes.match, FIELD_ETH_DST, UINT64_C(0x333300000001));
+    assert_takes(&nodes, "eth_src=52:54:00:00:00:01");
+    match_mac(&nodes.match, FIELD_ETH_SRC, &other_mac);
+    assert_takes_nothing(&nodes);
+    match_u(&solicited.match, FIELD_ETH_DST, UINT64_C(0x3333ff000001));
+    match_mac(&solicited.match, FIELD_ETH_SRC, &other_mac);
+    assert_takes(&solicited, "nd_target=fe80::5054:ff:fe00:1");
+}
+
 /* A packet that meets one clause meets what stands behind, unless it meets all clauses. */
 static void flows_behind_clauses_take(void **state)
 {
@@ -188,6 +273,8 @@ int main(void)
         cmocka_unit_test(higher_flows_take),
         cmocka_unit_test(others_flows_do_not),
         cmocka_unit_test(flows_behind_ours_do_not),
+        cmocka_unit_test(flows_for_impostors_take),
+        cmocka_unit_test(flows_for_groups_take),
         cmocka_unit_test(flows_behind_clauses_take),
         cmocka_unit_test(fingerprints),
     };
