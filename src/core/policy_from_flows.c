@@ -373,7 +373,9 @@ static int find_rate(struct reader *reader, const struct flow *flow, struct poli
         const struct flow_meter *meter = &reader->meters.meters[i];
 
         if (meter->id == flow->meter) {
-            *rate = (struct policy_rate) {meter->rate_kbps, meter->burst_kbit};
+            if (meter->packets)
+                return refuse(reader, flow, NULL, "its meter counts packets, not kilobit");
+            *rate = (struct policy_rate) {meter->rate, meter->burst};
             return 0;
         }
     }

@@ -146,7 +146,7 @@ void xc_base(struct flow_txn *txn)
 {
     struct flow held = base_flow(XC_TEACH, PRIORITY_HELD);
 
-    flow_txn_meter_add(txn, (struct flow_meter) {XC_PUNT_METER, XC_PUNT_KBPS, XC_PUNT_KBPS});
+    flow_txn_meter_add(txn, (struct flow_meter) {.id = XC_PUNT_METER, .rate = XC_PUNT_KBPS, .burst = XC_PUNT_KBPS});
     flow_txn_delete_cookie(txn, FLOW_TABLE_ALL, xc_cookie(XC_COOKIE_BASE, 0), COOKIE_EXACT);
     drop_tagged(txn, ETH_TYPE_MPLS);
     drop_tagged(txn, ETH_TYPE_MPLS_MULTICAST);
@@ -314,8 +314,9 @@ static uint32_t add_meter(struct flow_txn *txn, const struct xc *xc)
 
     if (rate == 0)
         return 0;
-    flow_txn_meter_add(txn,
-                       (struct flow_meter) {xc->id, rate, rate / 10 > BURST_MIN_KBIT ? rate / 10 : BURST_MIN_KBIT});
+    flow_txn_meter_add(txn, (struct flow_meter) {.id = xc->id,
+                                                 .rate = rate,
+                                                 .burst = rate / 10 > BURST_MIN_KBIT ? rate / 10 : BURST_MIN_KBIT});
     return xc->id;
 }
 

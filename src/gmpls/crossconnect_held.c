@@ -82,7 +82,7 @@ static bool holds_meter(const struct xc_held *held, const struct flow_meter *met
                                          bsearch(meter, held->meters, held->n_meters, sizeof *meter, compare_meters) :
                                          NULL;
 
-    return found && found->rate_kbps == meter->rate_kbps && found->burst_kbit == meter->burst_kbit;
+    return found && flow_meter_equal(found, meter);
 }
 
 bool xc_stands(const struct xc_held *held, const struct flow_txn *txn)
@@ -173,7 +173,7 @@ static uint64_t rate_of(const struct xc_held *held, uint32_t id)
 {
     for (size_t m = 0; m < held->n_meters; m++) {
         if (held->meters[m].id == id)
-            return (uint64_t) held->meters[m].rate_kbps * 1000;
+            return (uint64_t) held->meters[m].rate * 1000;
     }
     return 0;
 }

@@ -89,6 +89,9 @@ void event_discard(struct event *event)
         free(event->read.meters);
         free(event->read.queues);
         break;
+    case EVENT_OWNS_PACKET:
+        free(event->packet.frame);
+        break;
     case EVENT_OWNS_ANSWER:
         json_decref(event->answer.body);
         break;

@@ -66,6 +66,8 @@ struct transfer_progress {
     uint32_t downtime_ms; /* 0 until it ended */
 };
 
+#define EVENT_FRAME_MAX 2048
+
 struct event {
     enum event_type type;
     enum vm_cause vm_cause;
@@ -82,10 +84,11 @@ struct event {
         struct transfer_progress progress;
         enum vm_place location;
         struct {
-            uint32_t port;
-            uint64_t cookie; /* of the flow */
-            size_t size;
-            uint8_t frame[128]; /* the first bytes */
+            uint32_t port;   /* that it came in by; 0: the switch did not say */
+            uint8_t table;   /* of the flow */
+            uint64_t cookie; /* of the flow: what it was sent for */
+            size_t size;     /* of what the switch sent of it, at most EVENT_FRAME_MAX */
+            uint8_t *frame;
         } packet;
         struct {
             struct flow_list flows;
@@ -103,7 +106,14 @@ struct event {
         } answer;
     };
     /* Which union member owns memory: */
-    enum { EVENT_OWNS_NOTHING, EVENT_OWNS_SWITCH, EVENT_OWNS_READ, EVENT_OWNS_ANSWER, EVENT_OWNS_LSP } owns;
+    enum {
+        EVENT_OWNS_NOTHING,
+        EVENT_OWNS_SWITCH,
+        EVENT_OWNS_READ,
+        EVENT_OWNS_PACKET,
+        EVENT_OWNS_ANSWER,
+        EVENT_OWNS_LSP
+    } owns;
 };
 
 struct event_queue {

@@ -545,6 +545,11 @@ void flow_txn_delete_strict(struct flow_txn *txn, struct flow flow)
     txn_add_mod(txn, FLOW_DELETE_STRICT, 0)->flow = flow;
 }
 
+bool flow_meter_equal(const struct flow_meter *a, const struct flow_meter *b)
+{
+    return a->id == b->id && a->rate == b->rate && a->burst == b->burst && a->packets == b->packets;
+}
+
 void flow_txn_meter_add(struct flow_txn *txn, struct flow_meter meter)
 {
     txn->meters_add = array_reserve(txn->meters_add, txn->n_meters_add, &txn->cap_meters_add, sizeof meter);

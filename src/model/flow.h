@@ -220,9 +220,10 @@ struct flow {
 };
 
 struct flow_meter {
-    uint32_t id; /* 1.. */
-    uint32_t rate_kbps;
-    uint32_t burst_kbit; /* 0: the switch's default */
+    uint32_t id;    /* 1.. */
+    uint32_t rate;  /* kilobit/s, or packets/s; as read, 0: it is no meter that drops beyond one rate */
+    uint32_t burst; /* kilobit, or packets; 0: the switch's default */
+    bool packets;   /* it counts packets */
 };
 
 /* A queue of a port, as OVSDB's tables QoS (linux-htb) and Queue have it. Flows name it by ACTION_SET_QUEUE. */
@@ -313,6 +314,9 @@ char *flow_format(const struct flow *flow);
 char *flow_match_format(const struct flow_match *match);
 /* As qsort comparator: table, then falling priority, then match bytes, then cookie. */
 int flow_compare(const void *a, const void *b);
+bool flow_meter_equal(const struct flow_meter *a, const struct flow_meter *b);
+/* What it lets pass, e.g. "1000 kbit/s with bursts of 100 kbit". Caller frees. */
+char *flow_meter_format(const struct flow_meter *meter);
 
 void flow_list_add(struct flow_list *list, struct flow flow); /* takes over flow.actions */
 void flow_list_free(struct flow_list *list);

@@ -362,13 +362,23 @@ char *flow_txn_format(const struct flow_txn *txn)
     for (size_t i = 0; i < txn->n_meters_add; i++) {
         const struct flow_meter *meter = &txn->meters_add[i];
 
-        strbuf_printf(&s,
-                      "meter_add meter=%" PRIu32 ",kbps,burst,band=type=drop,rate=%" PRIu32 ",burst_size=%" PRIu32 "\n",
-                      meter->id, meter->rate_kbps, meter->burst_kbit);
+        strbuf_printf(
+            &s, "meter_add meter=%" PRIu32 ",%s,burst,band=type=drop,rate=%" PRIu32 ",burst_size=%" PRIu32 "\n",
+            meter->id, meter->packets ? "pktps" : "kbps", meter->rate, meter->burst);
     }
     for (size_t i = 0; i < txn->n_mods; i++)
         format_mod(&s, &txn->mods[i]);
     for (size_t i = 0; i < txn->n_meters_delete; i++)
         strbuf_printf(&s, "meter_delete meter=%" PRIu32 "\n", txn->meters_delete[i]);
+    return strbuf_take(&s);
+}
+
+char *flow_meter_format(const struct flow_meter *meter)
+{
+    struct strbuf s = {0};
+
+    strbuf_printf(&s, "%" PRIu32 " %s", meter->rate, meter->packets ? "packets/s" : "kbit/s");
+    if (meter->burst)
+        strbuf_printf(&s, " with bursts of %" PRIu32 " %s", meter->burst, meter->packets ? "packets" : "kbit");
     return strbuf_take(&s);
 }

@@ -300,16 +300,14 @@ static void judge_meter(struct audit *audit, const struct flow_meter *want, cons
 
     while (m < audit->n_meters && audit->meters[m].id != want->id)
         m++;
-    if (m < audit->n_meters && audit->meters[m].rate_kbps == want->rate_kbps &&
-        audit->meters[m].burst_kbit == want->burst_kbit)
+    if (m < audit->n_meters && flow_meter_equal(&audit->meters[m], want))
         return;
     flow_txn_meter_add(&audit->repair, *want);
-    char *what = m < audit->n_meters ? xasprintf("meter %" PRIu32 " of %s has %" PRIu32 " kbps with a burst of %" PRIu32
-                                                 " kbit in place of %" PRIu32 " and %" PRIu32,
-                                                 want->id, audit->tor, audit->meters[m].rate_kbps,
-                                                 audit->meters[m].burst_kbit, want->rate_kbps, want->burst_kbit) :
-                                       xasprintf("%s has no meter %" PRIu32 " of %" PRIu32 " kbps", audit->tor,
-                                                 want->id, want->rate_kbps);
+    AUTO_FREE char *wanted = flow_meter_format(want);
+    AUTO_FREE char *held = m < audit->n_meters ? flow_meter_format(&audit->meters[m]) : NULL;
+    char *what = held ? xasprintf("meter %" PRIu32 " of %s lets %s pass in place of %s", want->id, audit->tor, held,
+                                  wanted) :
+                        xasprintf("%s has no meter %" PRIu32 " of %s", audit->tor, want->id, wanted);
     add_finding(audit, vm, (struct finding) {.kind = FINDING_METER, .text = what});
 }
 

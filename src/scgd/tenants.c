@@ -161,7 +161,7 @@ static int add_meters(struct gateway *gateway, const struct tenant *tenant, cons
 
             if (status)
                 return status;
-            flow_txn_meter_add(txn, (struct flow_meter) {*number, rate.kbps, rate.burst_kbit});
+            flow_txn_meter_add(txn, (struct flow_meter) {.id = *number, .rate = rate.kbps, .burst = rate.burst_kbit});
         } else if (store_number_get(gateway->store, pool, owner, &old, NULL) == 0) {
             flow_txn_meter_delete(txn, old);
             if (store_number_free(gateway->store, pool, owner, err) < 0)

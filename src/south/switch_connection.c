@@ -325,10 +325,16 @@ static unsigned u16_at(struct of_bytes frame, size_t offset)
     return wire_get_u16(&r);
 }
 
-/* ARP, whatever sent it; else only what a flow that is there to send packets has sent. */
+/* ARP, whatever flow sent it; else only what a flow sent that is there to send packets. */
 static bool is_wanted(const struct of_packet_in *packet, unsigned type)
 {
-    return type == ETHERTYPE_ARP || (packet->cookie & COOKIE_KIND_MASK) == cookie_make(COOKIE_PROBE, 0);
+    static const enum cookie_kind kinds[] = {COOKIE_VM, COOKIE_PROBE};
+
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+        if ((packet->cookie & COOKIE_KIND_MASK) == cookie_make(kinds[i], 0))
+            return true;
+    }
+    return type == ETHERTYPE_ARP;
 }
 
 static void handle_packet_in(struct switch_connection *connection, const struct of_packet_in *packet)
@@ -347,12 +353,13 @@ static void handle_packet_in(struct switch_connection *connection, const struct 
     if (!is_wanted(packet, type))
         return;
     event = event_push(connection->driver->events, EVENT_PACKET);
+    event->owns = EVENT_OWNS_PACKET;
     name_copy(event->name, connection->info.name);
     event->packet.port = packet->in_port;
+    event->packet.table = packet->table;
     event->packet.cookie = packet->cookie;
-    event->packet.size = packet->frame.size < sizeof event->packet.frame ? packet->frame.size :
-                                                                           sizeof event->packet.frame;
-    memcpy(event->packet.frame, packet->frame.data, event->packet.size);
+    event->packet.size = packet->frame.size < EVENT_FRAME_MAX ? packet->frame.size : EVENT_FRAME_MAX;
+    event->packet.frame = xmemdup(packet->frame.data, event->packet.size);
 }
 
 /* What others change comes in storms: told at most so often. Learned flows come and go with packets. */

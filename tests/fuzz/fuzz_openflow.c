@@ -58,7 +58,7 @@ static void request(struct of_session *session, struct mono now)
 {
     struct flow_txn txn = {0}, again;
 
-    flow_txn_meter_add(&txn, (struct flow_meter) {.id = 1, .rate_kbps = 1});
+    flow_txn_meter_add(&txn, (struct flow_meter) {.id = 1, .rate = 1});
     flow_txn_add(&txn, flow_make(0, 1, 1));
     flow_txn_meter_delete(&txn, 2);
     of_session_read_flows(session, &(struct of_flow_query) {.table = FLOW_TABLE_ALL}, 1, 1000, now); /* xid 7 */

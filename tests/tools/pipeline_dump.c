@@ -216,7 +216,7 @@ static uint32_t add_meter(struct flow_txn *txn, uint32_t id, const struct policy
 {
     if (!rate->kbps)
         return 0;
-    flow_txn_meter_add(txn, (struct flow_meter) {id, rate->kbps, rate->burst_kbit});
+    flow_txn_meter_add(txn, (struct flow_meter) {.id = id, .rate = rate->kbps, .burst = rate->burst_kbit});
     return id;
 }
 

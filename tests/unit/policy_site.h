@@ -38,7 +38,8 @@ static inline size_t number_meters(const struct policy *policy, struct policy_si
     for (unsigned d = 0; d < 2; d++) {
         if (policy->rate[d].kbps) {
             site->numbers.meters[d] = FROM_METER + d;
-            meters[n++] = (struct flow_meter) {FROM_METER + d, policy->rate[d].kbps, policy->rate[d].burst_kbit};
+            meters[n++] = (struct flow_meter) {
+                .id = FROM_METER + d, .rate = policy->rate[d].kbps, .burst = policy->rate[d].burst_kbit};
         }
         for (unsigned i = 0; i < policy->n_classes; i++) {
             const struct policy_rate *rate = &policy->classes[i].rate[d];
@@ -46,7 +47,8 @@ static inline size_t number_meters(const struct policy *policy, struct policy_si
             if (!rate->kbps)
                 continue;
             site->numbers.class_meters[d][i] = CLASS_METER + 2 * i + d;
-            meters[n++] = (struct flow_meter) {CLASS_METER + 2 * i + d, rate->kbps, rate->burst_kbit};
+            meters[n++] = (struct flow_meter) {
+                .id = CLASS_METER + 2 * i + d, .rate = rate->kbps, .burst = rate->burst_kbit};
         }
     }
     return n;

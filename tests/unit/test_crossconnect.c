@@ -177,8 +177,8 @@ static void test_meters(void **state)
 
         assert_int_equal(n, 1);
         assert_int_equal(meter.id, 7);
-        assert_int_equal(meter.rate_kbps, cases[i].kbps);
-        assert_int_equal(meter.burst_kbit, cases[i].burst_kbit);
+        assert_int_equal(meter.rate, cases[i].kbps);
+        assert_int_equal(meter.burst, cases[i].burst_kbit);
     }
     /* 0 is not policed: a meter of 0 would drop all, or worse. */
     meter_of(0, &n);

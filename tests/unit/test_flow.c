@@ -367,7 +367,8 @@ static void test_transactions(void **state)
     struct flow flow = flow_make(1, 2, 3);
 
     flow_output(&flow, 4);
-    flow_txn_meter_add(&txn, (struct flow_meter) {.id = 1, .rate_kbps = 100, .burst_kbit = 10});
+    flow_txn_meter_add(&txn, (struct flow_meter) {.id = 1, .rate = 100, .burst = 10});
+    flow_txn_meter_add(&txn, (struct flow_meter) {.id = 3, .rate = 20, .packets = true});
     flow_txn_delete_cookie(&txn, FLOW_TABLE_ALL, 0x10, UINT64_MAX);
     flow_txn_delete_cookie(&txn, 2, 0x10, 0xf0);
     flow_txn_delete_strict(&txn, flow_copy(&flow));
@@ -382,6 +383,7 @@ static void test_transactions(void **state)
 
     assert_string_equal(text, again);
     assert_string_equal(text, "meter_add meter=1,kbps,burst,band=type=drop,rate=100,burst_size=10\n"
+                              "meter_add meter=3,pktps,burst,band=type=drop,rate=20,burst_size=0\n"
                               "delete cookie=0x10/0xffffffffffffffff\n"
                               "delete cookie=0x10/0xf0,table=2\n"
                               "delete_strict table=1,priority=2\n"

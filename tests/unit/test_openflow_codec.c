@@ -173,7 +173,7 @@ static void test_what_we_send(void **state)
     struct strbuf s = {0};
     struct flow_mod mod = {.command = FLOW_ADD, .flow = classify_flow()};
     struct of_bytes data = {(const uint8_t *) "ping", 4};
-    struct flow_meter meter = {.id = 5, .rate_kbps = 1000, .burst_kbit = 100};
+    struct flow_meter meter = {.id = 5, .rate = 1000, .burst = 100};
     struct of_flow_query query = {.table = 2, .cookie = 0x5c67, .cookie_mask = UINT64_MAX};
     uint8_t frame[14] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0, 0, 0, 0, 1, 0x88, 0xb5};
 
@@ -209,7 +209,7 @@ static void test_what_we_send(void **state)
     put_vector(&s, "flow mod delete by cookie", &w);
     of_meter_mod_encode(&w, 11, OFPMC_ADD, &meter);
     put_vector(&s, "meter mod add", &w);
-    meter.burst_kbit = 0;
+    meter.burst = 0;
     of_meter_mod_encode(&w, 12, OFPMC_MODIFY, &meter);
     put_vector(&s, "meter mod modify", &w);
     of_meter_mod_encode(&w, 13, OFPMC_DELETE, &meter);

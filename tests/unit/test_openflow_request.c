@@ -12,7 +12,7 @@ static struct flow_txn make_txn(unsigned n, unsigned meters)
     struct flow_txn txn = {0};
 
     for (uint32_t i = 1; i <= meters; i++)
-        flow_txn_meter_add(&txn, (struct flow_meter) {.id = i, .rate_kbps = 1000});
+        flow_txn_meter_add(&txn, (struct flow_meter) {.id = i, .rate = 1000});
     for (unsigned i = 1; i <= n; i++) {
         struct flow flow = flow_make(0, (uint16_t) (100 + i), i);
 
@@ -639,7 +639,7 @@ static void test_read_meters_and_ports(void **state)
     uint8_t body[64];
     struct wire w = wire_writer(body, sizeof body);
 
-    /* Meter 3: one drop band of 1000 kbit/s; meter 4: packets a second, which are not ours */
+    /* Meter 3: one drop band of 1000 kbit/s; meter 4: of 1000 packets/s */
     for (uint32_t id = 3; id <= 4; id++) {
         wire_put_u16(&w, 24);
         wire_put_u16(&w, id == 3 ? 1 : 2);
@@ -658,7 +658,7 @@ static void test_read_meters_and_ports(void **state)
     switch_ports(&peer, ports);
     assert_events(&peer, "PORT 2 eth1\nPORT 2 eth2\nDONE 2 OK\n");
     switch_multipart(&peer, meters, OFPMP_METER_CONFIG, false, body, w.pos);
-    assert_events(&peer, "METER 1 3 1000\nMETER 1 4 0\nDONE 1 OK\n");
+    assert_events(&peer, "METER 1 3 1000\nMETER 1 4 1000 packets/s\nDONE 1 OK\n");
     of_session_free(peer.session);
 }
 

@@ -264,8 +264,8 @@ static inline void show_event(struct strbuf *s, const struct of_event *event)
         strbuf_printf(s, "FLOW %" PRIu64 " %s", event->request, flow);
         break;
     case OF_EVENT_METER:
-        strbuf_printf(s, "METER %" PRIu64 " %" PRIu32 " %" PRIu32, event->request, event->meter.id,
-                      event->meter.rate_kbps);
+        strbuf_printf(s, "METER %" PRIu64 " %" PRIu32 " %" PRIu32 "%s", event->request, event->meter.id,
+                      event->meter.rate, event->meter.packets ? " packets/s" : "");
         break;
     case OF_EVENT_PORT:
         strbuf_printf(s, "PORT %" PRIu64 " %s", event->request, event->port_status.port.name);

@@ -50,7 +50,7 @@ static void ask(struct world *w)
     struct flow_txn txn = {0};
 
     if (kind == 0)
-        flow_txn_meter_add(&txn, (struct flow_meter) {.id = meter, .rate_kbps = 1000});
+        flow_txn_meter_add(&txn, (struct flow_meter) {.id = meter, .rate = 1000});
     else if (kind == 1)
         flow_txn_meter_delete(&txn, meter);
     for (size_t i = 0; i < n; i++) {

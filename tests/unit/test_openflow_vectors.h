@@ -120,8 +120,8 @@ static inline int describe_multipart(struct strbuf *s, const struct of_multipart
         break;
     case OFPMP_METER_CONFIG:
         while ((rc = of_meter_config_next(&body, &meter, err)) > 0)
-            strbuf_printf(s, "  meter %" PRIu32 " rate %" PRIu32 " burst %" PRIu32 "\n", meter.id, meter.rate_kbps,
-                          meter.burst_kbit);
+            strbuf_printf(s, "  meter %" PRIu32 " rate %" PRIu32 " burst %" PRIu32 "\n", meter.id, meter.rate,
+                          meter.burst);
         break;
     case OFPMP_METER_FEATURES:
         rc = of_meter_features_decode(&body, &max, err);

@@ -366,13 +366,15 @@ void of_meter_mod_encode(struct wire *w, uint32_t xid, enum of_meter_command com
     size_t start = of_begin(w, OFPT_METER_MOD, xid);
 
     wire_put_u16(w, (uint16_t) command);
-    wire_put_u16(w, command == OFPMC_DELETE ? 0 : OFPMF_KBPS | (meter->burst_kbit ? OFPMF_BURST : 0));
+    wire_put_u16(w, command == OFPMC_DELETE ?
+                        0 :
+                        (meter->packets ? OFPMF_PKTPS : OFPMF_KBPS) | (meter->burst ? OFPMF_BURST : 0));
     wire_put_u32(w, meter->id);
     if (command != OFPMC_DELETE) {
         wire_put_u16(w, OFPMBT_DROP);
         wire_put_u16(w, 16);
-        wire_put_u32(w, meter->rate_kbps);
-        wire_put_u32(w, meter->burst_kbit);
+        wire_put_u32(w, meter->rate);
+        wire_put_u32(w, meter->burst);
         wire_put_zeros(w, 4);
     }
     of_end(w, start);

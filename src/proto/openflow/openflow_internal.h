@@ -13,6 +13,7 @@
 #define OF_GROUP_ANY 0xffffffffu
 #define OFPFF_SEND_FLOW_REM 1
 #define OFPMF_KBPS 1
+#define OFPMF_PKTPS 2
 #define OFPMF_BURST 4
 #define OFPMBT_DROP 1
 #define OF_NXM_IN_PORT 0x00000002u /* header of NXM_OF_IN_PORT: the port in 16 bits */
