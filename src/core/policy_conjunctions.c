@@ -6,13 +6,20 @@
 #include "base/alloc.h"
 #include "core/policy_outcome.h"
 
-#define COMBINATIONS_MAX (1u << 18) /* of one conjunction: what somebody's flows can make us hold */
+/* What somebody's flows can make us hold, and do, in all. The largest policy has some 300,000 clauses, if each of its
+ * rules is on two ranges of ports, and 65,536 combinations, one for each of its remotes. */
+#define CLAUSES_MAX (1u << 19)
+#define COMBINATIONS_MAX (1u << 17)
+#define WORK_MAX (1u << 20)
 
-void conjunctions_add_clause(struct conjunctions *conjunctions, struct flow_conjunction of, struct reading reading)
+bool conjunctions_add_clause(struct conjunctions *conjunctions, struct flow_conjunction of, struct reading reading)
 {
+    if (conjunctions->n_clauses == CLAUSES_MAX)
+        return false;
     conjunctions->clauses = array_reserve(conjunctions->clauses, conjunctions->n_clauses, &conjunctions->cap_clauses,
                                           sizeof *conjunctions->clauses);
     conjunctions->clauses[conjunctions->n_clauses++] = (struct clause) {of, reading};
+    return true;
 }
 
 void conjunctions_add_joint(struct conjunctions *conjunctions, uint32_t id, struct reading reading)
@@ -28,6 +35,8 @@ void conjunctions_free(struct conjunctions *conjunctions)
     free(conjunctions->joints);
     *conjunctions = (struct conjunctions) {0};
 }
+
+static const char too_many[] = "its conjunction, with those before it, has more combinations than can be read";
 
 static int order(int64_t a, int64_t b)
 {
@@ -51,28 +60,36 @@ static int compare_clauses(const void *a, const void *b)
     return conjunction ? conjunction : order(x->of.clause, y->of.clause);
 }
 
-/* The flow of the conj_id; null, and '*why' if there are several. */
+static int compare_joints(const void *a, const void *b)
+{
+    const struct joint *x = a, *y = b;
+    int direction = order(x->reading.rule.direction, y->reading.rule.direction);
+
+    return direction ? direction : order(x->id, y->id);
+}
+
+/* The flow of the conj_id; null, and '*why' if there are several. The joints are in their order. */
 static const struct joint *find_joint(const struct conjunctions *conjunctions, const struct clause *clause,
                                       const char **why)
 {
-    const struct joint *found = NULL;
+    const struct joint key = {.id = clause->of.id, .reading = clause->reading}, *joints = conjunctions->joints;
+    const struct joint *found = conjunctions->n_joints ?
+                                    bsearch(&key, joints, conjunctions->n_joints, sizeof key, compare_joints) :
+                                    NULL;
 
-    for (size_t i = 0; i < conjunctions->n_joints; i++) {
-        const struct joint *joint = &conjunctions->joints[i];
-
-        if (joint->id != clause->of.id || joint->reading.rule.direction != clause->reading.rule.direction)
-            continue;
-        if (found)
-            *why = "several flows match its conj_id";
-        found = joint;
-    }
-    if (found && found->reading.priority < clause->reading.priority)
+    if (!found)
+        return NULL;
+    if ((found > joints && compare_joints(found - 1, found) == 0) ||
+        (found + 1 < joints + conjunctions->n_joints && compare_joints(found, found + 1) == 0))
+        *why = "several flows match its conj_id";
+    if (found->reading.priority < clause->reading.priority)
         *why = "the flow of its conj_id has a lower priority";
     return *why ? NULL : found;
 }
 
-/* Each of 'readings' with each of the clause's, whose adjacent ports are joined before: there are fewer then. */
-static void combine(struct readings *readings, const struct clause *clauses, size_t n)
+/* Each of 'readings' with each of the clause's, whose adjacent ports are joined before: there are fewer then. False if
+ * that would be too much. */
+static bool combine(struct readings *readings, const struct clause *clauses, size_t n, size_t *work)
 {
     __attribute__((cleanup(readings_free))) struct readings clause = {0};
     struct readings combined = {0};
@@ -80,6 +97,9 @@ static void combine(struct readings *readings, const struct clause *clauses, siz
     for (size_t c = 0; c < n; c++)
         readings_add(&clause, clauses[c].reading);
     readings_join_ports(&clause);
+    *work += readings->n * clause.n;
+    if (readings->n * clause.n > COMBINATIONS_MAX || *work > WORK_MAX)
+        return false;
     for (size_t i = 0; i < readings->n; i++) {
         for (size_t c = 0; c < clause.n; c++) {
             struct reading both = readings->items[i];
@@ -90,10 +110,11 @@ static void combine(struct readings *readings, const struct clause *clauses, siz
     }
     readings_free(readings);
     *readings = combined;
+    return true;
 }
 
 /* All combinations of the conjunction's flows, which are 'clauses', in the order of their clauses. */
-static const char *combine_all(const struct clause *clauses, size_t n, struct readings *combined)
+static const char *combine_all(const struct clause *clauses, size_t n, struct readings *combined, size_t *work)
 {
     unsigned expected = 1;
 
@@ -106,9 +127,8 @@ static const char *combine_all(const struct clause *clauses, size_t n, struct re
             return "another flow of its conjunction has another number of clauses";
         if (clauses[i].of.clause != expected)
             break;
-        if (combined->n * many > COMBINATIONS_MAX)
-            return "its conjunction has more combinations than can be read";
-        combine(combined, &clauses[i], many);
+        if (!combine(combined, &clauses[i], many, work))
+            return too_many;
     }
     if (expected <= clauses->of.n_clauses)
         combined->n = 0;
@@ -139,7 +159,10 @@ const char *conjunctions_read(struct conjunctions *conjunctions, struct readings
 {
     struct clause *clauses = conjunctions->clauses;
     const char *why = NULL;
+    size_t work = 0, n_combined = 0;
 
+    if (conjunctions->n_joints)
+        qsort(conjunctions->joints, conjunctions->n_joints, sizeof *conjunctions->joints, compare_joints);
     if (conjunctions->n_clauses)
         qsort(clauses, conjunctions->n_clauses, sizeof *clauses, compare_clauses);
     for (size_t i = 0, n; i < conjunctions->n_clauses && !why; i += n) {
@@ -151,7 +174,10 @@ const char *conjunctions_read(struct conjunctions *conjunctions, struct readings
         const struct joint *joint = find_joint(conjunctions, &clauses[i], &why);
         if (!joint)
             continue;
-        why = combine_all(&clauses[i], n, &combined);
+        why = combine_all(&clauses[i], n, &combined, &work);
+        n_combined += combined.n;
+        if (!why && n_combined > COMBINATIONS_MAX)
+            why = too_many;
         if (why)
             continue;
         *flow = joint->reading.flow;

@@ -24,12 +24,13 @@ struct conjunctions {
     size_t n_joints, cap_joints;
 };
 
-void conjunctions_add_clause(struct conjunctions *conjunctions, struct flow_conjunction of, struct reading reading);
+/* False if there are more than anybody's policy has: it was left out. */
+bool conjunctions_add_clause(struct conjunctions *conjunctions, struct flow_conjunction of, struct reading reading);
 void conjunctions_add_joint(struct conjunctions *conjunctions, uint32_t id, struct reading reading);
 void conjunctions_free(struct conjunctions *conjunctions);
 
 /* Adds to 'readings' one for each combination of flows of all clauses, with what the flow of its conj_id does. Returns
- * null, or why they cannot be said as rules, and '*flow', whose fault it is. Clauses without a flow for their conj_id,
+ * null, or why they cannot be said as rules (what that takes is bounded), and '*flow', whose fault it is. Clauses without a flow for their conj_id,
  * and those of which one is missing, do nothing. */
 const char *conjunctions_read(struct conjunctions *conjunctions, struct readings *readings, const struct flow **flow);
 

@@ -22,6 +22,7 @@
 
 #define ETH_TYPE_IPV4 0x0800
 #define ETH_TYPE_IPV6 0x86dd
+#define OVERLAPS_MAX (1u << 24) /* pairs of remotes that are compared: what somebody's flows can make us do */
 
 struct traits {
     const struct flow *from[TRAITS]; /* null: unknown */
@@ -249,7 +250,7 @@ static bool leads_to(const struct flow *flow, uint8_t table)
 }
 
 /* A flow is a rule by itself, a clause of one or more conjunctions, or what a conjunction leads to. */
-static void add_reading(struct reader *reader, const struct flow *flow, const struct policy_rule *rule)
+static int add_reading(struct reader *reader, const struct flow *flow, const struct policy_rule *rule)
 {
     struct reading reading = {.rule = *rule, .priority = flow->priority, .flow = flow};
     uint64_t id;
@@ -259,13 +260,16 @@ static void add_reading(struct reader *reader, const struct flow *flow, const st
     reading.has_meter = reading.meter && rule->in_class && leads_to(flow, reader->site->rate_table[rule->direction]);
     reading.queue = rule->in_class ? queue_of(flow) : 0;
     if (is_clause(flow)) {
-        for (unsigned i = 0; i < flow->n_actions; i++)
-            conjunctions_add_clause(&reader->conjunctions, flow->actions[i].conjunction, reading);
+        for (unsigned i = 0; i < flow->n_actions; i++) {
+            if (!conjunctions_add_clause(&reader->conjunctions, flow->actions[i].conjunction, reading))
+                return refuse(reader, flow, NULL, "with it there are more clauses of conjunctions than can be read");
+        }
     } else if (match_get_u(&flow->match, FIELD_CONJ_ID, &id)) {
         conjunctions_add_joint(&reader->conjunctions, (uint32_t) id, reading);
     } else {
         readings_add(&reader->readings, reading);
     }
+    return 0;
 }
 
 static int read_flow(struct reader *reader, const struct flow *flow, enum policy_direction direction)
@@ -291,8 +295,7 @@ static int read_flow(struct reader *reader, const struct flow *flow, enum policy
         why = is_clause(flow) ? check_clause(flow) : read_actions(reader->site, flow, &rule);
     if (why)
         return refuse(reader, flow, NULL, why);
-    add_reading(reader, flow, &rule);
-    return 0;
+    return add_reading(reader, flow, &rule);
 }
 
 /* In the table behind the classes' meters is one flow of the VM, with the direction's. */
@@ -312,10 +315,32 @@ static int read_rate_flow(struct reader *reader, const struct flow *flow, enum p
     return 0;
 }
 
+static size_t n_remotes(const struct reading *reading)
+{
+    return reading->rule.remotes ? reading->rule.remotes->n : 1;
+}
+
+/* What a policy has at most: the flow is named with which it would have more. */
+static int check_size(struct reader *reader)
+{
+    const struct readings *readings = &reader->readings;
+    size_t remotes = 0;
+
+    for (size_t i = 0; i < readings->n; i++) {
+        remotes += n_remotes(&readings->items[i]);
+        if (i >= POLICY_RULES_MAX)
+            return refuse(reader, readings->items[i].flow, NULL, "with it they make more rules than a policy has");
+        if (remotes > POLICY_REMOTES_MAX)
+            return refuse(reader, readings->items[i].flow, NULL, "with it they name more addresses than a policy has");
+    }
+    return 0;
+}
+
 /* Which of two flows of one priority a packet meets is undefined (OpenFlow 1.3.5 §5.3). */
 static int check_overlaps(struct reader *reader)
 {
     const struct readings *readings = &reader->readings;
+    uint64_t work = 0;
 
     for (size_t i = 0; i < readings->n; i++) {
         const struct reading *a = &readings->items[i];
@@ -325,7 +350,13 @@ static int check_overlaps(struct reader *reader)
 
             if (b->priority != a->priority || b->rule.direction != a->rule.direction)
                 break;
-            if (policy_outcome(&a->rule) != policy_outcome(&b->rule) && policy_rules_meet(&a->rule, &b->rule))
+            if (policy_outcome(&a->rule) == policy_outcome(&b->rule))
+                continue;
+            work += (uint64_t) n_remotes(a) * n_remotes(b);
+            if (work > OVERLAPS_MAX)
+                return refuse(reader, a->flow, b->flow,
+                              "there are too many of one priority to tell whether they overlap and differ");
+            if (policy_rules_meet(&a->rule, &b->rule))
                 return refuse(reader, a->flow, b->flow, "they overlap at one priority and differ in what they do");
         }
     }
@@ -512,10 +543,7 @@ static int build_policy(struct reader *reader, bool miss_allows, struct policy *
     if (!reader->readings.n)
         return err_set(reader->err, ERR_NOT_FOUND, "no flow of the policy tables concerns the VM's address");
     readings_join(&reader->readings, policy);
-    if (reader->readings.n > POLICY_RULES_MAX)
-        return err_set(reader->err, ERR_UNSUPPORTED, "the VM's flows make %zu rules, more than the %d of a policy",
-                       reader->readings.n, POLICY_RULES_MAX);
-    if (check_overlaps(reader) < 0)
+    if (check_size(reader) < 0 || check_overlaps(reader) < 0)
         return ERR_UNSUPPORTED;
     for (unsigned d = 0; d < 2; d++) {
         if (build_direction(reader, d, miss_allows, policy) < 0)

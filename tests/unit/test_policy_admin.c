@@ -403,6 +403,62 @@ static void refuses_crooked_conjunctions(void **state)
     }
 }
 
+/* Flows that would be read for hours, or fill the memory, are refused by name. */
+static void bounds_what_many_conjunctions_take(void **state)
+{
+    struct admin a = admin_start();
+
+    (void) state;
+    for (unsigned i = 0; i < 100; i++) { /* of each of 255 conjunctions 50 addresses and 50 ports */
+        struct flow *flow = admin_add(&a, 10, "10.0.0.1", false);
+
+        if (i % 2)
+            match_tcp(flow, (uint16_t) (2 * i), 0xffff);
+        else
+            match_u(&flow->match, FIELD_IPV4_SRC, 0xc0000200 + i);
+        for (unsigned id = 1; id <= FLOW_ACTIONS_MAX; id++)
+            flow_add_action(flow, ACTION_CONJUNCTION)->conjunction = (struct flow_conjunction) {id, 1 + i % 2, 2};
+    }
+    for (unsigned id = 1; id <= FLOW_ACTIONS_MAX; id++)
+        add_joint(&a, 10, id);
+    expect_refusal(&a, "more combinations", "conjunction(");
+
+    a = admin_start();
+    for (unsigned i = 0; i < 2100; i++) {
+        struct flow *flow = admin_add(&a, 10, "10.0.0.1", false);
+
+        match_u(&flow->match, FIELD_IPV4_SRC, 0xc0000000 + i);
+        for (unsigned id = 1; id <= FLOW_ACTIONS_MAX; id++)
+            flow_add_action(flow, ACTION_CONJUNCTION)->conjunction = (struct flow_conjunction) {id, 1, 2};
+    }
+    expect_refusal(&a, "more clauses", "conjunction(");
+}
+
+static void bounds_what_one_priority_takes(void **state)
+{
+    struct admin a = admin_start();
+
+    (void) state;
+    for (unsigned i = 0; i < 3 * ADDRESS_SET_PREFIXES_MAX; i++) {
+        struct flow *flow = admin_add(&a, 10, "10.0.0.1", i % 3 == 0);
+
+        match_u(&flow->match, FIELD_IPV4_SRC, 0xc0000000 + i);
+        if (i % 3 == 1)
+            match_tcp(flow, 22, 0xffff);
+    }
+    expect_refusal(&a, "too many of one priority", "ip_src=192.0.");
+
+    a = admin_start();
+    for (unsigned i = 0; i <= POLICY_RULES_MAX; i++)
+        match_tcp(admin_add(&a, (uint16_t) (10000 - i), "10.0.0.1", i % 2), (uint16_t) (1 + i), 0xffff);
+    expect_refusal(&a, "more rules than a policy has", "priority=5904");
+
+    a = admin_start();
+    for (unsigned i = 0; i <= POLICY_REMOTES_MAX; i++)
+        match_u(&admin_add(&a, (uint16_t) (10000 - i / 4096), "10.0.0.1", true)->match, FIELD_IPV4_SRC, 0xc0000000 + i);
+    expect_refusal(&a, "more addresses than a policy has", "priority=9984");
+}
+
 static void reads_flags_dscp_and_codes(void **state)
 {
     struct admin a = admin_start();
@@ -662,6 +718,8 @@ int main(void)
         cmocka_unit_test(joins_remotes_of_one_priority),
         cmocka_unit_test(reads_conjunctions),
         cmocka_unit_test(refuses_crooked_conjunctions),
+        cmocka_unit_test(bounds_what_many_conjunctions_take),
+        cmocka_unit_test(bounds_what_one_priority_takes),
         cmocka_unit_test(reads_flags_dscp_and_codes),
         cmocka_unit_test(accepts_the_vms_own_mac_and_port),
         cmocka_unit_test(refuses_what_a_policy_cannot_say),
