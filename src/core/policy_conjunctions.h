@@ -30,8 +30,8 @@ void conjunctions_add_joint(struct conjunctions *conjunctions, uint32_t id, stru
 void conjunctions_free(struct conjunctions *conjunctions);
 
 /* Adds to 'readings' one for each combination of flows of all clauses, with what the flow of its conj_id does. Returns
- * null, or why they cannot be said as rules (what that takes is bounded), and '*flow', whose fault it is. Clauses without a flow for their conj_id,
- * and those of which one is missing, do nothing. */
+ * null, or why they cannot be said as rules (what that takes is bounded), and '*flow', whose fault it is. Clauses
+ * without a flow for their conj_id, and those of which one is missing, do nothing. */
 const char *conjunctions_read(struct conjunctions *conjunctions, struct readings *readings, const struct flow **flow);
 
 #endif

@@ -312,7 +312,7 @@ bool proof_meets(const struct proof_vm *vm, const struct flow *flow, enum proof_
 struct search {
     const struct flow *covers[COVERS_MAX];
     size_t n;
-    unsigned steps;
+    unsigned *steps;
     struct cube *left; /* gets a part that none of them takes */
 };
 
@@ -370,9 +370,9 @@ static bool search_parts(struct search *search, const struct cube *cube, size_t 
 
 static bool search_from(struct search *search, const struct cube *cube, size_t first)
 {
-    if (search->steps == 0)
+    if (*search->steps == 0)
         return true;
-    search->steps--;
+    (*search->steps)--;
     for (size_t i = first; i < search->n; i++) {
         if (cube_meets(cube, &search->covers[i]->match))
             return search_parts(search, cube, i);
@@ -394,13 +394,21 @@ static bool is_plain(const struct flow *flow)
     return true;
 }
 
-static bool takes(const struct flow *flow, struct cube *cube, const struct flow *ours, size_t n_ours)
+#define LOOKED_AT_A_STEP 64 /* flows of ours */
+
+static unsigned less(unsigned steps, size_t spent)
 {
-    struct search search = {.steps = PROOF_STEPS_MAX};
+    return spent < steps ? steps - (unsigned) spent : 0;
+}
+
+static bool takes(const struct flow *flow, struct cube *cube, const struct flow *ours, size_t n_ours, unsigned *steps)
+{
+    struct search search = {.steps = steps};
     struct cube left;
     size_t n = 0;
 
     cube_narrow(cube, &flow->match);
+    *steps = less(*steps, n_ours / LOOKED_AT_A_STEP);
     const struct flow **before = xcalloc(n_ours + 1, sizeof *before);
     for (size_t i = 0; i < n_ours; i++) {
         if (ours[i].table == flow->table && ours[i].priority > flow->priority && is_plain(&ours[i]) &&
@@ -419,9 +427,9 @@ static bool takes(const struct flow *flow, struct cube *cube, const struct flow 
     return true;
 }
 
-/* A packet of one of the ways that the flow takes, or null. */
-static char *taken(const struct proof_vm *vm, const struct flow *flow, enum proof_way way, const struct flow *ours,
-                   size_t n_ours)
+/* Stops at the first pattern that it takes a packet of. */
+static enum proof_answer taken(const struct proof_vm *vm, const struct flow *flow, enum proof_way way,
+                               const struct flow *ours, size_t n_ours, unsigned *steps, char **packet)
 {
     struct flow_match packets;
 
@@ -431,26 +439,23 @@ static char *taken(const struct proof_vm *vm, const struct flow *flow, enum proo
         if (!meets(vm, flow, way, p, &packets))
             continue;
         cube_narrow(&cube, &packets);
-        if (takes(flow, &cube, ours, n_ours))
-            return cube_format(&cube);
+        if (!takes(flow, &cube, ours, n_ours, steps))
+            continue;
+        if (*steps == 0)
+            return PROOF_TOO_MUCH;
+        if (packet)
+            *packet = cube_format(&cube);
+        return PROOF_TAKES;
     }
-    return NULL;
+    return PROOF_TAKES_NOTHING;
 }
 
-bool proof_takes(const struct proof_vm *vm, const struct flow *flow, enum proof_way way, const struct flow *ours,
-                 size_t n_ours, char **packet)
+enum proof_answer proof_takes(const struct proof_vm *vm, const struct flow *flow, enum proof_way way,
+                              const struct flow *ours, size_t n_ours, unsigned *steps, char **packet)
 {
     /* The better example first. */
     enum proof_way first = !is_for_receivers(flow->table) ? PROOF_FROM_VM : PROOF_TO_VM;
-    AUTO_FREE char *text = taken(vm, flow, way & first, ours, n_ours);
+    enum proof_answer answer = taken(vm, flow, way & first, ours, n_ours, steps, packet);
 
-    if (!text)
-        text = taken(vm, flow, way & ~first, ours, n_ours);
-    if (!text)
-        return false;
-    if (packet) {
-        *packet = text;
-        text = NULL;
-    }
-    return true;
+    return answer == PROOF_TAKES_NOTHING ? taken(vm, flow, way & ~first, ours, n_ours, steps, packet) : answer;
 }

@@ -39,12 +39,17 @@ enum proof_way {
  * of another are that one's; from SPOOF up to there, flows that name no destination are the sender's. */
 bool proof_meets(const struct proof_vm *vm, const struct flow *flow, enum proof_way way);
 
+enum proof_answer {
+    PROOF_TAKES_NOTHING,
+    PROOF_TAKES,
+    PROOF_TOO_MUCH /* 'steps' were used up before it was known */
+};
+
 /* Whether 'flow' takes a packet of the VM before all of 'ours'. Those of other tables or lower priority do not matter.
- * '*packet', if given, gets such a packet, as ovs-ofctl would match it; caller frees. Where finding out
- * would take too long (PROOF_STEPS_MAX) the answer is that it does, and the packet is what the flow and the VM have in
- * common. */
-#define PROOF_STEPS_MAX 20000
-bool proof_takes(const struct proof_vm *vm, const struct flow *flow, enum proof_way way, const struct flow *ours,
-                 size_t n_ours, char **packet);
+ * '*packet', if given, gets such a packet if it does, as ovs-ofctl would match it; caller frees. '*steps' is what may
+ * be spent, a microsecond or a few each; what was is taken off. */
+#define PROOF_STEPS_MAX (1u << 18) /* for all flows of a switch: nobody's flows shall keep the gateway busy */
+enum proof_answer proof_takes(const struct proof_vm *vm, const struct flow *flow, enum proof_way way,
+                              const struct flow *ours, size_t n_ours, unsigned *steps, char **packet);
 
 #endif

@@ -562,20 +562,30 @@ void flow_txn_meter_delete(struct flow_txn *txn, uint32_t id)
     txn->meters_delete[txn->n_meters_delete++] = id;
 }
 
+void flow_txn_append(struct flow_txn *txn, const struct flow_txn *from)
+{
+    for (size_t i = 0; i < from->n_meters_add; i++)
+        flow_txn_meter_add(txn, from->meters_add[i]);
+    for (size_t i = 0; i < from->n_mods; i++) {
+        const struct flow_mod *mod = &from->mods[i];
+
+        txn_add_mod(txn, mod->command, mod->cookie_mask)->flow = flow_copy(&mod->flow);
+    }
+    for (size_t i = 0; i < from->n_meters_delete; i++)
+        flow_txn_meter_delete(txn, from->meters_delete[i]);
+}
+
 struct flow_txn flow_txn_copy(const struct flow_txn *txn)
 {
     struct flow_txn copy = {0};
 
-    for (size_t i = 0; i < txn->n_meters_add; i++)
-        flow_txn_meter_add(&copy, txn->meters_add[i]);
-    for (size_t i = 0; i < txn->n_mods; i++) {
-        const struct flow_mod *mod = &txn->mods[i];
-
-        txn_add_mod(&copy, mod->command, mod->cookie_mask)->flow = flow_copy(&mod->flow);
-    }
-    for (size_t i = 0; i < txn->n_meters_delete; i++)
-        flow_txn_meter_delete(&copy, txn->meters_delete[i]);
+    flow_txn_append(&copy, txn);
     return copy;
+}
+
+bool flow_txn_is_empty(const struct flow_txn *txn)
+{
+    return !txn->n_meters_add && !txn->n_mods && !txn->n_meters_delete;
 }
 
 void flow_txn_free(struct flow_txn *txn)

@@ -327,7 +327,9 @@ void flow_txn_delete_cookie(struct flow_txn *txn, uint8_t table, uint64_t cookie
 void flow_txn_delete_strict(struct flow_txn *txn, struct flow flow); /* takes over flow.actions */
 void flow_txn_meter_add(struct flow_txn *txn, struct flow_meter meter);
 void flow_txn_meter_delete(struct flow_txn *txn, uint32_t id);
+void flow_txn_append(struct flow_txn *txn, const struct flow_txn *from); /* a copy */
 struct flow_txn flow_txn_copy(const struct flow_txn *txn);
+bool flow_txn_is_empty(const struct flow_txn *txn);
 void flow_txn_free(struct flow_txn *txn);
 char *flow_txn_format(const struct flow_txn *txn); /* a line per change; caller frees */
 

@@ -8,7 +8,10 @@
  *
  *   audit_tor()    reads until the switch was quiet meanwhile, so that a change of ours is not taken for one of others;
  *                  of one VM, what is its own is judged in any case
- *   audit.repair   the changes that put right what was found */
+ *   finding.repair the change that puts one right; empty if there is none
+ *
+ * Findings come in an order that only depends on what they are: by VM, kind and flow. Each is about one VM and one flow,
+ * so a flow in the way of many VMs is found many times. */
 #ifndef SCGD_AUDIT_H
 #define SCGD_AUDIT_H
 
@@ -29,10 +32,12 @@ const char *finding_kind_name(enum finding_kind kind);
 
 struct finding {
     enum finding_kind kind;
+    uint64_t id; /* of the VM and the flow's place, or the meter: the same in each audit, whatever stands there */
     char vm[NAME_SIZE]; /* whose packets it is about; empty: all of the switch's */
     char *flow;         /* that is there, or shall be there if it is missing; null: a meter */
-    char *packet;       /* of FINDING_FOREIGN: that shows it */
+    char *packet;       /* of FINDING_FOREIGN: that shows it; null: it is one flow more than can be judged */
     char *text;         /* a sentence */
+    struct flow_txn repair;
 };
 
 struct audit {
@@ -54,6 +59,8 @@ struct audit {
     void (*done)(struct gateway *gateway, struct join *join, struct audit *audit, const struct err *err, void *context);
     void *context;
 
+    unsigned steps; /* of core/proof.h, that are left */
+
     /* For 'done': */
     bool settled; /* no change of ours was on its way */
     struct finding *findings;
@@ -63,7 +70,6 @@ struct audit {
     size_t n_meters;
     const struct flow_queue *queues;
     size_t n_queues;
-    struct flow_txn repair;
 };
 
 typedef void audit_fn(struct gateway *gateway, struct join *join, struct audit *audit, const struct err *err,

@@ -32,8 +32,11 @@ static struct drift_tor *drift_tor(struct gateway *gateway, const char *name)
 
 void drift_free(struct gateway *gateway)
 {
-    for (size_t i = 0; i < gateway->drift.n_tors; i++)
+    for (size_t i = 0; i < gateway->drift.n_tors; i++) {
+        drift_ledger_free(&gateway->drift.tors[i]->ledger);
+        free(gateway->drift.tors[i]->repairing);
         free(gateway->drift.tors[i]);
+    }
     free(gateway->drift.tors);
 }
 
@@ -63,114 +66,121 @@ static json_t *finding_json(const char *tor, const struct finding *finding)
     return json;
 }
 
-static uint64_t hash_findings(const struct audit *audit)
+/* Takes over 'told', of which an event brings the first few. */
+static void tell(struct gateway *gateway, const char *tor, const char *state, json_t *told)
 {
-    uint64_t hash = UINT64_C(0xcbf29ce484222325) ^ audit->n_found;
+    size_t n = json_array_size(told);
 
-    for (size_t i = 0; i < audit->n_findings; i++) {
-        for (const char *c = audit->findings[i].text; *c; c++)
-            hash = (hash ^ (uint8_t) *c) * UINT64_C(0x100000001b3);
-    }
-    return hash ? hash : 1;
-}
-
-static void tell(struct gateway *gateway, const char *tor, const char *state, json_t *findings, size_t n)
-{
+    while (json_array_size(told) > TOLD_MAX)
+        json_array_remove(told, json_array_size(told) - 1);
     json_t *json = json_pack("{s:s, s:s, s:I, s:o}", "switch", tor, "state", state, "count", (json_int_t) n, "findings",
-                             findings);
-
-    if (gateway->notify)
+                             told);
+    if (gateway->notify && n)
         gateway->notify(gateway->notify_arg, "drift", json);
     json_decref(json);
 }
 
-static void report(struct gateway *gateway, const struct audit *audit)
+static void report(struct gateway *gateway, const struct audit *audit, json_t *news)
 {
-    json_t *findings = json_array();
+    size_t n = json_array_size(news), i;
+    json_t *json;
 
-    gateway->drift.found += audit->n_found;
-    for (size_t i = 0; i < audit->n_findings && i < TOLD_MAX; i++) {
-        log_warn(FAULT_OPERATOR, audit->tor, "drift: %s", audit->findings[i].text);
-        json_array_append_new(findings, finding_json(audit->tor, &audit->findings[i]));
+    gateway->drift.found += n;
+    json_array_foreach(news, i, json) {
+        if (i < TOLD_MAX)
+            log_warn(FAULT_OPERATOR, audit->tor, "drift: %s", json_string_value(json_object_get(json, "text")));
     }
-    if (audit->n_found > TOLD_MAX)
-        log_warn(FAULT_OPERATOR, audit->tor, "drift: %zu more; see 'scgctl policy verify --all'",
-                 audit->n_found - TOLD_MAX);
-    tell(gateway, audit->tor, "found", findings, audit->n_found);
+    if (n > TOLD_MAX)
+        log_warn(FAULT_OPERATOR, audit->tor, "drift: %zu more; see 'scgctl policy verify --all'", n - TOLD_MAX);
+    tell(gateway, audit->tor, "found", news);
 }
 
 static void repaired(struct gateway *gateway, struct join *join, const struct event *event, void *context)
 {
     AUTO_FREE char *name = context;
     struct drift_tor *tor = drift_tor(gateway, name);
+    struct mono next = mono_add(gateway->now, (int64_t) gateway->config->drift.interval * 1000);
+    json_t *told = json_array();
 
     tor->busy = false;
     tor->due = mono_add(gateway->now, AGAIN_MS);
-    if (event->err.code) {
-        join_fail(join, &event->err);
-        return;
+    for (size_t i = 0; i < tor->n_repairing && event->err.code == 0; i++) {
+        json_t *one = drift_ledger_repaired(&tor->ledger, tor->repairing[i], next);
+
+        if (one)
+            json_array_append_new(told, one);
     }
-    log_info(name, "drift: put right, %zu in all", tor->standing);
-    gateway->drift.repaired += tor->standing;
-    tell(gateway, name, "repaired", json_array(), tor->standing);
-    tor->standing = 0;
-    tor->told = tor->suspected = 0;
+    tor->n_repairing = 0;
+    tor->standing = tor->ledger.n_told;
+    gateway->drift.repaired += json_array_size(told);
+    if (event->err.code)
+        join_fail(join, &event->err);
+    else
+        log_info(name, "drift: put right, %zu in all", json_array_size(told));
+    tell(gateway, name, "repaired", told);
 }
 
-static void repair(struct gateway *gateway, struct drift_tor *tor, struct audit *audit)
+/* What comes back, because somebody insists on it, or cannot be put right, is tried as often as ToRs are audited. */
+static void repair(struct gateway *gateway, struct drift_tor *tor, const struct audit *audit)
 {
+    struct mono next = mono_add(gateway->now, (int64_t) gateway->config->drift.interval * 1000);
+    struct flow_txn txn = {0};
+
+    for (size_t i = 0; i < audit->n_findings; i++) {
+        const struct finding *finding = &audit->findings[i];
+        struct drift_entry *entry;
+
+        if (flow_txn_is_empty(&finding->repair) || drift_ledger_see(&tor->ledger, finding->id, &entry) != DRIFT_KNOWN ||
+            !mono_reached(entry->next, gateway->now))
+            continue;
+        entry->next = next;
+        flow_txn_append(&txn, &finding->repair);
+        tor->repairing = array_reserve(tor->repairing, tor->n_repairing, &tor->cap_repairing, sizeof *tor->repairing);
+        tor->repairing[tor->n_repairing++] = finding->id;
+    }
+    if (tor->n_repairing == 0)
+        return;
     struct join *join = network_background_join();
     uint64_t request = gateway_request(gateway, join, repaired, xstrdup(tor->name));
 
     tor->busy = true;
-    network_send(gateway, request, tor->name, &audit->repair);
+    network_send(gateway, request, tor->name, &txn);
     join_close(gateway, join);
 }
 
-/* Nothing differs any more. */
-static void settle(struct gateway *gateway, struct drift_tor *tor)
+static void judge(struct gateway *gateway, struct drift_tor *tor, const struct audit *audit)
 {
-    if (tor->told) {
-        log_info(tor->name, "drift: all is as it shall be again");
-        tell(gateway, tor->name, "gone", json_array(), tor->standing);
+    json_t *news = json_array(), *gone;
+    bool suspects = false;
+
+    drift_ledger_begin(&tor->ledger);
+    for (size_t i = 0; i < audit->n_findings; i++) {
+        struct drift_entry *entry;
+
+        switch (drift_ledger_see(&tor->ledger, audit->findings[i].id, &entry)) {
+        case DRIFT_SUSPECTED: /* a change of ours that arrives just now would be gone the next time */
+            suspects = true;
+            break;
+        case DRIFT_BELIEVED:
+            drift_ledger_tell(&tor->ledger, entry, finding_json(audit->tor, &audit->findings[i]));
+            json_array_append(news, entry->told);
+            break;
+        case DRIFT_KNOWN:
+            break;
+        }
     }
-    tor->told = tor->suspected = 0;
-    tor->standing = 0;
-}
-
-/* What comes back, because somebody insists on it, or cannot be put right, is tried as often as ToRs are audited. */
-static bool may_repair(const struct gateway *gateway, const struct drift_tor *tor, const struct audit *audit,
-                       uint64_t found)
-{
-    int64_t interval_ms = (int64_t) gateway->config->drift.interval * 1000;
-
-    return (audit->repair.n_mods || audit->repair.n_meters_add || audit->repair.n_meters_delete) &&
-           (tor->tried != found || mono_reached(mono_add(tor->tried_at, interval_ms), gateway->now));
-}
-
-static void judge(struct gateway *gateway, struct drift_tor *tor, struct audit *audit)
-{
-    uint64_t found = audit->n_found ? hash_findings(audit) : 0;
-
-    if (!found) {
-        settle(gateway, tor);
-        return;
-    }
-    if (tor->suspected != found) { /* a change of ours that arrives just now would be gone the next time */
-        tor->suspected = found;
-        tor->due = mono_add(gateway->now, AGAIN_MS);
-        return;
-    }
-    if (tor->told != found)
-        report(gateway, audit);
-    tor->told = found;
-    tor->standing = audit->n_found;
-    tor->due = mono_min(tor->due, mono_add(gateway->now, STANDING_MS));
-    if (gateway->config->drift.repair && may_repair(gateway, tor, audit, found)) {
-        tor->tried = found;
-        tor->tried_at = gateway->now;
+    gone = drift_ledger_end(&tor->ledger, gateway->now);
+    report(gateway, audit, news);
+    if (json_array_size(gone))
+        log_info(tor->name, "drift: %zu found before are gone, %zu stand", json_array_size(gone), tor->ledger.n_told);
+    tell(gateway, tor->name, "gone", gone);
+    tor->standing = tor->ledger.n_told + audit->n_found - audit->n_findings;
+    if (tor->standing)
+        tor->due = mono_min(tor->due, mono_add(gateway->now, STANDING_MS));
+    if (suspects)
+        tor->due = mono_min(tor->due, mono_add(gateway->now, AGAIN_MS));
+    if (gateway->config->drift.repair)
         repair(gateway, tor, audit);
-    }
 }
 
 static void audited(struct gateway *gateway, struct join *join, struct audit *audit, const struct err *err,

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Drift: what somebody else changed at a ToR. Each ToR is audited (audit.h) every drift.interval seconds, and soon
  * after its flow monitor has told of a change that is not ours. What two readings in a row show, while nothing of ours
- * was on its way, is drift: it is logged, told as an event, counted, and put right if drift.repair says so; then it is
- * looked at again. */
+ * was on its way, is drift: each finding is logged, told as an event, counted, and put right if drift.repair says so,
+ * for itself (drift_ledger.h): what comes and goes hides nothing else. */
 #ifndef SCGD_DRIFT_H
 #define SCGD_DRIFT_H
 
 #include "base/mono.h"
 #include "model/event.h"
 #include "north/backend.h"
+#include "scgd/drift_ledger.h"
 
 struct gateway;
 
@@ -17,11 +18,10 @@ struct drift_tor {
     struct mono due;    /* of the next audit */
     bool busy;          /* it is being read, or put right */
     unsigned unsettled; /* audits in a row during which we changed it */
-    uint64_t suspected; /* what the last reading found, as a hash; 0: nothing */
-    uint64_t told;      /* likewise, what was told */
-    size_t standing;    /* findings that were told and not put right */
-    uint64_t tried;     /* what was put right last, as a hash */
-    struct mono tried_at;
+    struct drift_ledger ledger;
+    size_t standing;     /* findings that were told and not put right, and those beyond what an audit keeps */
+    uint64_t *repairing; /* ids of those that are being put right */
+    size_t n_repairing, cap_repairing;
 };
 
 struct drift {

@@ -59,9 +59,10 @@ static char *taken(const struct flow *flow)
         if (txn.mods[i].command == FLOW_ADD)
             ours[n++] = txn.mods[i].flow;
     }
-    bool takes = proof_takes(&vm, flow, PROOF_ALL, ours, n, &packet);
-    assert_int_equal(takes, packet != NULL);
-    if (takes)
+    unsigned steps = PROOF_STEPS_MAX;
+    enum proof_answer answer = proof_takes(&vm, flow, PROOF_ALL, ours, n, &steps, &packet);
+    assert_int_equal(answer, packet ? PROOF_TAKES : PROOF_TAKES_NOTHING);
+    if (packet)
         assert_true(proof_meets(&vm, flow, PROOF_ALL));
     free(ours);
     flow_txn_free(&txn);
@@ -249,6 +250,32 @@ static void flows_behind_clauses_take(void **state)
     assert_takes(&behind, "udp_src=2");
 }
 
+/* What is not known is not said to be so. */
+static void work_is_bounded(void **state)
+{
+    struct flow_txn txn = ours_of();
+    struct flow *ours = xcalloc(txn.n_mods, sizeof *ours);
+    struct flow behind = flow_make(TOR_POLICY_TO, 5, 0);
+    unsigned steps = 0, enough = 0;
+    enum proof_answer answer;
+    char *packet = NULL;
+
+    (void) state;
+    for (size_t i = 0; i < txn.n_mods; i++)
+        ours[i] = txn.mods[i].flow; /* what is deleted has no match, and a table that none of these has */
+    match_host(&behind, FIELD_IPV4_DST, 1, 32);
+    do {
+        steps = ++enough;
+        answer = proof_takes(&vm, &behind, PROOF_ALL, ours, txn.n_mods, &steps, &packet);
+        assert_null(packet);
+        assert_int_not_equal(answer, PROOF_TAKES);
+        assert_true(answer != PROOF_TOO_MUCH || steps == 0);
+    } while (answer == PROOF_TOO_MUCH);
+    assert_in_range(enough, 2, 100);
+    free(ours);
+    flow_txn_free(&txn);
+}
+
 static void fingerprints(void **state)
 {
     struct flow_txn txn = ours_of();
@@ -270,13 +297,10 @@ static void fingerprints(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(higher_flows_take),
-        cmocka_unit_test(others_flows_do_not),
-        cmocka_unit_test(flows_behind_ours_do_not),
-        cmocka_unit_test(flows_for_impostors_take),
-        cmocka_unit_test(flows_for_groups_take),
-        cmocka_unit_test(flows_behind_clauses_take),
-        cmocka_unit_test(fingerprints),
+        cmocka_unit_test(higher_flows_take),        cmocka_unit_test(others_flows_do_not),
+        cmocka_unit_test(flows_behind_ours_do_not), cmocka_unit_test(flows_for_impostors_take),
+        cmocka_unit_test(flows_for_groups_take),    cmocka_unit_test(flows_behind_clauses_take),
+        cmocka_unit_test(work_is_bounded),          cmocka_unit_test(fingerprints),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

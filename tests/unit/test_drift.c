@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What others change at switches, as a gateway tells of it: V1 and V2 hang off port 1 of the ToR. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "base/alloc.h"
+#include "circuit_world.h"
+#include "circuit_world_internal.h"
+
+#define INTERVAL_S 60
+#define MOMENT_MS 2000 /* for two audits */
+
+enum { TOR_SWITCH, PE_SWITCH, GATE_SWITCH };
+static const char *const names[SWITCHES] = {"tor", "pe", "gate"};
+
+static struct strbuf told; /* "STATE KIND VM PRIORITY" a line each finding of each event */
+
+static void hear(void *arg, const char *type, json_t *json)
+{
+    const char *state = json_string_value(json_object_get(json, "state"));
+    json_t *finding;
+    size_t i;
+
+    (void) arg;
+    if (strcmp(type, "drift") != 0)
+        return;
+    json_array_foreach(json_object_get(json, "findings"), i, finding) {
+        const char *vm = json_string_value(json_object_get(finding, "vm"));
+        const char *flow = json_string_value(json_object_get(finding, "flow"));
+        const char *priority = flow ? strstr(flow, "priority=") : NULL;
+        unsigned number = 0;
+
+        if (priority)
+            sscanf(priority, "priority=%u", &number);
+        strbuf_printf(&told, "%s %s %s %u\n", state, json_string_value(json_object_get(finding, "kind")), vm ? vm : "-",
+                      number);
+    }
+}
+
+static int setup(void **state)
+{
+    struct circuit_world *w;
+
+    circuit_world_setup(state);
+    w = *state;
+    w->config.drift.interval = INTERVAL_S;
+    w->gateway->notify = hear;
+    pass_ms(w, 2 * INTERVAL_S * 1000);
+    strbuf_clear(&told);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    strbuf_free(&told);
+    return circuit_world_teardown(state);
+}
+
+static void expect_told(const char *text)
+{
+    assert_string_equal(told.length ? told.text : "", text);
+    strbuf_clear(&told);
+}
+
+static void changed(struct circuit_world *w, int sw)
+{
+    snprintf(world_push(w, EVENT_FLOWS_CHANGED)->name, NAME_SIZE, "%s", names[sw]);
+    world_run(w);
+}
+
+/* A flow of somebody else, which drops what is to V1 or to V2. */
+static struct flow foreign(uint16_t priority, const char *vm)
+{
+    struct flow flow = flow_make(TOR_POLICY_TO, priority, 0x666);
+    struct prefix host;
+
+    assert_int_equal(prefix_parse(strcmp(vm, "V1") == 0 ? "10.100.0.11" : "10.100.0.12", &host), 0);
+    match_prefix(&flow.match, FIELD_IPV4_DST, FIELD_IPV6_DST, &host);
+    return flow;
+}
+
+/* In front of the others, so that the order of all findings changes. */
+static void plant(struct circuit_world *w, int sw, struct flow flow)
+{
+    struct flow_list *flows = &w->flows[sw];
+
+    flow_list_add(flows, flow);
+    memmove(&flows->flows[1], &flows->flows[0], (flows->n - 1) * sizeof flow);
+    flows->flows[0] = flow;
+}
+
+static void pull(struct circuit_world *w, int sw, uint16_t priority)
+{
+    struct flow_list *flows = &w->flows[sw];
+
+    for (size_t i = flows->n; i-- > 0;) {
+        if (flows->flows[i].cookie != 0x666 || flows->flows[i].priority != priority)
+            continue;
+        flow_free(&flows->flows[i]);
+        memmove(&flows->flows[i], &flows->flows[i + 1], (--flows->n - i) * sizeof *flows->flows);
+    }
+}
+
+static void each_finding_is_told_once(void **state)
+{
+    struct circuit_world *w = *state;
+
+    plant(w, TOR_SWITCH, foreign(65001, "V1"));
+    changed(w, TOR_SWITCH);
+    pass_ms(w, MOMENT_MS);
+    expect_told("found foreign V1 65001\n");
+    plant(w, TOR_SWITCH, foreign(65002, "V2"));
+    plant(w, TOR_SWITCH, foreign(65003, "V1"));
+    changed(w, TOR_SWITCH);
+    pass_ms(w, MOMENT_MS);
+    expect_told("found foreign V1 65003\nfound foreign V2 65002\n");
+    pull(w, TOR_SWITCH, 65001);
+    pass_ms(w, 2 * INTERVAL_S * 1000);
+    expect_told("gone foreign V1 65001\n");
+    assert_int_equal(w->gateway->drift.found, 3);
+    pull(w, TOR_SWITCH, 65002);
+    pull(w, TOR_SWITCH, 65003);
+    pass_ms(w, 2 * INTERVAL_S * 1000);
+    expect_told("gone foreign V1 65003\ngone foreign V2 65002\n");
+}
+
+/* One flow is in the way of two VMs. */
+static void findings_are_by_vm(void **state)
+{
+    struct circuit_world *w = *state;
+    struct flow all = flow_make(TOR_POLICY_TO, 65001, 0x666);
+
+    plant(w, TOR_SWITCH, all);
+    changed(w, TOR_SWITCH);
+    pass_ms(w, MOMENT_MS);
+    expect_told("found foreign V1 65001\nfound foreign V2 65001\n");
+}
+
+static void what_flaps_hides_nothing(void **state)
+{
+    struct circuit_world *w = *state;
+
+    for (unsigned i = 0; i < 20; i++) {
+        uint64_t audits = w->gateway->drift.audits;
+
+        if (i % 2)
+            pull(w, TOR_SWITCH, 65001);
+        else
+            plant(w, TOR_SWITCH, foreign(65001, "V1"));
+        if (i == 5)
+            plant(w, TOR_SWITCH, foreign(65002, "V2"));
+        changed(w, TOR_SWITCH);
+        while (w->gateway->drift.audits == audits)
+            pass_ms(w, 10);
+    }
+    expect_told("found foreign V2 65002\n");
+}
+
+static void each_finding_is_put_right_for_itself(void **state)
+{
+    struct circuit_world *w = *state;
+
+    w->config.drift.repair = true;
+    plant(w, TOR_SWITCH, foreign(65001, "V1"));
+    changed(w, TOR_SWITCH);
+    pass_ms(w, MOMENT_MS);
+    expect_told("found foreign V1 65001\nrepaired foreign V1 65001\n");
+    /* Somebody insists: once an interval, and that does not delay others. */
+    plant(w, TOR_SWITCH, foreign(65001, "V1"));
+    changed(w, TOR_SWITCH);
+    pass_ms(w, MOMENT_MS);
+    expect_told("found foreign V1 65001\n");
+    plant(w, TOR_SWITCH, foreign(65002, "V2"));
+    changed(w, TOR_SWITCH);
+    pass_ms(w, MOMENT_MS);
+    expect_told("found foreign V2 65002\nrepaired foreign V2 65002\n");
+    pass_ms(w, INTERVAL_S * 1000);
+    expect_told("repaired foreign V1 65001\n");
+    assert_int_equal(w->gateway->drift.repaired, 3);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(each_finding_is_told_once),
+        TEST(findings_are_by_vm),
+        TEST(what_flaps_hides_nothing),
+        TEST(each_finding_is_put_right_for_itself),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
