@@ -76,8 +76,7 @@ int of_meter_config_next(struct wire *body, struct flow_meter *meter, struct err
     uint16_t flags = wire_get_u16(&r);
     struct flow_meter got = {.id = wire_get_u32(&r)};
 
-    if (wire_left(&r) == METER_BAND_SIZE && wire_get_u16(&r) == OFPMBT_DROP &&
-        (flags & (OFPMF_KBPS | OFPMF_PKTPS))) {
+    if (wire_left(&r) == METER_BAND_SIZE && wire_get_u16(&r) == OFPMBT_DROP && (flags & (OFPMF_KBPS | OFPMF_PKTPS))) {
         wire_skip(&r, 2);
         got.rate = wire_get_u32(&r);
         got.burst = wire_get_u32(&r);
