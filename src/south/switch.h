@@ -5,7 +5,7 @@
  * with; ERR_UNKNOWN means that the switch may or may not have done it (ask with 'read'); ERR_UNREACHABLE that it
  * certainly did nothing; ERR_REFUSED that it said no and holds what it held before. The driver also appends
  * EVENT_SWITCH_UP/DOWN/LIMITS, EVENT_PORT, EVENT_LINK, EVENT_LINK_GONE, EVENT_ATTACHMENT, EVENT_PACKET and
- * EVENT_FLOWS_CHANGED on its own; the last one stands for all that others change in the SWITCH_CHANGES_MS after it. */
+ * EVENT_FLOWS_CHANGED on its own; the last one at most each SWITCH_CHANGES_MS, and always after the last change. */
 #ifndef SOUTH_SWITCH_H
 #define SOUTH_SWITCH_H
 

@@ -57,6 +57,7 @@ void switch_connection_free(struct switch_connection *connection)
     *at = connection->next;
     openflow_connection_close(&connection->openflow);
     timer_free(connection->name_timer);
+    timer_free(connection->changes_timer);
     switch_requests_free(connection);
     switch_queues_free(connection);
     switch_info_free(&connection->info);
@@ -362,16 +363,35 @@ static void handle_packet_in(struct switch_connection *connection, const struct 
     event->packet.frame = xmemdup(packet->frame.data, event->packet.size);
 }
 
-/* What others change comes in storms: told at most so often. Learned flows come and go with packets. */
+static void tell_changes(void *arg)
+{
+    struct switch_connection *connection = arg;
+
+    connection->changes_wait = false;
+    connection->changes_told = loop_now(connection->driver->loop);
+    name_copy(event_push(connection->driver->events, EVENT_FLOWS_CHANGED)->name, connection->info.name);
+}
+
+/* What others change comes in storms: told at once, and then at most so often; each change is told of after it was. */
+void switch_connection_changed(struct switch_connection *connection)
+{
+    struct mono next = mono_add(connection->changes_told, SWITCH_CHANGES_MS);
+
+    if (!connection->server || connection->changes_wait)
+        return;
+    if (mono_reached(next, loop_now(connection->driver->loop))) {
+        tell_changes(connection);
+        return;
+    }
+    connection->changes_wait = true;
+    timer_set(connection->changes_timer, next);
+}
+
+/* Learned flows come and go with packets. */
 static void handle_flow_update(struct switch_connection *connection, const struct of_flow_update *update)
 {
-    struct mono now = loop_now(connection->driver->loop);
-
-    if (!connection->server || (update->cookie & COOKIE_KIND_MASK) == cookie_make(COOKIE_STATE, 0) ||
-        !mono_reached(mono_add(connection->changes_told, SWITCH_CHANGES_MS), now))
-        return;
-    connection->changes_told = now;
-    name_copy(event_push(connection->driver->events, EVENT_FLOWS_CHANGED)->name, connection->info.name);
+    if ((update->cookie & COOKIE_KIND_MASK) != cookie_make(COOKIE_STATE, 0))
+        switch_connection_changed(connection);
 }
 
 static void handle_event(void *arg, struct of_event *event)
@@ -448,6 +468,7 @@ void switch_connection_accepted(void *arg, struct stream *stream)
     connection->driver = driver;
     connection->peer = xstrdup(stream_peer(stream));
     connection->name_timer = timer_new(driver->loop, name_is_due, connection);
+    connection->changes_timer = timer_new(driver->loop, tell_changes, connection);
     connection->requests_end = &connection->requests;
     connection->next = driver->connections;
     driver->connections = connection;

@@ -42,6 +42,8 @@ struct switch_connection {
     struct switch_info info;      /* info.up: the session has told dpid and ports */
     size_t cap_ports;
     struct mono changes_told;                        /* when the user was last told that others change flows */
+    struct timer *changes_timer;                     /* to tell again, if */
+    bool changes_wait;                               /* there was another change since */
     bool has_flows;                                  /* a transaction of this session has succeeded */
     struct switch_request *requests, **requests_end; /* the oldest first */
     struct switch_queues {
@@ -101,6 +103,8 @@ void switch_connection_free(struct switch_connection *connection); /* closes; no
 struct switch_connection *switch_connection_find(const struct openflow_driver *driver, const char *name);
 struct switch_connection *switch_connection_by_dpid(const struct openflow_driver *driver, uint64_t dpid);
 struct switch_port *switch_connection_port(const struct switch_connection *connection, uint32_t number);
+/* Somebody else has changed what the switch holds. */
+void switch_connection_changed(struct switch_connection *connection);
 /* Rows of OVSDB have changed: names switches that have none, and ports whose full name is known now. */
 void switch_connections_rename(struct openflow_driver *driver);
 
