@@ -7,6 +7,8 @@
 #include "scgd/network_internal.h"
 
 #define TRIES_MAX 5
+#define REST_MS 100 /* after the first try; after each further one twice as much */
+#define TURN_MS 50  /* how often one that waits for another looks */
 
 const char *finding_kind_name(enum finding_kind kind)
 {
@@ -40,9 +42,11 @@ static void audit_end(struct audit *audit)
 
 void audits_free(struct gateway *gateway)
 {
-    while (gateway->network.audits) {
-        free(gateway->network.audits->context);
-        audit_end(gateway->network.audits);
+    for (struct audit *audit; (audit = gateway->network.audits);) {
+        if (audit->waiter)
+            join_drop(audit->waiter);
+        free(audit->context);
+        audit_end(audit);
     }
 }
 
@@ -217,6 +221,52 @@ static void audit_done(struct audit *audit, struct join *join, const struct err 
     audit_end(audit);
 }
 
+static void rest(struct audit *audit, struct join *join, int64_t ms)
+{
+    audit->again = mono_add(audit->gateway->now, ms);
+    audit->waiter = join;
+    join->open++;
+}
+
+/* Somebody reads all of the switch for its own purpose. */
+static bool must_wait(const struct audit *audit)
+{
+    for (const struct audit *other = audit->gateway->network.audits; other; other = other->next) {
+        if (other != audit && !audit->of_vm && !other->of_vm && !other->waiter && strcmp(other->tor, audit->tor) == 0)
+            return true;
+    }
+    return false;
+}
+
+void audits_tick(struct gateway *gateway)
+{
+    struct audit *audit = gateway->network.audits;
+
+    while (audit) {
+        struct join *join = audit->waiter;
+
+        if (!join || !mono_reached(audit->again, gateway->now)) {
+            audit = audit->next;
+            continue;
+        }
+        audit->waiter = NULL;
+        start(audit, join);
+        join_close(gateway, join);
+        audit = gateway->network.audits; /* it may have ended, and others with it */
+    }
+}
+
+struct mono audits_deadline(const struct gateway *gateway)
+{
+    struct mono deadline = MONO_NEVER;
+
+    for (const struct audit *audit = gateway->network.audits; audit; audit = audit->next) {
+        if (audit->waiter)
+            deadline = mono_min(deadline, audit->again);
+    }
+    return deadline;
+}
+
 static void came(struct gateway *gateway, struct join *join, const struct event *event, void *context)
 {
     AUTO_FREE struct audit **pointer = context;
@@ -228,7 +278,7 @@ static void came(struct gateway *gateway, struct join *join, const struct event 
                          network_activity(gateway, audit->tor)->changes == audit->changes;
         audit_judge(audit, event);
         if (audit->n_found && !audit->settled && ++audit->tries < TRIES_MAX) {
-            start(audit, join);
+            rest(audit, join, REST_MS << (audit->tries - 1));
             return;
         }
     }
@@ -244,10 +294,15 @@ static void start(struct audit *audit, struct join *join)
                           .of_vm = audit->of_vm,
                           .tries = audit->tries,
                           .steps = PROOF_STEPS_MAX,
+                          .began = gateway->now,
                           .done = audit->done,
                           .context = audit->context};
     struct err err = {0};
 
+    if (must_wait(audit)) {
+        rest(audit, join, TURN_MS);
+        return;
+    }
     memcpy(again.tor, audit->tor, NAME_SIZE);
     memcpy(again.uuid, audit->uuid, UUID_SIZE);
     audit_clear(audit);

@@ -7,7 +7,8 @@
  * missing. Learned flows (that a packet taught the switch) are not looked at.
  *
  *   audit_tor()    reads until the switch was quiet meanwhile, so that a change of ours is not taken for one of others;
- *                  of one VM, what is its own is judged in any case
+ *                  of one VM, what is its own is judged in any case. Between two times it rests, and one of a whole
+ *                  switch waits until no other reads all of that switch
  *   finding.repair the change that puts one right; empty if there is none
  *
  * Findings come in an order that only depends on what they are: by VM, kind and flow. Each is about one VM and one flow,
@@ -47,6 +48,9 @@ struct audit {
     bool of_vm; /* only what concerns the VM 'uuid' */
     uint8_t uuid[UUID_SIZE];
     unsigned tries;
+    struct mono began;   /* to read, the last time */
+    struct mono again;   /* it waits until then; MONO_NEVER: it reads */
+    struct join *waiter; /* while it waits: 'join', held open */
     uint64_t changes; /* sent to the switch before it was read */
     bool was_busy;
     struct audit_vm *vms;
@@ -81,5 +85,7 @@ typedef void audit_fn(struct gateway *gateway, struct join *join, struct audit *
 void audit_tor(struct gateway *gateway, const struct switch_info *tor, const uint8_t *uuid, struct join *join,
                audit_fn *done, void *context);
 void audits_free(struct gateway *gateway); /* those that have not ended */
+void audits_tick(struct gateway *gateway);
+struct mono audits_deadline(const struct gateway *gateway);
 
 #endif

@@ -10,8 +10,9 @@
 #define SOON_MS (2 * SWITCH_CHANGES_MS) /* the rest of what is being changed comes meanwhile */
 #define AGAIN_MS 500
 #define STANDING_MS 3000 /* while something differs, its end is looked for: the gateway may have put it right itself */
-#define UNSETTLED_MAX 20 /* a ToR that we change all the time is left until the next interval */
-#define TOLD_MAX 20      /* findings of one audit that are logged and told one by one */
+#define UNSETTLED_MAX 6
+#define REST 4      /* times as long as it took to read */
+#define TOLD_MAX 20 /* findings of one audit that are logged and told one by one */
 
 /* ---- ToRs ---- */
 
@@ -195,14 +196,16 @@ static void audited(struct gateway *gateway, struct join *join, struct audit *au
         return;
     }
     gateway->drift.audits++;
+    tor->rested = mono_add(gateway->now, REST * mono_diff(gateway->now, audit->began));
     if (audit->settled || audit->n_found == 0) {
         tor->unsettled = 0;
         judge(gateway, tor, audit);
-    } else if (++tor->unsettled < UNSETTLED_MAX) {
-        tor->due = mono_add(gateway->now, AGAIN_MS);
-    } else {
-        tor->unsettled = 0;
+        return;
     }
+    /* A ToR that we change all the time is tried less and less often, but always again. */
+    tor->due = mono_min(tor->due, mono_add(gateway->now, (int64_t) AGAIN_MS << tor->unsettled));
+    if (tor->unsettled < UNSETTLED_MAX)
+        tor->unsettled++;
 }
 
 static void audit_failed(struct gateway *gateway, struct join *join)
@@ -214,6 +217,11 @@ static void audit_failed(struct gateway *gateway, struct join *join)
 
 /* ---- time ---- */
 
+static struct mono next_audit(const struct drift_tor *tor)
+{
+    return mono_reached(tor->rested, tor->due) ? tor->due : tor->rested;
+}
+
 void drift_tick(struct gateway *gateway)
 {
     if (!gateway->ready || gateway->config->drift.interval == 0)
@@ -224,7 +232,7 @@ void drift_tick(struct gateway *gateway)
         if (!sw->up || network_switch_role(gateway, sw) != SWITCH_ROLE_TOR)
             continue;
         struct drift_tor *tor = drift_tor(gateway, sw->name);
-        if (tor->busy || !mono_reached(tor->due, gateway->now))
+        if (tor->busy || !mono_reached(next_audit(tor), gateway->now))
             continue;
         struct join *join = join_new(audit_failed);
 
@@ -246,7 +254,7 @@ struct mono drift_deadline(const struct gateway *gateway)
         const struct switch_info *sw = inventory_switch(&gateway->inventory, tor->name);
 
         if (!tor->busy && sw && sw->up && network_switch_role(gateway, sw) == SWITCH_ROLE_TOR)
-            deadline = mono_min(deadline, tor->due);
+            deadline = mono_min(deadline, next_audit(tor));
     }
     return deadline;
 }

@@ -15,7 +15,8 @@ struct gateway;
 
 struct drift_tor {
     char name[NAME_SIZE];
-    struct mono due;    /* of the next audit */
+    struct mono due;    /* of the next audit, */
+    struct mono rested; /* but not before: so an audit takes the switch a fifth of its time at most */
     bool busy;          /* it is being read, or put right */
     unsigned unsettled; /* audits in a row during which we changed it */
     struct drift_ledger ledger;

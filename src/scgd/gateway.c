@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
+#include "scgd/audit.h"
 
 /* ---- requests ---- */
 
@@ -46,7 +47,7 @@ uint64_t gateway_request(struct gateway *gateway, struct join *join, answer_fn *
     gateway->requests = array_reserve(gateway->requests, gateway->n_requests, &gateway->cap_requests,
                                       sizeof *gateway->requests);
     join->open++;
-    gateway->requests[gateway->n_requests++] = (struct request) {++gateway->last_request, join, fn, context, 0};
+    gateway->requests[gateway->n_requests++] = (struct request) {++gateway->last_request, join, fn, context, 0, false};
     return gateway->last_request;
 }
 
@@ -60,7 +61,7 @@ static void answer(struct gateway *gateway, const struct event *event)
 
         gateway->requests[i] = gateway->requests[--gateway->n_requests];
         if (request.activity)
-            network_sent(gateway, request.activity, &event->err);
+            network_sent(gateway, &request, &event->err);
         if (request.fn)
             request.fn(gateway, request.join, event, request.context);
         else if (event->err.code)
@@ -494,6 +495,7 @@ void gateway_tick(struct gateway *gateway, struct mono now)
     network_tick(gateway);
     transport_tick(gateway);
     history_tick(gateway);
+    audits_tick(gateway);
     drift_tick(gateway);
     if (gateway->ready)
         migrations_tick(gateway);
@@ -504,6 +506,6 @@ struct mono gateway_deadline(const struct gateway *gateway)
     struct mono deadline = mono_min(mono_min(network_deadline(gateway), transport_deadline(gateway)),
                                     mono_min(gateway->ready_at, gateway->prune_at));
 
-    deadline = mono_min(deadline, drift_deadline(gateway));
+    deadline = mono_min(deadline, mono_min(audits_deadline(gateway), drift_deadline(gateway)));
     return gateway->ready ? mono_min(deadline, migrations_deadline(gateway)) : deadline;
 }

@@ -121,7 +121,14 @@ struct switch_activity {
     size_t index;       /* from 1 */
     unsigned in_flight; /* changes that are not answered */
     uint64_t changes;   /* ever sent */
-    bool failed;        /* one of them, and it may not have been done again yet */
+    /* What failed, and was not done again yet. */
+    struct failed_change {
+        char order[UUID_TEXT_SIZE]; /* whose step will be repeated, or undone; empty: the whole switch will be filled */
+        enum migration_role role;   /* here, of the order */
+        unsigned step;
+        struct mono at;
+    } *failed;
+    size_t n_failed, cap_failed;
 };
 
 struct network {
@@ -161,11 +168,14 @@ void network_apply(struct gateway *gateway, const struct switch_info *sw, struct
 void network_send(struct gateway *gateway, uint64_t request, const char *switch_name, struct flow_txn *txn);
 /* The request that was registered last leads to a change of the switch: from now on it is not what it shall be. */
 void network_begin(struct gateway *gateway, const char *switch_name);
+/* The same if what was sent last is all that the switch shall hold. */
+void network_begun_whole(struct gateway *gateway);
 /* Valid until the next call. */
 struct switch_activity *network_activity(struct gateway *gateway, const char *switch_name);
 /* All that was sent to it stands, so that it holds what it shall hold. */
 bool network_settled(struct gateway *gateway, const char *switch_name);
-void network_sent(struct gateway *gateway, size_t activity, const struct err *err); /* its answer came */
+struct request;
+void network_sent(struct gateway *gateway, const struct request *request, const struct err *err); /* its answer came */
 const struct config_edge *network_edge_config(const struct gateway *gateway, enum config_edge_role role);
 struct tenant *network_tenant(const struct gateway *gateway, const uint8_t uuid[UUID_SIZE]);
 /* The ToR of a server and the port that the server hangs off; null and 'err' naming what is missing or down. */
@@ -271,6 +281,7 @@ struct request {
     answer_fn *fn;
     void *context;
     size_t activity; /* of the switch that it changes, from 1; 0: it changes none */
+    bool whole;      /* it says all that the switch shall hold */
 };
 
 struct gateway {

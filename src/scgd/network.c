@@ -166,30 +166,68 @@ struct switch_activity *network_activity(struct gateway *gateway, const char *sw
     return activity;
 }
 
-void network_sent(struct gateway *gateway, size_t activity, const struct err *err)
+static struct failed_change failure_of(const struct gateway *gateway, const struct join *join)
 {
-    struct switch_activity *a = &gateway->network.activities[activity - 1];
+    struct failed_change failure = {.at = gateway->now};
 
-    a->in_flight--;
-    a->failed |= err->code != 0;
+    if (join->migration) {
+        const struct order *order = &join->migration->saga->order;
+
+        memcpy(failure.order, order->id, sizeof failure.order);
+        failure.role = order->role;
+        failure.step = join->step;
+    }
+    return failure;
 }
 
-/* A step of an order, or a resync, will put right what has failed. */
-static bool will_repeat(const struct gateway *gateway)
+static bool same_change(const struct failed_change *a, const struct failed_change *b)
 {
-    for (size_t m = 0; m < gateway->n_migrations; m++) {
-        if (!saga_ended(gateway->migrations[m]->saga))
-            return true;
+    return strcmp(a->order, b->order) == 0 && a->role == b->role && a->step == b->step;
+}
+
+static void done_again(struct switch_activity *activity, size_t i)
+{
+    activity->failed[i] = activity->failed[--activity->n_failed];
+}
+
+void network_sent(struct gateway *gateway, const struct request *request, const struct err *err)
+{
+    struct switch_activity *activity = &gateway->network.activities[request->activity - 1];
+    struct failed_change change = failure_of(gateway, request->join);
+
+    activity->in_flight--;
+    for (size_t i = activity->n_failed; i-- > 0;) {
+        bool same = same_change(&activity->failed[i], &change);
+
+        if (err->code || change.order[0] ? same : request->whole && !activity->failed[i].order[0])
+            done_again(activity, i);
     }
-    return gateway->network.resync_at.ms != MONO_NEVER.ms;
+    if (err->code == 0)
+        return;
+    activity->failed = array_reserve(activity->failed, activity->n_failed, &activity->cap_failed,
+                                     sizeof *activity->failed);
+    activity->failed[activity->n_failed++] = change;
+}
+
+/* A step of the order, or a resync, will put right what has failed. */
+static bool will_repeat(const struct gateway *gateway, const struct failed_change *failure)
+{
+    const struct migration *migration = failure->order[0] ? migration_find(gateway, failure->order, failure->role) :
+                                                            NULL;
+
+    return failure->order[0] ? migration && !saga_ended(migration->saga) :
+                               mono_diff(gateway->now, failure->at) < 2 * RESYNC_LAST_MS;
 }
 
 bool network_settled(struct gateway *gateway, const char *switch_name)
 {
     struct switch_activity *activity = network_activity(gateway, switch_name);
 
-    activity->failed = activity->failed && will_repeat(gateway);
-    return !activity->in_flight && !activity->failed && tunnels_settled(gateway, switch_name);
+    for (size_t i = activity->n_failed; i-- > 0;) {
+        if (!will_repeat(gateway, &activity->failed[i]))
+            done_again(activity, i);
+    }
+    return !activity->in_flight && !activity->n_failed && tunnels_settled(gateway, switch_name);
 }
 
 void network_begin(struct gateway *gateway, const char *switch_name)
@@ -199,6 +237,11 @@ void network_begin(struct gateway *gateway, const char *switch_name)
     activity->changes++;
     activity->in_flight++;
     gateway->requests[gateway->n_requests - 1].activity = activity->index;
+}
+
+void network_begun_whole(struct gateway *gateway)
+{
+    gateway->requests[gateway->n_requests - 1].whole = true;
 }
 
 void network_send(struct gateway *gateway, uint64_t request, const char *switch_name, struct flow_txn *txn)
@@ -254,6 +297,8 @@ void network_free(struct gateway *gateway)
         join_drop(network->route_waiters[i]);
     free(network->tenants);
     free(network->segments);
+    for (size_t i = 0; i < network->n_activities; i++)
+        free(network->activities[i].failed);
     free(network->activities);
     audits_free(gateway);
     free(network->channels);

@@ -371,6 +371,7 @@ void network_switch_changed(struct gateway *gateway, const char *switch_name)
         network_apply(gateway, sw, &txn, join);
     else
         tunnels_apply_whole(gateway, sw, &txn, join);
+    network_begun_whole(gateway);
     if (gateway->ready)
         purge(gateway, sw, join);
     if (gateway->ready && network_switch_role(gateway, sw) == SWITCH_ROLE_TOR && gateway_servers_up(gateway)) {

@@ -126,13 +126,13 @@ static void connect_user(struct world *world)
 
 /* ---- one order ---- */
 
-/* Requests but for audits, of which one may always be under way. */
+/* Requests but for those of audits, which may always be under way. */
 static size_t requests_of(const struct gateway *gateway)
 {
     size_t n = gateway->n_requests;
 
     for (const struct audit *audit = gateway->network.audits; audit; audit = audit->next)
-        n--;
+        n -= !audit->waiter;
     return n;
 }
 

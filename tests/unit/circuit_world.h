@@ -43,6 +43,8 @@ struct circuit_world {
     struct transport_driver transport;
     struct flow_list flows[SWITCHES]; /* tor, pe, gate */
     uint64_t flows_refused;           /* how many changes of flows the PE refuses next */
+    uint64_t tor_refuses;             /* likewise, the ToR */
+    unsigned reads;                   /* of all flows of a switch */
     struct pending pending[PENDING_MAX];
     size_t n_pending;
     struct strbuf asked;      /* of the transport network, a line each, until expect() */

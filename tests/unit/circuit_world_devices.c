@@ -42,6 +42,9 @@ static void apply(struct switch_driver *driver, uint64_t request, const char *na
     if (sw == 1 && w->flows_refused) {
         w->flows_refused--;
         err_set(&err, ERR_REFUSED, "the PE refuses");
+    } else if (sw == 0 && w->tor_refuses) {
+        w->tor_refuses--;
+        err_set(&err, ERR_REFUSED, "the ToR refuses");
     } else {
         for (size_t i = 0; i < txn->n_mods; i++)
             flow_table_change(&w->flows[sw], &txn->mods[i]);
@@ -57,6 +60,7 @@ static void read_flows(struct switch_driver *driver, uint64_t request, const cha
     const struct flow_list *flows = &w->flows[switch_index(name)];
     struct event *event = event_push_done(&w->queue, request, NULL);
 
+    w->reads += query->table == FLOW_TABLE_ALL && query->mask == 0;
     event->owns = EVENT_OWNS_READ;
     for (size_t i = 0; i < flows->n; i++) {
         const struct flow *flow = &flows->flows[i];

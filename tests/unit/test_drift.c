@@ -184,15 +184,63 @@ static void each_finding_is_put_right_for_itself(void **state)
     assert_int_equal(w->gateway->drift.repaired, 3);
 }
 
+static void put_policy(struct circuit_world *w)
+{
+    static unsigned n;
+    json_t *policy = json_pack("{s:s, s:{s:s}}", "policy", "V1", "default", "to-vm", n++ % 2 ? "allow" : "deny");
+    struct err err = {0};
+
+    w->backend.policy_put(w->gateway, "V1", policy, &err);
+    json_decref(policy);
+    world_run(w);
+}
+
+/* What failed is done again, though an order is open all the time. */
+static void open_orders_hide_nothing(void **state)
+{
+    struct circuit_world *w = *state;
+    struct err err = {0};
+
+    if (!order(w, "V2", 0, &err))
+        fail_msg("%s", err.text);
+    w->tor_refuses = 1;
+    put_policy(w);
+    plant(w, TOR_SWITCH, foreign(65001, "V1"));
+    changed(w, TOR_SWITCH);
+    pass_ms(w, 300);
+    expect_told(""); /* of a switch that does not hold what it shall nothing can be said */
+    pass_ms(w, 10000);
+    expect_told("found foreign V1 65001\n");
+}
+
+/* A switch that refuses what it shall hold is not read all the time. */
+static void audits_are_few(void **state)
+{
+    struct circuit_world *w = *state;
+    unsigned before = w->reads;
+
+    w->tor_refuses = UINT64_MAX;
+    put_policy(w);
+    plant(w, TOR_SWITCH, foreign(65001, "V1"));
+    for (unsigned ms = 0; ms < INTERVAL_S * 1000; ms += 100) {
+        changed(w, TOR_SWITCH);
+        pass_ms(w, 100);
+    }
+    expect_told("");
+    assert_in_range(w->reads - before, 10, 4 * INTERVAL_S);
+    w->tor_refuses = 0;
+    pass_ms(w, 2 * INTERVAL_S * 1000);
+    expect_told("found foreign V1 65001\n");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(each_finding_is_told_once),
-        TEST(findings_are_by_vm),
-        TEST(what_flaps_hides_nothing),
-        TEST(each_finding_is_put_right_for_itself),
+        TEST(each_finding_is_told_once), TEST(findings_are_by_vm),
+        TEST(what_flaps_hides_nothing),  TEST(each_finding_is_put_right_for_itself),
+        TEST(open_orders_hide_nothing),  TEST(audits_are_few),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
