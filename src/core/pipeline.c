@@ -48,9 +48,17 @@ uint64_t pipeline_base_cookie(void)
 
 void match_ip(struct flow_match *match, enum flow_field_id field, const struct ip *ip)
 {
-    struct prefix host = prefix_of(ip, 32);
+    struct prefix host = prefix_of(ip, (uint8_t) ip_bits(ip->family));
 
     match_prefix(match, field, field, &host);
+}
+
+void match_nd(struct flow_match *match, uint8_t type)
+{
+    match_u(match, FIELD_ETH_TYPE, ETH_TYPE_IPV6);
+    match_u(match, FIELD_IP_PROTO, ICMPV6_PROTOCOL);
+    match_u(match, FIELD_ICMPV6_TYPE, type);
+    match_u(match, FIELD_ICMPV6_CODE, 0);
 }
 
 void flow_goto(struct flow *flow, uint8_t table)

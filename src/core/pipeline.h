@@ -35,10 +35,13 @@
  *                controller. 100 untagged from a server port -> reg1, SPOOF; tagged from a fabric port -> reg1, VLAN.
  *   VLAN         100 a segment's VLAN -> reg0, tag popped, POLICY_TO. 0 -> FABRIC.
  *   SPOOF        100 in_port, eth_src and ipv4_src, or arp_spa and arp_sha, of a VM belong together -> reg0; IP to
- *                POLICY_FROM, ARP to FORWARD. 100 IPv6 neighbour discovery as below -> reg0, FORWARD. All else is
- *                dropped: other IPv6, RARP (a hypervisor's announcement), BPDUs.
+ *                POLICY_FROM, ARP to FORWARD. 100 IPv6 neighbour discovery as below -> reg0, FORWARD. 95 other messages
+ *                of neighbour discovery (what is forged, routers' advertisements and redirects), and DHCPv6 to a client:
+ *                dropped. 90 IPv6 with ipv6_src of the VM -> reg0, POLICY_FROM. All else is dropped: IPv6 of a VM that
+ *                has no such address, RARP (a hypervisor's announcement), BPDUs.
  *   POLICY_FROM, POLICY_TO
  *                rules of the VM that the packet is from (to), by its address: POLICY_PRIORITY_*. 0 -> the next table.
+ *                POLICY_TO: 65000 neighbour discovery, which its sender's ToR has inspected -> FORWARD.
  *                Stateful rules learn into the state table of the other direction; where there are any, what this
  *                direction's rules deny asks its state table and goes to its verdict table.
  *   VERDICT_FROM, VERDICT_TO
@@ -58,11 +61,12 @@
  *   RETURN       to the fabric, even by the port that it came from: for a packet that turns round at this switch.
  *   FABRIC       to the fabric, except back.
  *
- * IPv6 neighbour discovery (ND, RFC 4861) is let through for one address a VM, the link-local one that it makes of its
- * MAC (RFC 4291 appendix A): what it solicits with that source and its own MAC, or for that from nowhere (duplicate
- * address detection, RFC 4862 §5.4), and what it advertises of that; with a hop limit of 255. Like ARP, it is not the
- * policies' business. A VM that takes another address (RFC 7217, RFC 8981) is not heard. The PE takes no part: nothing
- * behind it has IPv6.
+ * IPv6 neighbour discovery (ND, RFC 4861) is let through for a VM's own addresses, the link-local one that it makes of
+ * its MAC (RFC 4291 appendix A) and those that the gateway knows: what it solicits with such a source and its own MAC, or
+ * for such an address from nowhere (duplicate address detection, RFC 4862 §5.4), and what it advertises of them; with a
+ * hop limit of 255. Like ARP, it is not the policies' business. By its link-local address a VM sends and gets nothing
+ * else. A VM that takes another address (RFC 7217, RFC 8981) is not heard. MLD (RFC 3810) is dropped like other
+ * multicast: no switch here prunes by it, what is solicited goes to all. The PE does not route IPv6.
  *
  * A redirect of a moved VM is a flow in FORWARD above 200: push another VLAN, in which the fabric has not learned the
  * VM's MAC, and go to RETURN. A flow in VLAN maps that VLAN to the segment at the other end. Else the P switches hold a
@@ -178,6 +182,7 @@ struct pipeline_vm {
     uint64_t cookie;
     struct mac mac;
     struct ip ip;            /* IPv4 */
+    struct ip6_list ip6;     /* may be empty: then its IPv6 is dropped, but for neighbour discovery */
     uint32_t server_port;    /* OpenFlow port of its ToR that its server hangs off; not used on a PE */
     uint32_t transport_port; /* of a PE: no circuit may send with the VM's MAC; 0: it has none. Not used on a ToR */
 };
@@ -221,6 +226,10 @@ struct policy_numbers; /* core/policy.h, both */
 struct policy_site;
 /* Where the policy of a VM stands on a ToR, without its meters; the flows of one address of it. */
 struct policy_site pipeline_policy_site(uint64_t vm_cookie, const struct ip *ip);
+/* The same for all addresses of a VM, that of IPv4 first: returns how many, at most PIPELINE_SITES_MAX. */
+#define PIPELINE_SITES_MAX (1 + IP6_LIST_MAX)
+unsigned pipeline_policy_sites(uint64_t vm_cookie, const struct ip *ip, const struct ip6_list *ip6,
+                               struct policy_site *sites);
 /* A VM on its ToR: spoofing and forwarding flows, plus the policy's. 'policy' null: the VM is not restricted.
  * 'numbers': of the policy's meters; they exist, or are added in the same transaction. What was learned stays if the
  * policy has stateful rules. */
@@ -256,6 +265,10 @@ size_t pipeline_garp(const struct mac *mac, const struct ip *ip, uint16_t vlan, 
 /* The same as a request for 'target', who learns where 'ip' is as well, and answers: 'ip' learns where 'target' is. */
 size_t pipeline_arp_request(const struct mac *mac, const struct ip *ip, const struct ip *target, uint16_t vlan,
                             uint8_t *frame);
+/* An unsolicited neighbour advertisement of 'ip', IPv6, at 'mac' to all nodes (RFC 4861 §7.2.6), which overrides what they
+ * know, with VLAN tag 'vlan' if not 0. 'frame' has at least ND_FRAME_SIZE bytes; returns how many are used. */
+#define ND_FRAME_SIZE 90
+size_t pipeline_nd_advertisement(const struct mac *mac, const struct ip *ip, uint16_t vlan, uint8_t *frame);
 /* Reads an untagged ARP reply. 0 and the sender's addresses, or ERR_MALFORMED and the outputs left alone. */
 int pipeline_arp_reply(const uint8_t *frame, size_t size, struct mac *sender, struct ip *address);
 

@@ -9,6 +9,13 @@
 #define ETH_TYPE_ARP 0x0806
 #define ETH_TYPE_LLDP 0x88cc
 #define ETH_TYPE_IPV6 0x86dd
+#define ICMPV6_PROTOCOL 58
+#define ND_ROUTER_SOLICITATION 133 /* types of ICMPv6, RFC 4861 §4 */
+#define ND_ROUTER_ADVERTISEMENT 134
+#define ND_SOLICITATION 135
+#define ND_ADVERTISEMENT 136
+#define ND_REDIRECT 137
+#define ND_HOP_LIMIT 255 /* a packet that has another has come through a router: RFC 4861 §7.1 */
 #define ARP_REQUEST 1
 #define ARP_REPLY 2
 
@@ -16,8 +23,11 @@ extern const struct mac mac_broadcast;
 
 uint64_t pipeline_base_cookie(void);
 
-/* An exact IPv4 or ARP address; sets eth_type, too. 'field' is one of IPV4_* and ARP_SPA, ARP_TPA. */
+/* An exact address; sets eth_type, too. 'field' is one of IPV4_*, ARP_SPA and ARP_TPA, or, for IPv6, of IPV6_*. */
 void match_ip(struct flow_match *match, enum flow_field_id field, const struct ip *ip);
+
+/* An ICMPv6 message of that type, code 0. */
+void match_nd(struct flow_match *match, uint8_t type);
 
 void flow_goto(struct flow *flow, uint8_t table);
 void flow_to_controller(struct flow *flow); /* the whole packet */

@@ -7,16 +7,45 @@
 #include "core/pipeline_flows.h"
 #include "core/policy.h"
 
-#define ICMPV6_PROTOCOL 58
-#define ND_SOLICITATION 135 /* types of ICMPv6, RFC 4861 §4.3, §4.4 */
-#define ND_ADVERTISEMENT 136
+#define UDP_PROTOCOL 17
+#define DHCPV6_CLIENT_PORT 546 /* RFC 8415 §7.2: servers and relays send to it */
+#define PRIORITY_ND 65000      /* above all rules of policies */
 
-static void match_nd(struct flow_match *match, uint8_t type)
+/* What no VM may send, whatever else it may: routers' messages, answers of a DHCPv6 server, and what looks like
+ * neighbour discovery but is none of what SPOOF's flows of a VM let through before. */
+static void refuse_infrastructure(struct flow_txn *txn)
 {
-    match_u(match, FIELD_ETH_TYPE, ETH_TYPE_IPV6);
-    match_u(match, FIELD_IP_PROTO, ICMPV6_PROTOCOL);
-    match_u(match, FIELD_ICMPV6_TYPE, type);
-    match_u(match, FIELD_ICMPV6_CODE, 0);
+    static const uint8_t types[] = {ND_ROUTER_SOLICITATION, ND_ROUTER_ADVERTISEMENT, ND_SOLICITATION, ND_ADVERTISEMENT,
+                                    ND_REDIRECT};
+    struct flow dhcp = flow_make(TOR_SPOOF, 95, pipeline_base_cookie());
+
+    for (size_t i = 0; i < ARRAY_LEN(types); i++) {
+        struct flow flow = flow_make(TOR_SPOOF, 95, pipeline_base_cookie());
+
+        match_u(&flow.match, FIELD_ETH_TYPE, ETH_TYPE_IPV6);
+        match_u(&flow.match, FIELD_IP_PROTO, ICMPV6_PROTOCOL);
+        match_u(&flow.match, FIELD_ICMPV6_TYPE, types[i]);
+        flow_txn_add(txn, flow);
+    }
+    match_u(&dhcp.match, FIELD_ETH_TYPE, ETH_TYPE_IPV6);
+    match_u(&dhcp.match, FIELD_IP_PROTO, UDP_PROTOCOL);
+    match_u(&dhcp.match, FIELD_UDP_DST, DHCPV6_CLIENT_PORT);
+    flow_txn_add(txn, dhcp);
+}
+
+/* Neighbour discovery, which its sender's ToR has inspected, passes the rules of its receiver. */
+static void pass_discovery(struct flow_txn *txn)
+{
+    static const uint8_t types[] = {ND_SOLICITATION, ND_ADVERTISEMENT};
+
+    for (size_t i = 0; i < ARRAY_LEN(types); i++) {
+        struct flow flow = flow_make(TOR_POLICY_TO, PRIORITY_ND, pipeline_base_cookie());
+
+        match_nd(&flow.match, types[i]);
+        match_u(&flow.match, FIELD_IP_TTL, ND_HOP_LIMIT);
+        flow_goto(&flow, TOR_FORWARD);
+        flow_txn_add(txn, flow);
+    }
 }
 
 void pipeline_base_tor(struct flow_txn *txn, const uint32_t *server_ports, size_t n_server_ports,
@@ -33,6 +62,8 @@ void pipeline_base_tor(struct flow_txn *txn, const uint32_t *server_ports, size_
         flow_txn_add(txn, flow);
     }
     pipeline_base_fabric(txn, fabric, TOR_VLAN, PIPELINE_FROM_FABRIC, TOR_RETURN, TOR_FABRIC);
+    refuse_infrastructure(txn);
+    pass_discovery(txn);
     pipeline_miss(txn, TOR_VLAN, TOR_FABRIC);
     pipeline_miss(txn, TOR_POLICY_FROM, TOR_POLICY_TO);
     pipeline_miss(txn, TOR_RATE_FROM, TOR_POLICY_TO);
@@ -146,59 +177,114 @@ static void vm_spoof(struct flow_txn *txn, const struct pipeline_segment *segmen
     match_ip(&arp.match, FIELD_ARP_SPA, &vm->ip);
     match_mac(&arp.match, FIELD_ARP_SHA, &vm->mac);
     flow_txn_add(txn, arp);
+    for (unsigned i = 0; i < vm->ip6.n; i++) {
+        struct flow ip6 = spoof_flow(segment, vm, TOR_POLICY_FROM);
+
+        ip6.priority = 90;
+        match_ip(&ip6.match, FIELD_IPV6_SRC, &vm->ip6.items[i]);
+        flow_txn_add(txn, ip6);
+    }
 }
 
-/* Neighbour discovery (RFC 4861) by the VM's link-local address: solicitations with that as source, or for that from
- * nowhere, which is how a host sees whether another one has it (RFC 4862 §5.4.2); advertisements of that. The option
- * with the link-layer address has the VM's MAC, or is not there. Open vSwitch has 0 for what is not there, and for all
- * of them, the target too, if an option is there twice: so there is no flow without a target. */
+static struct flow nd_flow(const struct pipeline_segment *segment, const struct pipeline_vm *vm, uint8_t type,
+                           const struct ip *source)
+{
+    struct flow flow = spoof_flow(segment, vm, TOR_FORWARD);
+
+    match_nd(&flow.match, type);
+    match_u(&flow.match, FIELD_IP_TTL, ND_HOP_LIMIT);
+    match_bytes(&flow.match, FIELD_IPV6_SRC, source->bytes, NULL);
+    return flow;
+}
+
+/* With the VM's MAC as the link-layer address, and without one. */
+static void add_with_option(struct flow_txn *txn, const struct pipeline_vm *vm, enum flow_field_id option,
+                            struct flow flow)
+{
+    static const struct mac none;
+    struct flow without = flow_copy(&flow);
+
+    match_mac(&flow.match, option, &vm->mac);
+    flow_txn_add(txn, flow);
+    match_mac(&without.match, option, &none);
+    flow_txn_add(txn, without);
+}
+
+/* Neighbour discovery (RFC 4861) by the VM's own addresses: solicitations with one of them as source, or for one of
+ * them from nowhere, which is how a host sees whether another one has it (RFC 4862 §5.4.2); advertisements of them. The
+ * option with the link-layer address has the VM's MAC, or is not there. Open vSwitch has 0 for what is not there, and
+ * for all of them, the target too, if an option is there twice: so there is no flow without a target. What is sought is
+ * a link-local address, or, by a VM that has others, a global, unique local or link-local one. */
 static void vm_spoof_nd(struct flow_txn *txn, const struct pipeline_segment *segment, const struct pipeline_vm *vm)
 {
-    static const struct {
-        uint8_t type;
-        bool has_source, is_of_itself, has_option;
-    } kinds[] = {{ND_SOLICITATION, true, false, true},
-                 {ND_SOLICITATION, true, false, false},
-                 {ND_SOLICITATION, false, true, false},
-                 {ND_ADVERTISEMENT, true, true, true},
-                 {ND_ADVERTISEMENT, true, true, false}};
-    static const struct mac no_option;
-    static const struct ip unspecified, link_local = {IP_V6, {0xff, 0xc0}}; /* the mask of fe80::/10 */
-    struct ip own = ip_link_local(&vm->mac);
+    static const struct ip unspecified;
+    static const struct prefix link_local = {{IP_V6, {0xfe, 0x80}}, 10};
+    static const struct prefix others[] = {{{IP_V6, {0x20}}, 3}, {{IP_V6, {0xfc}}, 6}};
+    struct ip own[1 + IP6_LIST_MAX] = {ip_link_local(&vm->mac)};
+    unsigned n = 1;
 
-    for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
-        struct flow flow = spoof_flow(segment, vm, TOR_FORWARD);
+    for (; n <= vm->ip6.n; n++)
+        own[n] = vm->ip6.items[n - 1];
+    for (unsigned i = 0; i < n; i++) {
+        struct flow probes = nd_flow(segment, vm, ND_SOLICITATION, &unspecified);
 
-        match_nd(&flow.match, kinds[i].type);
-        match_u(&flow.match, FIELD_IP_TTL, 255);
-        match_bytes(&flow.match, FIELD_IPV6_SRC, kinds[i].has_source ? own.bytes : unspecified.bytes, NULL);
-        match_bytes(&flow.match, FIELD_ND_TARGET, own.bytes, kinds[i].is_of_itself ? NULL : link_local.bytes);
-        match_mac(&flow.match, kinds[i].type == ND_SOLICITATION ? FIELD_ND_SLL : FIELD_ND_TLL,
-                  kinds[i].has_option ? &vm->mac : &no_option);
+        for (unsigned sought = 0; sought < (n > 1 ? ARRAY_LEN(others) : 1); sought++) {
+            struct flow asks = nd_flow(segment, vm, ND_SOLICITATION, &own[i]);
+
+            match_prefix(&asks.match, FIELD_ND_TARGET, FIELD_ND_TARGET, n > 1 ? &others[sought] : &link_local);
+            add_with_option(txn, vm, FIELD_ND_SLL, asks);
+        }
+        match_bytes(&probes.match, FIELD_ND_TARGET, own[i].bytes, NULL);
+        match_bytes(&probes.match, FIELD_ND_SLL, (const uint8_t[16]) {0}, NULL);
+        flow_txn_add(txn, probes);
+        for (unsigned target = 0; target < n; target++) {
+            struct flow tells = nd_flow(segment, vm, ND_ADVERTISEMENT, &own[i]);
+
+            match_bytes(&tells.match, FIELD_ND_TARGET, own[target].bytes, NULL);
+            add_with_option(txn, vm, FIELD_ND_TLL, tells);
+        }
+    }
+}
+
+/* To the VM, from any port but its own server's, and from that. */
+static void deliver(struct flow_txn *txn, const struct pipeline_segment *segment, const struct pipeline_vm *vm,
+                    const struct flow_match *match)
+{
+    for (unsigned own_port = 0; own_port < 2; own_port++) {
+        struct flow flow = forward_flow(segment, own_port ? 200 : 190, vm->cookie);
+
+        for (unsigned i = 0; i < match->n; i++)
+            match_bytes(&flow.match, match->fields[i].id, match->fields[i].value, match->fields[i].mask);
+        match_mac(&flow.match, FIELD_ETH_DST, &vm->mac);
+        if (own_port)
+            match_u(&flow.match, FIELD_IN_PORT, vm->server_port);
+        flow_output(&flow, own_port ? PORT_IN_PORT : vm->server_port);
         flow_txn_add(txn, flow);
     }
 }
 
-/* How a packet may reach a VM: by IP, to its address only, or to find it. */
-enum delivered { DELIVER_IP, DELIVER_ARP, DELIVER_SOLICITATION, DELIVER_ADVERTISEMENT, DELIVERED };
-
-/* To the VM, from its own server's port or from any other. */
-static void vm_deliver(struct flow_txn *txn, const struct pipeline_segment *segment, const struct pipeline_vm *vm,
-                       enum delivered kind, bool own_port)
+/* How a packet may reach a VM: by IP, to its addresses only, or to find it. */
+static void vm_deliver(struct flow_txn *txn, const struct pipeline_segment *segment, const struct pipeline_vm *vm)
 {
-    struct flow flow = forward_flow(segment, own_port ? 200 : 190, vm->cookie);
+    static const uint8_t discovery[] = {ND_SOLICITATION, ND_ADVERTISEMENT};
+    struct flow_match ip = {0}, arp = {0};
 
-    match_mac(&flow.match, FIELD_ETH_DST, &vm->mac);
-    if (kind == DELIVER_IP)
-        match_ip(&flow.match, FIELD_IPV4_DST, &vm->ip);
-    else if (kind == DELIVER_ARP)
-        match_u(&flow.match, FIELD_ETH_TYPE, ETH_TYPE_ARP);
-    else
-        match_nd(&flow.match, kind == DELIVER_SOLICITATION ? ND_SOLICITATION : ND_ADVERTISEMENT);
-    if (own_port)
-        match_u(&flow.match, FIELD_IN_PORT, vm->server_port);
-    flow_output(&flow, own_port ? PORT_IN_PORT : vm->server_port);
-    flow_txn_add(txn, flow);
+    match_ip(&ip, FIELD_IPV4_DST, &vm->ip);
+    deliver(txn, segment, vm, &ip);
+    match_u(&arp, FIELD_ETH_TYPE, ETH_TYPE_ARP);
+    deliver(txn, segment, vm, &arp);
+    for (size_t i = 0; i < ARRAY_LEN(discovery); i++) {
+        struct flow_match nd = {0};
+
+        match_nd(&nd, discovery[i]);
+        deliver(txn, segment, vm, &nd);
+    }
+    for (unsigned i = 0; i < vm->ip6.n; i++) {
+        struct flow_match ip6 = {0};
+
+        match_ip(&ip6, FIELD_IPV6_DST, &vm->ip6.items[i]);
+        deliver(txn, segment, vm, &ip6);
+    }
 }
 
 struct policy_site pipeline_policy_site(uint64_t vm_cookie, const struct ip *ip)
@@ -215,6 +301,17 @@ struct policy_site pipeline_policy_site(uint64_t vm_cookie, const struct ip *ip)
     };
 }
 
+unsigned pipeline_policy_sites(uint64_t vm_cookie, const struct ip *ip, const struct ip6_list *ip6,
+                               struct policy_site *sites)
+{
+    unsigned n = 0;
+
+    sites[n++] = pipeline_policy_site(vm_cookie, ip);
+    for (unsigned i = 0; i < ip6->n; i++)
+        sites[n++] = pipeline_policy_site(vm_cookie, &ip6->items[i]);
+    return n;
+}
+
 void pipeline_state_remove(struct flow_txn *txn, uint64_t vm_cookie)
 {
     flow_txn_delete_cookie(txn, FLOW_TABLE_ALL, cookie_of_state(vm_cookie), COOKIE_EXACT);
@@ -223,21 +320,20 @@ void pipeline_state_remove(struct flow_txn *txn, uint64_t vm_cookie)
 void pipeline_vm_tor(struct flow_txn *txn, const struct pipeline_segment *segment, const struct pipeline_vm *vm,
                      const struct policy *policy, const struct policy_numbers *numbers)
 {
-    struct policy_site site = pipeline_policy_site(vm->cookie, &vm->ip);
+    struct policy_site sites[PIPELINE_SITES_MAX];
+    unsigned n = pipeline_policy_sites(vm->cookie, &vm->ip, &vm->ip6, sites);
     struct flow other = forward_flow(segment, 180, vm->cookie);
 
     pipeline_vm_remove(txn, vm);
     vm_spoof(txn, segment, vm);
     vm_spoof_nd(txn, segment, vm);
-    for (enum delivered kind = 0; kind < DELIVERED; kind++) {
-        vm_deliver(txn, segment, vm, kind, false);
-        vm_deliver(txn, segment, vm, kind, true);
-    }
+    vm_deliver(txn, segment, vm);
     match_mac(&other.match, FIELD_ETH_DST, &vm->mac);
     flow_txn_add(txn, other);
-    site.numbers = *numbers;
     if (!policy || !policy_is_stateful(policy)) /* nothing asks for it any more */
         pipeline_state_remove(txn, vm->cookie);
-    if (policy)
-        policy_to_flows(policy, &site, txn);
+    for (unsigned i = 0; policy && i < n; i++) {
+        sites[i].numbers = *numbers;
+        policy_to_flows(policy, &sites[i], txn);
+    }
 }

@@ -59,6 +59,13 @@ int policy_from_flows(const struct flow *flows, size_t n_flows, const struct flo
                       const struct policy_site *site, bool miss_allows, const char *vm_name, struct policy *policy,
                       struct err *err);
 
+/* The same of all addresses of a VM: first that of IPv4, then at least one of IPv6. What is said of one family only
+ * becomes rules of that family; an address that no flow concerns is left to 'miss_allows'. ERR_UNSUPPORTED also if
+ * addresses of IPv6 are not treated alike, or what a meter or queue limits of one address it does not of another. */
+int policy_from_sites(const struct flow *flows, size_t n_flows, const struct flow_meter *meters, size_t n_meters,
+                      const struct policy_site *sites, size_t n_sites, bool miss_allows, const char *vm_name,
+                      struct policy *policy, struct err *err);
+
 /* Whether any of its rules is stateful. */
 bool policy_is_stateful(const struct policy *policy);
 /* Whether the flow is of what a ToR has learned of the VM's connections, whoever made the rule that learned it. */
@@ -67,7 +74,7 @@ bool connections_concern(const struct policy_site *site, const struct flow *flow
  * naming the first flow that is no connection of the VM's and was left out. */
 int connections_from_flows(const struct flow *flows, size_t n_flows, const struct policy_site *site,
                            struct connection_list *list, struct err *err);
-/* Adds the flows that a ToR would have learned. Connections of the other family than the VM's address are left out. */
+/* Adds the flows that a ToR would have learned. Connections of another address of the VM are left out. */
 void connections_to_flows(const struct connection_list *list, const struct policy_site *site, struct flow_txn *txn);
 
 /* Whether policy_from_flows() can need the flow: the filter with which a switch is read. */

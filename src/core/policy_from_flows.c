@@ -15,6 +15,7 @@
 #include "base/alloc.h"
 #include "core/pipeline.h"
 #include "core/policy_conjunctions.h"
+#include "core/policy_families.h"
 #include "core/policy_field.h"
 #include "core/policy_outcome.h"
 #include "core/policy_readings.h"
@@ -42,6 +43,7 @@ struct reader {
     struct readings readings;
     const struct flow *replies[2]; /* by direction: what lets replies pass; null: nothing does */
     struct conjunctions conjunctions;
+    struct policy_uses uses;
     struct err *err;
 };
 
@@ -460,6 +462,8 @@ static int read_class(struct reader *reader, const struct reading *reading, stru
         return refuse(reader, reading->flow, NULL, "another flow gives the class of its DSCP another rate or queue");
     class->rate[d] = rate;
     class->queue[d] = queue;
+    reader->uses.class_meters[d][class->dscp] = reading->has_meter ? reading->meter : 0;
+    reader->uses.class_queues[d][class->dscp] = reading->queue;
     return 0;
 }
 
@@ -477,6 +481,7 @@ static int read_rate(struct reader *reader, enum policy_direction direction, con
         return 0;
     if (misses_pass)
         return refuse(reader, allows, NULL, "it has a meter, but packets that miss every flow pass without one");
+    reader->uses.meters[direction] = allows->meter;
     return find_rate(reader, allows, &policy->rate[direction]);
 }
 
@@ -552,9 +557,9 @@ static int build_policy(struct reader *reader, bool miss_allows, struct policy *
     return 0;
 }
 
-int policy_from_flows(const struct flow *flows, size_t n_flows, const struct flow_meter *meters, size_t n_meters,
-                      const struct policy_site *site, bool miss_allows, const char *vm_name, struct policy *policy,
-                      struct err *err)
+int policy_read(const struct flow *flows, size_t n_flows, const struct flow_meter *meters, size_t n_meters,
+                const struct policy_site *site, bool miss_allows, const char *vm_name, struct policy *policy,
+                struct policy_uses *uses, struct err *err)
 {
     struct reader reader = {.site = site, .meters = {meters, n_meters}, .err = err};
     __attribute__((cleanup(policy_free))) struct policy read = {0};
@@ -570,6 +575,16 @@ int policy_from_flows(const struct flow *flows, size_t n_flows, const struct flo
         return status;
     }
     *policy = read;
+    *uses = reader.uses;
     read = (struct policy) {0};
     return 0;
+}
+
+int policy_from_flows(const struct flow *flows, size_t n_flows, const struct flow_meter *meters, size_t n_meters,
+                      const struct policy_site *site, bool miss_allows, const char *vm_name, struct policy *policy,
+                      struct err *err)
+{
+    struct policy_uses uses;
+
+    return policy_read(flows, n_flows, meters, n_meters, site, miss_allows, vm_name, policy, &uses, err);
 }

@@ -215,7 +215,9 @@ static struct flow flow_of_connection(const struct policy_site *site, const stru
 void connections_to_flows(const struct connection_list *list, const struct policy_site *site, struct flow_txn *txn)
 {
     for (size_t i = 0; i < list->n; i++) {
-        if (list->items[i].remote.family == site->ip.family)
+        const struct ip *local = &list->items[i].local;
+
+        if (list->items[i].remote.family == site->ip.family && (local->family == IP_NONE || ip_equal(local, &site->ip)))
             flow_txn_add(txn, flow_of_connection(site, &list->items[i]));
     }
 }
@@ -248,6 +250,8 @@ static bool read_connection(const struct policy_site *site, const struct flow *f
         .vm_port = from_vm ? source : destination,
         .idle_timeout = flow->idle_timeout,
     };
+    if (v6)
+        connection->local = site->ip;
     if (remote)
         memcpy(connection->remote.bytes, remote->value, sizeof remote->value);
 

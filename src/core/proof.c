@@ -10,9 +10,6 @@
 
 #define FIELD_BYTES 16
 #define COVERS_MAX 64 /* beyond that many flows a recursion would go too deep */
-#define ICMPV6 58
-#define ND_SOLICITATION 135 /* types of ICMPv6, RFC 4861 §4.3, §4.4 */
-#define ND_ADVERTISEMENT 136
 
 /* The packets whose bits are those of 'value' where 'mask' has ones. Elsewhere 'value' is what an example may have. */
 struct cube {
@@ -80,13 +77,16 @@ static char *cube_format(const struct cube *cube)
 
 /* ---- the VM's packets ---- */
 
+/* Those of ND and IPV6 are about one IPv6 address of the VM, its link-local one or another, if not about all. */
 enum pattern {
     FROM_IP,
     FROM_ARP,
-    FROM_ND,
+    FROM_ND, /* all */
+    FROM_IPV6,
     TO_IP,
     TO_ARP,
-    TO_ND,
+    TO_ND, /* all */
+    TO_IPV6,
     TO_ASKED_ARP, /* to all: who has its address */
     TO_ASKED_ND,
     AS_IP, /* from others: that they have its address */
@@ -94,6 +94,7 @@ enum pattern {
     AS_ND_TARGET, /* advertised */
     AS_ND_SOURCE,
     AS_ND_PROBE, /* RFC 4862 §5.4: a VM that hears it takes its own address for a duplicate */
+    AS_IPV6,
     PATTERNS
 };
 
@@ -102,16 +103,43 @@ static enum proof_way way_of(enum pattern pattern)
     return pattern < TO_IP ? PROOF_FROM_VM : pattern < AS_IP ? PROOF_TO_VM : PROOF_AS_VM;
 }
 
+/* A VM sends and gets by its link-local address nothing but what finds hosts; what is not about an address of IPv6
+ * counts as that one's. */
+static bool is_about(enum pattern pattern, bool link_local)
+{
+    switch (pattern) {
+    case FROM_IPV6:
+    case TO_IPV6:
+    case AS_IPV6:
+        return !link_local;
+    case TO_ASKED_ND:
+    case AS_ND_SOURCE:
+    case AS_ND_TARGET:
+    case AS_ND_PROBE:
+        return true;
+    default:
+        return link_local;
+    }
+}
+
+/* Its link-local address, then the others; returns how many. */
+static unsigned own_addresses(const struct proof_vm *vm, struct ip own[1 + IP6_LIST_MAX])
+{
+    own[0] = ip_link_local(&vm->mac);
+    memcpy(own + 1, vm->ip6.items, vm->ip6.n * sizeof *own);
+    return 1u + vm->ip6.n;
+}
+
 static bool knows_segment(uint8_t table)
 {
     return table != TOR_CLASSIFY && table != TOR_VLAN && table != TOR_SPOOF;
 }
 
 /* Of a message of neighbour discovery; its target may be null. */
-static void match_nd(struct flow_match *match, uint8_t type, const struct ip *target)
+static void match_discovery(struct flow_match *match, uint8_t type, const struct ip *target)
 {
     match_u(match, FIELD_ETH_TYPE, ETH_TYPE_IPV6);
-    match_u(match, FIELD_IP_PROTO, ICMPV6);
+    match_u(match, FIELD_IP_PROTO, ICMPV6_PROTOCOL);
     if (type)
         match_u(match, FIELD_ICMPV6_TYPE, type);
     if (target)
@@ -127,10 +155,10 @@ static struct mac solicited_node(const struct ip *ip)
 }
 
 /* What the patterns are about, besides where the packets come from and go to. */
-static void pattern_contents(const struct proof_vm *vm, enum pattern pattern, struct flow_match *match)
+static void pattern_contents(const struct proof_vm *vm, enum pattern pattern, const struct ip *own,
+                             struct flow_match *match)
 {
     static const struct ip unspecified;
-    struct ip own = ip_link_local(&vm->mac);
 
     switch (pattern) {
     case FROM_IP:
@@ -150,22 +178,29 @@ static void pattern_contents(const struct proof_vm *vm, enum pattern pattern, st
     case TO_ASKED_ARP:
         match_ip(match, FIELD_ARP_TPA, &vm->ip);
         break;
+    case FROM_IPV6:
+    case AS_IPV6:
+        match_ip(match, FIELD_IPV6_SRC, own);
+        break;
+    case TO_IPV6:
+        match_ip(match, FIELD_IPV6_DST, own);
+        break;
     case FROM_ND:
     case TO_ND:
-        match_nd(match, 0, NULL);
+        match_discovery(match, 0, NULL);
         break;
     case TO_ASKED_ND:
-        match_nd(match, ND_SOLICITATION, &own);
+        match_discovery(match, ND_SOLICITATION, own);
         break;
     case AS_ND_SOURCE:
-        match_nd(match, 0, NULL);
-        match_bytes(match, FIELD_IPV6_SRC, own.bytes, NULL);
+        match_discovery(match, 0, NULL);
+        match_bytes(match, FIELD_IPV6_SRC, own->bytes, NULL);
         break;
     case AS_ND_TARGET:
-        match_nd(match, ND_ADVERTISEMENT, &own);
+        match_discovery(match, ND_ADVERTISEMENT, own);
         break;
     case AS_ND_PROBE:
-        match_nd(match, ND_SOLICITATION, &own);
+        match_discovery(match, ND_SOLICITATION, own);
         match_bytes(match, FIELD_IPV6_SRC, unspecified.bytes, NULL);
         break;
     case PATTERNS:
@@ -173,14 +208,13 @@ static void pattern_contents(const struct proof_vm *vm, enum pattern pattern, st
     }
 }
 
-static struct mac destination_of(const struct proof_vm *vm, enum pattern pattern)
+static struct mac destination_of(const struct proof_vm *vm, enum pattern pattern, const struct ip *own)
 {
-    struct ip own = ip_link_local(&vm->mac);
-
-    return pattern == TO_ASKED_ARP ? mac_broadcast : pattern == TO_ASKED_ND ? solicited_node(&own) : vm->mac;
+    return pattern == TO_ASKED_ARP ? mac_broadcast : pattern == TO_ASKED_ND ? solicited_node(own) : vm->mac;
 }
 
-static struct flow_match pattern_match(const struct proof_vm *vm, enum pattern pattern, uint8_t table)
+static struct flow_match pattern_match(const struct proof_vm *vm, enum pattern pattern, const struct ip *own,
+                                       uint8_t table)
 {
     enum proof_way way = way_of(pattern);
     struct flow_match match = {0};
@@ -188,7 +222,7 @@ static struct flow_match pattern_match(const struct proof_vm *vm, enum pattern p
     if (knows_segment(table))
         match_u(&match, FIELD_REG0, vm->segment);
     if (way == PROOF_TO_VM) {
-        struct mac destination = destination_of(vm, pattern);
+        struct mac destination = destination_of(vm, pattern, own);
 
         match_mac(&match, FIELD_ETH_DST, &destination);
     } else if (way == PROOF_FROM_VM) {
@@ -197,7 +231,7 @@ static struct flow_match pattern_match(const struct proof_vm *vm, enum pattern p
     }
     if (way != PROOF_TO_VM && table == TOR_CLASSIFY)
         match_u(&match, FIELD_VLAN_VID, 0);
-    pattern_contents(vm, pattern, &match);
+    pattern_contents(vm, pattern, own, &match);
     return match;
 }
 
@@ -217,12 +251,24 @@ static bool is_group(const struct flow_field *mac)
     return mac->value[0] & mac->mask[0] & 1;
 }
 
+/* Whether the field is one exact address of IPv6 that is none of the VM's. */
+static bool is_other_ipv6(const struct proof_vm *vm, const struct flow_field *field)
+{
+    struct ip own[1 + IP6_LIST_MAX];
+    bool other = field && flow_field_exact(field);
+
+    for (unsigned i = own_addresses(vm, own); i-- > 0 && other;)
+        other = memcmp(field->value, own[i].bytes, sizeof own[i].bytes) != 0;
+    return other;
+}
+
 static bool is_to_another(const struct proof_vm *vm, const struct flow *flow)
 {
+    const struct flow_field *ipv6 = match_find(&flow->match, FIELD_IPV6_DST);
     const struct flow_field *mac = match_find(&flow->match, FIELD_ETH_DST);
 
     return is_other(match_find(&flow->match, FIELD_IPV4_DST), vm->ip.bytes) ||
-           (is_other(mac, vm->mac.bytes) && !is_group(mac));
+           (is_other_ipv6(vm, ipv6) && ipv6->value[0] != 0xff) || (is_other(mac, vm->mac.bytes) && !is_group(mac));
 }
 
 /* Those of any link-local address are how a sender asks whom it likes. */
@@ -235,7 +281,8 @@ static bool names_target(const struct flow *flow)
 
 static bool names_receiver(const struct flow *flow, enum pattern pattern)
 {
-    return match_find(&flow->match, FIELD_IPV4_DST) || match_find(&flow->match, FIELD_ETH_DST) ||
+    return match_find(&flow->match, FIELD_IPV4_DST) || match_find(&flow->match, FIELD_IPV6_DST) ||
+           match_find(&flow->match, FIELD_ETH_DST) ||
            (pattern == TO_ASKED_ARP && match_find(&flow->match, FIELD_ARP_TPA)) ||
            (pattern == TO_ASKED_ND && names_target(flow));
 }
@@ -270,10 +317,14 @@ static bool avoids_spoof(const struct flow *flow)
 /* Most flows of a switch are not about the VM: that is told at once. */
 static bool is_of_another(const struct proof_vm *vm, const struct flow *flow, enum pattern pattern)
 {
+    static const struct ip unspecified;
+    const struct flow_field *ipv6_source = match_find(&flow->match, FIELD_IPV6_SRC);
+
     switch (way_of(pattern)) {
     case PROOF_FROM_VM:
         /* What a receiver is to get is that VM's matter, what a sender may send is the sender's. */
         return is_other(match_find(&flow->match, FIELD_IPV4_SRC), vm->ip.bytes) ||
+               (is_other_ipv6(vm, ipv6_source) && is_other(ipv6_source, unspecified.bytes)) ||
                is_other(match_find(&flow->match, FIELD_ETH_SRC), vm->mac.bytes) ||
                (is_for_receivers(flow->table) && is_to_another(vm, flow));
     case PROOF_TO_VM:
@@ -286,25 +337,40 @@ static bool is_of_another(const struct proof_vm *vm, const struct flow *flow, en
     }
 }
 
-/* Whether the pattern, which is one of 'way', has packets that the flow matches; they are 'packets'. */
-static bool meets(const struct proof_vm *vm, const struct flow *flow, enum proof_way way, enum pattern pattern,
-                  struct flow_match *packets)
+/* Where the search for packets of the VM that a flow matches has come to: zeroed before the first. */
+struct meeting {
+    enum pattern pattern;
+    unsigned address;
+    struct flow_match packets;
+};
+
+/* The next pattern of one of the ways that has such packets; false: there is none. */
+static bool next_meeting(const struct proof_vm *vm, const struct flow *flow, enum proof_way way, struct meeting *at)
 {
-    if (!(way_of(pattern) & way) || is_of_another(vm, flow, pattern))
-        return false;
-    *packets = pattern_match(vm, pattern, flow->table);
-    return match_meets(packets, &flow->match);
+    struct ip own[1 + IP6_LIST_MAX];
+    unsigned n = own_addresses(vm, own);
+
+    for (; at->pattern < PATTERNS; at->pattern++, at->address = 0) {
+        if (!(way_of(at->pattern) & way) || is_of_another(vm, flow, at->pattern))
+            continue;
+        while (at->address < n) {
+            unsigned a = at->address++;
+
+            if (!is_about(at->pattern, a == 0))
+                continue;
+            at->packets = pattern_match(vm, at->pattern, &own[a], flow->table);
+            if (match_meets(&at->packets, &flow->match))
+                return true;
+        }
+    }
+    return false;
 }
 
 bool proof_meets(const struct proof_vm *vm, const struct flow *flow, enum proof_way way)
 {
-    struct flow_match packets;
+    struct meeting at = {0};
 
-    for (enum pattern p = 0; p < PATTERNS; p++) {
-        if (meets(vm, flow, way, p, &packets))
-            return true;
-    }
-    return false;
+    return next_meeting(vm, flow, way, &at);
 }
 
 /* ---- what is left of a cube ---- */
@@ -431,14 +497,12 @@ static bool takes(const struct flow *flow, struct cube *cube, const struct flow 
 static enum proof_answer taken(const struct proof_vm *vm, const struct flow *flow, enum proof_way way,
                                const struct flow *ours, size_t n_ours, unsigned *steps, char **packet)
 {
-    struct flow_match packets;
+    struct meeting at = {0};
 
-    for (enum pattern p = 0; p < PATTERNS; p++) {
+    while (next_meeting(vm, flow, way, &at)) {
         struct cube cube = {0};
 
-        if (!meets(vm, flow, way, p, &packets))
-            continue;
-        cube_narrow(&cube, &packets);
+        cube_narrow(&cube, &at.packets);
         if (!takes(flow, &cube, ours, n_ours, steps))
             continue;
         if (*steps == 0)

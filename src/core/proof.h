@@ -7,7 +7,7 @@
  * higher priority in its table takes before. A flow of the same priority as one of ours counts as before it, for which
  * of the two a packet meets is undefined (OpenFlow 1.3.5 §5.3).
  *
- * A VM's packets are its IP, ARP and IPv6 neighbour discovery, to all and to one; what is to it; and the questions of
+ * A VM's packets are its IP of either family, ARP and IPv6 neighbour discovery, to all and to one; what is to it; and the questions of
  * others who has its address. A flow that lets others say that they have its address takes what nobody may send. */
 #ifndef CORE_PROOF_H
 #define CORE_PROOF_H
@@ -25,6 +25,7 @@ struct proof_vm {
     uint32_t segment; /* reg0 of its packets behind SPOOF and VLAN, 1.. */
     struct mac mac;
     struct ip ip; /* IPv4 */
+    struct ip6_list ip6;
 };
 
 enum proof_way {

@@ -166,3 +166,42 @@ enum prefix_place prefix_place(const struct prefix *prefix, const struct ip *ip)
         last = ip->bytes[bit / 8] & 0x80 >> bit % 8;
     return last ? PREFIX_BROADCAST : PREFIX_HOST;
 }
+
+bool ip6_list_has(const struct ip6_list *list, const struct ip *ip)
+{
+    for (unsigned i = 0; i < list->n; i++) {
+        if (ip_equal(&list->items[i], ip))
+            return true;
+    }
+    return false;
+}
+
+bool ip6_list_equal(const struct ip6_list *a, const struct ip6_list *b)
+{
+    for (unsigned i = 0; i < a->n; i++) {
+        if (!ip6_list_has(b, &a->items[i]))
+            return false;
+    }
+    return a->n == b->n;
+}
+
+int ip6_list_add(struct ip6_list *list, const struct ip *ip)
+{
+    bool global = (ip->bytes[0] & 0xe0) == 0x20, unique_local = (ip->bytes[0] & 0xfe) == 0xfc;
+
+    if (ip->family != IP_V6 || (!global && !unique_local))
+        return ERR_INVALID;
+    if (ip6_list_has(list, ip))
+        return ERR_CONFLICT;
+    if (list->n == IP6_LIST_MAX)
+        return ERR_TOO_LARGE;
+    list->items[list->n++] = *ip;
+    return 0;
+}
+
+const char *ip6_list_error(int code)
+{
+    return code == ERR_CONFLICT  ? "is named twice" :
+           code == ERR_TOO_LARGE ? "is one too many: an interface has at most 4 of IPv6" :
+                                   "is no global or unique local IPv6 address";
+}

@@ -23,6 +23,13 @@ struct prefix {
     uint8_t length; /* bits: 0..32 or 0..128 */
 };
 
+/* IPv6 addresses of one interface: global or unique local ones, none twice. Its link-local one comes of its MAC. */
+#define IP6_LIST_MAX 4
+struct ip6_list {
+    uint8_t n;
+    struct ip items[IP6_LIST_MAX];
+};
+
 #define MAC_TEXT_SIZE 18
 #define IP_TEXT_SIZE 46
 #define PREFIX_TEXT_SIZE 50
@@ -58,5 +65,13 @@ enum prefix_place prefix_place(const struct prefix *prefix, const struct ip *ip)
 /* The link-local address that a host makes of its MAC: fe80::/64 and a modified EUI-64 (RFC 4291 appendix A). */
 struct ip ip_link_local(const struct mac *mac);
 struct prefix prefix_of(const struct ip *ip, uint8_t length); /* masks the host bits */
+
+bool ip6_list_has(const struct ip6_list *list, const struct ip *ip);
+bool ip6_list_equal(const struct ip6_list *a, const struct ip6_list *b); /* whatever their order */
+/* 0, ERR_INVALID if it is no global (2000::/3) or unique local (fc00::/7) unicast address, ERR_CONFLICT if it is there,
+ * ERR_TOO_LARGE if there are IP6_LIST_MAX. */
+int ip6_list_add(struct ip6_list *list, const struct ip *ip);
+/* What one of these codes says, to go behind the address: "is no global ... address". */
+const char *ip6_list_error(int code);
 
 #endif

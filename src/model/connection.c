@@ -32,7 +32,7 @@ void connection_list_free(struct connection_list *list)
 
 static json_t *connection_to_json(const struct connection *connection)
 {
-    char remote[IP_TEXT_SIZE];
+    char remote[IP_TEXT_SIZE], local[IP_TEXT_SIZE];
     json_t *json = json_pack("{s:s, s:s}", "replies", reply_names[connection->direction], "remote",
                              ip_format(&connection->remote, remote));
 
@@ -45,6 +45,8 @@ static json_t *connection_to_json(const struct connection *connection)
             json_object_set_new(json, "vm-port", json_integer(connection->vm_port));
         }
     }
+    if (connection->local.family != IP_NONE)
+        json_object_set_new(json, "local", json_string(ip_format(&connection->local, local)));
     json_object_set_new(json, "idle-timeout", json_integer(connection->idle_timeout));
     return json;
 }
@@ -84,6 +86,7 @@ static int read_connection(const json_t *json, const char *path, struct connecti
 {
     struct json_reader r = json_reader_init(json, path, err);
     const char *replies = json_get_string(&r, "replies"), *remote = json_get_string(&r, "remote");
+    const char *local = json_opt_string(&r, "local", "");
 
     if (r.status)
         return r.status;
@@ -92,6 +95,9 @@ static int read_connection(const json_t *json, const char *path, struct connecti
     connection->direction = strcmp(replies, reply_names[POLICY_TO_VM]) == 0 ? POLICY_TO_VM : POLICY_FROM_VM;
     if (ip_parse(remote, &connection->remote) < 0)
         json_fail(&r, "remote", "expected an IP address, found \"%.60s\"", remote);
+    if (!r.status && *local &&
+        (ip_parse(local, &connection->local) < 0 || connection->local.family != connection->remote.family))
+        json_fail(&r, "local", "expected an address of the remote's family, found \"%.60s\"", local);
     read_protocol(&r, connection);
     connection->idle_timeout = (uint16_t) json_get_int(&r, "idle-timeout", 1, UINT16_MAX);
     return r.status;

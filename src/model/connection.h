@@ -26,6 +26,7 @@ struct connection {
     uint8_t direction; /* enum policy_direction: of its replies */
     uint8_t protocol;  /* 6 TCP, 17 UDP, 1 ICMP, 58 ICMPv6: of both, echoes */
     struct ip remote;
+    struct ip local;               /* the VM's, of the same family; IP_NONE: the only one that it has of it */
     uint16_t remote_port, vm_port; /* 0 of an echo */
     uint16_t idle_timeout;         /* seconds, not 0 */
 };
@@ -39,7 +40,8 @@ void connection_list_add(struct connection_list *list, const struct connection *
 void connection_list_free(struct connection_list *list); /* its members */
 
 /* [{"replies": "to-vm", "protocol": "tcp", "remote": "198.51.100.7", "remote-port": 22, "vm-port": 40000,
- *   "idle-timeout": 7440}, ...]; ports are left out of echoes. New reference. */
+ *   "idle-timeout": 7440}, ...]; ports are left out of echoes, "local", the VM's address, where it is not needed. New
+ * reference. */
 json_t *connection_list_to_json(const struct connection_list *list);
 /* 'path' is the array's, for errors. 0 and '*list', which the caller frees, or ERR_INVALID naming the member, and
  * '*list' left alone; unknown members are ignored. */

@@ -28,6 +28,7 @@ enum vm_state {
 struct vm_nic {
     struct mac mac;
     struct ip ip; /* family IP_NONE: not known */
+    struct ip6_list ip6;
     uint32_t mtu; /* bytes of IP packet, MTU_MIN..MTU_MAX */
 };
 

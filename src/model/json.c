@@ -146,6 +146,33 @@ const json_t *json_opt_object(struct json_reader *r, const char *name)
     return object_of(r, name, find(r, name));
 }
 
+json_t *ip6_list_to_json(const struct ip6_list *list)
+{
+    json_t *array = json_array();
+    char text[IP_TEXT_SIZE];
+
+    for (unsigned i = 0; i < list->n; i++)
+        json_array_append_new(array, json_string(ip_format(&list->items[i], text)));
+    return array;
+}
+
+void json_opt_ip6_list(struct json_reader *r, const char *name, struct ip6_list *list)
+{
+    const json_t *array = json_opt_array(r, name);
+
+    *list = (struct ip6_list) {0};
+    for (size_t i = 0; i < json_array_size(array) && !r->status; i++) {
+        const char *text = json_string_value(json_array_get(array, i));
+        struct ip ip = {0};
+        int status = text ? ip_parse(text, &ip) : ERR_INVALID;
+
+        if (!status)
+            status = ip6_list_add(list, &ip);
+        if (status)
+            json_fail(r, name, "member %zu %s", i, ip6_list_error(status));
+    }
+}
+
 void json_only(struct json_reader *r, const char *const *known)
 {
     const char *name;

@@ -33,6 +33,10 @@ bool json_opt_bool(struct json_reader *r, const char *name, bool fallback);
 const json_t *json_opt_array(struct json_reader *r, const char *name); /* null if absent */
 const json_t *json_opt_object(struct json_reader *r, const char *name);
 
+/* A list of IPv6 addresses as an array of strings, and back; what is absent is an empty list. */
+json_t *ip6_list_to_json(const struct ip6_list *list); /* new reference */
+void json_opt_ip6_list(struct json_reader *r, const char *name, struct ip6_list *list);
+
 /* Fails if the object has a member that is not in the null-terminated list 'known'. */
 void json_only(struct json_reader *r, const char *const *known);
 

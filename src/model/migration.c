@@ -84,6 +84,8 @@ static json_t *nics_to_json(const struct migration_vm *vm)
 
         if (vm->nics[i].ip.family != IP_NONE)
             json_object_set_new(nic, "address", json_string(ip_format(&vm->nics[i].ip, ip)));
+        if (vm->nics[i].ip6.n)
+            json_object_set_new(nic, "ipv6", ip6_list_to_json(&vm->nics[i].ip6));
         json_array_append_new(array, nic);
     }
     return array;
@@ -158,6 +160,7 @@ static void read_nics(struct json_reader *r, struct migration_vm *vm)
             json_fail(&nic, "mac", "'%s' is not a MAC address", mac);
         if (!nic.status && *ip && ip_parse(ip, &vm->nics[i].ip) < 0)
             json_fail(&nic, "address", "'%s' is not an IP address", ip);
+        json_opt_ip6_list(&nic, "ipv6", &vm->nics[i].ip6);
         r->status = nic.status;
         vm->n_nics = (unsigned) i + 1;
     }

@@ -8,6 +8,22 @@
 
 /* ---- names, addresses, generations ---- */
 
+/* Those of one interface of the VM and of one of another VM; 'server' may be empty. */
+static int check_addresses(const struct migration_vm *vm, const struct vm_nic *nic, const char *name,
+                           const char *server, const struct vm_nic *other, struct err *err)
+{
+    const struct ip *clash = nic->ip.family != IP_NONE && ip_equal(&other->ip, &nic->ip) ? &nic->ip : NULL;
+    char text[IP_TEXT_SIZE];
+
+    for (unsigned i = 0; i < nic->ip6.n && !clash; i++) {
+        if (ip6_list_has(&other->ip6, &nic->ip6.items[i]))
+            clash = &nic->ip6.items[i];
+    }
+    return clash ? err_set(err, ERR_CONFLICT, "address %s of VM %s is that of VM %s%s%s", ip_format(clash, text),
+                           vm->name, name, *server ? " on " : "", server) :
+                   0;
+}
+
 static int check_clash(const struct gateway *gateway, const struct migration_vm *vm, struct err *err)
 {
     char text[IP_TEXT_SIZE];
@@ -26,9 +42,8 @@ static int check_clash(const struct gateway *gateway, const struct migration_vm 
                 if (mac_equal(&other->nics[n].mac, &vm->nics[m].mac))
                     return err_set(err, ERR_CONFLICT, "MAC address %s of VM %s is that of VM %s on %s",
                                    mac_format(&vm->nics[m].mac, text), vm->name, other->name, other->server);
-                if (vm->nics[m].ip.family != IP_NONE && ip_equal(&other->nics[n].ip, &vm->nics[m].ip))
-                    return err_set(err, ERR_CONFLICT, "address %s of VM %s is that of VM %s on %s",
-                                   ip_format(&vm->nics[m].ip, text), vm->name, other->name, other->server);
+                if (check_addresses(vm, &vm->nics[m], other->name, other->server, &other->nics[n], err) < 0)
+                    return err->code;
             }
         }
     }
@@ -38,7 +53,7 @@ static int check_clash(const struct gateway *gateway, const struct migration_vm 
 /* Other VMs that were promised a place, or have one, and are not in the inventory: addresses and cookies must differ.
  * So must addresses of users on transport networks. */
 static int check_against(const struct migration_vm *vm, const char *name, const uint8_t uuid[UUID_SIZE],
-                         const struct mac *mac, const struct ip *ip, struct err *err)
+                         const struct vm_nic *nic, struct err *err)
 {
     char text[IP_TEXT_SIZE];
 
@@ -47,12 +62,10 @@ static int check_against(const struct migration_vm *vm, const char *name, const 
     if (cookie_of_vm(uuid) == cookie_of_vm(vm->uuid))
         return err_set(err, ERR_CONFLICT, "the UUIDs of VMs %s and %s end alike, so their flows cannot be told apart",
                        vm->name, name);
-    if (mac_equal(mac, &vm->nics[0].mac))
-        return err_set(err, ERR_CONFLICT, "MAC address %s of VM %s is that of VM %s", mac_format(mac, text), vm->name,
-                       name);
-    if (ip_equal(ip, &vm->nics[0].ip))
-        return err_set(err, ERR_CONFLICT, "address %s of VM %s is that of VM %s", ip_format(ip, text), vm->name, name);
-    return 0;
+    if (mac_equal(&nic->mac, &vm->nics[0].mac))
+        return err_set(err, ERR_CONFLICT, "MAC address %s of VM %s is that of VM %s", mac_format(&nic->mac, text),
+                       vm->name, name);
+    return check_addresses(vm, &vm->nics[0], name, "", nic, err);
 }
 
 static int check_promised(const struct gateway *gateway, const struct migration_vm *vm, struct err *err)
@@ -61,8 +74,9 @@ static int check_promised(const struct gateway *gateway, const struct migration_
 
     for (size_t i = 0; i < gateway->network.n_tenants; i++) {
         const struct tenant *tenant = &gateway->network.tenants[i];
+        const struct vm_nic nic = {.mac = tenant->mac, .ip = tenant->ip, .ip6 = tenant->ip6};
 
-        if (check_against(vm, tenant->name, tenant->uuid, &tenant->mac, &tenant->ip, err) < 0)
+        if (check_against(vm, tenant->name, tenant->uuid, &nic, err) < 0)
             return err->code;
     }
     for (size_t u = 0; u < gateway->transport.n_users; u++) {
@@ -80,8 +94,7 @@ static int check_promised(const struct gateway *gateway, const struct migration_
         for (unsigned v = 0; v < saga->order.n_vms && !saga_ended(saga) && saga->order.role == ROLE_TARGET; v++) {
             const struct migration_vm *other = &saga->order.vms[v];
 
-            if (other != vm &&
-                check_against(vm, other->name, other->uuid, &other->nics[0].mac, &other->nics[0].ip, err) < 0)
+            if (other != vm && check_against(vm, other->name, other->uuid, &other->nics[0], err) < 0)
                 return err->code;
         }
     }

@@ -111,7 +111,7 @@ static void expect_vms(struct audit *audit)
             struct audit_vm vm = {.cookie = cookie_of_vm(tenant->uuid),
                                   .has_policy = tenant->has_policy,
                                   .packets = {port, network_segment(audit->gateway, tenant->segment)->flows.number,
-                                              tenant->mac, tenant->ip}};
+                                              tenant->mac, tenant->ip, tenant->ip6}};
 
             memcpy(vm.uuid, tenant->uuid, UUID_SIZE);
             memcpy(vm.name, tenant->name, NAME_SIZE);
@@ -157,9 +157,14 @@ enum cookie_kind audit_kind_of(const struct flow *flow)
 
 bool audit_says_policy(const struct audit_vm *vm, const struct flow *flow)
 {
-    struct policy_site site = pipeline_policy_site(vm->cookie, &vm->packets.ip);
+    struct policy_site sites[PIPELINE_SITES_MAX];
+    unsigned n = pipeline_policy_sites(vm->cookie, &vm->packets.ip, &vm->packets.ip6, sites);
 
-    return policy_flow_concerns(&site, flow);
+    for (unsigned i = 0; i < n; i++) {
+        if (policy_flow_concerns(&sites[i], flow))
+            return true;
+    }
+    return false;
 }
 
 /* Those that another VM's flows can take: packets from it go on to others. */

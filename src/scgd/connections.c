@@ -10,7 +10,7 @@
 #include "scgd/gateway.h"
 
 #define SEND_MS 5000         /* for one message */
-#define CONNECTION_BYTES 160 /* of one in a message, at most */
+#define CONNECTION_BYTES 256 /* of one in a message, at most */
 
 static const struct order *order_of(const struct migration *migration)
 {
@@ -70,13 +70,20 @@ static void send(struct gateway *gateway, struct join *join, const char *vm, con
 /* One of the two tables of a VM's connections is being read. */
 struct reading_state {
     char vm[NAME_SIZE];
-    struct policy_site site;
+    struct policy_site sites[PIPELINE_SITES_MAX];
+    unsigned n_sites;
     uint16_t idle_max; /* seconds */
 };
 
-static bool concerned(void *site, const struct flow *flow)
+static bool concerned(void *arg, const struct flow *flow)
 {
-    return connections_concern(site, flow);
+    const struct reading_state *reading = arg;
+
+    for (unsigned i = 0; i < reading->n_sites; i++) {
+        if (connections_concern(&reading->sites[i], flow))
+            return true;
+    }
+    return false;
 }
 
 static void read_done(struct gateway *gateway, struct join *join, const struct event *event, void *context)
@@ -85,8 +92,8 @@ static void read_done(struct gateway *gateway, struct join *join, const struct e
     struct connection_list list = {0};
     struct err err = event->err;
 
-    if (err.code == 0)
-        connections_from_flows(event->read.flows.flows, event->read.flows.n, &reading->site, &list, &err);
+    for (unsigned i = 0; i < reading->n_sites && err.code == 0; i++)
+        connections_from_flows(event->read.flows.flows, event->read.flows.n, &reading->sites[i], &list, &err);
     if (err.code)
         fail(join, reading->vm, &err);
     for (size_t i = 0; i < list.n; i++) {
@@ -116,9 +123,10 @@ void connections_send(struct gateway *gateway, struct migration *migration, unsi
         struct reading_state *reading = xcalloc(1, sizeof *reading);
 
         memcpy(reading->vm, vm->name, NAME_SIZE);
-        reading->site = pipeline_policy_site(cookie_of_vm(vm->uuid), &vm->nics[0].ip);
+        reading->n_sites = pipeline_policy_sites(cookie_of_vm(vm->uuid), &vm->nics[0].ip, &vm->nics[0].ip6,
+                                                 reading->sites);
         reading->idle_max = idle_max;
-        const struct switch_query query = {reading->site.state_table[d], 0, 0, concerned, &reading->site};
+        const struct switch_query query = {reading->sites[0].state_table[d], 0, 0, concerned, reading};
         uint64_t request = gateway_request(gateway, join, read_done, reading);
         gateway->south.switches->ops->read(gateway->south.switches, request, tor->name, &query);
     }
@@ -139,8 +147,10 @@ void connections_install(struct gateway *gateway, const uint8_t uuid[UUID_SIZE],
         join_fail(join, &err);
         return;
     }
-    struct policy_site site = pipeline_policy_site(cookie_of_vm(tenant->uuid), &tenant->ip);
-    connections_to_flows(list, &site, &txn);
+    struct policy_site sites[PIPELINE_SITES_MAX];
+    unsigned n = pipeline_policy_sites(cookie_of_vm(tenant->uuid), &tenant->ip, &tenant->ip6, sites);
+    for (unsigned i = 0; i < n; i++)
+        connections_to_flows(list, &sites[i], &txn);
     if (txn.n_mods)
         network_apply(gateway, tor, &txn, join);
 }

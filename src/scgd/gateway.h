@@ -93,6 +93,7 @@ struct tenant {
     char segment[NAME_SIZE];
     struct mac mac;
     struct ip ip;
+    struct ip6_list ip6;
     bool has_policy;
     struct policy policy;
     uint32_t meters[2]; /* on its ToR, by direction; 0: none */

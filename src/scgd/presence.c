@@ -174,13 +174,19 @@ static void want_routes(struct gateway *gateway, struct join *join)
 
 /* ---- presence ---- */
 
+/* That 'ip' is at 'mac', in the way of its family. */
+static size_t announcement(const struct mac *mac, const struct ip *ip, uint16_t vlan, uint8_t frame[ND_FRAME_SIZE])
+{
+    return ip->family == IP_V6 ? pipeline_nd_advertisement(mac, ip, vlan, frame) : pipeline_garp(mac, ip, vlan, frame);
+}
+
 /* Out of every port that is up: of the fabric with the segment's tag, of the others without one. In VPLS mode the
  * switch's own tables take it to the other ends of the segment. */
-static void send_garp(struct gateway *gateway, const struct switch_info *sw, const struct mac *mac, const struct ip *ip,
-                      uint16_t vlan, bool servers)
+static void tell_segment(struct gateway *gateway, const struct switch_info *sw, const struct mac *mac,
+                         const struct ip *ip, uint16_t vlan, bool servers)
 {
     const struct switch_ops *ops = gateway->south.switches->ops;
-    uint8_t frame[GARP_FRAME_SIZE];
+    uint8_t frame[ND_FRAME_SIZE];
     size_t size;
 
     for (size_t i = 0; i < sw->n_ports; i++) {
@@ -188,16 +194,17 @@ static void send_garp(struct gateway *gateway, const struct switch_info *sw, con
 
         if (!port->up || (port->fabric ? tunnels_used(gateway) : !servers))
             continue;
-        size = pipeline_garp(mac, ip, port->fabric ? vlan : 0, frame);
+        size = announcement(mac, ip, port->fabric ? vlan : 0, frame);
         ops->packet_out(gateway->south.switches, sw->name, port->number, frame, size);
     }
     if (tunnels_used(gateway)) {
-        size = pipeline_garp(mac, ip, vlan, frame);
+        size = announcement(mac, ip, vlan, frame);
         ops->packet_out(gateway->south.switches, sw->name, PORT_TABLE, frame, size);
     }
 }
 
-/* Tells the segment who answers for the VM's address now: the VM itself, or the gateway, if it lives elsewhere. A frame
+/* Tells the segment who answers for the VM's addresses now: the VM itself, or the gateway, if it lives elsewhere, but
+ * only for that of IPv4: it does not route IPv6, and those of a VM that is gone are found by nobody. A frame
  * with the VM's MAC enters the fabric where the VM is, at its ToR: P switches learn the way to it from there, and a VM
  * that has nothing to say is found all the same. */
 static void announce(struct gateway *gateway, const struct switch_info *pe, const struct tenant *tenant)
@@ -207,9 +214,11 @@ static void announce(struct gateway *gateway, const struct switch_info *pe, cons
     const struct switch_info *tor = network_tor(gateway, tenant->server, &port, NULL);
 
     if (!tenant->present)
-        send_garp(gateway, pe, &segment->flows.gateway_mac, &tenant->ip, segment->flows.vlan, false);
+        tell_segment(gateway, pe, &segment->flows.gateway_mac, &tenant->ip, segment->flows.vlan, false);
     else if (tor)
-        send_garp(gateway, tor, &tenant->mac, &tenant->ip, segment->flows.vlan, true);
+        tell_segment(gateway, tor, &tenant->mac, &tenant->ip, segment->flows.vlan, true);
+    for (unsigned i = 0; tenant->present && tor && i < tenant->ip6.n; i++)
+        tell_segment(gateway, tor, &tenant->mac, &tenant->ip6.items[i], segment->flows.vlan, true);
 }
 
 void network_set_present(struct gateway *gateway, const uint8_t uuid[UUID_SIZE], bool present, struct join *join)
@@ -363,7 +372,7 @@ int network_stored_policy(const struct gateway *gateway, const char *vm, struct 
 /* A VM whose policy cannot be read gets no network: it must not run without it. */
 static int tenant_of_vm(struct gateway *gateway, const struct vm *vm, struct tenant *out, struct err *err)
 {
-    struct tenant tenant = {.mac = vm->nics[0].mac, .ip = vm->nics[0].ip};
+    struct tenant tenant = {.mac = vm->nics[0].mac, .ip = vm->nics[0].ip, .ip6 = vm->nics[0].ip6};
 
     memcpy(tenant.uuid, vm->uuid, UUID_SIZE);
     memcpy(tenant.name, vm->name, NAME_SIZE);
@@ -384,7 +393,8 @@ static void adopt_running(struct gateway *gateway, const struct vm *vm)
     bool moved = known && strcmp(known->server, vm->server) != 0;
 
     if (known && known->present && !moved && mac_equal(&known->mac, &vm->nics[0].mac) &&
-        ip_equal(&known->ip, &vm->nics[0].ip) && strcmp(known->segment, vm->segment) == 0)
+        ip_equal(&known->ip, &vm->nics[0].ip) && ip6_list_equal(&known->ip6, &vm->nics[0].ip6) &&
+        strcmp(known->segment, vm->segment) == 0)
         return;
     struct err err = {0};
     if (network_check_vm(network_segment(gateway, vm->segment), vm->name, &vm->nics[0].ip, &err) < 0) {

@@ -53,18 +53,25 @@ const struct peer_vm_status *source_status_of_vm(const struct peer_status *statu
 
 /* ---- policy-collect ---- */
 
+struct collecting {
+    struct policy_site sites[PIPELINE_SITES_MAX];
+    unsigned n_sites;
+};
+
 static void policy_read(struct gateway *gateway, struct join *join, const struct event *event, void *context)
 {
     struct migration_vm *vm = step_vm(join->migration, join->step);
-    AUTO_FREE struct policy_site *site = context;
+    AUTO_FREE struct collecting *collecting = context;
     struct err err = event->err;
     (void) gateway;
 
-    site->queues = event->read.queues;
-    site->n_queues = event->read.n_queues;
+    for (unsigned i = 0; i < collecting->n_sites; i++) {
+        collecting->sites[i].queues = event->read.queues;
+        collecting->sites[i].n_queues = event->read.n_queues;
+    }
     if (err.code == 0) {
-        if (policy_from_flows(event->read.flows.flows, event->read.flows.n, event->read.meters, event->read.n_meters,
-                              site, true, vm->name, &vm->policy, &err) == 0) {
+        if (policy_from_sites(event->read.flows.flows, event->read.flows.n, event->read.meters, event->read.n_meters,
+                              collecting->sites, collecting->n_sites, true, vm->name, &vm->policy, &err) == 0) {
             vm->has_policy = true;
             vm->policy_from_switch = true;
         } else if (err.code == ERR_NOT_FOUND || err.code == 0) {
@@ -79,9 +86,15 @@ static void policy_read(struct gateway *gateway, struct join *join, const struct
         join_fail(join, &err);
 }
 
-static bool policy_concerned(void *site, const struct flow *flow)
+static bool policy_concerned(void *arg, const struct flow *flow)
 {
-    return policy_flow_concerns(site, flow);
+    const struct collecting *collecting = arg;
+
+    for (unsigned i = 0; i < collecting->n_sites; i++) {
+        if (policy_flow_concerns(&collecting->sites[i], flow))
+            return true;
+    }
+    return false;
 }
 
 static void collect_policy(struct gateway *gateway, struct migration *migration, unsigned step, unsigned serial)
@@ -98,12 +111,14 @@ static void collect_policy(struct gateway *gateway, struct migration *migration,
 
     vm->has_policy = status == 0;
     if (tor) {
-        struct policy_site *site = xmalloc(sizeof *site);
+        struct collecting *collecting = xcalloc(1, sizeof *collecting);
 
-        *site = pipeline_policy_site(cookie_of_vm(vm->uuid), &vm->nics[0].ip);
-        site->server_port = port;
-        const struct switch_query query = {FLOW_TABLE_ALL, 0, 0, policy_concerned, site};
-        uint64_t request = gateway_request(gateway, join, policy_read, site);
+        collecting->n_sites = pipeline_policy_sites(cookie_of_vm(vm->uuid), &vm->nics[0].ip, &vm->nics[0].ip6,
+                                                    collecting->sites);
+        for (unsigned i = 0; i < collecting->n_sites; i++)
+            collecting->sites[i].server_port = port;
+        const struct switch_query query = {FLOW_TABLE_ALL, 0, 0, policy_concerned, collecting};
+        uint64_t request = gateway_request(gateway, join, policy_read, collecting);
         gateway->south.switches->ops->read(gateway->south.switches, request, tor->name, &query);
     } else if (status) {
         join_fail(join, &err);

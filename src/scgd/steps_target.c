@@ -11,8 +11,11 @@
 struct tenant tenant_of_order(const struct order *order, unsigned v)
 {
     const struct migration_vm *vm = &order->vms[v];
-    struct tenant tenant = {
-        .mac = vm->nics[0].mac, .ip = vm->nics[0].ip, .has_policy = vm->has_policy, .policy = vm->policy};
+    struct tenant tenant = {.mac = vm->nics[0].mac,
+                            .ip = vm->nics[0].ip,
+                            .ip6 = vm->nics[0].ip6,
+                            .has_policy = vm->has_policy,
+                            .policy = vm->policy};
 
     memcpy(tenant.uuid, vm->uuid, UUID_SIZE);
     memcpy(tenant.name, vm->name, NAME_SIZE);
@@ -45,18 +48,21 @@ static void prove_policy(const struct gateway *gateway, const struct migration_v
                          struct err *err)
 {
     const struct tenant *tenant = network_tenant(gateway, vm->uuid);
-    struct policy_site site = pipeline_policy_site(cookie_of_vm(vm->uuid), &vm->nics[0].ip);
+    struct policy_site sites[PIPELINE_SITES_MAX];
+    unsigned n = pipeline_policy_sites(cookie_of_vm(vm->uuid), &vm->nics[0].ip, &vm->nics[0].ip6, sites);
     struct policy held = {0};
     AUTO_FREE char *witness = NULL;
 
-    site.queues = audit->queues;
-    site.n_queues = audit->n_queues;
-    if (tenant)
-        network_tor_seen(gateway, tenant->server, &site.server_port);
-    if (policy_from_flows(audit->policy_flows.flows, audit->policy_flows.n, audit->meters, audit->n_meters, &site, true,
-                          vm->name, &held, err) < 0)
+    for (unsigned i = 0; i < n; i++) {
+        sites[i].queues = audit->queues;
+        sites[i].n_queues = audit->n_queues;
+        if (tenant)
+            network_tor_seen(gateway, tenant->server, &sites[i].server_port);
+    }
+    if (policy_from_sites(audit->policy_flows.flows, audit->policy_flows.n, audit->meters, audit->n_meters, sites, n,
+                          true, vm->name, &held, err) < 0)
         return;
-    if (!policy_equivalent_in(&vm->policy, &held, vm->nics[0].ip.family, &witness))
+    if (!policy_equivalent_in(&vm->policy, &held, n > 1 ? IP_NONE : IP_V4, &witness))
         err_set(err, ERR_REFUSED, "%s enforces another policy (the second) than that of VM %s (the first): %s",
                 audit->tor, vm->name, witness);
     policy_free(&held);

@@ -51,8 +51,11 @@ static void forget(struct gateway *gateway, const uint8_t uuid[UUID_SIZE])
 
 struct pipeline_vm network_pipeline_vm(const struct tenant *tenant, uint32_t port)
 {
-    return (struct pipeline_vm) {
-        .cookie = cookie_of_vm(tenant->uuid), .mac = tenant->mac, .ip = tenant->ip, .server_port = port};
+    return (struct pipeline_vm) {.cookie = cookie_of_vm(tenant->uuid),
+                                 .mac = tenant->mac,
+                                 .ip = tenant->ip,
+                                 .ip6 = tenant->ip6,
+                                 .server_port = port};
 }
 
 /* A VM's meters: that of each direction, and those of its classes in it. */
@@ -295,17 +298,25 @@ static void tenant_removed(struct gateway *gateway, struct join *join, const str
     free(removal);
 }
 
-/* Flows in the policy's tables that match exactly the VM's address: they are the VM's, whoever installed them. */
+/* Flows in the policy's tables that match exactly an address of the VM: they are the VM's, whoever installed them. */
 static bool concerns_only(void *arg, const struct flow *flow)
 {
-    const struct ip *ip = arg;
+    const struct tenant *tenant = arg;
     bool from = flow->table == TOR_POLICY_FROM || flow->table == TOR_VERDICT_FROM || flow->table == TOR_RATE_FROM ||
                 flow->table == TOR_STATE_FROM;
     bool to = flow->table == TOR_POLICY_TO || flow->table == TOR_VERDICT_TO || flow->table == TOR_RATE_TO ||
               flow->table == TOR_STATE_TO;
-    const struct flow_field *f = match_find(&flow->match, from ? FIELD_IPV4_SRC : FIELD_IPV4_DST);
+    const struct flow_field *v4 = match_find(&flow->match, from ? FIELD_IPV4_SRC : FIELD_IPV4_DST);
+    const struct flow_field *v6 = match_find(&flow->match, from ? FIELD_IPV6_SRC : FIELD_IPV6_DST);
+    struct ip ip = {.family = IP_V6};
 
-    return (from || to) && f && flow_field_exact(f) && memcmp(f->value, ip->bytes, 4) == 0;
+    if (!from && !to)
+        return false;
+    if (v6 && flow_field_exact(v6)) {
+        memcpy(ip.bytes, v6->value, sizeof ip.bytes);
+        return ip6_list_has(&tenant->ip6, &ip);
+    }
+    return v4 && flow_field_exact(v4) && memcmp(v4->value, tenant->ip.bytes, 4) == 0;
 }
 
 static void send_removal(struct gateway *gateway, struct join *join, struct removal *removal,
@@ -387,7 +398,7 @@ void network_remove(struct gateway *gateway, const struct tenant *like, bool for
     snprintf(removal->tor, sizeof removal->tor, "%s", tor->name);
     if (foreign) {
         uint64_t request = gateway_request(gateway, join, foreign_read, removal);
-        const struct switch_query query = {FLOW_TABLE_ALL, 0, 0, concerns_only, &removal->tenant.ip};
+        const struct switch_query query = {FLOW_TABLE_ALL, 0, 0, concerns_only, &removal->tenant};
 
         network_begin(gateway, tor->name);
         gateway->south.switches->ops->read(gateway->south.switches, request, tor->name, &query);

@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/strbuf.h"
+#include "model/json.h"
 #include "proto/peer/peer.h"
 #include "scgd/bookings.h"
 
@@ -18,8 +19,9 @@ static json_t *view_vm(const struct gateway *gateway, const struct vm *vm)
 
     uuid_format(vm->uuid, uuid);
     for (unsigned i = 0; i < vm->n_nics; i++)
-        json_array_append_new(nics, json_pack("{s:s, s:s, s:i}", "mac", mac_format(&vm->nics[i].mac, mac), "address",
-                                              ip_format(&vm->nics[i].ip, ip), "mtu", (int) vm->nics[i].mtu));
+        json_array_append_new(nics, json_pack("{s:s, s:s, s:o, s:i}", "mac", mac_format(&vm->nics[i].mac, mac),
+                                              "address", ip_format(&vm->nics[i].ip, ip), "ipv6",
+                                              ip6_list_to_json(&vm->nics[i].ip6), "mtu", (int) vm->nics[i].mtu));
     store_location_get(gateway->store, vm->uuid, &location, NULL);
     json_t *json = json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:o, s:s, s:b, s:I}", "name", vm->name, "uuid", uuid,
                              "server", vm->server, "state", vm_state_name(vm->state), "segment", vm->segment,

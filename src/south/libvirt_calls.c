@@ -270,7 +270,7 @@ static int worker_read_domain_state(virDomainPtr domain, struct vm *vm, struct e
     return 0;
 }
 
-/* Addresses that the metadata does not name, from the server's ARP table. It may know none: that is no error. */
+/* IPv4 addresses that the metadata does not name, from the server's ARP table. It may know none: that is no error. */
 static void worker_add_addresses(virDomainPtr domain, struct vm *vm)
 {
     virDomainInterfacePtr *interfaces = NULL;
@@ -285,7 +285,8 @@ static void worker_add_addresses(virDomainPtr domain, struct vm *vm)
         struct mac mac;
 
         for (unsigned k = 0; interfaces[i]->hwaddr && !mac_parse(interfaces[i]->hwaddr, &mac) && k < vm->n_nics; k++)
-            if (mac_equal(&mac, &vm->nics[k].mac) && vm->nics[k].ip.family == IP_NONE && interfaces[i]->naddrs)
+            if (mac_equal(&mac, &vm->nics[k].mac) && vm->nics[k].ip.family == IP_NONE && interfaces[i]->naddrs &&
+                interfaces[i]->addrs[0].type == VIR_IP_ADDR_TYPE_IPV4)
                 ip_parse(interfaces[i]->addrs[0].addr, &vm->nics[k].ip);
         virDomainInterfaceFree(interfaces[i]);
     }

@@ -158,7 +158,8 @@ static bool vm_equal(const struct vm *a, const struct vm *b)
         a->job_active != b->job_active || a->memory_kib != b->memory_kib || a->n_nics != b->n_nics)
         return false;
     for (unsigned i = 0; i < a->n_nics; i++)
-        if (!mac_equal(&a->nics[i].mac, &b->nics[i].mac) || !ip_equal(&a->nics[i].ip, &b->nics[i].ip))
+        if (!mac_equal(&a->nics[i].mac, &b->nics[i].mac) || !ip_equal(&a->nics[i].ip, &b->nics[i].ip) ||
+            !ip6_list_equal(&a->nics[i].ip6, &b->nics[i].ip6))
             return false;
     return true;
 }

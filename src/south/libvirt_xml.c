@@ -130,10 +130,30 @@ static int parse_nics(const xmlNode *domain, struct vm *vm, struct err *err)
     return 0;
 }
 
+/* A list as XML Schema has them: separated by white space. */
+static int parse_ipv6(const xmlNode *node, const char *vm, struct ip6_list *list, struct err *err)
+{
+    AUTO_TEXT xmlChar *text = attribute(node, "ipv6");
+    char *rest = (char *) text, *save = NULL;
+
+    for (const char *word = text ? strtok_r(rest, " \t\r\n", &save) : NULL; word;
+         word = strtok_r(NULL, " \t\r\n", &save)) {
+        struct ip ip = {0};
+        int status = ip_parse(word, &ip);
+
+        if (!status)
+            status = ip6_list_add(list, &ip);
+        if (status)
+            return err_set(err, ERR_INVALID, "VM %s: '%.60s' in its metadata %s", vm, word, ip6_list_error(status));
+    }
+    return 0;
+}
+
 static int parse_metadata_nic(const xmlNode *node, struct vm *vm, struct err *err)
 {
     AUTO_TEXT xmlChar *mac_text = attribute(node, "mac");
     AUTO_TEXT xmlChar *address = attribute(node, "address");
+    struct ip6_list ip6 = {0};
     struct mac mac;
     struct ip ip;
 
@@ -143,9 +163,15 @@ static int parse_metadata_nic(const xmlNode *node, struct vm *vm, struct err *er
     if (!address || ip_parse((const char *) address, &ip))
         return err_set(err, ERR_INVALID, "VM %s: '%.60s' in its metadata is no IP address", vm->name,
                        address ? (const char *) address : "");
-    for (unsigned i = 0; i < vm->n_nics; i++)
-        if (mac_equal(&vm->nics[i].mac, &mac))
-            vm->nics[i].ip = ip;
+    int status = parse_ipv6(node, vm->name, &ip6, err);
+    if (status)
+        return status;
+    for (unsigned i = 0; i < vm->n_nics; i++) {
+        if (!mac_equal(&vm->nics[i].mac, &mac))
+            continue;
+        vm->nics[i].ip = ip;
+        vm->nics[i].ip6 = ip6;
+    }
     return 0;
 }
 

@@ -3,8 +3,9 @@
  *
  * What libvirt does not know stands in the domain's metadata:
  *   <scg:vm xmlns:scg="https://service-control-gateway.org/xmlns/vm/1" segment="web">
- *     <scg:interface mac="52:54:00:00:00:11" address="10.100.0.11"/>
- *   </scg:vm> */
+ *     <scg:interface mac="52:54:00:00:00:11" address="10.100.0.11" ipv6="2001:db8::11 2001:db8::12"/>
+ *   </scg:vm>
+ * "ipv6" is a list of up to IP6_LIST_MAX addresses, and may be left out. */
 #ifndef SOUTH_LIBVIRT_XML_H
 #define SOUTH_LIBVIRT_XML_H
 

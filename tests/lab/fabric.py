@@ -152,6 +152,7 @@ class Fabric:
         self.directory, self.dump_program, self.prefix = directory, dump, prefix
         self.environment = dict(os.environ, OVS_RUNDIR=str(directory), OVS_LOGDIR=str(directory))
         self.ports = {}
+        self.ipv6 = {}                  # by VM: its addresses, for the flows that are installed from then on
 
     # namespaces and what runs in them
 
@@ -363,7 +364,7 @@ class Fabric:
 
     def vm(self, vm):
         server = VMS[vm][0]
-        return vm, self.mac(vm), self.address(vm), self.ports[f"{SERVERS[server]}-{server}"]
+        return vm, self.mac(vm), ",".join((self.address(vm), *self.ipv6.get(vm, ()))), self.ports[f"{SERVERS[server]}-{server}"]
 
     def vm_tor(self, vm, policy="-", meter=1):
         return ("vm-tor", *self.segment(), *self.vm(vm), policy, meter)

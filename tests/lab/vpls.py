@@ -2,6 +2,7 @@
 """The small DC of fabric.py in VPLS mode: no RSTP, and pseudowires between its three edges."""
 
 import itertools
+import os
 
 from fabric import GATEWAY_MAC, SERVERS, VMS, Fabric
 
@@ -13,7 +14,7 @@ CIRCUIT_VLAN, USER_ADDRESS, USER_MAC = 201, "10.100.0.201", "52:54:00:00:02:01"
 
 class Vpls(Fabric):
     def __init__(self, directory, dump):
-        super().__init__(directory, dump, "vpls-")
+        super().__init__(directory, dump, os.environ.get("SCG_TEST_PREFIX", "vpls-"))
         numbers = itertools.count(16)
         self.vc = {edge: next(numbers) for edge in ENDS}
         self.paths = {pair: path for one in PATHS for path in (one, one[::-1]) for pair in [(path[0], path[-1])]}

@@ -54,19 +54,20 @@ static void check_policy(struct world *world, struct site *site, const struct si
 {
     struct sim_switch *tor = device(site, SIM_TOR);
     uint64_t cookie = cookie_of_vm(vm->vm.uuid);
-    struct policy_site where = pipeline_policy_site(cookie, &vm->vm.nics[0].ip);
+    struct policy_site sites[PIPELINE_SITES_MAX];
+    unsigned n = pipeline_policy_sites(cookie, &vm->vm.nics[0].ip, &vm->vm.nics[0].ip6, sites);
     struct policy held = {0};
     struct err err = {0};
     AUTO_FREE char *witness = NULL;
 
     if (!served(tor, cookie))
         return;
-    if (policy_from_flows(tor->flows.flows, tor->flows.n, tor->meters, tor->n_meters, &where, true, vm->vm.name, &held,
-                          &err) < 0) {
+    if (policy_from_sites(tor->flows.flows, tor->flows.n, tor->meters, tor->n_meters, sites, n, true, vm->vm.name,
+                          &held, &err) < 0) {
         BROKEN(world, "2: %s serves %s without its policy: %s", site->dc, vm->vm.name, err.text);
         return;
     }
-    if (!policy_equivalent_in(&held, &vm->policy, IP_V4, &witness))
+    if (!policy_equivalent_in(&held, &vm->policy, n > 1 ? IP_NONE : IP_V4, &witness))
         BROKEN(world, "2: %s serves %s under another policy: %s", site->dc, vm->vm.name, witness);
     policy_free(&held);
 }

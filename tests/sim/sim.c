@@ -48,10 +48,12 @@ static void write_to_store(struct site *site, const struct sim_vm *vm)
 /* As an administrator does it with ovs-ofctl: flows with a cookie of nobody. */
 static void write_to_switch(struct site *site, const struct sim_vm *vm)
 {
-    struct policy_site where = pipeline_policy_site(0xadadad, &vm->vm.nics[0].ip);
+    struct policy_site sites[PIPELINE_SITES_MAX];
+    unsigned n = pipeline_policy_sites(0xadadad, &vm->vm.nics[0].ip, &vm->vm.nics[0].ip6, sites);
     struct flow_txn txn = {0};
 
-    policy_to_flows(&vm->policy, &where, &txn);
+    for (unsigned i = 0; i < n; i++)
+        policy_to_flows(&vm->policy, &sites[i], &txn);
     for (size_t i = 0; i < txn.n_mods; i++)
         flow_list_add(&device(site, SIM_TOR)->flows, flow_copy(&txn.mods[i].flow));
     flow_txn_free(&txn);
@@ -91,6 +93,8 @@ static void cast(struct world *world)
         vm->vm.nics[0].mac = (struct mac) {{0x52, 0x54, 0, 0, 0, (uint8_t) (0x11 + v)}};
         vm->vm.nics[0].mtu = MTU_ETHERNET;
         vm->vm.nics[0].ip = (struct ip) {IP_V4, {10, 100, 0, (uint8_t) (11 + v)}};
+        if (v % 2)
+            vm->vm.nics[0].ip6 = (struct ip6_list) {1, {{IP_V6, {0x20, 0x01, 0x0d, 0xb8, [15] = (uint8_t) (11 + v)}}}};
         vm->at = &world->sites[0];
         vm->running = true;
         vm->policy = random_policy(world, vm->vm.name);

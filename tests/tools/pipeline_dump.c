@@ -12,7 +12,8 @@
  *   pseudowires tor|pe SEGMENT LABEL PEERS KNOWN USERS
  *
  * where ...-PORTS are numbers joined by commas, or "-"; SEGMENT is NUMBER VLAN GATEWAY-MAC GATEWAY/LENGTH; UPLINK is
- * UPLINK-PORT ROUTER-PORT ROUTER NEXT-HOP; VM is NAME MAC ADDRESS SERVER-PORT; TUNNEL is a name; PEERS are END=LABEL,
+ * UPLINK-PORT ROUTER-PORT ROUTER NEXT-HOP; VM is NAME MAC ADDRESSES SERVER-PORT, one address of IPv4 and then those of
+ * IPv6, joined by commas; TUNNEL is a name; PEERS are END=LABEL,
  * KNOWN are MAC=END, USERS ADDRESS=END, each joined by commas, or "-". */
 #include <jansson.h>
 #include <stdio.h>
@@ -123,12 +124,25 @@ static struct pipeline_uplink take_uplink(struct arguments *a)
     return uplink;
 }
 
+static void take_addresses(struct arguments *a, struct pipeline_vm *vm)
+{
+    AUTO_FREE char *text = xstrdup(take(a));
+    char *next = NULL, *word = strtok_r(text, ",", &next);
+
+    check(!word || ip_parse(word, &vm->ip), text);
+    while ((word = strtok_r(NULL, ",", &next))) {
+        struct ip ip = {0};
+
+        check(ip_parse(word, &ip) || ip6_list_add(&vm->ip6, &ip), word);
+    }
+}
+
 static struct pipeline_vm take_vm(struct arguments *a)
 {
     struct pipeline_vm vm = {.cookie = cookie_of_name(COOKIE_VM, take(a))};
 
     vm.mac = take_mac(a);
-    vm.ip = take_ip(a);
+    take_addresses(a, &vm);
     vm.server_port = take_number(a);
     return vm;
 }

@@ -203,6 +203,32 @@ static void test_link_local(void **state)
     assert_string_equal(ip_format(&second, text), "fe80::3656:78ff:fe9a:bcde"); /* RFC 4291 appendix A */
 }
 
+static void lists_of_ipv6(void **state)
+{
+    static const char *const refused[] = {"::", "::1", "ff02::1", "fe80::1", "::ffff:10.0.0.1", "10.0.0.1"};
+    struct ip6_list a = {0}, b = {0};
+    struct ip ip;
+
+    (void) state;
+    for (size_t i = 0; i < ARRAY_LEN(refused); i++) {
+        assert_int_equal(ip_parse(refused[i], &ip), 0);
+        assert_int_equal(ip6_list_add(&a, &ip), ERR_INVALID);
+    }
+    for (unsigned i = 0; i < IP6_LIST_MAX; i++) {
+        ip = (struct ip) {IP_V6, {0xfd, [15] = (uint8_t) i}};
+        assert_int_equal(ip6_list_add(&a, &ip), 0);
+        assert_int_equal(ip6_list_add(&a, &ip), ERR_CONFLICT);
+        ip.bytes[15] = (uint8_t) (IP6_LIST_MAX - 1 - i);
+        assert_false(ip6_list_equal(&a, &b));
+        assert_int_equal(ip6_list_add(&b, &ip), 0);
+    }
+    assert_true(ip6_list_equal(&a, &b));
+    assert_true(ip6_list_has(&a, &ip));
+    assert_int_equal(ip_parse("2001:db8::1", &ip), 0);
+    assert_false(ip6_list_has(&a, &ip));
+    assert_int_equal(ip6_list_add(&a, &ip), ERR_TOO_LARGE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -213,6 +239,7 @@ int main(void)
         cmocka_unit_test(masks_and_containment),
         cmocka_unit_test(places_in_a_prefix),
         cmocka_unit_test(test_link_local),
+        cmocka_unit_test(lists_of_ipv6),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

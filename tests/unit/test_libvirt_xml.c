@@ -103,6 +103,26 @@ static void test_no_metadata(void **state)
     "<domain><name>V1</name>" UUID "<memory>1</memory><devices><interface><mac address='52:54:00:00:00:11'/>" \
     "<mtu size='" size "'/></interface></devices></domain>"
 
+#define IPV6(list) \
+    "<domain><name>V1</name>" UUID "<memory>1</memory><metadata><scg:vm " NS "><scg:interface " \
+    "mac='52:54:00:00:00:11' address='10.0.0.1' ipv6='" list "'/></scg:vm></metadata><devices>" NIC \
+    "</devices></domain>"
+
+static void test_ipv6(void **state)
+{
+    (void) state;
+    struct vm vm;
+    char text[IP_TEXT_SIZE];
+
+    assert_int_equal(libvirt_xml_parse(IPV6(" fd00::1\t2001:db8:0::2 "), &vm, NULL), 0);
+    assert_int_equal(vm.nics[0].ip6.n, 2);
+    assert_string_equal(ip_format(&vm.nics[0].ip6.items[0], text), "fd00::1");
+    assert_string_equal(ip_format(&vm.nics[0].ip6.items[1], text), "2001:db8::2");
+    assert_nic(&vm, 0, "52:54:00:00:00:11", "10.0.0.1");
+    assert_int_equal(libvirt_xml_parse(IPV6(""), &vm, NULL), 0);
+    assert_int_equal(vm.nics[0].ip6.n, 0);
+}
+
 struct nonsense {
     const char *xml;
     int code;
@@ -152,6 +172,11 @@ static void test_nonsense(void **state)
         {"<domain><name>V1</name>" UUID "<memory>1</memory><metadata><scg:vm " NS "><scg:interface "
          "mac='52:54:00:00:00:11' address='10.0.0.256'/></scg:vm></metadata></domain>",
          ERR_INVALID, "VM V1: '10.0.0.256' in its metadata is no IP address"},
+        {IPV6("fd00::1 fe80::1"), ERR_INVALID, "VM V1: 'fe80::1' in its metadata is no global or unique local IPv6"},
+        {IPV6("fd00::1/64"), ERR_INVALID, "'fd00::1/64' in its metadata is no global"},
+        {IPV6("fd00::1 10.0.0.2"), ERR_INVALID, "'10.0.0.2' in its metadata is no global"},
+        {IPV6("fd00::1 fd00:0::1"), ERR_INVALID, "'fd00:0::1' in its metadata is named twice"},
+        {IPV6("fd00::1 fd00::2 fd00::3 fd00::4 fd00::5"), ERR_INVALID, "'fd00::5' in its metadata is one too many"},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -219,6 +244,7 @@ int main(void)
         cmocka_unit_test(test_running_vm),
         cmocka_unit_test(test_two_interfaces),
         cmocka_unit_test(test_no_metadata),
+        cmocka_unit_test(test_ipv6),
         cmocka_unit_test(test_nonsense),
         cmocka_unit_test(test_look_alikes_are_ignored),
         cmocka_unit_test(test_entities_stay_unresolved),

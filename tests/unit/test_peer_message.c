@@ -19,7 +19,8 @@ static const char order_text[] =
     " \"bandwidth-mbps\": 100, \"target-uri\": \"\", \"target-address\": \"\", \"vms\": ["
     "{\"name\": \"V2\", \"uuid\": \"6a1d3a3e-0000-4000-8000-000000000002\", \"segment\": \"web\","
     " \"server\": \"server-a\", \"source-address\": \"10.254.0.11\", \"memory-kib\": 131072, \"generation\": 3,"
-    " \"interfaces\": [{\"mac\": \"52:54:00:00:00:02\", \"address\": \"10.100.0.12\", \"mtu\": 9000}],"
+    " \"interfaces\": [{\"mac\": \"52:54:00:00:00:02\", \"address\": \"10.100.0.12\", \"ipv6\": [\"2001:db8::12\"],"
+    " \"mtu\": 9000}],"
     " \"policy-from-switch\": false, \"fate\": \"open\","
     " \"policy\": {\"policy\": \"V2\", \"rules\": [{\"direction\": \"to-vm\", \"action\": \"allow\"}]}}],"
     " \"users\": [{\"name\": \"ce1\", \"segment\": \"web\", \"access\": {\"router\": \"10.253.0.15\", \"client\": 1,"
@@ -40,7 +41,8 @@ static const char refusal_text[] =
 static const char connections_text[] =
     "{\"vm\": \"V2\", \"connections\": [{\"replies\": \"to-vm\", \"protocol\": \"tcp\", \"remote\": \"198.51.100.7\","
     " \"remote-port\": 22, \"vm-port\": 40000, \"idle-timeout\": 7440},"
-    " {\"replies\": \"from-vm\", \"protocol\": \"icmpv6\", \"remote\": \"2001:db8::7\", \"idle-timeout\": 60}]}";
+    " {\"replies\": \"from-vm\", \"protocol\": \"icmpv6\", \"remote\": \"2001:db8::7\", \"local\": \"2001:db8::12\","
+    " \"idle-timeout\": 60}]}";
 
 /* Each edit spoils one member, which 'path' leads to: names, or indexes in digits, joined by '/'. */
 struct edit {
@@ -90,6 +92,7 @@ static void configure_round_trip(void **state)
     assert_int_equal(order.vms[0].generation, 3);
     assert_int_equal(order.vms[0].n_nics, 1);
     assert_int_equal(order.vms[0].nics[0].mtu, 9000);
+    assert_int_equal(order.vms[0].nics[0].ip6.n, 1);
     assert_int_equal(order.vms[0].policy.n_rules, 1);
     assert_int_equal(order.channel_vlan[ROLE_SOURCE], 100);
     assert_int_equal(order.channel_vlan[ROLE_TARGET], 104);
@@ -189,6 +192,17 @@ static const struct edit configure_edits[] = {
     {"users/0/vms", "[\"V9\"]", "migration.users[0].vms: VM V9 is not in the order"},
     {"colour", "\"green\"", NULL},
     {"vms/0/colour", "\"green\"", NULL},
+    {"vms/0/interfaces/0/ipv6", NULL, NULL},
+    {"vms/0/interfaces/0/ipv6", "\"2001:db8::12\"",
+     "migration.vms[0].interfaces[0].ipv6: expected an array, found a string"},
+    {"vms/0/interfaces/0/ipv6", "[\"10.100.0.12\"]",
+     "migration.vms[0].interfaces[0].ipv6: member 0 is no global or unique local IPv6 address"},
+    {"vms/0/interfaces/0/ipv6", "[\"fe80::1\"]",
+     "migration.vms[0].interfaces[0].ipv6: member 0 is no global or unique local IPv6 address"},
+    {"vms/0/interfaces/0/ipv6", "[\"fd00::1\", \"fd00::1\"]",
+     "migration.vms[0].interfaces[0].ipv6: member 1 is named twice"},
+    {"vms/0/interfaces/0/ipv6", "[\"fd00::1\", \"fd00::2\", \"fd00::3\", \"fd00::4\", \"fd00::5\"]",
+     "migration.vms[0].interfaces[0].ipv6: member 4 is one too many: an interface has at most 4 of IPv6"},
     {"vms/0/interfaces/0/colour", "{}", NULL},
     {"users/0/colour", "7", NULL},
     {"users/0/access/colour", "7", NULL},
@@ -567,6 +581,9 @@ static const struct edit connection_edits[] = {
     {"connections/0/vm-port", NULL, "connections.connections[0].vm-port: missing"},
     {"connections/0/remote-port", "65536", "connections.connections[0].remote-port: expected 0..65535, found 65536"},
     {"connections/1/idle-timeout", "0", "connections.connections[1].idle-timeout: expected 1..65535, found 0"},
+    {"connections/1/local", NULL, NULL},
+    {"connections/1/local", "\"10.100.0.12\"",
+     "connections.connections[1].local: expected an address of the remote's family, found \"10.100.0.12\""},
     {"connections/1/of-tomorrow", "1", NULL},
     {"connections", "[]", NULL},
 };

@@ -191,6 +191,30 @@ static void test_vm_tor_unrestricted(void **state)
     golden("vm-tor-unrestricted", &txn);
 }
 
+/* The same in both families: what it sends, its neighbour discovery, what it gets, its policy. */
+static void test_vm_tor_ipv6(void **state)
+{
+    (void) state;
+    const struct policy_numbers numbers = {.meters = {0, 7}};
+    struct policy policy = {.name = "V1", .default_verdict = {POLICY_ALLOW, POLICY_DENY}, .rate = {{0, 0}, {5000, 0}}};
+    struct policy_rule rules[2] = {policy_rule_any(POLICY_TO_VM, POLICY_ALLOW),
+                                   policy_rule_any(POLICY_TO_VM, POLICY_ALLOW)};
+    struct pipeline_vm both = vm;
+    struct flow_txn txn = {0};
+
+    both.ip6 = (struct ip6_list) {1, {{IP_V6, {0x20, 0x01, 0x0d, 0xb8, [15] = 0x11}}}};
+    rules[0].protocol = 6;
+    rules[0].destination_port = (struct port_range) {80, 80};
+    rules[0].stateful = true;
+    rules[1].protocol = 58;
+    rules[1].family = IP_V6;
+    rules[1].icmp_type = 128;
+    policy.rules = rules;
+    policy.n_rules = 2;
+    pipeline_vm_tor(&txn, &segment, &both, &policy, &numbers);
+    golden("vm-tor-ipv6", &txn);
+}
+
 static void test_vm_pe(void **state)
 {
     (void) state;
@@ -303,6 +327,7 @@ static void test_no_flow_is_there_twice(void **state)
     other.cookie++;
     other.mac.bytes[5]++;
     other.ip.bytes[3]++;
+    other.ip6 = (struct ip6_list) {2, {{IP_V6, {0x20, [15] = 1}}, {IP_V6, {0x20, [15] = 2}}}};
     pipeline_base_tor(&txn, server_ports, 2, &fabric);
     pipeline_segment_tor(&txn, &segment, server_ports, 2);
     pipeline_vm_tor(&txn, &segment, &vm, NULL, &numbers);
@@ -405,6 +430,25 @@ static void test_gratuitous_arp(void **state)
     assert_memory_equal(frame + 12, expected + 16, ARP_FRAME_SIZE - 12);
 }
 
+static void test_unsolicited_advertisement(void **state)
+{
+    (void) state;
+    static const uint8_t expected[ND_FRAME_SIZE] = {
+        0x33, 0x33, 0, 0,    0,    0x01, 0x52, 0x54, 0,    0,    0,    0x11, 0x81, 0,    0,    0x64, 0x86, 0xdd,
+        0x60, 0,    0, 0,    0,    0x20, 0x3a, 0xff, 0x20, 0x01, 0x0d, 0xb8, 0,    0,    0,    0,    0,    0,
+        0,    0,    0, 0,    0,    0x11, 0xff, 0x02, 0,    0,    0,    0,    0,    0,    0,    0,    0,    0,
+        0,    0,    0, 0x01, 0x88, 0,    0xa8, 0xa6, 0x20, 0,    0,    0,    0x20, 0x01, 0x0d, 0xb8, 0,    0,
+        0,    0,    0, 0,    0,    0,    0,    0,    0,    0x11, 0x02, 0x01, 0x52, 0x54, 0,    0,    0,    0x11};
+    static const struct ip ip = {IP_V6, {0x20, 0x01, 0x0d, 0xb8, [15] = 0x11}};
+    uint8_t frame[ND_FRAME_SIZE];
+
+    assert_int_equal(pipeline_nd_advertisement(&vm.mac, &ip, 100, frame), ND_FRAME_SIZE);
+    assert_memory_equal(frame, expected, sizeof expected);
+    assert_int_equal(pipeline_nd_advertisement(&vm.mac, &ip, 0, frame), ND_FRAME_SIZE - 4);
+    assert_memory_equal(frame, expected, 12);
+    assert_memory_equal(frame + 12, expected + 16, ND_FRAME_SIZE - 16);
+}
+
 static void test_arp_reply(void **state)
 {
     (void) state;
@@ -449,6 +493,7 @@ int main(void)
         cmocka_unit_test(test_vm_tor),
         cmocka_unit_test(test_vm_tor_stateful),
         cmocka_unit_test(test_vm_tor_unrestricted),
+        cmocka_unit_test(test_vm_tor_ipv6),
         cmocka_unit_test(test_vm_pe),
         cmocka_unit_test(test_vm_remove),
         cmocka_unit_test(test_channel),
@@ -461,6 +506,7 @@ int main(void)
         cmocka_unit_test(test_cookies),
         cmocka_unit_test(test_arp_probe),
         cmocka_unit_test(test_gratuitous_arp),
+        cmocka_unit_test(test_unsolicited_advertisement),
         cmocka_unit_test(test_arp_reply),
     };
 

@@ -486,6 +486,105 @@ static void round_trip(struct random *r, unsigned round)
     flow_list_free(&list);
 }
 
+/* Of a VM with addresses of both families: all of the policy comes back. */
+static void policy_to_flows_of_all_addresses_to_policy(void **state)
+{
+    static const struct ip v4 = {IP_V4, {10, 0, 0, 1}};
+    static const struct ip6_list v6 = {2, {{IP_V6, {0x20, [15] = 1}}, {IP_V6, {0x20, [15] = 2}}}};
+    struct random r = {6};
+
+    (void) state;
+    for (unsigned round = 0, n = rounds(20000); round < n; round++) {
+        struct policy_site sites[PIPELINE_SITES_MAX];
+        unsigned n_sites = pipeline_policy_sites(cookie_make(COOKIE_VM, 1), &v4, &v6, sites);
+        struct policy policy = random_policy(&r, random_below(&r, 9), round % 2), back;
+        struct flow_meter meters[METERS_MAX];
+        struct flow_queue queues[QUEUES_MAX];
+        size_t n_meters = number_meters(&policy, &sites[0], meters);
+        struct flow_list list = {0};
+        struct err err = {0};
+        char *witness = NULL;
+
+        number_queues(&policy, &sites[0], queues);
+        for (unsigned i = 0; i < n_sites; i++) {
+            struct ip ip = sites[i].ip;
+
+            sites[i] = sites[0];
+            sites[i].ip = ip;
+            struct flow_list part = flows_of(&policy, &sites[i]);
+            for (size_t f = 0; f < part.n; f++)
+                flow_list_add(&list, flow_copy(&part.flows[f]));
+            flow_list_free(&part);
+        }
+        if (policy_from_sites(list.flows, list.n, meters, n_meters, sites, n_sites, round % 3, "V1", &back, &err) < 0)
+            fail_with_policies(&policy, &policy, err.text);
+        assert_int_equal(policy_check(&back, &err), 0);
+        if (!policy_equivalent(&policy, &back, &witness))
+            fail_with_policies(&policy, &back, witness);
+        policy_free(&back);
+        policy_free(&policy);
+        flow_list_free(&list);
+    }
+}
+
+/* What an administrator can write, but no policy say. */
+static void addresses_that_differ_are_refused(void **state)
+{
+    static const struct ip v4 = {IP_V4, {10, 0, 0, 1}};
+    static const struct ip6_list v6 = {2, {{IP_V6, {0x20, [15] = 1}}, {IP_V6, {0x20, [15] = 2}}}};
+    static const struct flow_meter meters[] = {{1, 1000, 0, false}, {2, 1000, 0, false}};
+    struct policy_site sites[PIPELINE_SITES_MAX];
+    unsigned n = pipeline_policy_sites(cookie_make(COOKIE_VM, 1), &v4, &v6, sites);
+    struct policy open = {.name = "V1", .default_verdict = {POLICY_ALLOW, POLICY_ALLOW}}, back;
+    struct policy closed = {.name = "V1", .default_verdict = {POLICY_ALLOW, POLICY_DENY}};
+    struct flow_list list = {0};
+    struct err err = {0};
+
+    (void) state;
+    assert_int_equal(policy_from_sites(NULL, 0, NULL, 0, sites, n, true, "V1", &back, &err), ERR_NOT_FOUND);
+    for (unsigned i = 0; i < 2; i++) { /* IPv4 is closed, one address of IPv6, too */
+        struct flow_list part = flows_of(&closed, &sites[i]);
+
+        for (size_t f = 0; f < part.n; f++)
+            flow_list_add(&list, flow_copy(&part.flows[f]));
+        flow_list_free(&part);
+    }
+    assert_int_equal(policy_from_sites(list.flows, list.n, NULL, 0, sites, n, true, "V1", &back, &err),
+                     ERR_UNSUPPORTED);
+    assert_non_null(strstr(err.text, "2000::2"));
+    /* The second closed, too: one policy, with no rules. */
+    struct flow_list second = flows_of(&closed, &sites[2]);
+    for (size_t f = 0; f < second.n; f++)
+        flow_list_add(&list, flow_copy(&second.flows[f]));
+    flow_list_free(&second);
+    assert_int_equal(policy_from_sites(list.flows, list.n, NULL, 0, sites, n, true, "V1", &back, &err), 0);
+    assert_true(policy_equivalent(&closed, &back, NULL));
+    assert_int_equal(back.n_rules, 0);
+    policy_free(&back);
+    /* Only IPv4 is closed: the rest is what misses. */
+    struct flow_list first = flows_of(&closed, &sites[0]);
+    assert_int_equal(policy_from_sites(first.flows, first.n, NULL, 0, sites, n, true, "V1", &back, &err), 0);
+    assert_true(policy_equivalent_in(&closed, &back, IP_V4, NULL));
+    assert_true(policy_equivalent_in(&open, &back, IP_V6, NULL));
+    policy_free(&back);
+    flow_list_free(&first);
+    flow_list_free(&list);
+    list = (struct flow_list) {0};
+    /* Two meters of one rate are no limit on the sum. */
+    for (unsigned i = 0; i < 2; i++) {
+        sites[i].numbers.meters[POLICY_FROM_VM] = 1 + i;
+        struct flow_list part = flows_of(&open, &sites[i]);
+
+        for (size_t f = 0; f < part.n; f++)
+            flow_list_add(&list, flow_copy(&part.flows[f]));
+        flow_list_free(&part);
+    }
+    assert_int_equal(policy_from_sites(list.flows, list.n, meters, 2, sites, 2, true, "V1", &back, &err),
+                     ERR_UNSUPPORTED);
+    assert_non_null(strstr(err.text, "meters"));
+    flow_list_free(&list);
+}
+
 static void policy_to_flows_to_policy(void **state)
 {
     struct random r = {5};
@@ -498,10 +597,15 @@ static void policy_to_flows_to_policy(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(replies_pass_and_nothing_else),     cmocka_unit_test(connections_and_what_is_none),
-        cmocka_unit_test(flows_treat_packets_as_the_policy), cmocka_unit_test(large_policies_take_few_flows),
-        cmocka_unit_test(ranges_become_the_fewest_masks),    cmocka_unit_test(flow_text_of_a_policy),
+        cmocka_unit_test(replies_pass_and_nothing_else),
+        cmocka_unit_test(connections_and_what_is_none),
+        cmocka_unit_test(flows_treat_packets_as_the_policy),
+        cmocka_unit_test(large_policies_take_few_flows),
+        cmocka_unit_test(ranges_become_the_fewest_masks),
+        cmocka_unit_test(flow_text_of_a_policy),
         cmocka_unit_test(policy_to_flows_to_policy),
+        cmocka_unit_test(policy_to_flows_of_all_addresses_to_policy),
+        cmocka_unit_test(addresses_that_differ_are_refused),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

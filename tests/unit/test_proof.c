@@ -15,7 +15,8 @@
 #define PORT 3
 
 static const struct mac vm_mac = {{0x52, 0x54, 0, 0, 0, 1}}, other_mac = {{0x52, 0x54, 0, 0, 0, 2}};
-static const struct proof_vm vm = {PORT, SEGMENT, {{0x52, 0x54, 0, 0, 0, 1}}, {IP_V4, {10, 0, 0, 1}}};
+static const struct proof_vm vm = {
+    PORT, SEGMENT, {{0x52, 0x54, 0, 0, 0, 1}}, {IP_V4, {10, 0, 0, 1}}, {1, {{IP_V6, {0x20, 0x01, [15] = 1}}}}};
 
 static struct flow_txn ours_of(void)
 {
@@ -24,7 +25,8 @@ static struct flow_txn ours_of(void)
                                        .vlan = 100,
                                        .gateway = {IP_V4, {10, 0, 0, 254}},
                                        .length = 24};
-    struct pipeline_vm at = {.cookie = cookie_make(COOKIE_VM, 1), .mac = vm_mac, .ip = vm.ip, .server_port = PORT};
+    struct pipeline_vm at = {
+        .cookie = cookie_make(COOKIE_VM, 1), .mac = vm_mac, .ip = vm.ip, .ip6 = vm.ip6, .server_port = PORT};
     const uint32_t servers[] = {PORT}, fabric_ports[] = {9};
     const struct policy_numbers none = {0};
     struct pipeline_fabric fabric = {fabric_ports, 1, false};
@@ -158,7 +160,7 @@ static void flows_for_impostors_take(void **state)
     const struct ip own = ip_link_local(&vm_mac), unspecified = {0};
     struct flow ip = flow_make(TOR_SPOOF, 50, 0), past = flow_make(TOR_CLASSIFY, 300, 0);
     struct flow arp = flow_make(TOR_SPOOF, 50, 0), other = flow_make(TOR_SPOOF, 50, 0);
-    struct flow advertised = flow_make(TOR_SPOOF, 50, 0), probe = flow_make(TOR_SPOOF, 50, 0);
+    struct flow advertised = flow_make(TOR_SPOOF, 50, 0), probe = flow_make(TOR_SPOOF, 96, 0);
 
     (void) state;
     match_host(&ip, FIELD_IPV4_SRC, 1, 32);
@@ -182,6 +184,8 @@ static void flows_for_impostors_take(void **state)
     match_u(&advertised.match, FIELD_IP_PROTO, 58);
     match_u(&advertised.match, FIELD_ICMPV6_TYPE, 136);
     advertised.goto_table = TOR_FORWARD;
+    assert_takes_nothing(&advertised); /* ours refuse what no VM's flow has let through */
+    advertised.priority = 96;
     assert_takes(&advertised, "nd_target=fe80::5054:ff:fe00:1");
     probe.match = advertised.match;
     probe.goto_table = TOR_FORWARD;
@@ -198,6 +202,49 @@ static void flows_for_impostors_take(void **state)
     assert_true(proof_meets(&vm, &past, PROOF_AS_VM));
     flow_free(&arp);
     flow_free(&other);
+}
+
+static void match_ipv6(struct flow *flow, enum flow_field_id field, uint8_t last)
+{
+    const struct ip ip = {IP_V6, {0x20, 0x01, [15] = last}};
+    struct prefix prefix = prefix_of(&ip, 128);
+
+    match_prefix(&flow->match, field, field, &prefix);
+}
+
+/* Its IPv6 is its own as its IPv4 is. */
+static void flows_of_ipv6_take(void **state)
+{
+    struct flow rest = flow_make(TOR_POLICY_TO, 5, 0), to = flow_make(TOR_POLICY_TO, 61000, 0);
+    struct flow other = flow_make(TOR_POLICY_TO, 61000, 0), source = flow_make(TOR_SPOOF, 50, 0);
+    struct flow asked = flow_make(TOR_FORWARD, 500, 0), advertised = flow_make(TOR_SPOOF, 96, 0);
+
+    (void) state;
+    match_ipv6(&rest, FIELD_IPV6_DST, 1);
+    assert_takes_nothing(&rest);
+    match_ipv6(&to, FIELD_IPV6_DST, 1);
+    assert_takes(&to, "ipv6_dst=2001::1");
+    match_ipv6(&other, FIELD_IPV6_DST, 2);
+    assert_takes_nothing(&other);
+    match_ipv6(&source, FIELD_IPV6_SRC, 1);
+    assert_takes_nothing(&source);
+    source.goto_table = TOR_POLICY_FROM;
+    assert_takes(&source, "ipv6_src=2001::1");
+    match_ipv6(&source, FIELD_IPV6_SRC, 2);
+    assert_takes_nothing(&source);
+    match_u(&asked.match, FIELD_ETH_DST, UINT64_C(0x3333ff000001));
+    match_u(&asked.match, FIELD_ETH_TYPE, 0x86dd);
+    match_u(&asked.match, FIELD_IP_PROTO, 58);
+    match_u(&asked.match, FIELD_ICMPV6_TYPE, 135);
+    match_bytes(&asked.match, FIELD_ND_TARGET, vm.ip6.items[0].bytes, NULL);
+    assert_takes(&asked, "nd_target=2001::1");
+    match_u(&advertised.match, FIELD_IN_PORT, PORT + 1);
+    match_u(&advertised.match, FIELD_ETH_TYPE, 0x86dd);
+    match_u(&advertised.match, FIELD_IP_PROTO, 58);
+    match_u(&advertised.match, FIELD_ICMPV6_TYPE, 136);
+    match_bytes(&advertised.match, FIELD_ND_TARGET, vm.ip6.items[0].bytes, NULL);
+    advertised.goto_table = TOR_FORWARD;
+    assert_takes(&advertised, "nd_target=2001::1");
 }
 
 /* What finds a VM, and what it finds others by, goes to all. */
@@ -297,10 +344,15 @@ static void fingerprints(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(higher_flows_take),        cmocka_unit_test(others_flows_do_not),
-        cmocka_unit_test(flows_behind_ours_do_not), cmocka_unit_test(flows_for_impostors_take),
-        cmocka_unit_test(flows_for_groups_take),    cmocka_unit_test(flows_behind_clauses_take),
-        cmocka_unit_test(work_is_bounded),          cmocka_unit_test(fingerprints),
+        cmocka_unit_test(higher_flows_take),
+        cmocka_unit_test(others_flows_do_not),
+        cmocka_unit_test(flows_behind_ours_do_not),
+        cmocka_unit_test(flows_for_impostors_take),
+        cmocka_unit_test(flows_for_groups_take),
+        cmocka_unit_test(flows_behind_clauses_take),
+        cmocka_unit_test(flows_of_ipv6_take),
+        cmocka_unit_test(work_is_bounded),
+        cmocka_unit_test(fingerprints),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
