@@ -32,6 +32,17 @@ uint64_t cookie_of_state(uint64_t vm_cookie)
     return cookie_make(COOKIE_STATE, vm_cookie);
 }
 
+uint64_t cookie_of_half_open(uint64_t vm_cookie)
+{
+    return cookie_make(COOKIE_HALF_OPEN, vm_cookie);
+}
+
+bool cookie_is_learned(uint64_t cookie)
+{
+    return (cookie & COOKIE_KIND_MASK) == cookie_make(COOKIE_STATE, 0) ||
+           (cookie & COOKIE_KIND_MASK) == cookie_make(COOKIE_HALF_OPEN, 0);
+}
+
 uint64_t cookie_of_name(enum cookie_kind kind, const char *name)
 {
     uint64_t hash = UINT64_C(0xcbf29ce484222325);

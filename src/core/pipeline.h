@@ -42,13 +42,15 @@
  *   POLICY_FROM, POLICY_TO
  *                rules of the VM that the packet is from (to), by its address: POLICY_PRIORITY_*. 0 -> the next table.
  *                POLICY_TO: 65000 neighbour discovery, which its sender's ToR has inspected -> FORWARD.
- *                Stateful rules learn into the state table of the other direction; where there are any, what this
- *                direction's rules deny asks its state table and goes to its verdict table.
+ *                What stateful rules let pass goes by their direction's state table; where there are any, what the
+ *                other direction's rules deny asks that one's state table and goes to its verdict table.
  *   VERDICT_FROM, VERDICT_TO
  *                100 of the VM's address, and known as a reply (reg6 = 1) -> reg6 = 0, the next table. Else dropped.
  *   STATE_FROM, STATE_TO
- *                beside the way, only asked: 100 learned, the 5-tuple of replies -> reg6 = 1. They carry COOKIE_STATE
- *                and stay when the VM's flows are replaced. core/policy_state.h tells more.
+ *                beside the way, only asked: 100 learned, the 5-tuple of replies -> reg6 = 1; 90 the same, of TCP
+ *                connections that are half open; 52 to 50 what stateful rules let pass and what is no reply teaches
+ *                the other direction's. Learned flows carry COOKIE_STATE or COOKIE_HALF_OPEN and stay when the VM's
+ *                flows are replaced. core/policy_state.h tells more.
  *   RATE_FROM, RATE_TO
  *                beside the way above, behind the two: packets of a class that has a meter of its own come here for the
  *                VM's. 0 -> the next table.
@@ -151,18 +153,22 @@ enum cookie_kind {
     COOKIE_CHANNEL = 4,
     COOKIE_NEIGHBOUR = 5,
     COOKIE_CIRCUIT = 6,
-    COOKIE_TUNNEL = 7, /* of VPLS mode: core/vpls.h */
-    COOKIE_STATE = 8,  /* of a VM's connections: they outlive the flows that learned them */
-    COOKIE_PROBE = 9   /* diverts probe packets to the controller */
+    COOKIE_TUNNEL = 7,    /* of VPLS mode: core/vpls.h */
+    COOKIE_STATE = 8,     /* of a VM's connections: they outlive the flows that learned them */
+    COOKIE_PROBE = 9,     /* diverts probe packets to the controller */
+    COOKIE_HALF_OPEN = 10 /* of those connections of which only a TCP SYN has been seen */
 };
-uint64_t cookie_make(enum cookie_kind kind, uint64_t id);         /* the low 40 bits of 'id' */
-uint64_t cookie_of_vm(const uint8_t uuid[16]);                    /* from the last five bytes of the VM's UUID */
-uint64_t cookie_of_state(uint64_t vm_cookie);                     /* of the connections of a VM, from its cookie */
+uint64_t cookie_make(enum cookie_kind kind, uint64_t id); /* the low 40 bits of 'id' */
+uint64_t cookie_of_vm(const uint8_t uuid[16]);            /* from the last five bytes of the VM's UUID */
+uint64_t cookie_of_state(uint64_t vm_cookie);             /* of the connections of a VM, from its cookie */
+uint64_t cookie_of_half_open(uint64_t vm_cookie);
+bool cookie_is_learned(uint64_t cookie);                          /* one of these two, of any VM */
 uint64_t cookie_of_name(enum cookie_kind kind, const char *name); /* FNV-1a of the name */
 
 #define POLICY_PRIORITY_FIRST 60000 /* of rule 1; rule i has POLICY_PRIORITY_FIRST - (i - 1) */
 #define POLICY_PRIORITY_DEFAULT 10
-#define STATE_PRIORITY 100 /* of all flows of the state and verdict tables */
+#define STATE_PRIORITY 100 /* of all flows of the verdict tables, and of learned ones */
+#define STATE_PRIORITY_HALF_OPEN 90
 
 /* Of each kind, on one switch; all of them fit a flow's actions (FLOW_ACTIONS_MAX). More is our defect: abort. */
 #define PIPELINE_PORTS_MAX 56

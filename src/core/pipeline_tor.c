@@ -298,6 +298,7 @@ struct policy_site pipeline_policy_site(uint64_t vm_cookie, const struct ip *ip)
         .next_table = {[POLICY_FROM_VM] = TOR_POLICY_TO, [POLICY_TO_VM] = TOR_FORWARD},
         .state_table = {[POLICY_FROM_VM] = TOR_STATE_FROM, [POLICY_TO_VM] = TOR_STATE_TO},
         .state_cookie = cookie_of_state(vm_cookie),
+        .half_open_cookie = cookie_of_half_open(vm_cookie),
     };
 }
 
@@ -315,6 +316,7 @@ unsigned pipeline_policy_sites(uint64_t vm_cookie, const struct ip *ip, const st
 void pipeline_state_remove(struct flow_txn *txn, uint64_t vm_cookie)
 {
     flow_txn_delete_cookie(txn, FLOW_TABLE_ALL, cookie_of_state(vm_cookie), COOKIE_EXACT);
+    flow_txn_delete_cookie(txn, FLOW_TABLE_ALL, cookie_of_half_open(vm_cookie), COOKIE_EXACT);
 }
 
 void pipeline_vm_tor(struct flow_txn *txn, const struct pipeline_segment *segment, const struct pipeline_vm *vm,

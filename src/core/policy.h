@@ -24,8 +24,9 @@ struct policy_site {
     uint8_t rate_table[2];
     uint8_t next_table[2]; /* behind both; where rate_table goes to what misses */
     struct policy_numbers numbers;
-    uint8_t state_table[2]; /* by direction of the replies */
-    uint64_t state_cookie;  /* of what stateful rules learn */
+    uint8_t state_table[2];    /* by direction of the replies */
+    uint64_t state_cookie;     /* of what stateful rules learn */
+    uint64_t half_open_cookie; /* of what they learn of a TCP SYN */
     /* For policy_from_flows(): the switch's queues, and the port of the VM's server. What is sent to the VM goes out by
      * that one, what is from it by others. */
     const struct flow_queue *queues;
@@ -68,7 +69,8 @@ int policy_from_sites(const struct flow *flows, size_t n_flows, const struct flo
 
 /* Whether any of its rules is stateful. */
 bool policy_is_stateful(const struct policy *policy);
-/* Whether the flow is of what a ToR has learned of the VM's connections, whoever made the rule that learned it. */
+/* Whether the flow is of what a ToR has learned of the VM's connections, whoever made the rule that learned it. Those
+ * that are half open are none yet: who has asked for one asks again. */
 bool connections_concern(const struct policy_site *site, const struct flow *flow);
 /* Adds the connections that such flows among 'flows' are to 'list', which the caller frees. 0, or ERR_UNSUPPORTED
  * naming the first flow that is no connection of the VM's and was left out. */

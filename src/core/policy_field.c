@@ -28,6 +28,14 @@ unsigned policy_vm_field(const struct policy_site *site, enum policy_direction d
     return direction == POLICY_FROM_VM ? FIELD_IPV4_SRC : FIELD_IPV4_DST;
 }
 
+void policy_match_vm(struct flow_match *match, const struct policy_site *site, enum policy_direction direction)
+{
+    bool from_vm = direction == POLICY_FROM_VM;
+    struct prefix vm = prefix_of(&site->ip, (uint8_t) ip_bits(site->ip.family));
+
+    match_prefix(match, from_vm ? FIELD_IPV4_SRC : FIELD_IPV4_DST, from_vm ? FIELD_IPV6_SRC : FIELD_IPV6_DST, &vm);
+}
+
 static unsigned remote_field(const struct policy_site *site, enum policy_direction direction)
 {
     return policy_vm_field(site, direction == POLICY_FROM_VM ? POLICY_TO_VM : POLICY_FROM_VM);

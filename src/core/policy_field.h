@@ -12,6 +12,8 @@ enum trait { TRAIT_PORT, TRAIT_MAC, TRAIT_REG0, TRAIT_REG1, TRAITS };
 int policy_trait_of(unsigned field, enum policy_direction direction);
 /* The field that has the VM's address. */
 unsigned policy_vm_field(const struct policy_site *site, enum policy_direction direction);
+/* Makes a flow of the direction match just the VM's packets. */
+void policy_match_vm(struct flow_match *match, const struct policy_site *site, enum policy_direction direction);
 /* Makes the rule match what the field does. Null, or why a policy has no word for the field. To be
  * called for fields in their order, so that the protocol is known before ports. */
 const char *policy_read_field(const struct policy_site *site, const struct flow_field *field, struct policy_rule *rule);

@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "core/pipeline.h"
+#include "core/policy_field.h"
 #include "core/policy_state.h"
 
 /* The fewest aligned blocks that cover a range of 16-bit numbers: at most two for each bit but the first. */
@@ -28,14 +29,6 @@ static unsigned port_masks(const struct port_range *range, struct port_mask mask
         first += size;
     }
     return n;
-}
-
-static void match_vm(struct flow_match *match, const struct policy_site *site, enum policy_direction direction)
-{
-    bool from_vm = direction == POLICY_FROM_VM;
-    struct prefix vm = prefix_of(&site->ip, (uint8_t) ip_bits(site->ip.family));
-
-    match_prefix(match, from_vm ? FIELD_IPV4_SRC : FIELD_IPV4_DST, from_vm ? FIELD_IPV6_SRC : FIELD_IPV6_DST, &vm);
 }
 
 /* What a rule lets one field be: one of these. An empty mask is any value. */
@@ -145,7 +138,7 @@ static void add_outcome(const struct writer *writer, const struct policy_rule *r
     uint32_t class_meter = 0;
 
     if (rule->stateful)
-        policy_state_learn(site, rule, flow);
+        policy_state_teach(site, d, flow);
     if (rule->set_dscp != POLICY_ANY)
         flow_set_u(flow, FIELD_IP_DSCP, (uint64_t) rule->set_dscp);
     if (class >= 0)
@@ -176,7 +169,7 @@ static struct flow_match match_common(const struct policy_site *site, const stru
     struct flow_match match = {0};
     bool v6 = rule->family == IP_V6;
 
-    match_vm(&match, site, rule->direction);
+    policy_match_vm(&match, site, rule->direction);
     if (rule->protocol != POLICY_ANY)
         match_u(&match, FIELD_IP_PROTO, (uint64_t) rule->protocol);
     if (rule->icmp_type != POLICY_ANY)
@@ -307,7 +300,7 @@ static void add_rate(const struct policy_site *site, enum policy_direction direc
 {
     struct flow flow = flow_make(site->rate_table[direction], POLICY_PRIORITY_DEFAULT, site->cookie);
 
-    match_vm(&flow.match, site, direction);
+    policy_match_vm(&flow.match, site, direction);
     flow.meter = site->numbers.meters[direction];
     flow.goto_table = site->next_table[direction];
     flow_txn_add(txn, flow);
@@ -336,8 +329,10 @@ void policy_to_flows(const struct policy *policy, const struct policy_site *site
         struct policy_rule rest = policy_rule_any(d, policy->default_verdict[d]);
 
         add_rule(&writer, &rest, POLICY_PRIORITY_DEFAULT);
-        if (writer.asks[d])
+        if (writer.asks[d]) {
             flow_txn_add(txn, policy_state_verdict(site, d));
+            policy_state_teachers(site, d == POLICY_FROM_VM ? POLICY_TO_VM : POLICY_FROM_VM, txn);
+        }
         if (site->numbers.meters[d] && has_class_meter(policy, site, d))
             add_rate(site, d, txn);
     }

@@ -90,11 +90,13 @@ bool policy_flow_concerns(const struct policy_site *site, const struct flow *flo
 {
     bool exact, met = meets_address(site, flow, POLICY_FROM_VM, &exact);
 
+    for (unsigned d = 0; d < 2; d++) {
+        /* What was learned says nothing of the policy, and there may be thousands of it. */
+        if (flow->table == site->state_table[d])
+            return policy_state_is_teacher(flow) && meets_address(site, flow, d, &exact);
+    }
     if (is_of_direction(site, POLICY_TO_VM, flow->table))
         return meets_address(site, flow, POLICY_TO_VM, &exact);
-    /* What was learned says nothing of the policy, and there may be thousands of it. */
-    if (flow->table == site->state_table[POLICY_FROM_VM] || flow->table == site->state_table[POLICY_TO_VM])
-        return false;
     return met && (exact || is_of_direction(site, POLICY_FROM_VM, flow->table));
 }
 
@@ -176,19 +178,20 @@ static int meets_traits(struct reader *reader, const struct flow *flow, enum pol
 /* A deny rule is a flow that sends its packets nowhere; an allow rule may mark them and goes to the next table. */
 static const char *read_actions(const struct policy_site *site, const struct flow *flow, struct policy_rule *rule)
 {
+    unsigned teaching = policy_state_teaching(site, rule->direction, flow);
     uint8_t next = flow->goto_table;
 
     if (flow->metadata_mask)
         return "it writes metadata";
     if (policy_state_is_ask(site, rule->direction, flow))
         return NULL;
-    for (unsigned i = 0; i < flow->n_actions; i++) {
+    rule->stateful = teaching > 0;
+    if (rule->stateful && !policy_state_has_replies(rule))
+        return "it awaits replies to packets that have none";
+    for (unsigned i = teaching; i < flow->n_actions; i++) {
         const struct flow_action *action = &flow->actions[i];
 
-        if (i == 0 && policy_state_is_learn(site, rule, action))
-            rule->stateful = true;
-        else if (action->type == ACTION_SET_FIELD && action->field.id == FIELD_IP_DSCP &&
-                 flow_field_exact(&action->field))
+        if (action->type == ACTION_SET_FIELD && action->field.id == FIELD_IP_DSCP && flow_field_exact(&action->field))
             rule->set_dscp = (int16_t) flow_field_u(&action->field);
         else if (action->type == ACTION_SET_QUEUE)
             rule->in_class = action->queue != 0;
@@ -207,7 +210,7 @@ static const char *read_actions(const struct policy_site *site, const struct flo
         return "it passes packets on to another table than the next";
     rule->verdict = next == FLOW_NO_GOTO ? POLICY_DENY : POLICY_ALLOW;
     if (rule->verdict == POLICY_DENY && rule->stateful)
-        return "it learns from packets that it drops";
+        return "it awaits replies to packets that it drops";
     if (rule->verdict == POLICY_DENY) {
         rule->set_dscp = POLICY_ANY;
         rule->in_class = false;
@@ -365,32 +368,35 @@ static int check_overlaps(struct reader *reader)
     return 0;
 }
 
-/* Replies to what the one direction's stateful rules let pass have to get past what the other direction denies. */
+/* Replies to what the one direction's stateful rules let pass have to be learned of, and to get past what the other
+ * direction denies. */
 static int check_replies(struct reader *reader, enum policy_direction direction, const struct flow *flows,
                          size_t n_flows)
 {
     const struct readings *readings = &reader->readings;
-    const struct flow *learns = NULL;
+    const struct flow *awaits = NULL;
 
     for (size_t i = 0; i < readings->n; i++) {
         if (readings->items[i].rule.stateful && readings->items[i].rule.direction != direction)
-            learns = readings->items[i].flow;
+            awaits = readings->items[i].flow;
     }
     for (size_t i = 0; i < readings->n; i++) {
         const struct reading *reading = &readings->items[i];
 
         if (reading->rule.direction != direction || reading->rule.verdict == POLICY_ALLOW)
             continue;
-        if (learns && !reading->asks)
-            return refuse(reader, reading->flow, learns, "one denies replies that the other learns");
-        if (!learns && reading->asks)
-            return refuse(reader, reading->flow, NULL, "it lets replies pass, but no flow learns any");
+        if (awaits && !reading->asks)
+            return refuse(reader, reading->flow, awaits, "one denies replies that the other awaits");
+        if (!awaits && reading->asks)
+            return refuse(reader, reading->flow, NULL, "it lets replies pass, but no flow awaits any");
     }
-    if (!learns)
+    if (!awaits)
         return 0;
+    if (!policy_state_has_teachers(reader->site, !direction, flows, n_flows))
+        return refuse(reader, awaits, NULL, "no flow learns of the replies that it awaits, or another than shall");
     reader->replies[direction] = policy_state_find_verdict(reader->site, direction, flows, n_flows);
     return reader->replies[direction] ? 0 :
-                                        refuse(reader, learns, NULL, "no flow lets the replies pass that it learns");
+                                        refuse(reader, awaits, NULL, "no flow lets the replies pass that it awaits");
 }
 
 static bool matches_all(const struct policy_rule *rule)

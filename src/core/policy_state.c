@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "core/pipeline.h"
+#include "core/policy_field.h"
 #include "model/connection.h"
 
 #define ETH_TYPE_IPV4 0x0800
@@ -84,41 +85,85 @@ static void learn_swapped(struct flow_learn *learn, enum flow_field_id a, enum f
     flow_learn_add(learn, (struct flow_learn_spec) {LEARN_MATCH_FIELD, (uint8_t) a, (uint8_t) b, 0});
 }
 
-static uint16_t idle_timeout(int16_t protocol)
+/* In reg6, of a packet in the state and verdict tables. */
+enum { STATE_KNOWN = 1, STATE_TEACHES = 2 };
+
+#define TCP_SYN 0x002 /* RFC 9293 §3.1 */
+#define TCP_RST 0x004
+
+/* Flows by which packets teach. */
+#define TEACHER_PRIORITY 50
+
+static const struct teacher {
+    uint8_t protocol; /* of IPv4; IPv6 has another number for echoes */
+    uint8_t priority; /* above TEACHER_PRIORITY */
+    uint16_t tcp_flag;
+    uint16_t idle_timeout; /* of what is learned, in seconds; 0: nothing is */
+} teachers[] = {{6, 0, 0, CONNECTION_TCP_IDLE_S},
+                {6, 1, TCP_SYN, CONNECTION_HALF_OPEN_IDLE_S},
+                {6, 2, TCP_RST, 0},
+                {17, 0, 0, CONNECTION_UDP_IDLE_S},
+                {1, 0, 0, CONNECTION_ECHO_IDLE_S}};
+
+static uint64_t protocol_of(const struct policy_site *site, const struct teacher *teacher)
 {
-    return protocol == 6 ? CONNECTION_TCP_IDLE_S : protocol == 17 ? CONNECTION_UDP_IDLE_S : CONNECTION_ECHO_IDLE_S;
+    return teacher->protocol == 1 && site->ip.family == IP_V6 ? 58 : teacher->protocol;
 }
 
-static struct flow_learn learn_of(const struct policy_site *site, const struct policy_rule *rule)
+static struct flow_learn learn_of(const struct policy_site *site, enum policy_direction direction,
+                                  const struct teacher *teacher)
 {
-    bool v6 = site->ip.family == IP_V6;
+    bool v6 = site->ip.family == IP_V6, half_open = teacher->tcp_flag == TCP_SYN;
     struct flow_learn learn = {
-        .table = site->state_table[other(rule->direction)],
-        .priority = STATE_PRIORITY,
-        .idle_timeout = idle_timeout(rule->protocol),
-        .limit = CONNECTIONS_MAX,
-        .cookie = site->state_cookie,
+        .table = site->state_table[other(direction)],
+        .priority = half_open ? STATE_PRIORITY_HALF_OPEN : STATE_PRIORITY,
+        .idle_timeout = teacher->idle_timeout,
+        .limit = half_open ? CONNECTIONS_HALF_OPEN_MAX : CONNECTIONS_MAX,
+        .cookie = half_open ? site->half_open_cookie : site->state_cookie,
     };
 
-    if (rule->protocol == 6)
+    if (teacher->protocol == 6 && !half_open)
         learn.fin.idle_timeout = CONNECTION_FIN_IDLE_S;
     learn_value(&learn, LEARN_MATCH_VALUE, FIELD_ETH_TYPE, v6 ? ETH_TYPE_IPV6 : ETH_TYPE_IPV4);
-    learn_value(&learn, LEARN_MATCH_VALUE, FIELD_IP_PROTO, (uint64_t) rule->protocol);
+    learn_value(&learn, LEARN_MATCH_VALUE, FIELD_IP_PROTO, protocol_of(site, teacher));
     learn_swapped(&learn, v6 ? FIELD_IPV6_SRC : FIELD_IPV4_SRC, v6 ? FIELD_IPV6_DST : FIELD_IPV4_DST);
-    if (rule->protocol == 6)
+    if (teacher->protocol == 6)
         learn_swapped(&learn, FIELD_TCP_SRC, FIELD_TCP_DST);
-    else if (rule->protocol == 17)
+    else if (teacher->protocol == 17)
         learn_swapped(&learn, FIELD_UDP_SRC, FIELD_UDP_DST);
     else
         learn_value(&learn, LEARN_MATCH_VALUE, v6 ? FIELD_ICMPV6_TYPE : FIELD_ICMPV4_TYPE,
                     v6 ? ICMPV6_ECHO_REPLY : ICMP_ECHO_REPLY);
-    learn_value(&learn, LEARN_LOAD_VALUE, FIELD_REG6, 1);
+    learn_value(&learn, LEARN_LOAD_VALUE, FIELD_REG6, STATE_KNOWN);
     return learn;
 }
 
-void policy_state_learn(const struct policy_site *site, const struct policy_rule *rule, struct flow *flow)
+static struct flow teacher_flow(const struct policy_site *site, enum policy_direction direction,
+                                const struct teacher *teacher)
 {
-    flow_add_action(flow, ACTION_LEARN)->learn = learn_of(site, rule);
+    struct flow flow = flow_make(site->state_table[direction], (uint16_t) (TEACHER_PRIORITY + teacher->priority),
+                                 site->cookie);
+
+    policy_match_vm(&flow.match, site, direction);
+    match_u(&flow.match, FIELD_REG6, STATE_TEACHES);
+    match_u(&flow.match, FIELD_IP_PROTO, protocol_of(site, teacher));
+    match_u_masked(&flow.match, FIELD_TCP_FLAGS, teacher->tcp_flag, teacher->tcp_flag);
+    if (teacher->idle_timeout)
+        flow_add_action(&flow, ACTION_LEARN)->learn = learn_of(site, direction, teacher);
+    return flow;
+}
+
+void policy_state_teach(const struct policy_site *site, enum policy_direction direction, struct flow *flow)
+{
+    flow_set_u(flow, FIELD_REG6, STATE_TEACHES);
+    flow_add_action(flow, ACTION_RESUBMIT)->table = site->state_table[direction];
+    flow_set_u(flow, FIELD_REG6, 0);
+}
+
+void policy_state_teachers(const struct policy_site *site, enum policy_direction direction, struct flow_txn *txn)
+{
+    for (size_t i = 0; i < ARRAY_LEN(teachers); i++)
+        flow_txn_add(txn, teacher_flow(site, direction, &teachers[i]));
 }
 
 void policy_state_ask(const struct policy_site *site, enum policy_direction direction, struct flow *flow)
@@ -130,34 +175,71 @@ void policy_state_ask(const struct policy_site *site, enum policy_direction dire
 struct flow policy_state_verdict(const struct policy_site *site, enum policy_direction direction)
 {
     struct flow flow = flow_make(site->verdict_table[direction], STATE_PRIORITY, site->cookie);
-    struct prefix vm = prefix_of(&site->ip, (uint8_t) ip_bits(site->ip.family));
 
-    if (direction == POLICY_FROM_VM)
-        match_prefix(&flow.match, FIELD_IPV4_SRC, FIELD_IPV6_SRC, &vm);
-    else
-        match_prefix(&flow.match, FIELD_IPV4_DST, FIELD_IPV6_DST, &vm);
-    match_u(&flow.match, FIELD_REG6, 1);
+    policy_match_vm(&flow.match, site, direction);
+    match_u(&flow.match, FIELD_REG6, STATE_KNOWN);
     flow_set_u(&flow, FIELD_REG6, 0);
     flow.meter = site->numbers.meters[direction];
     flow.goto_table = site->next_table[direction];
     return flow;
 }
 
-bool policy_state_is_learn(const struct policy_site *site, const struct policy_rule *rule,
-                           const struct flow_action *action)
+unsigned policy_state_teaching(const struct policy_site *site, enum policy_direction direction, const struct flow *flow)
 {
-    struct flow wanted = {0}, held = {0};
+    struct flow teaches = {0}, begins = {0};
 
-    if (action->type != ACTION_LEARN)
-        return false;
-    policy_state_learn(site, rule, &wanted);
-    *flow_add_action(&held, ACTION_LEARN) = *action;
-    held.actions[0].learn.cookie = wanted.actions[0].learn.cookie;
-    bool is_learn = flow_equal(&wanted, &held);
+    policy_state_teach(site, direction, &teaches);
+    for (unsigned i = 0; i < teaches.n_actions && i < flow->n_actions; i++)
+        *flow_add_action(&begins, ACTION_UNKNOWN) = flow->actions[i];
+    unsigned n = flow_equal(&teaches, &begins) ? teaches.n_actions : 0;
 
-    flow_free(&wanted);
-    flow_free(&held);
-    return is_learn;
+    flow_free(&teaches);
+    flow_free(&begins);
+    return n;
+}
+
+bool policy_state_has_replies(const struct policy_rule *rule)
+{
+    struct policy_rule stateful = *rule, parts[POLICY_PARTS_MAX];
+
+    stateful.stateful = true;
+    return policy_rule_parts(&stateful, parts) == 1 && parts[0].protocol == rule->protocol &&
+           parts[0].icmp_type == rule->icmp_type;
+}
+
+bool policy_state_is_teacher(const struct flow *flow)
+{
+    return match_find(&flow->match, FIELD_REG6) != NULL;
+}
+
+static bool has_teacher(struct flow *wanted, const struct flow *flows, size_t n_flows)
+{
+    for (size_t i = 0; i < n_flows; i++) {
+        const struct flow *held = &flows[i];
+
+        if (held->table != wanted->table || held->priority != wanted->priority || held->n_actions != wanted->n_actions)
+            continue;
+        wanted->cookie = held->cookie;
+        if (wanted->n_actions && held->actions[0].type == ACTION_LEARN)
+            wanted->actions[0].learn.cookie = held->actions[0].learn.cookie;
+        if (flow_equal(wanted, held))
+            return true;
+    }
+    return false;
+}
+
+bool policy_state_has_teachers(const struct policy_site *site, enum policy_direction direction,
+                               const struct flow *flows, size_t n_flows)
+{
+    bool has = true;
+
+    for (size_t i = 0; i < ARRAY_LEN(teachers); i++) {
+        struct flow wanted = teacher_flow(site, direction, &teachers[i]);
+
+        has = has && has_teacher(&wanted, flows, n_flows);
+        flow_free(&wanted);
+    }
+    return has;
 }
 
 bool policy_state_is_ask(const struct policy_site *site, enum policy_direction direction, const struct flow *flow)
@@ -208,7 +290,7 @@ static struct flow flow_of_connection(const struct policy_site *site, const stru
     }
     if (tcp)
         flow_add_action(&flow, ACTION_FIN_TIMEOUT)->fin.idle_timeout = CONNECTION_FIN_IDLE_S;
-    flow_set_u(&flow, FIELD_REG6, 1);
+    flow_set_u(&flow, FIELD_REG6, STATE_KNOWN);
     return flow;
 }
 
@@ -269,7 +351,8 @@ bool connections_concern(const struct policy_site *site, const struct flow *flow
     const struct flow_field *vm = match_find(&flow->match, from_vm ? (v6 ? FIELD_IPV6_SRC : FIELD_IPV4_SRC) :
                                                                      (v6 ? FIELD_IPV6_DST : FIELD_IPV4_DST));
 
-    return (from_vm || flow->table == site->state_table[POLICY_TO_VM]) && vm && flow_field_exact(vm) &&
+    return (from_vm || flow->table == site->state_table[POLICY_TO_VM]) && !policy_state_is_teacher(flow) &&
+           flow->priority != STATE_PRIORITY_HALF_OPEN && vm && flow_field_exact(vm) &&
            memcmp(vm->value, site->ip.bytes, sizeof vm->value) == 0;
 }
 

@@ -2,13 +2,20 @@
 /* Stateful rules as flows: what a packet that such a rule lets pass teaches the switch about its replies, and how the
  * rules of the other direction ask for that.
  *
- *   policy table of d:         a stateful rule: learn(state table of the other direction), mark, meter, next table
+ *   policy table of d:         a stateful rule: reg6 = 2, resubmit(state table of d), reg6 = 0, mark, meter, next table
  *                              what denies, if the other direction has stateful rules: resubmit(state table of d),
  *                              verdict table of d
  *   state table of d:          100 learned, 5-tuple of the replies (of an echo: addresses and type) -> reg6 = 1
+ *                              90 the same of a TCP connection that has only been asked for -> reg6 = 1
+ *                              52..50 of the VM's address with reg6 = 2: learn(state table of the other direction)
  *   verdict table of d:        100 of the VM's address with reg6 = 1 -> reg6 = 0, meter, next table. Else dropped.
  *
- * So rules have the first word: they mark and meter what is established, too, and only what they deny is looked up.
+ * So rules have the first word: they mark and meter what is established, too, and only what they deny is looked up. And
+ * only what is no reply itself teaches anything: what a server answers does not, whatever rule lets it pass.
+ *
+ * A TCP SYN teaches for a short time, and beside the limit of other connections: nobody may have answered, and a flood
+ * of them must not keep others out for hours. What comes without SYN teaches for long; an RST teaches nothing.
+ *
  * reg6 is cleared because a packet between two VMs of one ToR is judged twice. Internal to core/policy_*.c. */
 #ifndef CORE_POLICY_STATE_H
 #define CORE_POLICY_STATE_H
@@ -30,18 +37,27 @@ unsigned policy_rule_parts(const struct policy_rule *rule, struct policy_rule pa
 /* Whether what the direction's rules deny may be a reply: the other direction has a stateful rule. */
 bool policy_awaits_replies(const struct policy *policy, enum policy_direction direction, enum ip_family family);
 
-/* Adds the action by which a flow of the rule, which is a part, learns. */
-void policy_state_learn(const struct policy_site *site, const struct policy_rule *rule, struct flow *flow);
+/* Makes a flow of the direction's policy table, which has no actions yet, teach what its packets' replies are. */
+void policy_state_teach(const struct policy_site *site, enum policy_direction direction, struct flow *flow);
+/* The flows of the state table of a direction with stateful rules by which packets teach. */
+void policy_state_teachers(const struct policy_site *site, enum policy_direction direction, struct flow_txn *txn);
 /* Makes a flow of the direction's policy table ask for replies, else deny. */
 void policy_state_ask(const struct policy_site *site, enum policy_direction direction, struct flow *flow);
 /* The flow that lets replies pass. */
 struct flow policy_state_verdict(const struct policy_site *site, enum policy_direction direction);
 
-/* Whether the action is the one by which a flow of the rule learns, whatever the cookie of what is learned. */
-bool policy_state_is_learn(const struct policy_site *site, const struct policy_rule *rule,
-                           const struct flow_action *action);
+/* How many of the flow's actions, from its first on, are those by which it teaches; 0: it does not. */
+unsigned policy_state_teaching(const struct policy_site *site, enum policy_direction direction,
+                               const struct flow *flow);
+/* Whether all packets of the rule, as it was read from a flow, have replies that can be told. */
+bool policy_state_has_replies(const struct policy_rule *rule);
 /* Whether the flow asks for replies. */
 bool policy_state_is_ask(const struct policy_site *site, enum policy_direction direction, const struct flow *flow);
+/* Whether the direction's state table has all that policy_state_teachers() makes, with whatever cookies. */
+bool policy_state_has_teachers(const struct policy_site *site, enum policy_direction direction,
+                               const struct flow *flows, size_t n_flows);
+/* Whether the flow of a state table is one by which packets teach, and not one that was learned. */
+bool policy_state_is_teacher(const struct flow *flow);
 /* The flow that lets the VM's replies pass, with whatever cookie and meter; null: there is none. */
 const struct flow *policy_state_find_verdict(const struct policy_site *site, enum policy_direction direction,
                                              const struct flow *flows, size_t n_flows);

@@ -19,8 +19,14 @@
 #define CONNECTION_ECHO_IDLE_S 60
 #define CONNECTION_FIN_IDLE_S 60
 
+/* The same for what only a TCP SYN has been seen of. RFC 5382 §5 asks of NATs four minutes; here nothing is lost if it
+ * takes longer, for the SYN is sent again. */
+#define CONNECTION_HALF_OPEN_IDLE_S 30
+
 /* Of one VM in one direction. A switch learns no more: their replies are not known, and dropped. */
 #define CONNECTIONS_MAX 4096
+/* Likewise of those that are half open, beside the others. */
+#define CONNECTIONS_HALF_OPEN_MAX 2048
 
 struct connection {
     uint8_t direction; /* enum policy_direction: of its replies */

@@ -177,8 +177,7 @@ enum proof_way audit_ways_of(const struct flow *flow)
 /* What stateful rules have learned: it comes and goes, and lets nothing pass but replies. */
 static bool is_learned(const struct flow *flow)
 {
-    return audit_is_ours(flow) && audit_kind_of(flow) == COOKIE_STATE &&
-           (flow->table == TOR_STATE_FROM || flow->table == TOR_STATE_TO);
+    return cookie_is_learned(flow->cookie) && (flow->table == TOR_STATE_FROM || flow->table == TOR_STATE_TO);
 }
 
 static bool keep_for_vm(const struct audit *audit, const struct flow *flow, bool expected)

@@ -390,7 +390,7 @@ void switch_connection_changed(struct switch_connection *connection)
 /* Learned flows come and go with packets. */
 static void handle_flow_update(struct switch_connection *connection, const struct of_flow_update *update)
 {
-    if ((update->cookie & COOKIE_KIND_MASK) != cookie_make(COOKIE_STATE, 0))
+    if (!cookie_is_learned(update->cookie))
         switch_connection_changed(connection);
 }
 

@@ -68,17 +68,27 @@ def arp(source, sender_mac, sender_ip, target_ip, destination="ff:ff:ff:ff:ff:ff
                     ipaddress.ip_address(sender_ip).packed + bytes(6) + ipaddress.ip_address(target_ip).packed, vlan)
 
 
-def udp(destination, source, source_ip, destination_ip, text, port=7777, ttl=64, vlan=None):
-    """A UDP datagram without checksum, as RFC 768 allows."""
-    data = text.encode()
-    header = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 28 + len(data), 0, 0, ttl, 17, 0,
+def ipv4(protocol, source_ip, destination_ip, data, ttl=64):
+    header = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(data), 0, 0, ttl, protocol, 0,
                          ipaddress.ip_address(source_ip).packed, ipaddress.ip_address(destination_ip).packed)
     total = sum(struct.unpack("!10H", header))
     total = (total & 0xffff) + (total >> 16)
     total = ~((total & 0xffff) + (total >> 16)) & 0xffff
-    header = header[:10] + struct.pack("!H", total) + header[12:]
-    return ethernet(destination, source, 0x0800, header + struct.pack("!HHHH", port, port, 8 + len(data), 0) + data,
+    return header[:10] + struct.pack("!H", total) + header[12:] + data
+
+
+def udp(destination, source, source_ip, destination_ip, text, port=7777, ttl=64, vlan=None):
+    """A UDP datagram without checksum, as RFC 768 allows."""
+    data = text.encode()
+    return ethernet(destination, source, 0x0800, ipv4(17, source_ip, destination_ip,
+                                                      struct.pack("!HHHH", port, port, 8 + len(data), 0) + data, ttl),
                     vlan)
+
+
+def tcp_syn(destination, source, source_ip, destination_ip, port):
+    """From that port, to port 80; without a checksum, so that nobody takes it."""
+    return ethernet(destination, source, 0x0800, ipv4(6, source_ip, destination_ip, struct.pack(
+        "!HHIIBBHHH", port, 80, 1, 0, 0x50, 0x02, 1024, 0, 0)))
 
 
 def link_local(mac):

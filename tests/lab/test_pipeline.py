@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The flows of core/pipeline on a real Open vSwitch, with real packets. fabric.py has the map."""
 
+import contextlib
 import json
 import os
 import re
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import fabric as net
-from fabric import Fabric, arp, ethernet, has, mac_bytes, poll, standing, taps_of, udp
+from fabric import Fabric, arp, ethernet, has, mac_bytes, poll, standing, taps_of, tcp_syn, udp
 from scglab.pipeline import TOR
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -250,6 +251,78 @@ def test_the_policy_of_a_vm_judges_what_is_from_it_and_to_it(dc, tmp_path):
         finally:
             dc.install("tor", dc.vm_tor("v4"))
         poll(lambda: connects(dc, "v2", dc.address("v4"), 81), what="the policy no longer counts")
+
+
+def learned(dc, table):
+    """Whom the switch lets answer, by its flows' timeouts."""
+    lines = dc.ofctl("dump-flows", "tor", "--no-stats", f"table={TOR[table]}").splitlines()
+    return [int(found[1]) for line in lines if "learn(" not in line and (found := re.search(r"idle_timeout=(\d+)", line))]
+
+
+@contextlib.contextmanager
+def has_policy(dc, tmp_path, vm, **members):
+    dc.install("tor", dc.vm_tor(vm, policy_file(tmp_path, **members)))
+    try:
+        yield
+    finally:
+        dc.install("tor", dc.vm_tor(vm))
+
+
+@contextlib.contextmanager
+def session(dc, client, server, port):
+    """Both ends of a TCP connection, on which something was said."""
+    address = dc.address(server) if server in net.VMS else net.USER
+    with dc.socket(server, socket.SOCK_STREAM, ("", port)) as listener, dc.socket(client, socket.SOCK_STREAM) as asks:
+        listener.listen()
+        asks.connect((address, port))
+        answers, _ = listener.accept()
+        with answers:
+            answers.settimeout(1)
+            echo(asks, answers)
+            yield asks, answers
+
+
+def echo(asks, answers):
+    asks.sendall(b"well?")
+    assert answers.recv(16) == b"well?"
+    answers.sendall(b"well.")
+    assert asks.recv(16) == b"well."
+
+
+TCP_HOURS, HALF_OPEN, HALF_OPEN_MAX = 7440, 30, 2048
+STATEFUL = {"action": "allow", "stateful": True}
+
+
+def test_what_is_an_answer_teaches_nothing(dc, tmp_path):
+    """Where stateful rules let pass both ways, either end is known by what it began."""
+    with has_policy(dc, tmp_path, "v4", rules=[dict(STATEFUL, direction=way) for way in ("from-vm", "to-vm")]):
+        with session(dc, "inet", "v4", 80), session(dc, "v5", "v4", 81):
+            assert TCP_HOURS not in learned(dc, "STATE_TO")
+            assert learned(dc, "STATE_FROM").count(TCP_HOURS) == 2
+            with session(dc, "v4", "v5", 82):
+                assert learned(dc, "STATE_TO").count(TCP_HOURS) == 1
+            assert learned(dc, "STATE_FROM").count(TCP_HOURS) == 2
+
+
+def test_a_flood_of_syns_does_not_lock_a_vm_out(dc, tmp_path, taps):
+    """What nobody has answered is soon forgotten, and has a limit of its own, which is small here."""
+    few = 20
+    with has_policy(dc, tmp_path, "v4", rules=[dict(STATEFUL, direction="from-vm")]):
+        teacher, = [line for line in dc.flows("tor") if f"limit={HALF_OPEN_MAX}," in line]
+        dc.ofctl("add-flows", "tor", "-", flows=teacher.replace(f"limit={HALF_OPEN_MAX},", f"limit={few},"))
+        tap = taps("v4")
+
+        def flood():
+            for port in range(1, 2 * few):
+                tap.send(tcp_syn(net.GATEWAY_MAC, dc.mac("v4"), dc.address("v4"), "198.51.100.77", port))
+            return learned(dc, "STATE_TO").count(HALF_OPEN) == few
+
+        with session(dc, "v4", "inet", 80) as established:
+            poll(lambda: learned(dc, "STATE_TO").count(TCP_HOURS) == 1, what="the connection is learned of")
+            poll(flood, what="as many as are learned of")
+            echo(*established)
+            assert dc.pings("v4", dc.address("v5"))
+            assert not connects(dc, "v4", net.USER, 80) and learned(dc, "STATE_TO").count(TCP_HOURS) == 1
 
 
 def test_the_rate_of_a_policy_is_enforced_by_a_meter(dc, tmp_path, taps):

@@ -207,6 +207,7 @@ static void check_flow(struct world *world, struct site *site, const struct sim_
             BROKEN(world, "5: %s %s: a flow of a VM that is elsewhere: %s", site->dc, sw->name, text);
         return;
     case COOKIE_STATE:
+    case COOKIE_HALF_OPEN:
         if (!learner || learner->at != site || learner->off)
             BROKEN(world, "5: %s %s: a connection of a VM that is elsewhere: %s", site->dc, sw->name, text);
         return;

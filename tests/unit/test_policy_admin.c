@@ -603,11 +603,13 @@ static void refuses_halves_of_stateful_rules(void **state)
         const char *why, *before; /* the number of the table, in the flow's text */
         int table;
     } cases[] = {
-        {"one denies replies that the other learns", ",table=", TOR_POLICY_TO},
-        {"no flow lets the replies pass that it learns", "learn(table=", TOR_STATE_TO},
-        {"it does something else", "learn(table=", TOR_STATE_TO},
-        {"it lets replies pass, but no flow learns any", ",table=", TOR_POLICY_TO},
+        {"one denies replies that the other awaits", ",table=", TOR_POLICY_TO},
+        {"no flow lets the replies pass that it awaits", "resubmit(,", TOR_STATE_FROM},
+        {"no flow learns of the replies that it awaits", "resubmit(,", TOR_STATE_FROM},
+        {"it lets replies pass, but no flow awaits any", ",table=", TOR_POLICY_TO},
         {"they have different meters in one direction", ",table=", TOR_VERDICT_TO},
+        {"no flow learns of the replies that it awaits", "resubmit(,", TOR_STATE_FROM},
+        {"it awaits replies to packets that have none", "resubmit(,", TOR_STATE_FROM},
     };
     struct policy policy = {.name = "V1"};
     struct policy_rule rule = policy_rule_any(POLICY_FROM_VM, POLICY_ALLOW);
@@ -628,6 +630,7 @@ static void refuses_halves_of_stateful_rules(void **state)
         for (size_t m = 0; m < txn.n_mods; m++) {
             struct flow flow = flow_copy(&txn.mods[m].flow);
             bool learns = flow.n_actions && flow.actions[0].type == ACTION_LEARN;
+            bool awaits = flow.table == TOR_POLICY_FROM && flow.n_actions == 3;
 
             if (i == 0 && flow.table == TOR_POLICY_TO && flow.priority == POLICY_PRIORITY_DEFAULT) {
                 flow.goto_table = FLOW_NO_GOTO;
@@ -637,14 +640,18 @@ static void refuses_halves_of_stateful_rules(void **state)
                 flow.match.n--;
             if (i == 2 && learns)
                 flow.actions[0].learn.specs[2].source = FIELD_IPV4_SRC;
-            if (i == 3 && learns)
+            if (i == 3 && awaits)
                 flow.n_actions = 0;
+            if (i == 5 && flow.table == TOR_STATE_FROM && !flow.n_actions)
+                match_u(&flow.match, FIELD_TCP_FLAGS, 4);
+            if (i == 6 && awaits)
+                match_u(&flow.match, FIELD_IP_PROTO, 47);
             if (i == 4 && flow.table == TOR_VERDICT_TO)
                 flow.meter = TO_METER;
             flow_list_add(&a.list, flow);
         }
         flow_txn_free(&txn);
-        snprintf(text, sizeof text, "%s%d,", cases[i].before, cases[i].table);
+        snprintf(text, sizeof text, "%s%d", cases[i].before, cases[i].table);
         expect_refusal(&a, cases[i].why, text);
     }
     policy_free(&policy);

@@ -65,14 +65,27 @@ static bool flow_asks(const struct flow *flow, const struct policy_site *site, e
            flow->actions[0].table == site->state_table[direction] && flow->goto_table == site->verdict_table[direction];
 }
 
+/* How many actions a flow begins with that ask whether its packets teach: those of all rules with replies. */
+static unsigned teaching(const struct flow *flow, const struct policy_site *site, enum policy_direction direction)
+{
+    const struct flow_action *a = flow->actions;
+
+    if (!flow->n_actions || a[0].type != ACTION_SET_FIELD || a[0].field.id != FIELD_REG6)
+        return 0;
+    assert_int_equal(flow_field_u(&a[0].field), 2);
+    assert_true(flow->n_actions >= 3 && a[1].type == ACTION_RESUBMIT && a[1].table == site->state_table[direction]);
+    assert_true(a[2].type == ACTION_SET_FIELD && a[2].field.id == FIELD_REG6 && flow_field_u(&a[2].field) == 0);
+    return 3;
+}
+
 /* The packet is in the class of its DSCP: it has that one's queue and meter, and behind that the direction's. */
 static int flows_decide_class(const struct flow_list *list, const struct policy *policy, const struct policy_site *site,
                               enum policy_direction direction, const struct flow_match *header, const struct flow *flow)
 {
-    bool learns = flow->actions[0].type == ACTION_LEARN;
-    int dscp = (int) flow_field_u(&flow->actions[learns].field), class = policy_class_find(policy, dscp);
+    unsigned teaches = teaching(flow, site, direction);
+    int dscp = (int) flow_field_u(&flow->actions[teaches].field), class = policy_class_find(policy, dscp);
     uint32_t meter = site->numbers.class_meters[direction][class];
-    uint32_t queue = flow->n_actions > learns + 1u ? flow->actions[learns + 1].queue : 0;
+    uint32_t queue = flow->n_actions > teaches + 1 ? flow->actions[teaches + 1].queue : 0;
     const struct flow *behind = meter ? flow_lookup(list, site->rate_table[direction], header) : NULL;
 
     assert_int_equal(queue, site->numbers.class_queues[direction][class]);
@@ -98,17 +111,17 @@ static int flows_decide(const struct flow_list *list, const struct policy *polic
     }
     if (flow_asks(best, site, direction))
         return -1;
-    bool learns = best->n_actions && best->actions[0].type == ACTION_LEARN;
-    int replies = learns ? DECIDED_REPLIES : 0;
-    if (best->goto_table == site->rate_table[direction] || best->n_actions > 1 + learns)
+    unsigned teaches = teaching(best, site, direction);
+    int replies = teaches ? DECIDED_REPLIES : 0;
+    if (best->goto_table == site->rate_table[direction] || best->n_actions > 1 + teaches)
         return flows_decide_class(list, policy, site, direction, &header, best) + replies;
     assert_int_equal(best->goto_table, site->next_table[direction]);
     assert_int_equal(best->meter, site->numbers.meters[direction]);
-    if (best->n_actions == learns)
+    if (best->n_actions == teaches)
         return 64 + replies;
-    assert_int_equal(best->n_actions, 1 + learns);
-    assert_int_equal(best->actions[learns].field.id, FIELD_IP_DSCP);
-    return (int) flow_field_u(&best->actions[learns].field) + replies;
+    assert_int_equal(best->n_actions, 1 + teaches);
+    assert_int_equal(best->actions[teaches].field.id, FIELD_IP_DSCP);
+    return (int) flow_field_u(&best->actions[teaches].field) + replies;
 }
 
 /* Policies of a test: SCG_POLICY_ROUNDS raises how many. */
@@ -279,11 +292,48 @@ static void travels(const struct flow *flow, const struct policy_site *site, enu
     connection_list_free(&read);
 }
 
+/* What a packet that a stateful rule lets pass meets in the state table of its direction. */
+static const struct flow *teacher(const struct flow_list *list, const struct policy_site *site,
+                                  enum policy_direction direction, const struct packet *p)
+{
+    struct flow_match header = header_of(site, direction, p);
+
+    assert_int_equal(teaching(flow_lookup(list, site->table[direction], &header), site, direction), 3);
+    match_u(&header, FIELD_REG6, 2);
+    return flow_lookup(list, site->state_table[direction], &header);
+}
+
+/* Whether it teaches: adds what is learned to the list. */
+static bool teaches(struct flow_list *list, const struct policy_site *site, enum policy_direction direction,
+                    const struct packet *p)
+{
+    enum policy_direction back = direction == POLICY_FROM_VM ? POLICY_TO_VM : POLICY_FROM_VM;
+    struct flow_match header = header_of(site, direction, p);
+    const struct flow *flow = teacher(list, site, direction, p);
+    bool tcp = p->protocol == 6, syn = tcp && p->tcp_flags & 2;
+
+    if (tcp && p->tcp_flags & 4) {
+        assert_int_equal(flow->n_actions, 0);
+        return false;
+    }
+    assert_true(flow->n_actions == 1 && flow->actions[0].type == ACTION_LEARN);
+    struct flow learns = learned(&flow->actions[0].learn, &header);
+    assert_int_equal(learns.idle_timeout, syn ? 30 : tcp ? 7440 : p->protocol == 17 ? 300 : 60);
+    assert_int_equal(flow->actions[0].learn.limit, syn ? 2048 : 4096);
+    assert_int_equal(learns.cookie, syn ? site->half_open_cookie : site->state_cookie);
+    if (syn)
+        assert_false(connections_concern(site, &learns));
+    else
+        travels(&learns, site, back, p);
+    flow_list_add(list, learns);
+    return true;
+}
+
 static void replies_pass_and_nothing_else(void **state)
 {
     struct random r = {12};
     const char *const addresses[] = {"10.0.0.1", "2000::1"};
-    unsigned n_passed = 0, n_dropped = 0;
+    unsigned n_passed = 0, n_dropped = 0, n_answers = 0;
 
     (void) state;
     for (unsigned round = 0; round < 4000; round++) {
@@ -292,31 +342,36 @@ static void replies_pass_and_nothing_else(void **state)
         enum policy_direction d = random_below(&r, 2), back = d == POLICY_FROM_VM ? POLICY_TO_VM : POLICY_FROM_VM;
         struct packet p = random_packet(&r, site.ip.family), reply = reply_to(&p), other = reply;
 
+        for (unsigned i = 0; i < 2 && round % 3 == 0; i++) {
+            struct policy_rule any = policy_rule_any(i, POLICY_ALLOW);
+
+            any.stateful = true;
+            policy_add_rule(&policy, any);
+        }
         site.numbers.meters[back] = 5;
         struct flow_list list = flows_of(&policy, &site);
         int decided = policy_decide(&policy, d, &p), decided_back = policy_decide(&policy, back, &reply);
-        if (decided >= DECIDED_REPLIES) {
-            struct flow_match header = header_of(&site, d, &p);
-            const struct flow *teaches = flow_lookup(&list, site.table[d], &header);
-            struct flow flow = learned(&teaches->actions[0].learn, &header);
-
-            travels(&flow, &site, back, &p);
-            flow_list_add(&list, flow);
-        }
+        bool taught = decided >= DECIDED_REPLIES && teaches(&list, &site, d, &p);
         if (decided_back == -1) {
             bool passed = passes_as_reply(&list, &site, back, &reply);
 
-            assert_int_equal(passed, decided >= DECIDED_REPLIES);
+            assert_int_equal(passed, taught);
             n_passed += passed;
             n_dropped += !passed;
             other.remote.bytes[1] ^= 1;
             if (policy_decide(&policy, back, &other) == -1)
                 assert_false(passes_as_reply(&list, &site, back, &other));
+        } else if (decided_back >= DECIDED_REPLIES && taught) {
+            const struct flow *known = teacher(&list, &site, back, &reply);
+
+            /* It is a reply itself. */
+            assert_true(flow_equal(known, &list.flows[list.n - 1]));
+            n_answers++;
         }
         flow_list_free(&list);
         policy_free(&policy);
     }
-    assert_true(n_passed > 20 && n_dropped > 500);
+    assert_true(n_passed > 20 && n_dropped > 500 && n_answers > 100);
 }
 
 /* What is no connection is named, and the others are read; what others' addresses have is nobody's business. */
