@@ -119,3 +119,12 @@ int flow_limits_check_policy(struct gateway *gateway, const uint8_t uuid[UUID_SI
     count_vm(tenant, policy, wanted);
     return check(tor, held, wanted, "the policy", err);
 }
+
+void flow_limits_used(struct gateway *gateway, const struct switch_info *sw, uint32_t *used)
+{
+    uint32_t held[TABLES] = {0};
+
+    count_held(gateway, sw, NULL, NULL, held);
+    for (unsigned i = 0; i < sw->n_limits; i++)
+        used[i] = held[sw->limits[i].table];
+}

@@ -441,6 +441,8 @@ int flow_limits_check_order(struct gateway *gateway, const struct switch_info *t
                             const struct migration *migration, struct err *err);
 int flow_limits_check_policy(struct gateway *gateway, const uint8_t uuid[UUID_SIZE], const struct policy *policy,
                              struct err *err);
+/* How many flows of each table with a limit are taken or promised: 'used' has one for each of the switch's limits. */
+void flow_limits_used(struct gateway *gateway, const struct switch_info *sw, uint32_t *used);
 /* The VM as the network of this gateway serves it; its policy is borrowed from the order. */
 struct tenant tenant_of_order(const struct order *order, unsigned vm);
 /* The ways between servers that an order needs at this gateway: 'channels' has room for one a VM; returns how many. */

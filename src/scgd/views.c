@@ -62,7 +62,21 @@ static json_t *view_port(const struct gateway *gateway, const struct switch_info
     return json;
 }
 
-static json_t *view_switch(const struct gateway *gateway, const struct switch_info *sw)
+/* Those of which OVSDB tells how many flows they take. */
+static json_t *view_tables(struct gateway *gateway, const struct switch_info *sw)
+{
+    json_t *tables = json_array();
+    uint32_t used[SWITCH_LIMITS_MAX] = {0};
+
+    if (sw->n_limits)
+        flow_limits_used(gateway, sw, used);
+    for (unsigned i = 0; i < sw->n_limits; i++)
+        json_array_append_new(tables, json_pack("{s:i, s:I, s:I}", "table", sw->limits[i].table, "limit",
+                                                (json_int_t) sw->limits[i].flows, "used", (json_int_t) used[i]));
+    return tables;
+}
+
+static json_t *view_switch(struct gateway *gateway, const struct switch_info *sw)
 {
     char dpid[20];
     json_t *ports = json_array();
@@ -72,8 +86,9 @@ static json_t *view_switch(const struct gateway *gateway, const struct switch_in
         if (sw->ports[i].number < PORT_MAX)
             json_array_append_new(ports, view_port(gateway, sw, &sw->ports[i]));
     }
-    return json_pack("{s:s, s:s, s:b, s:s, s:o}", "name", sw->name, "dpid", dpid, "up", sw->up, "role",
-                     switch_role_name(network_switch_role(gateway, sw)), "ports", ports);
+    return json_pack("{s:s, s:s, s:b, s:s, s:o, s:o}", "name", sw->name, "dpid", dpid, "up", sw->up, "role",
+                     switch_role_name(network_switch_role(gateway, sw)), "tables", view_tables(gateway, sw), "ports",
+                     ports);
 }
 
 static const char *port_name(const struct gateway *gateway, const char *switch_name, uint32_t number)

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
@@ -106,6 +107,18 @@ static void bad_policies_are_refused(void **state)
         expect_refusal(w, bad[i].what, bad[i].policy, bad[i].sentence);
 }
 
+/* Flows of table POLICY_TO, which takes 1000, as the REST interface says. */
+static unsigned used(struct circuit_world *w)
+{
+    unsigned table, number;
+
+    assert_int_equal(
+        sscanf(shown(w, "switches", "tor", "tables"), "[{\"table\":%u,\"limit\":1000,\"used\":%u}]", &table, &number),
+        2);
+    assert_int_equal(table, TOR_POLICY_TO);
+    return number;
+}
+
 /* As the switch was asked for them. */
 static void tables_are_named_with_their_numbers(void **state)
 {
@@ -115,12 +128,14 @@ static void tables_are_named_with_their_numbers(void **state)
     table_limit(w, "tor", TOR_POLICY_TO, 8);
     expect_refusal(w, "a policy", bad[ARRAY_LEN(bad) - 1].policy, sentence);
     table_limit(w, "tor", TOR_POLICY_TO, 1000);
+    unsigned before = used(w);
     json_t *json = policy_of(bad[ARRAY_LEN(bad) - 1].policy);
     struct err err = {0};
     if (w->backend.policy_put(w->gateway, "V1", json, &err) < 0)
         fail_msg("%s", err.text);
     json_decref(json);
     world_run(w);
+    assert_int_equal(used(w) - before, 31); /* rule 1, and ports by mask */
 }
 
 static void sets_in_use_stay(void **state)
