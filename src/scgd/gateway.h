@@ -116,19 +116,21 @@ struct open_channel {
     uint16_t vlan; /* of the transport port; 0: untagged on the uplink */
 };
 
+/* A change of a switch that failed. */
+struct failed_change {
+    char order[UUID_TEXT_SIZE]; /* whose step will be repeated, or undone; empty: the whole switch will be filled */
+    enum migration_role role;   /* here, of the order */
+    unsigned step;
+    struct mono at;
+};
+
 /* What has been sent to a switch. What it is read to hold means something only if nothing was, meanwhile. */
 struct switch_activity {
     char name[NAME_SIZE];
     size_t index;       /* from 1 */
     unsigned in_flight; /* changes that are not answered */
     uint64_t changes;   /* ever sent */
-    /* What failed, and was not done again yet. */
-    struct failed_change {
-        char order[UUID_TEXT_SIZE]; /* whose step will be repeated, or undone; empty: the whole switch will be filled */
-        enum migration_role role;   /* here, of the order */
-        unsigned step;
-        struct mono at;
-    } *failed;
+    struct failed_change *failed; /* and not done again yet */
     size_t n_failed, cap_failed;
 };
 
