@@ -131,8 +131,18 @@ def stored_policies(lab, dc):
 
 
 def put_policy(lab, dc, policy):
-    status, _, body = lab.rest(dc, "PUT", f"/v1/policies/{policy['policy']}", policy)
+    """It is enforced when this returns."""
+    name = policy["policy"]
+    status, _, body = lab.rest(dc, "PUT", f"/v1/policies/{name}", policy)
     assert status == 200, body
+    wait_until(f"the ToR of {name} to have its policy", lambda: is_verified(lab, dc, name))
+
+
+def is_verified(lab, dc, name):
+    status, _, body = lab.rest(dc, "POST", f"/v1/vms/{name}/verification")
+    assert status == 200, body
+    found = json.loads(body)
+    return found["verified"] and all(switch["settled"] for switch in found["switches"])
 
 
 def put_address_set(lab, dc, name, prefixes):
