@@ -325,18 +325,27 @@ static size_t n_remotes(const struct reading *reading)
     return reading->rule.remotes ? reading->rule.remotes->n : 1;
 }
 
-/* What a policy has at most: the flow is named with which it would have more. */
+static bool matches_all(const struct policy_rule *rule)
+{
+    return rule->protocol == POLICY_ANY && rule->remote.ip.family == IP_NONE && !rule->remotes &&
+           rule->dscp == POLICY_ANY && !rule->stateful;
+}
+
+/* What a policy has at most, beside its defaults: the flow is named with which it would have more. */
 static int check_size(struct reader *reader)
 {
     const struct readings *readings = &reader->readings;
-    size_t remotes = 0;
+    size_t rules = 0, remotes = 0;
 
     for (size_t i = 0; i < readings->n; i++) {
-        remotes += n_remotes(&readings->items[i]);
-        if (i >= POLICY_RULES_MAX)
-            return refuse(reader, readings->items[i].flow, NULL, "with it they make more rules than a policy has");
+        const struct reading *reading = &readings->items[i];
+
+        rules += !matches_all(&reading->rule) || !policy_outcome_is_plain(&reading->rule);
+        remotes += n_remotes(reading);
+        if (rules > POLICY_RULES_MAX)
+            return refuse(reader, reading->flow, NULL, "with it they make more rules than a policy has");
         if (remotes > POLICY_REMOTES_MAX)
-            return refuse(reader, readings->items[i].flow, NULL, "with it they name more addresses than a policy has");
+            return refuse(reader, reading->flow, NULL, "with it they name more addresses than a policy has");
     }
     return 0;
 }
@@ -397,12 +406,6 @@ static int check_replies(struct reader *reader, enum policy_direction direction,
     reader->replies[direction] = policy_state_find_verdict(reader->site, direction, flows, n_flows);
     return reader->replies[direction] ? 0 :
                                         refuse(reader, awaits, NULL, "no flow lets the replies pass that it awaits");
-}
-
-static bool matches_all(const struct policy_rule *rule)
-{
-    return rule->protocol == POLICY_ANY && rule->remote.ip.family == IP_NONE && !rule->remotes &&
-           rule->dscp == POLICY_ANY;
 }
 
 /* The rate of the flow's meter. */

@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "core/policy_outcome.h"
+#include "core/policy_state.h"
 
 void readings_add(struct readings *readings, struct reading reading)
 {
@@ -163,9 +164,63 @@ static void join_remotes(struct readings *readings, struct policy *policy)
     qsort(readings->items, kept, sizeof *readings->items, readings_compare);
 }
 
+/* Of a part of a stateful rule that may be one without a protocol: that. Of others themselves. */
+static struct reading whole_of(const struct reading *reading)
+{
+    struct reading whole = *reading;
+    struct policy_rule parts[POLICY_PARTS_MAX];
+
+    whole.rule.protocol = whole.rule.icmp_type = POLICY_ANY;
+    whole.rule.family = whole.rule.remote.ip.family;
+    for (unsigned n = policy_rule_parts(&whole.rule, parts); n-- > 0;) {
+        struct reading part = whole;
+
+        part.rule = parts[n];
+        if (reading->rule.stateful && readings_compare(&part, reading) == 0)
+            return whole;
+    }
+    return *reading;
+}
+
+static int compare_parts_last(const void *a, const void *b)
+{
+    const struct reading x = whole_of(a), y = whole_of(b);
+    int wholes = readings_compare(&x, &y);
+
+    return wholes ? wholes : readings_compare(a, b);
+}
+
+#define PARTS_OF_ADDRESS 3 /* TCP, UDP and the echo requests of its family */
+
+static void join_parts(struct readings *readings)
+{
+    size_t kept = 0;
+
+    if (readings->n)
+        qsort(readings->items, readings->n, sizeof *readings->items, compare_parts_last);
+    for (size_t i = 0, n; i < readings->n; i += n) {
+        struct reading whole = whole_of(&readings->items[i]);
+
+        for (n = 1; i + n < readings->n; n++) {
+            const struct reading next = whole_of(&readings->items[i + n]);
+
+            if (readings_compare(&whole, &next) != 0)
+                break;
+        }
+        if (n == PARTS_OF_ADDRESS) {
+            readings->items[kept++] = whole;
+        } else {
+            memmove(&readings->items[kept], &readings->items[i], n * sizeof *readings->items);
+            kept += n;
+        }
+    }
+    readings->n = kept;
+}
+
 void readings_join(struct readings *readings, struct policy *policy)
 {
     readings_join_ports(readings);
+    join_parts(readings);
     join_remotes(readings, policy);
 }
 
@@ -211,12 +266,26 @@ static bool flags_meet(const struct tcp_flags *a, const struct tcp_flags *b)
     return !((a->value ^ b->value) & a->mask & b->mask);
 }
 
-bool policy_rules_meet(const struct policy_rule *a, const struct policy_rule *b)
+static bool parts_meet(const struct policy_rule *a, const struct policy_rule *b)
 {
     return numbers_meet(a->protocol, b->protocol) && numbers_meet(a->icmp_type, b->icmp_type) &&
            numbers_meet(a->icmp_code, b->icmp_code) && numbers_meet(a->dscp, b->dscp) &&
            flags_meet(&a->tcp_flags, &b->tcp_flags) && ranges_meet(&a->source_port, &b->source_port) &&
            ranges_meet(&a->destination_port, &b->destination_port) && remotes_meet(a, b);
+}
+
+bool policy_rules_meet(const struct policy_rule *a, const struct policy_rule *b)
+{
+    struct policy_rule of_a[POLICY_PARTS_MAX], of_b[POLICY_PARTS_MAX];
+    unsigned n_a = policy_rule_parts(a, of_a), n_b = policy_rule_parts(b, of_b);
+
+    for (unsigned i = 0; i < n_a; i++) {
+        for (unsigned j = 0; j < n_b; j++) {
+            if (parts_meet(&of_a[i], &of_b[j]))
+                return true;
+        }
+    }
+    return false;
 }
 
 static bool narrow_number(int16_t other, int16_t *number)

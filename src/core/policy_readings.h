@@ -24,7 +24,8 @@ struct readings {
 void readings_add(struct readings *readings, struct reading reading);
 void readings_free(struct readings *readings);
 /* Sorts by direction and falling priority, and joins those of one priority and outcome that differ in nothing but
- * adjacent ports, then those that differ in nothing but the other end, whose lists become sets of 'policy'. */
+ * adjacent ports, then the parts of stateful rules without a protocol, then those that differ in nothing but the other
+ * end, whose lists become sets of 'policy'. */
 void readings_join(struct readings *readings, struct policy *policy);
 void readings_join_ports(struct readings *readings); /* only the first */
 /* As qsort comparator, by all but what is for messages. */

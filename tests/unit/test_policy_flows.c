@@ -213,6 +213,36 @@ static void large_policies_take_few_flows(void **state)
     flow_list_free(&list);
 }
 
+/* As many rules as a policy may have, each of which stands as three. */
+static void rules_without_a_protocol_read_back_as_one(void **state)
+{
+    struct policy_site site = site_of("10.0.0.1");
+    struct policy policy = {.name = "V1"}, back;
+    struct err err = {0};
+    char *witness = NULL;
+
+    (void) state;
+    for (unsigned i = 0; i < POLICY_RULES_MAX; i++) {
+        struct policy_rule rule = policy_rule_any(i % 2, POLICY_ALLOW);
+
+        rule.stateful = true;
+        rule.family = IP_V4;
+        rule.remote = prefix_of(&(struct ip) {IP_V4, {172, (uint8_t) (16 + i / 256), (uint8_t) i}}, 32);
+        policy_add_rule(&policy, rule);
+    }
+    struct flow_list list = flows_of(&policy, &site);
+    if (policy_from_flows(list.flows, list.n, NULL, 0, &site, false, "V1", &back, &err) < 0)
+        fail_msg("%s", err.text);
+    assert_int_equal(back.n_rules, policy.n_rules);
+    if (policy_check(&back, &err) < 0)
+        fail_msg("%s", err.text);
+    if (!policy_equivalent_in(&policy, &back, IP_V4, &witness))
+        fail_msg("%s", witness);
+    policy_free(&back);
+    policy_free(&policy);
+    flow_list_free(&list);
+}
+
 /* What OVS makes of a learn action when it meets that packet. */
 static struct flow learned(const struct flow_learn *learn, const struct flow_match *header)
 {
@@ -656,6 +686,7 @@ int main(void)
         cmocka_unit_test(connections_and_what_is_none),
         cmocka_unit_test(flows_treat_packets_as_the_policy),
         cmocka_unit_test(large_policies_take_few_flows),
+        cmocka_unit_test(rules_without_a_protocol_read_back_as_one),
         cmocka_unit_test(ranges_become_the_fewest_masks),
         cmocka_unit_test(flow_text_of_a_policy),
         cmocka_unit_test(policy_to_flows_to_policy),
