@@ -22,6 +22,7 @@ static void audit_clear(struct audit *audit)
     for (size_t i = 0; i < audit->n_findings; i++)
         audit_free_finding(&audit->findings[i]);
     free(audit->findings);
+    free(audit->counts);
     free(audit->expected);
     free(audit->wanted);
     free(audit->vms);
@@ -124,6 +125,31 @@ static void expect_vms(struct audit *audit)
     }
 }
 
+#define COOKIE_ID_MASK (~COOKIE_KIND_MASK)
+
+static int compare_counts(const void *a, const void *b)
+{
+    const struct connection_count *x = a, *y = b;
+
+    return x->id < y->id ? -1 : x->id > y->id;
+}
+
+static void begin_counts(struct audit *audit)
+{
+    audit->n_counts = audit->n_vms;
+    audit->counts = xcalloc(audit->n_vms + 1, sizeof *audit->counts);
+    for (size_t i = 0; i < audit->n_vms; i++)
+        audit->counts[i].id = audit->vms[i].cookie & COOKIE_ID_MASK;
+    qsort(audit->counts, audit->n_counts, sizeof *audit->counts, compare_counts);
+}
+
+static struct connection_count *find_count(const struct audit *audit, uint64_t cookie)
+{
+    const struct connection_count key = {.id = cookie & COOKIE_ID_MASK};
+
+    return bsearch(&key, audit->counts, audit->n_counts, sizeof key, compare_counts);
+}
+
 static int expect_all(struct audit *audit, const struct switch_info *tor, struct err *err)
 {
     struct flow_txn base = {0};
@@ -136,6 +162,7 @@ static int expect_all(struct audit *audit, const struct switch_info *tor, struct
                 flow_list_add(&audit->base, flow_copy(&base.mods[i].flow));
         }
         expect_vms(audit);
+        begin_counts(audit);
         if (audit->n_expected)
             qsort(audit->expected, audit->n_expected, sizeof *audit->expected, compare_marks);
     }
@@ -180,6 +207,27 @@ static bool is_learned(const struct flow *flow)
     return cookie_is_learned(flow->cookie) && (flow->table == TOR_STATE_FROM || flow->table == TOR_STATE_TO);
 }
 
+static void count_learned(const struct audit *audit, const struct flow *flow)
+{
+    struct connection_count *count = find_count(audit, flow->cookie);
+    enum policy_direction replies = flow->table == TOR_STATE_TO ? POLICY_TO_VM : POLICY_FROM_VM;
+
+    if (count && audit_kind_of(flow) == COOKIE_HALF_OPEN)
+        count->known.half_open[replies]++;
+    else if (count)
+        count->known.whole[replies]++;
+}
+
+static void tell_counts(const struct audit *audit)
+{
+    for (size_t i = 0; i < audit->n_vms; i++) {
+        struct tenant *tenant = network_tenant(audit->gateway, audit->vms[i].uuid);
+
+        if (tenant)
+            connections_counted(tenant, &find_count(audit, audit->vms[i].cookie)->known);
+    }
+}
+
 static bool keep_for_vm(const struct audit *audit, const struct flow *flow, bool expected)
 {
     for (size_t i = 0; i < audit->n_vms; i++) {
@@ -198,8 +246,10 @@ static bool keep(void *arg, const struct flow *flow)
     struct audit *audit = arg;
     struct audit_mark *mark = audit_mark(audit, flow);
 
-    if (is_learned(flow))
+    if (is_learned(flow)) {
+        count_learned(audit, flow);
         return false;
+    }
     if (mark)
         mark->seen = true;
     if (audit->of_vm)
@@ -281,6 +331,7 @@ static void came(struct gateway *gateway, struct join *join, const struct event 
         audit->settled = !audit->was_busy && network_settled(gateway, audit->tor) &&
                          network_activity(gateway, audit->tor)->changes == audit->changes;
         audit_judge(audit, event);
+        tell_counts(audit);
         if (audit->n_found && !audit->settled && ++audit->tries < TRIES_MAX) {
             rest(audit, join, REST_MS << (audit->tries - 1));
             return;

@@ -4,7 +4,7 @@
  * All of its flows are read, but as they come only fingerprints of what is expected are looked up, so 50,000 flows take
  * some 16 bytes each. What is not expected is kept: flows with a cookie of ours that the gateway did not put there, or
  * not like that, and flows of others that take packets of a VM (core/proof.h). What is expected and did not come is
- * missing. Learned flows (that a packet taught the switch) are not looked at.
+ * missing. Learned flows (that a packet taught the switch) are only counted.
  *
  *   audit_tor()    reads until the switch was quiet meanwhile, so that a change of ours is not taken for one of others;
  *                  of one VM, what is its own is judged in any case. Between two times it rests, and one of a whole
@@ -41,6 +41,12 @@ struct finding {
     struct flow_txn repair;
 };
 
+/* What the ToR has learned of a VM's connections. */
+struct connection_count {
+    uint64_t id; /* the last 40 bits of its cookies */
+    struct known_connections known;
+};
+
 struct audit {
     struct audit *next;
     struct gateway *gateway;
@@ -51,10 +57,12 @@ struct audit {
     struct mono began;   /* to read, the last time */
     struct mono again;   /* it waits until then; MONO_NEVER: it reads */
     struct join *waiter; /* while it waits: 'join', held open */
-    uint64_t changes; /* sent to the switch before it was read */
+    uint64_t changes;    /* sent to the switch before it was read */
     bool was_busy;
     struct audit_vm *vms;
     size_t n_vms, cap_vms;
+    struct connection_count *counts; /* of the VMs, in rising id */
+    size_t n_counts;
     struct audit_mark *expected; /* by hash */
     size_t n_expected, cap_expected;
     struct flow_list base; /* expected, but for those of VMs */

@@ -132,6 +132,32 @@ void connections_send(struct gateway *gateway, struct migration *migration, unsi
     }
 }
 
+/* Told again only after there was room. */
+static bool is_full(unsigned n, unsigned max, bool was_full)
+{
+    return n >= (was_full ? max / 10 * 9 : max);
+}
+
+void connections_counted(struct tenant *tenant, const struct known_connections *known)
+{
+    tenant->known = *known;
+    for (unsigned d = 0; d < 2; d++) {
+        bool was_full = tenant->known_full[d];
+        bool whole = is_full(known->whole[d], CONNECTIONS_MAX, was_full);
+
+        tenant->known_full[d] = whole || is_full(known->half_open[d], CONNECTIONS_HALF_OPEN_MAX, was_full);
+        if (was_full || !tenant->known_full[d])
+            continue;
+        log_warn(
+            FAULT_OPERATOR, tenant->name,
+            "its ToR knows %u %s of its policy's stateful rules %s, as many as it may: replies to further ones are "
+            "dropped; let what is used so much pass by rules that are not stateful, or look at the VM",
+            whole ? known->whole[d] : known->half_open[d],
+            whole ? "connections" : "TCP connections that nobody has answered",
+            d == POLICY_TO_VM ? "from-vm" : "to-vm");
+    }
+}
+
 void connections_install(struct gateway *gateway, const uint8_t uuid[UUID_SIZE], const struct connection_list *list,
                          struct join *join)
 {

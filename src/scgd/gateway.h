@@ -85,6 +85,11 @@ void join_drop(struct join *join);
 
 /* ---- the DC's network ---- */
 
+/* How many connections of a VM its ToR knows, by the direction of their replies. */
+struct known_connections {
+    unsigned whole[2], half_open[2];
+};
+
 /* A VM that this DC's network serves. */
 struct tenant {
     uint8_t uuid[UUID_SIZE];
@@ -96,8 +101,10 @@ struct tenant {
     struct ip6_list ip6;
     bool has_policy;
     struct policy policy;
-    uint32_t meters[2]; /* on its ToR, by direction; 0: none */
-    bool present;       /* it runs here: the PE routes to it and its host route is announced */
+    uint32_t meters[2];             /* on its ToR, by direction; 0: none */
+    bool present;                   /* it runs here: the PE routes to it and its host route is announced */
+    struct known_connections known; /* as its ToR was last read */
+    bool known_full[2];             /* told of: as many as a switch learns of */
 };
 
 struct segment_state {
@@ -127,9 +134,9 @@ struct failed_change {
 /* What has been sent to a switch. What it is read to hold means something only if nothing was, meanwhile. */
 struct switch_activity {
     char name[NAME_SIZE];
-    size_t index;       /* from 1 */
-    unsigned in_flight; /* changes that are not answered */
-    uint64_t changes;   /* ever sent */
+    size_t index;                 /* from 1 */
+    unsigned in_flight;           /* changes that are not answered */
+    uint64_t changes;             /* ever sent */
     struct failed_change *failed; /* and not done again yet */
     size_t n_failed, cap_failed;
 };
@@ -256,6 +263,9 @@ void connections_send(struct gateway *gateway, struct migration *migration, unsi
  * nothing is put anywhere. */
 void connections_install(struct gateway *gateway, const uint8_t uuid[UUID_SIZE], const struct connection_list *list,
                          struct join *join);
+
+/* The VM's ToR has been read: tells once when it has learned as much as it may. */
+void connections_counted(struct tenant *tenant, const struct known_connections *known);
 
 /* ---- migrations ---- */
 

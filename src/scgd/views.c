@@ -466,6 +466,28 @@ static void metrics_of_drift(const struct drift *drift, struct strbuf *text)
                   (unsigned long long) drift->repaired);
 }
 
+/* VMs of whose connections their ToRs know none are left out. */
+static void metrics_of_connections(const struct network *network, struct strbuf *text)
+{
+    strbuf_puts(text,
+                "# HELP scg_connections Connections by stateful rules that a VM's ToR knows, at its last audit, by "
+                "direction of their replies.\n# TYPE scg_connections gauge\n");
+    for (size_t i = 0; i < network->n_tenants; i++) {
+        const struct tenant *tenant = &network->tenants[i];
+
+        for (unsigned d = 0; d < 2; d++) {
+            const char *replies = d == POLICY_TO_VM ? "to-vm" : "from-vm";
+
+            if (tenant->known.whole[d] || tenant->known.half_open[d])
+                strbuf_printf(text,
+                              "scg_connections{vm=\"%s\",replies=\"%s\",state=\"open\"} %u\n"
+                              "scg_connections{vm=\"%s\",replies=\"%s\",state=\"half-open\"} %u\n",
+                              tenant->name, replies, tenant->known.whole[d], tenant->name, replies,
+                              tenant->known.half_open[d]);
+        }
+    }
+}
+
 char *view_metrics(const struct gateway *gateway)
 {
     struct strbuf text = {0};
@@ -499,5 +521,6 @@ char *view_metrics(const struct gateway *gateway)
                   up, gateway->inventory.n_vms, gateway->network.n_tenants, gateway->transport.n_circuits, circuits,
                   gateway->tunnels.n_tunnels, tunnels, gateway->transport.ted.n_links);
     metrics_of_drift(&gateway->drift, &text);
+    metrics_of_connections(&gateway->network, &text);
     return strbuf_take(&text);
 }

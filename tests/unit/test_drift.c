@@ -233,6 +233,66 @@ static void audits_are_few(void **state)
     expect_told("found foreign V1 65001\n");
 }
 
+static void learn(struct circuit_world *w, uint64_t cookie, uint32_t first, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        struct flow flow = flow_make(TOR_STATE_TO, STATE_PRIORITY, cookie);
+
+        match_u(&flow.match, FIELD_IPV4_SRC, first + i);
+        flow_list_add(&w->flows[TOR_SWITCH], flow);
+    }
+}
+
+static void forget(struct circuit_world *w, size_t n)
+{
+    while (n-- > 0)
+        flow_free(&w->flows[TOR_SWITCH].flows[--w->flows[TOR_SWITCH].n]);
+}
+
+static const struct tenant *tenant_named(const struct circuit_world *w, const char *name)
+{
+    size_t i = 0;
+
+    while (strcmp(w->gateway->network.tenants[i].name, name) != 0)
+        i++;
+    return &w->gateway->network.tenants[i];
+}
+
+static void expect_known(const struct circuit_world *w, const char *line)
+{
+    AUTO_FREE char *text = view_metrics(w->gateway);
+
+    if (!strstr(text, line))
+        fail_msg("no %s in %s", line, text);
+}
+
+/* What a ToR has learned of a VM is counted, and that it is as much as it learns of is noticed once. */
+static void connections_are_counted(void **state)
+{
+    struct circuit_world *w = *state;
+    uint64_t cookie = cookie_of_vm(tenant_named(w, "V1")->uuid);
+    size_t before = w->flows[TOR_SWITCH].n;
+
+    learn(w, cookie_of_state(cookie), 0x0a000000, CONNECTIONS_MAX - 1);
+    learn(w, cookie_of_half_open(cookie), 0x0b000000, 5);
+    pass_ms(w, 2 * INTERVAL_S * 1000);
+    expect_known(w, "scg_connections{vm=\"V1\",replies=\"to-vm\",state=\"open\"} 4095\n");
+    expect_known(w, "scg_connections{vm=\"V1\",replies=\"to-vm\",state=\"half-open\"} 5\n");
+    assert_false(tenant_named(w, "V1")->known_full[POLICY_TO_VM]);
+    learn(w, cookie_of_state(cookie), 0x0c000000, 1);
+    pass_ms(w, 2 * INTERVAL_S * 1000);
+    assert_true(tenant_named(w, "V1")->known_full[POLICY_TO_VM]);
+    assert_false(tenant_named(w, "V1")->known_full[POLICY_FROM_VM]);
+    assert_false(tenant_named(w, "V2")->known_full[POLICY_TO_VM]);
+    forget(w, 100); /* not news if it fills again */
+    pass_ms(w, 2 * INTERVAL_S * 1000);
+    assert_true(tenant_named(w, "V1")->known_full[POLICY_TO_VM]);
+    forget(w, w->flows[TOR_SWITCH].n - before);
+    pass_ms(w, 2 * INTERVAL_S * 1000);
+    assert_false(tenant_named(w, "V1")->known_full[POLICY_TO_VM]);
+    expect_told("");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -241,6 +301,7 @@ int main(void)
         TEST(each_finding_is_told_once), TEST(findings_are_by_vm),
         TEST(what_flaps_hides_nothing),  TEST(each_finding_is_put_right_for_itself),
         TEST(open_orders_hide_nothing),  TEST(audits_are_few),
+        TEST(connections_are_counted),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
