@@ -95,13 +95,17 @@ def domain_xml(lab, guest):
     gateway, _, length = segment["gateway"].partition("/")
     arguments = (f"console=ttyS0 quiet panic=1 mitigations=off no_timer_check scg.name={guest.name} "
                  f"scg.address={guest.address}/{length} scg.gateway={gateway}")
+    ipv6 = ""
+    if guest.ipv6:
+        arguments += f" scg.ipv6={guest.ipv6}/64"
+        ipv6 = f" ipv6={quoteattr(guest.ipv6)}"
     return f"""\
 <domain type='qemu' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>
   <name>{guest.name}</name>
   <uuid>5c670000-0000-4000-8000-{guest.mac.replace(":", "")}</uuid>
   <metadata>
     <scg:vm xmlns:scg={quoteattr(METADATA)} segment={quoteattr(guest.segment)}>
-      <scg:interface mac={quoteattr(guest.mac)} address={quoteattr(guest.address)}/>
+      <scg:interface mac={quoteattr(guest.mac)} address={quoteattr(guest.address)}{ipv6}/>
     </scg:vm>
   </metadata>
   <memory unit='MiB'>{MEMORY_MIB}</memory>

@@ -31,6 +31,7 @@ class Node:
     role: str
     management: str = None              # ADDRESS/LENGTH on the management network
     addresses: dict = field(default_factory=dict)   # interface -> ADDRESS/LENGTH
+    ipv6: dict = field(default_factory=dict)        # likewise; interfaces that are not here have no IPv6
     default_route: str = None
     forwarding: bool = False
     bgp: dict = None
@@ -99,6 +100,7 @@ class Guest:
     segment: str
     mac: str
     address: str
+    ipv6: str = None                    # in a /64
 
 
 @dataclass

@@ -66,6 +66,10 @@ def make_links(lab):
             lines += server_bridge()
         for interface, address in node.addresses.items():
             lines.append(f"addr add {address} dev {interface}")
+        for interface, address in node.ipv6.items():
+            run("ip", "netns", "exec", lab.namespace(node.name), "sh", "-c",
+                f"cd /proc/sys/net/ipv6/conf/{interface} && echo 0 > accept_ra && echo 0 > disable_ipv6")
+            lines.append(f"addr add {address} dev {interface} nodad")
         lines += [f"link set {interface} up" for interface in plain]
         if node.default_route:
             lines.append(f"route add default via {node.default_route}")

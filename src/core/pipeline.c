@@ -6,6 +6,8 @@
 
 #include "core/pipeline_flows.h"
 
+#define UDP_PROTOCOL 17
+#define DHCPV6_CLIENT_PORT 546      /* RFC 8415 §7.2: servers and relays send to it */
 #define CONTROLLER_NO_BUFFER 0xffff /* OFPCML_NO_BUFFER, OpenFlow 1.3.5 §7.2.5 */
 
 enum inter_dc_table { INTER_DC_CLASSIFY, INTER_DC_FABRIC };
@@ -70,6 +72,18 @@ void match_nd(struct flow_match *match, uint8_t type)
     match_u(match, FIELD_IP_PROTO, ICMPV6_PROTOCOL);
     match_u(match, FIELD_ICMPV6_TYPE, type);
     match_u(match, FIELD_ICMPV6_CODE, 0);
+}
+
+void pipeline_match_infrastructure(struct flow_match *match, unsigned kind)
+{
+    match_u(match, FIELD_ETH_TYPE, ETH_TYPE_IPV6);
+    if (kind == ND_REDIRECT - ND_ROUTER_SOLICITATION + 1) {
+        match_u(match, FIELD_IP_PROTO, UDP_PROTOCOL);
+        match_u(match, FIELD_UDP_DST, DHCPV6_CLIENT_PORT);
+    } else {
+        match_u(match, FIELD_IP_PROTO, ICMPV6_PROTOCOL);
+        match_u(match, FIELD_ICMPV6_TYPE, ND_ROUTER_SOLICITATION + kind);
+    }
 }
 
 void flow_goto(struct flow *flow, uint8_t table)

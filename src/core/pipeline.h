@@ -64,9 +64,9 @@
  *   FABRIC       to the fabric, except back.
  *
  * IPv6 neighbour discovery (ND, RFC 4861) is let through for a VM's own addresses, the link-local one that it makes of
- * its MAC (RFC 4291 appendix A) and those that the gateway knows: what it solicits with such a source and its own MAC, or
- * for such an address from nowhere (duplicate address detection, RFC 4862 §5.4), and what it advertises of them; with a
- * hop limit of 255. Like ARP, it is not the policies' business. By its link-local address a VM sends and gets nothing
+ * its MAC (RFC 4291 appendix A) and those that the gateway knows: what it solicits with such a source and its own MAC,
+ * or for such an address from nowhere (duplicate address detection, RFC 4862 §5.4), and what it advertises of them; with
+ * a hop limit of 255. Like ARP, it is not the policies' business. By its link-local address a VM sends and gets nothing
  * else. A VM that takes another address (RFC 7217, RFC 8981) is not heard. MLD (RFC 3810) is dropped like other
  * multicast: no switch here prunes by it, what is solicited goes to all. The PE does not route IPv6.
  *
@@ -98,9 +98,11 @@
  *   A circuit of a user on a transport network ends as a VLAN of the transport port. It is a part of the segment, for
  *   the user's addresses only:
  *   CLASSIFY     100 from the circuit, IP and ARP of one of its user's addresses -> the segment's VLAN, FABRIC; 150 but
- *                not with the MAC of a VM or of the gateway. Else dropped.
- *   VLAN         150 ARP, 90 IP to such an address -> the circuit's VLAN, transport port. So a user gets what is meant
- *                for it, and no flooded frame of others; the gateway does not route for it.
+ *                not with the MAC of a VM or of the gateway. Of IPv6: 120 solicitations by such an address and
+ *                advertisements of it likewise, 110 other neighbour discovery and DHCPv6 to a client: dropped. Else
+ *                dropped, also what is by a link-local address: where the user's MAC is not known, that is not, either.
+ *   VLAN         150 ARP and solicitations for, 90 IP to such an address -> the circuit's VLAN, transport port. So a
+ *                user gets what is meant for it, and no flooded frame of others; the gateway does not route for it.
  *
  * PE between DCs: a channel is two pairs of flows (IP, ARP) between a server's migration port and the uplink, in table
  * 0; tagged traffic from the fabric is passed on as transit, as above (tables 0 CLASSIFY, 1 FABRIC).
@@ -252,7 +254,7 @@ struct pipeline_circuit {
     uint64_t cookie;
     uint32_t transport_port;
     uint16_t vlan;              /* 1..4094 on that port */
-    const struct ip *addresses; /* of the user, IPv4; borrowed */
+    const struct ip *addresses; /* of the user; borrowed */
     unsigned n_addresses;
 };
 void pipeline_circuit_pe(struct flow_txn *txn, const struct pipeline_segment *segment,
@@ -271,8 +273,8 @@ size_t pipeline_garp(const struct mac *mac, const struct ip *ip, uint16_t vlan, 
 /* The same as a request for 'target', who learns where 'ip' is as well, and answers: 'ip' learns where 'target' is. */
 size_t pipeline_arp_request(const struct mac *mac, const struct ip *ip, const struct ip *target, uint16_t vlan,
                             uint8_t *frame);
-/* An unsolicited neighbour advertisement of 'ip', IPv6, at 'mac' to all nodes (RFC 4861 §7.2.6), which overrides what they
- * know, with VLAN tag 'vlan' if not 0. 'frame' has at least ND_FRAME_SIZE bytes; returns how many are used. */
+/* An unsolicited neighbour advertisement of 'ip', IPv6, at 'mac' to all nodes (RFC 4861 §7.2.6), which overrides what
+ * they know, with VLAN tag 'vlan' if not 0. 'frame' has at least ND_FRAME_SIZE bytes; returns how many are used. */
 #define ND_FRAME_SIZE 90
 size_t pipeline_nd_advertisement(const struct mac *mac, const struct ip *ip, uint16_t vlan, uint8_t *frame);
 /* Reads an untagged ARP reply. 0 and the sender's addresses, or ERR_MALFORMED and the outputs left alone. */

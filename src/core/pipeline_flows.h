@@ -29,6 +29,11 @@ void match_ip(struct flow_match *match, enum flow_field_id field, const struct i
 /* An ICMPv6 message of that type, code 0. */
 void match_nd(struct flow_match *match, uint8_t type);
 
+/* What only infrastructure of a segment sends by IPv6, or what looks like it: kind 0..PIPELINE_INFRASTRUCTURE - 1. All
+ * messages of neighbour discovery, which are let through singly before, and DHCPv6 to a client. */
+#define PIPELINE_INFRASTRUCTURE 6
+void pipeline_match_infrastructure(struct flow_match *match, unsigned kind);
+
 void flow_goto(struct flow *flow, uint8_t table);
 void flow_to_controller(struct flow *flow); /* the whole packet */
 void flow_push_vlan(struct flow *flow, uint16_t vlan);

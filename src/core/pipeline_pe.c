@@ -180,35 +180,98 @@ static void forbid_source(struct flow_txn *txn, uint64_t cookie, uint32_t transp
     flow_txn_add(txn, flow);
 }
 
+/* From the circuit to CLASSIFY. */
+static struct flow circuit_flow(const struct pipeline_circuit *circuit, uint16_t priority)
+{
+    struct flow flow = flow_make(PE_CLASSIFY, priority, circuit->cookie);
+
+    match_u(&flow.match, FIELD_IN_PORT, circuit->transport_port);
+    match_u(&flow.match, FIELD_VLAN_VID, VLAN_PRESENT | circuit->vlan);
+    return flow;
+}
+
+static void into_segment(struct flow_txn *txn, const struct pipeline_segment *segment, struct flow flow)
+{
+    flow_set_u(&flow, FIELD_VLAN_VID, VLAN_PRESENT | segment->vlan);
+    flow_goto(&flow, PE_FABRIC);
+    flow_txn_add(txn, flow);
+}
+
+static void into_circuit(struct flow_txn *txn, const struct pipeline_circuit *circuit, struct flow flow)
+{
+    flow_set_u(&flow, FIELD_VLAN_VID, VLAN_PRESENT | circuit->vlan);
+    flow_output(&flow, circuit->transport_port);
+    flow_txn_add(txn, flow);
+}
+
+/* The same for an address of IPv6: what it sends, what it asks and answers by neighbour discovery, what is for it, and
+ * who asks for it. */
+static void circuit_ipv6(struct flow_txn *txn, const struct pipeline_segment *segment,
+                         const struct pipeline_circuit *circuit, const struct ip *address)
+{
+    struct flow in = circuit_flow(circuit, 100), asks = circuit_flow(circuit, 120), tells = circuit_flow(circuit, 120);
+    struct flow out = vlan_flow(segment, 90, circuit->cookie), asked = vlan_flow(segment, 150, circuit->cookie);
+
+    match_ip(&in.match, FIELD_IPV6_SRC, address);
+    into_segment(txn, segment, in);
+    match_nd(&asks.match, ND_SOLICITATION);
+    match_u(&asks.match, FIELD_IP_TTL, ND_HOP_LIMIT);
+    match_ip(&asks.match, FIELD_IPV6_SRC, address);
+    into_segment(txn, segment, asks);
+    match_nd(&tells.match, ND_ADVERTISEMENT);
+    match_u(&tells.match, FIELD_IP_TTL, ND_HOP_LIMIT);
+    match_ip(&tells.match, FIELD_IPV6_SRC, address);
+    match_bytes(&tells.match, FIELD_ND_TARGET, address->bytes, NULL);
+    into_segment(txn, segment, tells);
+
+    match_ip(&out.match, FIELD_IPV6_DST, address);
+    into_circuit(txn, circuit, out);
+    match_nd(&asked.match, ND_SOLICITATION);
+    match_bytes(&asked.match, FIELD_ND_TARGET, address->bytes, NULL);
+    into_circuit(txn, circuit, asked);
+}
+
+/* Of no user, nor of a user's circuit: what only the segment's own infrastructure would send. */
+static void circuit_refuse_ipv6(struct flow_txn *txn, const struct pipeline_circuit *circuit)
+{
+    for (unsigned i = 0; i < PIPELINE_INFRASTRUCTURE; i++) {
+        struct flow flow = circuit_flow(circuit, 110);
+
+        pipeline_match_infrastructure(&flow.match, i);
+        flow_txn_add(txn, flow);
+    }
+}
+
 /* From the circuit into the segment, and back, for one address of its user and one kind of packet. */
 static void circuit_address(struct flow_txn *txn, const struct pipeline_segment *segment,
                             const struct pipeline_circuit *circuit, const struct ip *address, bool arp)
 {
-    struct flow in = flow_make(PE_CLASSIFY, 100, circuit->cookie);
-    struct flow out = vlan_flow(segment, arp ? 150 : 90, circuit->cookie);
+    struct flow in = circuit_flow(circuit, 100), out = vlan_flow(segment, arp ? 150 : 90, circuit->cookie);
 
-    match_u(&in.match, FIELD_IN_PORT, circuit->transport_port);
-    match_u(&in.match, FIELD_VLAN_VID, VLAN_PRESENT | circuit->vlan);
     match_ip(&in.match, arp ? FIELD_ARP_SPA : FIELD_IPV4_SRC, address);
-    flow_set_u(&in, FIELD_VLAN_VID, VLAN_PRESENT | segment->vlan);
-    flow_goto(&in, PE_FABRIC);
-    flow_txn_add(txn, in);
-
+    into_segment(txn, segment, in);
     match_ip(&out.match, arp ? FIELD_ARP_TPA : FIELD_IPV4_DST, address);
-    flow_set_u(&out, FIELD_VLAN_VID, VLAN_PRESENT | circuit->vlan);
-    flow_output(&out, circuit->transport_port);
-    flow_txn_add(txn, out);
+    into_circuit(txn, circuit, out);
 }
 
 void pipeline_circuit_pe(struct flow_txn *txn, const struct pipeline_segment *segment,
                          const struct pipeline_circuit *circuit)
 {
+    bool ipv6 = false;
+
     pipeline_circuit_remove(txn, circuit->cookie);
     forbid_source(txn, circuit->cookie, circuit->transport_port, circuit->vlan, &segment->gateway_mac);
     for (unsigned i = 0; i < circuit->n_addresses; i++) {
+        if (circuit->addresses[i].family == IP_V6) {
+            circuit_ipv6(txn, segment, circuit, &circuit->addresses[i]);
+            ipv6 = true;
+            continue;
+        }
         circuit_address(txn, segment, circuit, &circuit->addresses[i], false);
         circuit_address(txn, segment, circuit, &circuit->addresses[i], true);
     }
+    if (ipv6)
+        circuit_refuse_ipv6(txn, circuit);
 }
 
 void pipeline_circuit_remove(struct flow_txn *txn, uint64_t cookie)

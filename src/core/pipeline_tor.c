@@ -7,30 +7,18 @@
 #include "core/pipeline_flows.h"
 #include "core/policy.h"
 
-#define UDP_PROTOCOL 17
-#define DHCPV6_CLIENT_PORT 546 /* RFC 8415 §7.2: servers and relays send to it */
-#define PRIORITY_ND 65000      /* above all rules of policies */
+#define PRIORITY_ND 65000 /* above all rules of policies */
 
 /* What no VM may send, whatever else it may: routers' messages, answers of a DHCPv6 server, and what looks like
  * neighbour discovery but is none of what SPOOF's flows of a VM let through before. */
 static void refuse_infrastructure(struct flow_txn *txn)
 {
-    static const uint8_t types[] = {ND_ROUTER_SOLICITATION, ND_ROUTER_ADVERTISEMENT, ND_SOLICITATION, ND_ADVERTISEMENT,
-                                    ND_REDIRECT};
-    struct flow dhcp = flow_make(TOR_SPOOF, 95, pipeline_base_cookie());
-
-    for (size_t i = 0; i < ARRAY_LEN(types); i++) {
+    for (unsigned i = 0; i < PIPELINE_INFRASTRUCTURE; i++) {
         struct flow flow = flow_make(TOR_SPOOF, 95, pipeline_base_cookie());
 
-        match_u(&flow.match, FIELD_ETH_TYPE, ETH_TYPE_IPV6);
-        match_u(&flow.match, FIELD_IP_PROTO, ICMPV6_PROTOCOL);
-        match_u(&flow.match, FIELD_ICMPV6_TYPE, types[i]);
+        pipeline_match_infrastructure(&flow.match, i);
         flow_txn_add(txn, flow);
     }
-    match_u(&dhcp.match, FIELD_ETH_TYPE, ETH_TYPE_IPV6);
-    match_u(&dhcp.match, FIELD_IP_PROTO, UDP_PROTOCOL);
-    match_u(&dhcp.match, FIELD_UDP_DST, DHCPV6_CLIENT_PORT);
-    flow_txn_add(txn, dhcp);
 }
 
 /* Neighbour discovery, which its sender's ToR has inspected, passes the rules of its receiver. */

@@ -246,7 +246,9 @@ void vpls_segment(struct flow_txn *txn, const struct pipeline_segment *segment, 
     for (size_t i = 0; i < instance->n_users; i++) {
         struct flow flow = to_pseudowires(segment, fabric, PRIORITY_USER);
 
-        match_ip(&flow.match, FIELD_IPV4_DST, &instance->users[i].ip);
+        bool v6 = instance->users[i].ip.family == IP_V6;
+
+        match_ip(&flow.match, v6 ? FIELD_IPV6_DST : FIELD_IPV4_DST, &instance->users[i].ip);
         to_end(txn, flow, instance, instance->users[i].end);
     }
 }

@@ -115,7 +115,7 @@ struct vpls_known {
 
 /* An address of a user of the segment, whose circuit ends at a far end, and whose MAC nobody knows. */
 struct vpls_user {
-    struct ip ip; /* IPv4 */
+    struct ip ip;
     uint32_t end;
 };
 

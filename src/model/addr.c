@@ -185,11 +185,14 @@ bool ip6_list_equal(const struct ip6_list *a, const struct ip6_list *b)
     return a->n == b->n;
 }
 
+bool ip_is_unicast6(const struct ip *ip)
+{
+    return ip->family == IP_V6 && ((ip->bytes[0] & 0xe0) == 0x20 || (ip->bytes[0] & 0xfe) == 0xfc);
+}
+
 int ip6_list_add(struct ip6_list *list, const struct ip *ip)
 {
-    bool global = (ip->bytes[0] & 0xe0) == 0x20, unique_local = (ip->bytes[0] & 0xfe) == 0xfc;
-
-    if (ip->family != IP_V6 || (!global && !unique_local))
+    if (!ip_is_unicast6(ip))
         return ERR_INVALID;
     if (ip6_list_has(list, ip))
         return ERR_CONFLICT;

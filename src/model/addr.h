@@ -66,9 +66,10 @@ enum prefix_place prefix_place(const struct prefix *prefix, const struct ip *ip)
 struct ip ip_link_local(const struct mac *mac);
 struct prefix prefix_of(const struct ip *ip, uint8_t length); /* masks the host bits */
 
+bool ip_is_unicast6(const struct ip *ip); /* a global (2000::/3) or unique local (fc00::/7) address of IPv6 */
 bool ip6_list_has(const struct ip6_list *list, const struct ip *ip);
 bool ip6_list_equal(const struct ip6_list *a, const struct ip6_list *b); /* whatever their order */
-/* 0, ERR_INVALID if it is no global (2000::/3) or unique local (fc00::/7) unicast address, ERR_CONFLICT if it is there,
+/* 0, ERR_INVALID if it is not ip_is_unicast6(), ERR_CONFLICT if it is there,
  * ERR_TOO_LARGE if there are IP6_LIST_MAX. */
 int ip6_list_add(struct ip6_list *list, const struct ip *ip);
 /* What one of these codes says, to go behind the address: "is no global ... address". */

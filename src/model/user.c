@@ -116,8 +116,9 @@ static void read_addresses(struct json_reader *r, struct user *user)
     for (size_t i = 0; i < n && !r->status; i++) {
         const char *text = json_string_value(json_array_get(array, i));
 
-        if (!text || ip_parse(text, &user->addresses[i]) < 0 || user->addresses[i].family != IP_V4)
-            json_fail(r, "addresses", "member %zu is not an IPv4 address", i);
+        if (!text || ip_parse(text, &user->addresses[i]) < 0 ||
+            (user->addresses[i].family != IP_V4 && !ip_is_unicast6(&user->addresses[i])))
+            json_fail(r, "addresses", "member %zu is no IPv4 address, nor a global or unique local one of IPv6", i);
         for (size_t other = 0; other < i && !r->status; other++) {
             if (ip_equal(&user->addresses[other], &user->addresses[i]))
                 json_fail(r, "addresses", "%s is named twice", text);

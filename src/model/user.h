@@ -23,7 +23,8 @@ struct user {
     struct lsp_client access;  /* the client port there; vlan CLIENT_VLAN_NONE: the whole port */
     uint32_t bandwidth_mbps;   /* each direction */
     unsigned n_addresses;
-    struct ip addresses[USER_ADDRESSES_MAX]; /* IPv4, of the segment's subnet: nothing else passes the circuit */
+    struct ip addresses[USER_ADDRESSES_MAX]; /* IPv4 of the segment's subnet, and IPv6 that ip_is_unicast6(): nothing
+                                              * else passes the circuit */
     unsigned n_vms;
     char (*vms)[NAME_SIZE]; /* that it uses; owned */
 };

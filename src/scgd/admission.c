@@ -83,9 +83,11 @@ static int check_promised(const struct gateway *gateway, const struct migration_
         const struct user *user = &gateway->transport.users[u];
 
         for (unsigned a = 0; a < user->n_addresses; a++) {
-            if (ip_equal(&user->addresses[a], &vm->nics[0].ip))
-                return err_set(err, ERR_CONFLICT, "address %s of VM %s is that of user %s",
-                               ip_format(&vm->nics[0].ip, text), vm->name, user->name);
+            const struct ip *ip = &user->addresses[a];
+
+            if (ip_equal(ip, &vm->nics[0].ip) || ip6_list_has(&vm->nics[0].ip6, ip))
+                return err_set(err, ERR_CONFLICT, "address %s of VM %s is that of user %s", ip_format(ip, text),
+                               vm->name, user->name);
         }
     }
     for (size_t m = 0; m < gateway->n_migrations; m++) {

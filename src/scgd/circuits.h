@@ -29,6 +29,7 @@
 
 struct gateway;
 struct join;
+struct tenant;
 struct order;
 
 #define CIRCUIT_TRIES_MAX 16 /* paths in one round of tries */
@@ -150,7 +151,7 @@ void users_each_address(const struct gateway *gateway, const char *segment, void
                         void *arg);
 void users_clear_segment(struct gateway *gateway, const char *segment, struct flow_txn *txn);
 /* Tells users whose circuits are up where a VM that runs here is. */
-void users_announce_vm(struct gateway *gateway, const char *segment, const struct mac *mac, const struct ip *ip);
+void users_announce_vm(struct gateway *gateway, const struct tenant *tenant);
 /* The transport port of a PE, by which circuits of users enter; 0 if it has none. */
 uint32_t transport_port(const struct gateway *gateway, const struct switch_info *pe);
 

@@ -249,7 +249,7 @@ void network_set_present(struct gateway *gateway, const uint8_t uuid[UUID_SIZE],
         if (segment->flows.vlan)
             announce(gateway, pe, tenant);
         if (present)
-            users_announce_vm(gateway, tenant->segment, &tenant->mac, &tenant->ip);
+            users_announce_vm(gateway, tenant);
     } else {
         join_fail(join, &err);
     }

@@ -229,12 +229,14 @@ static int check_addresses(const struct gateway *gateway, const struct user *use
     for (unsigned a = 0; a < user->n_addresses; a++) {
         const struct ip *ip = &user->addresses[a];
 
-        if (network_check_host(segment, ip, whose, "name a host's under 'addresses'", err) < 0)
+        if (ip->family == IP_V4 && network_check_host(segment, ip, whose, "name a host's under 'addresses'", err) < 0)
             return err->code;
         for (size_t i = 0; i < gateway->network.n_tenants; i++) {
-            if (ip_equal(&gateway->network.tenants[i].ip, ip))
+            const struct tenant *tenant = &gateway->network.tenants[i];
+
+            if (ip_equal(&tenant->ip, ip) || ip6_list_has(&tenant->ip6, ip))
                 return err_set(err, ERR_CONFLICT, "user %s: address %s is that of VM %s", user->name,
-                               ip_format(ip, text), gateway->network.tenants[i].name);
+                               ip_format(ip, text), tenant->name);
         }
     }
     return check_others(gateway, user, err);
@@ -363,7 +365,9 @@ static int check_within(const struct order *order, unsigned u, struct err *err)
     }
     for (unsigned v = 0; v < order->n_vms; v++) {
         for (unsigned a = 0; a < user->n_addresses; a++) {
-            if (ip_equal(&user->addresses[a], &order->vms[v].nics[0].ip))
+            const struct vm_nic *nic = &order->vms[v].nics[0];
+
+            if (ip_equal(&user->addresses[a], &nic->ip) || ip6_list_has(&nic->ip6, &user->addresses[a]))
                 return err_set(err, ERR_CONFLICT, "user %s: address %s is that of VM %s", user->name,
                                ip_format(&user->addresses[a], text), order->vms[v].name);
         }

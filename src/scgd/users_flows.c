@@ -69,20 +69,27 @@ void users_each_address(const struct gateway *gateway, const char *segment, void
 }
 
 /* The VM's MAC to whatever learns MACs on the circuit, and the VM and each address of the user to each other: while
- * there was no circuit, the PE answered for the user when the VM asked, as for all else in the segment. */
+ * there was no circuit, the PE answered for the user when the VM asked, as for all else in the segment; but for IPv6,
+ * of which the user is only told that the VM has come. */
 static void tell(struct gateway *gateway, const struct switch_info *pe, const struct circuit *circuit,
-                 const struct mac *mac, const struct ip *ip)
+                 const struct tenant *tenant)
 {
     const struct user *user = user_known(gateway, circuit->user);
     const struct switch_ops *ops = gateway->south.switches->ops;
     uint16_t vlan = circuit->want.ingress_client.vlan;
     uint32_t port = transport_port(gateway, pe);
-    uint8_t frame[GARP_FRAME_SIZE];
-    size_t size = pipeline_garp(mac, ip, vlan, frame);
+    uint8_t frame[ND_FRAME_SIZE];
+    size_t size = pipeline_garp(&tenant->mac, &tenant->ip, vlan, frame);
 
     ops->packet_out(gateway->south.switches, pe->name, port, frame, size);
     for (unsigned a = 0; a < user->n_addresses; a++) {
-        size = pipeline_arp_request(mac, ip, &user->addresses[a], vlan, frame);
+        if (user->addresses[a].family != IP_V4)
+            continue;
+        size = pipeline_arp_request(&tenant->mac, &tenant->ip, &user->addresses[a], vlan, frame);
+        ops->packet_out(gateway->south.switches, pe->name, port, frame, size);
+    }
+    for (unsigned a = 0; a < tenant->ip6.n; a++) {
+        size = pipeline_nd_advertisement(&tenant->mac, &tenant->ip6.items[a], vlan, frame);
         ops->packet_out(gateway->south.switches, pe->name, port, frame, size);
     }
 }
@@ -110,7 +117,7 @@ void user_announce_vms(struct gateway *gateway, const struct circuit *circuit)
         const struct tenant *tenant = &gateway->network.tenants[i];
 
         if (tenant->present && of_segment(gateway, circuit, tenant->segment))
-            tell(gateway, pe, circuit, &tenant->mac, &tenant->ip);
+            tell(gateway, pe, circuit, tenant);
     }
 }
 
@@ -158,13 +165,13 @@ void users_fill_pe(struct gateway *gateway, const struct switch_info *pe, struct
     users_fill_segment(gateway, pe, NULL, txn);
 }
 
-void users_announce_vm(struct gateway *gateway, const char *segment, const struct mac *mac, const struct ip *ip)
+void users_announce_vm(struct gateway *gateway, const struct tenant *tenant)
 {
     const struct switch_info *pe = network_edge(gateway, SWITCH_ROLE_PE, NULL);
 
     for (size_t i = 0; i < gateway->transport.n_circuits && pe; i++) {
         const struct circuit *circuit = gateway->transport.circuits[i];
-        if (circuit->state == CIRCUIT_UP && of_segment(gateway, circuit, segment))
-            tell(gateway, pe, circuit, mac, ip);
+        if (circuit->state == CIRCUIT_UP && of_segment(gateway, circuit, tenant->segment))
+            tell(gateway, pe, circuit, tenant);
     }
 }

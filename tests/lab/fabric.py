@@ -91,6 +91,21 @@ def tcp_syn(destination, source, source_ip, destination_ip, port):
         "!HHIIBBHHH", port, 80, 1, 0, 0x50, 0x02, 1024, 0, 0)))
 
 
+def udp6(destination, source, source_ip, destination_ip, port=7777, text="", vlan=None):
+    """A UDP datagram of IPv6; nobody looks at its checksum here."""
+    data = text.encode()
+    header = struct.pack("!IHBB", 0x60000000, 8 + len(data), 17, 64) + ipaddress.ip_address(source_ip).packed + \
+        ipaddress.ip_address(destination_ip).packed
+    return ethernet(destination, source, 0x86dd, header + struct.pack("!HHHH", 7777, port, 8 + len(data), 0) + data,
+                    vlan)
+
+
+def solicited_node(address):
+    """Solicited-node multicast, RFC 4291 §2.7.1: as MAC and as address."""
+    tail = ipaddress.ip_address(address).packed[13:].hex(":")
+    return f"33:33:ff:{tail}", f"ff02::1:ff{tail[0:2]}:{tail[3:5]}{tail[6:8]}"
+
+
 def link_local(mac):
     """RFC 4291 appendix A."""
     m = mac_bytes(mac)
@@ -98,7 +113,7 @@ def link_local(mac):
 
 
 def neighbour_discovery(destination, source, kind, source_ip, destination_ip, target, option_mac=None, hops=255,
-                        options=b""):
+                        options=b"", vlan=None):
     """A solicitation (135) or advertisement (136), RFC 4861, with the sender's link-layer address if it is given."""
     if option_mac:
         options = bytes([kind - 134, 1]) + mac_bytes(option_mac) + options
@@ -110,7 +125,7 @@ def neighbour_discovery(destination, source, kind, source_ip, destination_ip, ta
     total = (total & 0xffff) + (total >> 16)
     total = ~((total & 0xffff) + (total >> 16)) & 0xffff
     return ethernet(destination, source, 0x86dd, struct.pack("!IHBB", 0x60000000, 4 + len(body), 58, hops) +
-                    source_ip + destination_ip + struct.pack("!BBH", kind, 0, total) + body)
+                    source_ip + destination_ip + struct.pack("!BBH", kind, 0, total) + body, vlan)
 
 
 class Tap:

@@ -3,16 +3,15 @@
 different ToRs, v2 has one beside v1; v3 has none."""
 
 import contextlib
-import ipaddress
 import json
 import os
 import socket
-import struct
 from pathlib import Path
 
 import pytest
 
-from fabric import Fabric, arp, ethernet, link_local, mac_bytes, neighbour_discovery, poll, standing, taps_of
+from fabric import Fabric, arp, link_local, mac_bytes, neighbour_discovery, poll, solicited_node, standing, taps_of, \
+    udp6
 from vpls import Vpls
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -86,19 +85,6 @@ def connects(dc, client, server, port):
         return True
 
 
-def group_of(address):
-    """Solicited-node multicast, RFC 4291 §2.7.1: as MAC and as address."""
-    tail = ipaddress.ip_address(address).packed[13:].hex(":")
-    return f"33:33:ff:{tail}", f"ff02::1:ff{tail[0:2]}:{tail[3:5]}{tail[6:8]}"
-
-
-def datagram(destination, source, source_ip, destination_ip, port=7777, text=b""):
-    """A UDP datagram; nobody looks at its checksum here."""
-    header = struct.pack("!IHBB", 0x60000000, 8 + len(text), 17, 64) + ipaddress.ip_address(source_ip).packed + \
-        ipaddress.ip_address(destination_ip).packed
-    return ethernet(destination, source, 0x86dd, header + struct.pack("!HHHH", 7777, port, 8 + len(text), 0) + text)
-
-
 def is_arp_of(target):
     return lambda frame: frame[12:14] == b"\x08\x06" and frame[41] == target
 
@@ -152,14 +138,14 @@ def test_nobody_sends_as_another(dc, taps):
     """What a VM sends with its own MAC, but is not its own, reaches nobody; what is its own does."""
     mac, own, other = dc.mac("v1"), ADDRESSES["v1"], ADDRESSES["v2"]
     to, to_ip = dc.mac("v5"), ADDRESSES["v5"]
-    group_mac, group = group_of(to_ip)
+    group_mac, group = solicited_node(to_ip)
     forged = {
-        "another's address": datagram(to, mac, other, to_ip),
-        "nobody's address": datagram(to, mac, STRANGER, to_ip),
-        "no address": datagram(to, mac, "::", to_ip),
-        "a link-local address": datagram(to, mac, link_local(mac), to_ip),
-        "another's MAC": datagram(to, dc.mac("v2"), own, to_ip),
-        "a DHCPv6 server's answer": datagram(to, mac, own, to_ip, port=546),
+        "another's address": udp6(to, mac, other, to_ip),
+        "nobody's address": udp6(to, mac, STRANGER, to_ip),
+        "no address": udp6(to, mac, "::", to_ip),
+        "a link-local address": udp6(to, mac, link_local(mac), to_ip),
+        "another's MAC": udp6(to, dc.mac("v2"), own, to_ip),
+        "a DHCPv6 server's answer": udp6(to, mac, own, to_ip, port=546),
         "a router's advertisement": neighbour_discovery(ALL_NODES_MAC, mac, 134, link_local(mac), ALL_NODES, own),
         "a router's advertisement to one": neighbour_discovery(to, mac, 134, own, to_ip, own),
         "a redirect": neighbour_discovery(to, mac, 137, own, to_ip, to_ip),
@@ -168,21 +154,21 @@ def test_nobody_sends_as_another(dc, taps):
         "as another": neighbour_discovery(to, mac, ADVERTISEMENT, other, to_ip, other, mac),
         "another's MAC, advertised": neighbour_discovery(to, mac, ADVERTISEMENT, own, to_ip, own, dc.mac("v2")),
         "another's MAC as its own": neighbour_discovery(group_mac, mac, SOLICITATION, own, group, to_ip, dc.mac("v2")),
-        "another's address, sought": neighbour_discovery(*group_of(other)[:1], mac, SOLICITATION, "::",
-                                                         group_of(other)[1], other),
+        "another's address, sought": neighbour_discovery(*solicited_node(other)[:1], mac, SOLICITATION, "::",
+                                                         solicited_node(other)[1], other),
         "two MACs": neighbour_discovery(group_mac, mac, SOLICITATION, own, group, to_ip, mac,
                                         options=bytes([1, 1]) + mac_bytes(dc.mac("v2"))),
         "from afar": neighbour_discovery(group_mac, mac, SOLICITATION, own, group, to_ip, mac, hops=254),
-        "to a group": datagram("33:33:00:00:00:05", mac, own, "ff02::5"),
+        "to a group": udp6("33:33:00:00:00:05", mac, own, "ff02::5"),
     }
-    genuine = [datagram(to, mac, own, to_ip),
+    genuine = [udp6(to, mac, own, to_ip),
                neighbour_discovery(group_mac, mac, SOLICITATION, own, group, to_ip, mac),
                neighbour_discovery(group_mac, mac, SOLICITATION, link_local(mac), group, to_ip, mac),
                neighbour_discovery(to, mac, SOLICITATION, own, to_ip, to_ip),
                neighbour_discovery(to, mac, ADVERTISEMENT, own, to_ip, own, mac),
                neighbour_discovery(to, mac, ADVERTISEMENT, link_local(mac), to_ip, own, mac),
                neighbour_discovery(ALL_NODES_MAC, mac, ADVERTISEMENT, own, ALL_NODES, own, mac),
-               neighbour_discovery(group_of(own)[0], mac, SOLICITATION, "::", group_of(own)[1], own)]
+               neighbour_discovery(solicited_node(own)[0], mac, SOLICITATION, "::", solicited_node(own)[1], own)]
     sender, receivers = taps("v1"), [taps("v5"), taps("v2")]
     for number, (name, frame) in enumerate(forged.items(), 10):
         sender.send(frame)
@@ -204,6 +190,6 @@ def test_discovery_passes_a_closed_policy(dc, taps, tmp_path):
                       neighbour_discovery(to, mac, ADVERTISEMENT, ADDRESSES["v1"], to_ip, ADDRESSES["v1"], mac)):
             sender.send(frame)
             receiver.until(lambda f, frame=frame: f == frame)
-        sender.send(datagram(to, mac, ADDRESSES["v1"], to_ip, text=b"closed"))
+        sender.send(udp6(to, mac, ADDRESSES["v1"], to_ip, text="closed"))
         sender.send(arp(mac, mac, dc.address("v1"), "10.101.0.200"))
         assert not [f for f in receiver.until(is_arp_of(200)) if b"closed" in f]

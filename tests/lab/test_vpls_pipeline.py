@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 import fabric as net
-from fabric import arp, ethernet, has, mac_bytes, poll, run, taps_of, udp
-from vpls import CIRCUIT_VLAN, ENDS, SWITCHES, USER_ADDRESS, USER_MAC, Vpls
+from fabric import arp, ethernet, has, link_local, mac_bytes, neighbour_discovery, poll, run, solicited_node, \
+    taps_of, udp, udp6
+from vpls import CIRCUIT_VLAN, ENDS, SWITCHES, USER_ADDRESS, USER_IPV6, USER_MAC, Vpls
 from scglab.pipeline import TOR
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -328,6 +329,44 @@ def test_a_user_s_circuit_reaches_vms_and_they_reach_it(dc, taps):
         at.send(back)
         user.until(lambda f, frame=back: f == frame[:12] + struct.pack("!HH", 0x8100, CIRCUIT_VLAN) + frame[12:])
         assert carried(links, back) == expected(dc, (dc.edge_of(vm), "pe"))
+
+
+def test_a_user_s_circuit_has_ipv6(dc, taps):
+    """By its own address only: it finds v5 and is found, and is no router, nor anybody else."""
+    vm, mac, address, tag = "v5", dc.mac("v5"), "2001:db8::15", struct.pack("!HH", 0x8100, CIRCUIT_VLAN)
+    user, at, links = taps("user", "wire"), taps(vm), every_link(taps)
+    dc.ipv6 = {vm: [address]}
+    dc.install("tor2", dc.vm_tor(vm))
+    group_mac, group = solicited_node(address)
+    user_mac, user_group = solicited_node(USER_IPV6)
+    genuine = [neighbour_discovery(group_mac, USER_MAC, 135, USER_IPV6, group, address, USER_MAC, vlan=CIRCUIT_VLAN),
+               neighbour_discovery(mac, USER_MAC, 136, USER_IPV6, address, USER_IPV6, USER_MAC, vlan=CIRCUIT_VLAN),
+               udp6(mac, USER_MAC, USER_IPV6, address, vlan=CIRCUIT_VLAN)]
+    for frame in genuine:
+        user.send(frame)
+        at.until(lambda f, frame=frame: f == frame[:12] + frame[16:])
+    for frame in (neighbour_discovery(user_mac, mac, 135, address, user_group, USER_IPV6, mac),
+                  neighbour_discovery(USER_MAC, mac, 135, link_local(mac), USER_IPV6, USER_IPV6, mac),
+                  neighbour_discovery(USER_MAC, mac, 136, address, USER_IPV6, address, mac),
+                  udp6(USER_MAC, mac, address, USER_IPV6)):
+        at.send(frame)
+        user.until(lambda f, frame=frame: f == frame[:12] + tag + frame[12:])
+    assert carried(links, frame) == expected(dc, ("tor2", "pe"))        # and not flooded
+    forged = [udp6(mac, USER_MAC, "2001:db8::66", address, vlan=CIRCUIT_VLAN),
+              udp6(mac, USER_MAC, link_local(USER_MAC), address, vlan=CIRCUIT_VLAN),
+              udp6(mac, net.GATEWAY_MAC, USER_IPV6, address, vlan=CIRCUIT_VLAN),
+              udp6(mac, USER_MAC, USER_IPV6, address, port=546, vlan=CIRCUIT_VLAN),
+              neighbour_discovery(mac, USER_MAC, 136, USER_IPV6, address, "2001:db8::1", USER_MAC, vlan=CIRCUIT_VLAN),
+              neighbour_discovery(mac, USER_MAC, 134, USER_IPV6, address, USER_IPV6, vlan=CIRCUIT_VLAN),
+              neighbour_discovery(mac, USER_MAC, 137, USER_IPV6, address, USER_IPV6, vlan=CIRCUIT_VLAN),
+              neighbour_discovery(group_mac, USER_MAC, 135, USER_IPV6, group, address, hops=254, vlan=CIRCUIT_VLAN)]
+    for frame in forged:
+        user.send(frame)
+    user.send(genuine[-1])
+    assert not [f for f in at.until(lambda f: f == genuine[-1][:12] + genuine[-1][16:]) for frame in forged
+                if f == frame[:12] + frame[16:]]
+    dc.ipv6 = {}
+    dc.install("tor2", dc.vm_tor(vm))
 
 
 def test_what_is_removed_is_gone(dc):

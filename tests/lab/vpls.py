@@ -10,6 +10,7 @@ SWITCHES = "tor", "tor2", "pe", "p1", "p2", "p3"
 ENDS = {"tor": 1, "tor2": 2, "pe": 3}
 PATHS = [("tor", "p1", "pe"), ("tor", "p2", "tor2"), ("tor2", "p3", "pe")]
 CIRCUIT_VLAN, USER_ADDRESS, USER_MAC = 201, "10.100.0.201", "52:54:00:00:02:01"
+USER_IPV6 = "2001:db8::c9"
 
 
 class Vpls(Fabric):
@@ -58,7 +59,7 @@ class Vpls(Fabric):
         known = {self.mac(vm): self.edge_of(vm) for vm in VMS if vm != "v2moved"} | {GATEWAY_MAC: "pe"}
         words = ",".join(f"{mac}={ENDS[at]}" for mac, at in known.items() if at != edge)
         return "pseudowires", "pe" if edge == "pe" else "tor", *self.segment(), self.vc[edge], peers, words, \
-            "-" if edge == "pe" else f"{USER_ADDRESS}={ENDS['pe']}"
+            "-" if edge == "pe" else f"{USER_ADDRESS}={ENDS['pe']},{USER_IPV6}={ENDS['pe']}"
 
     def install_all(self):
         for node in ("p1", "p2", "p3"):
@@ -71,6 +72,6 @@ class Vpls(Fabric):
         self.install("pe", ("vpls",), ("pe", *self.uplink(), self.numbers(self.fabric_ports("pe"))),
                      ("segment-pe", *self.segment()), self.pseudowires("pe"), ("neighbour", *self.uplink(), mac),
                      *(("vm-pe", *self.segment(), *self.vm(vm)) for vm in VMS if vm != "v2moved"),
-                     ("circuit-pe", *self.segment(), "user", 9, CIRCUIT_VLAN, USER_ADDRESS))
+                     ("circuit-pe", *self.segment(), "user", 9, CIRCUIT_VLAN, f"{USER_ADDRESS},{USER_IPV6}"))
         for pair in self.paths:
             self.set_tunnel(pair)

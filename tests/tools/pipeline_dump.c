@@ -6,7 +6,7 @@
  *   segment-tor SEGMENT SERVER-PORTS | segment-pe SEGMENT | segment-remove SEGMENT | neighbour UPLINK MAC|-
  *   vm-tor SEGMENT VM POLICY-FILE|- FIRST-METER | vm-pe SEGMENT VM | vm-remove VM
  *   channel-open NAME SERVER-PORT UPLINK-PORT LOCAL REMOTE | channel-close NAME
- *   circuit-pe SEGMENT NAME PORT VLAN ADDRESS
+ *   circuit-pe SEGMENT NAME PORT VLAN ADDRESSES
  *   vpls (what follows is of VPLS mode)
  *   head TUNNEL END LABEL PORT | transit TUNNEL IN-LABEL OUT-LABEL PORT | tail TUNNEL LABEL | tunnel-remove TUNNEL
  *   pseudowires tor|pe SEGMENT LABEL PEERS KNOWN USERS
@@ -24,6 +24,7 @@
 #include "core/pipeline.h"
 #include "core/policy.h"
 #include "core/vpls.h"
+#include "model/user.h"
 
 struct arguments {
     char **next;
@@ -291,13 +292,18 @@ static void add_channel_close(struct flow_txn *txn, struct arguments *a)
 static void add_circuit_pe(struct flow_txn *txn, struct arguments *a)
 {
     struct pipeline_segment segment = take_segment(a);
-    struct pipeline_circuit circuit = {.cookie = cookie_of_name(COOKIE_CIRCUIT, take(a)), .n_addresses = 1};
-    struct ip address;
+    struct pipeline_circuit circuit = {.cookie = cookie_of_name(COOKIE_CIRCUIT, take(a))};
+    struct ip addresses[USER_ADDRESSES_MAX];
+    char *next = NULL;
 
     circuit.transport_port = take_number(a);
     circuit.vlan = (uint16_t) take_number(a);
-    address = take_ip(a);
-    circuit.addresses = &address;
+    AUTO_FREE char *text = xstrdup(take(a));
+    for (const char *word = strtok_r(text, ",", &next); word; word = strtok_r(NULL, ",", &next)) {
+        check(circuit.n_addresses == USER_ADDRESSES_MAX || ip_parse(word, &addresses[circuit.n_addresses]), word);
+        circuit.n_addresses++;
+    }
+    circuit.addresses = addresses;
     pipeline_circuit_pe(txn, &segment, &circuit);
 }
 

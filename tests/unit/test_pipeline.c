@@ -269,14 +269,15 @@ static void test_channel_at_a_vlan(void **state)
     golden("channel-open-vlan", &txn);
 }
 
-static const struct ip user_addresses[] = {{IP_V4, {10, 100, 0, 101}}, {IP_V4, {10, 100, 0, 102}}};
+static const struct ip user_addresses[] = {
+    {IP_V4, {10, 100, 0, 101}}, {IP_V4, {10, 100, 0, 102}}, {IP_V6, {0x20, 0x01, 0x0d, 0xb8, [15] = 0x65}}};
 
 static const struct pipeline_circuit circuit = {
     .cookie = COOKIE_SCG | (uint64_t) COOKIE_CIRCUIT << 40 | 0xce1,
     .transport_port = 5,
     .vlan = 201,
     .addresses = user_addresses,
-    .n_addresses = 2,
+    .n_addresses = ARRAY_LEN(user_addresses),
 };
 
 static void test_circuit_pe(void **state)

@@ -45,10 +45,17 @@ static void refusals_of_put(void **state)
          "user ce1: address 10.100.0.255 is the broadcast address of segment web, 10.100.0.1/24; name a host's under "
          "'addresses'"},
         {"{\"addresses\": [\"10.100.0.12\"]}", ERR_CONFLICT, "user ce1: address 10.100.0.12 is that of VM V2"},
+        {"{\"addresses\": [\"2001:db8::12\"]}", ERR_CONFLICT, "user ce1: address 2001:db8::12 is that of VM V2"},
         {"{\"addresses\": [\"10.100.0.102\"]}", ERR_CONFLICT, "user ce1: address 10.100.0.102 is that of user ce2"},
     };
     struct err err;
 
+    for (size_t i = 0; i < w->gateway->network.n_tenants; i++) {
+        struct tenant *tenant = &w->gateway->network.tenants[i];
+
+        if (strcmp(tenant->name, "V2") == 0)
+            tenant->ip6 = (struct ip6_list) {1, {{IP_V6, {0x20, 0x01, 0x0d, 0xb8, [15] = 0x12}}}};
+    }
     assert_int_equal(put_user(w, "ce2", CE2, &err), 0);
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         assert_int_equal(put_user(w, "ce1", rows[i].changes, &err), rows[i].code);

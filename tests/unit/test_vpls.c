@@ -41,7 +41,8 @@ static const struct vpls_known known[] = {{{{0x52, 0x54, 0, 0, 0, 0x15}}, 2},
                                           {{{0x02, 0x5c, 0x67, 0, 0, 1}}, 3},
                                           {{{0x52, 0x54, 0, 0, 0, 0x99}}, 4}}; /* its end is no peer */
 
-static const struct vpls_user users[] = {{{IP_V4, {10, 100, 0, 101}}, 3}, {{IP_V4, {10, 100, 0, 102}}, 4}};
+static const struct vpls_user users[] = {
+    {{IP_V4, {10, 100, 0, 101}}, 3}, {{IP_V4, {10, 100, 0, 102}}, 4}, {{IP_V6, {0x20, 0x01, [15] = 1}}, 3}};
 
 static struct vpls_instance instance_at(enum vpls_edge edge)
 {
