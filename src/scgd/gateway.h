@@ -8,6 +8,7 @@
  *   tenants.c     VMs on their ToRs
  *   bookings.c    queues of ToRs' ports, and what they promise
  *   switches.c    a whole switch brought to what it shall hold; channels
+ *   switches_parts.c  the same by VM, for a ToR that does not take it as one
  *   audit.c       what a ToR holds, held against what it shall hold: see audit.h
  *   drift.c       what others changed at ToRs: see drift.h
  *   presence.c    users' ways to VMs: PE, host routes; VMs that are just there

@@ -18,6 +18,10 @@ void network_add_segment_pe(struct gateway *gateway, const struct switch_info *p
 /* The tenant's flows and meters on its ToR. 0, or what the store says. */
 int network_add_tenant_tor(struct gateway *gateway, const struct tenant *tenant, const struct switch_info *tor,
                            uint32_t port, struct flow_txn *txn, struct err *err);
+/* Sends all that a switch shall hold, as tunnels_apply_whole() does. A ToR that refuses it as one gets what all VMs need,
+ * and then each VM's by itself: a VM whose flows do not fit has none, is named in the log, and fails the join. */
+void network_apply_whole(struct gateway *gateway, const struct switch_info *sw, struct flow_txn *txn,
+                         struct join *join);
 struct pipeline_vm network_pipeline_vm(const struct tenant *tenant, uint32_t port);
 #define NUMBER_OWNER_SIZE (UUID_TEXT_SIZE + 24) /* of a meter or a queue, in the store: the VM's UUID comes first */
 /* The number of a class's queue on the ToR, or 0. */

@@ -367,11 +367,12 @@ void network_switch_changed(struct gateway *gateway, const char *switch_name)
     fill(gateway, sw, &txn, &err);
     if (err.code)
         log_warn(FAULT_OPERATOR, switch_name, "%s", err.text);
-    if (err.code)
+    if (err.code) {
         network_apply(gateway, sw, &txn, join);
-    else
-        tunnels_apply_whole(gateway, sw, &txn, join);
-    network_begun_whole(gateway);
+        network_begun_whole(gateway);
+    } else {
+        network_apply_whole(gateway, sw, &txn, join);
+    }
     if (gateway->ready)
         purge(gateway, sw, join);
     if (gateway->ready && network_switch_role(gateway, sw) == SWITCH_ROLE_TOR && gateway_servers_up(gateway)) {

@@ -44,6 +44,7 @@ struct circuit_world {
     struct flow_list flows[SWITCHES]; /* tor, pe, gate */
     uint64_t flows_refused;           /* how many changes of flows the PE refuses next */
     uint64_t tor_refuses;             /* likewise, the ToR */
+    size_t tor_room;                  /* the ToR takes so many flows; 0: any number */
     unsigned reads;                   /* of all flows of a switch */
     struct pending pending[PENDING_MAX];
     size_t n_pending;

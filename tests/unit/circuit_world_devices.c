@@ -33,6 +33,24 @@ static size_t switch_index(const char *name)
     return i;
 }
 
+/* All changes, or none if there were more flows than the table takes. */
+static bool change_flows(struct flow_list *flows, const struct flow_txn *txn, size_t room)
+{
+    struct flow_list changed = {0};
+
+    for (size_t i = 0; i < flows->n; i++)
+        flow_list_add(&changed, flow_copy(&flows->flows[i]));
+    for (size_t i = 0; i < txn->n_mods; i++)
+        flow_table_change(&changed, &txn->mods[i]);
+    if (room && changed.n > room) {
+        flow_list_free(&changed);
+        return false;
+    }
+    flow_list_free(flows);
+    *flows = changed;
+    return true;
+}
+
 static void apply(struct switch_driver *driver, uint64_t request, const char *name, struct flow_txn *txn)
 {
     struct circuit_world *w = of_switches(driver);
@@ -45,9 +63,8 @@ static void apply(struct switch_driver *driver, uint64_t request, const char *na
     } else if (sw == 0 && w->tor_refuses) {
         w->tor_refuses--;
         err_set(&err, ERR_REFUSED, "the ToR refuses");
-    } else {
-        for (size_t i = 0; i < txn->n_mods; i++)
-            flow_table_change(&w->flows[sw], &txn->mods[i]);
+    } else if (!change_flows(&w->flows[sw], txn, sw == 0 ? w->tor_room : 0)) {
+        err_set(&err, ERR_REFUSED, "the ToR's table is full");
     }
     flow_txn_free(txn);
     event_push_done(&w->queue, request, err.code ? &err : NULL);

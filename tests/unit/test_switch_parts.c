@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A ToR that does not take all that it shall hold: V1 and V2 hang off it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "circuit_world.h"
+#include "circuit_world_internal.h"
+
+#define TOR_SWITCH 0
+#define PATIENCE_MS 180000
+
+static size_t count_flows(const struct circuit_world *w, uint64_t cookie, uint64_t mask)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < w->flows[TOR_SWITCH].n; i++)
+        n += (w->flows[TOR_SWITCH].flows[i].cookie & mask) == cookie;
+    return n;
+}
+
+static size_t flows_of_vm(const struct circuit_world *w, const char *name)
+{
+    for (size_t i = 0; i < w->gateway->network.n_tenants; i++) {
+        if (strcmp(w->gateway->network.tenants[i].name, name) == 0)
+            return count_flows(w, cookie_of_vm(w->gateway->network.tenants[i].uuid), COOKIE_EXACT);
+    }
+    return 0;
+}
+
+static size_t base_flows(const struct circuit_world *w)
+{
+    return count_flows(w, cookie_make(COOKIE_BASE, 0), COOKIE_KIND_MASK);
+}
+
+/* The ToR comes back with nothing, or with what it held. */
+static void come_back(struct circuit_world *w, bool empty)
+{
+    if (empty)
+        flow_list_free(&w->flows[TOR_SWITCH]);
+    network_switch_changed(w->gateway, "tor");
+    world_run(w);
+}
+
+static void what_fits_is_there(void **state)
+{
+    struct circuit_world *w = *state;
+    size_t all = w->flows[TOR_SWITCH].n, base = base_flows(w), one = flows_of_vm(w, "V1");
+
+    assert_true(base > 0 && one > 0 && flows_of_vm(w, "V2") > 0);
+    w->tor_room = all - 1;
+    come_back(w, true);
+    assert_int_equal(base_flows(w), base);
+    assert_int_equal(flows_of_vm(w, "V1") + flows_of_vm(w, "V2"), one);
+    /* It is tried again. */
+    w->tor_room = 0;
+    pass_ms(w, PATIENCE_MS);
+    assert_int_equal(w->flows[TOR_SWITCH].n, all);
+    assert_int_equal(flows_of_vm(w, "V1"), one);
+}
+
+/* What it held of a VM whose flows do not fit might let pass too much. */
+static void who_does_not_fit_is_cut_off(void **state)
+{
+    struct circuit_world *w = *state;
+    json_t *policy = json_pack("{s:s, s:[{s:s, s:s, s:[s, s, s]}]}", "policy", "V2", "rules", "direction", "to-vm",
+                               "action", "deny", "remote", "192.0.2.1", "192.0.2.3", "192.0.2.5");
+    size_t one = flows_of_vm(w, "V1");
+    struct err err = {0};
+
+    w->tor_refuses = UINT64_MAX;
+    assert_int_equal(w->backend.policy_put(w->gateway, "V2", policy, &err), 0);
+    json_decref(policy);
+    world_run(w);
+    w->tor_refuses = 0;
+    w->tor_room = w->flows[TOR_SWITCH].n;
+    come_back(w, false);
+    assert_int_equal(flows_of_vm(w, "V1"), one);
+    assert_int_equal(flows_of_vm(w, "V2"), 0);
+}
+
+/* A ToR that takes nothing is no reason to stop; nor is one that went away. */
+static void nothing_fits(void **state)
+{
+    struct circuit_world *w = *state;
+    size_t all = w->flows[TOR_SWITCH].n;
+
+    w->tor_room = 1;
+    come_back(w, true);
+    assert_int_equal(w->flows[TOR_SWITCH].n, 0);
+    w->tor_room = 0;
+    pass_ms(w, PATIENCE_MS);
+    assert_int_equal(w->flows[TOR_SWITCH].n, all);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, circuit_world_setup, circuit_world_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {TEST(what_fits_is_there), TEST(who_does_not_fit_is_cut_off), TEST(nothing_fits)};
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
