@@ -41,11 +41,15 @@
  *                has no such address, RARP (a hypervisor's announcement), BPDUs.
  *   POLICY_FROM, POLICY_TO
  *                rules of the VM that the packet is from (to), by its address: POLICY_PRIORITY_*. 0 -> the next table.
+ *                What they reject gets reg6 = 3 and goes to the direction's verdict table.
  *                POLICY_TO: 65000 neighbour discovery, which its sender's ToR has inspected -> FORWARD.
  *                What stateful rules let pass goes by their direction's state table; where there are any, what the
  *                other direction's rules deny asks that one's state table and goes to its verdict table.
  *   VERDICT_FROM, VERDICT_TO
- *                100 of the VM's address, and known as a reply (reg6 = 1) -> reg6 = 0, the next table. Else dropped.
+ *                100 of the VM's address, and known as a reply (reg6 = 1) -> reg6 = 0, the next table. 100 of the VM's
+ *                address, and rejected (reg6 = 3) -> a meter, the controller, which tells the sender: to what is from
+ *                the VM the answer leaves by its server's port; to what is for the VM it goes from POLICY_TO on, as if
+ *                the VM had sent it. Else dropped.
  *   STATE_FROM, STATE_TO
  *                beside the way, only asked: 100 learned, the 5-tuple of replies -> reg6 = 1; 90 the same, of TCP
  *                connections that are half open; 52 to 50 what stateful rules let pass and what is no reply teaches
@@ -246,6 +250,9 @@ void pipeline_vm_tor(struct flow_txn *txn, const struct pipeline_segment *segmen
 /* A VM on the PE: route to it, no ARP answered for it. */
 void pipeline_vm_pe(struct flow_txn *txn, const struct pipeline_segment *segment, const struct pipeline_vm *vm);
 void pipeline_vm_remove(struct flow_txn *txn, const struct pipeline_vm *vm);
+/* Adds to 'flow' what is to be done, in a packet-out from the port of its server, to a frame that goes on as if a VM of
+ * the segment had sent it and its policy had let it pass. */
+void pipeline_passed(struct flow *flow, const struct pipeline_segment *segment);
 /* What a ToR has learned of the VM's connections goes. */
 void pipeline_state_remove(struct flow_txn *txn, uint64_t vm_cookie);
 

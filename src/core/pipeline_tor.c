@@ -301,6 +301,13 @@ unsigned pipeline_policy_sites(uint64_t vm_cookie, const struct ip *ip, const st
     return n;
 }
 
+void pipeline_passed(struct flow *flow, const struct pipeline_segment *segment)
+{
+    flow_set_u(flow, FIELD_REG0, segment->number);
+    flow_set_u(flow, FIELD_REG1, PIPELINE_FROM_SERVER);
+    flow_add_action(flow, ACTION_RESUBMIT)->table = TOR_POLICY_TO;
+}
+
 void pipeline_state_remove(struct flow_txn *txn, uint64_t vm_cookie)
 {
     flow_txn_delete_cookie(txn, FLOW_TABLE_ALL, cookie_of_state(vm_cookie), COOKIE_EXACT);

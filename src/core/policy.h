@@ -13,6 +13,7 @@ struct policy_numbers {
     uint32_t meters[2];                           /* of the direction as a whole */
     uint32_t class_meters[2][POLICY_CLASSES_MAX]; /* by index of the policy's class */
     uint32_t class_queues[2][POLICY_CLASSES_MAX];
+    uint32_t reject_meters[2]; /* of what is handed to the gateway to be answered */
 };
 
 /* Where a policy's flows go. */
@@ -37,8 +38,9 @@ struct policy_site {
 /* Adds to 'txn' one flow per rule and mask: the rule's address-and-port match with the VM's address as source
  * (FROM_VM) or destination (TO_VM), and the default at POLICY_PRIORITY_DEFAULT. Port ranges become the fewest disjoint
  * masks, address sets the fewest prefixes; where their product is large, clauses of a conjunctive match. Allowed
- * packets get their DSCP, the direction's meter, and go to next_table; denied ones have no instructions. A flow has
- * one meter (OpenFlow 1.3.5 §5.9): packets of a class that has its own get that one, and go to rate_table, where a
+ * packets get their DSCP, the direction's meter, and go to next_table; denied ones have no instructions; rejected ones
+ * go to verdict_table, where a flow of the VM's address sends them through reject_meters[] to the controller. A flow
+ * has one meter (OpenFlow 1.3.5 §5.9): packets of a class that has its own get that one, and go to rate_table, where a
  * flow of the VM's address at POLICY_PRIORITY_DEFAULT has the direction's, if there is one. The policy has passed
  * policy_check(). */
 void policy_to_flows(const struct policy *policy, const struct policy_site *site, struct flow_txn *txn);
@@ -69,6 +71,8 @@ int policy_from_sites(const struct flow *flows, size_t n_flows, const struct flo
 
 /* Whether any of its rules is stateful. */
 bool policy_is_stateful(const struct policy *policy);
+/* Whether its rules for the direction and the family (IP_NONE: any), or the direction's default, reject anything. */
+bool policy_rejects(const struct policy *policy, enum policy_direction direction, enum ip_family family);
 /* Whether the flow is of what a ToR has learned of the VM's connections, whoever made the rule that learned it. Those
  * that are half open are none yet: who has asked for one asks again. */
 bool connections_concern(const struct policy_site *site, const struct flow *flow);

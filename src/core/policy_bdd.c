@@ -421,19 +421,19 @@ uint64_t bdd_classes(const struct bdd *bdd, bdd_ref ref)
     return classes;
 }
 
-static bool keeps_state(const struct bdd *bdd, bdd_ref ref, bool *seen)
+static bool has(const struct bdd *bdd, bdd_ref ref, bool (*is)(uint32_t outcome), bool *seen)
 {
     if (bdd_is_terminal(bdd, ref))
-        return policy_outcome_is_stateful(bdd_outcome(bdd, ref));
+        return is(bdd_outcome(bdd, ref));
     if (seen[ref])
         return false;
     seen[ref] = true;
-    return keeps_state(bdd, bdd->nodes[ref].low, seen) || keeps_state(bdd, bdd->nodes[ref].high, seen);
+    return has(bdd, bdd->nodes[ref].low, is, seen) || has(bdd, bdd->nodes[ref].high, is, seen);
 }
 
-bool bdd_keeps_state(const struct bdd *bdd, bdd_ref root)
+bool bdd_has(const struct bdd *bdd, bdd_ref root, bool (*is)(uint32_t outcome))
 {
     AUTO_FREE bool *seen = xcalloc(bdd->n_nodes, sizeof *seen);
 
-    return keeps_state(bdd, root, seen);
+    return has(bdd, root, is, seen);
 }

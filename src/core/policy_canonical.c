@@ -430,7 +430,6 @@ static void add_classes(const struct policy *policy, struct policy *canonical)
 struct policy policy_canonical(const struct policy *policy)
 {
     struct policy canonical = *policy;
-    bool passes[2];
 
     canonical.rules = NULL;
     canonical.n_rules = canonical.cap_rules = 0;
@@ -462,10 +461,9 @@ struct policy policy_canonical(const struct policy *policy)
         canonical.default_verdict[d] = best.default_verdict[d];
         for (size_t i = 0; i < best.n_rules; i++)
             policy_add_rule(&canonical, best.rules[i]);
-        passes[d] = best.n_rules || best.default_verdict[d] == POLICY_ALLOW;
     }
     for (unsigned d = 0; d < 2; d++) {
-        if (!canonical.rate[d].kbps || (!passes[d] && !policy_awaits_replies(&canonical, d, IP_NONE)))
+        if (!canonical.rate[d].kbps || !policy_passes_any(&canonical, d))
             canonical.rate[d] = (struct policy_rate) {0};
     }
     add_classes(policy, &canonical);

@@ -134,7 +134,7 @@ static bool passes_any(const struct bdd *bdd, const bdd_ref roots[2], enum polic
 {
     bdd_ref root = roots[direction], other = roots[direction == POLICY_FROM_VM ? POLICY_TO_VM : POLICY_FROM_VM];
 
-    return !bdd_is_terminal(bdd, root) || policy_outcome_passes(bdd_outcome(bdd, root)) || bdd_keeps_state(bdd, other);
+    return bdd_has(bdd, root, policy_outcome_passes) || bdd_has(bdd, other, policy_outcome_is_stateful);
 }
 
 static bool rates_equal(const struct policy_rate *a, const struct policy_rate *b)

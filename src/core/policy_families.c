@@ -33,16 +33,6 @@ static int refuse(const struct part *a, const struct part *b, const char *why, s
                    ip_format(&a->site->ip, of_a), ip_format(&b->site->ip, of_b), why);
 }
 
-static bool passes_any(const struct policy *policy, enum policy_direction direction)
-{
-    bool passes = policy->default_verdict[direction] == POLICY_ALLOW ||
-                  policy_awaits_replies(policy, direction, IP_NONE);
-
-    for (size_t i = 0; i < policy->n_rules; i++)
-        passes |= policy->rules[i].direction == direction && policy->rules[i].verdict == POLICY_ALLOW;
-    return passes;
-}
-
 static bool uses_class(const struct policy *policy, enum policy_direction direction, uint8_t dscp)
 {
     for (size_t i = 0; i < policy->n_rules; i++) {
@@ -58,7 +48,8 @@ static bool uses_class(const struct policy *policy, enum policy_direction direct
 static int check_uses(const struct part *a, const struct part *b, struct err *err)
 {
     for (unsigned d = 0; d < 2; d++) {
-        if (passes_any(&a->policy, d) && passes_any(&b->policy, d) && a->uses.meters[d] != b->uses.meters[d])
+        if (policy_passes_any(&a->policy, d) && policy_passes_any(&b->policy, d) &&
+            a->uses.meters[d] != b->uses.meters[d])
             return refuse(a, b, "they have different meters in one direction", err);
         for (uint8_t dscp = 0; dscp < 64; dscp++) {
             if (!uses_class(&a->policy, d, dscp) || !uses_class(&b->policy, d, dscp))
@@ -150,7 +141,7 @@ static int join_families(const struct part *v4, const struct part *v6, struct po
     take_sets(&v6->policy, &joined);
     take_rules(&v4->policy, &v6->policy, &joined);
     for (unsigned d = 0; d < 2; d++) {
-        const struct policy *limited = passes_any(&v4->policy, d) ? &v4->policy : &v6->policy;
+        const struct policy *limited = policy_passes_any(&v4->policy, d) ? &v4->policy : &v6->policy;
 
         joined.rate[d] = limited->rate[d];
         joined.default_verdict[d] = v4->policy.default_verdict[d];

@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "core/pipeline.h"
 #include "core/policy_field.h"
+#include "core/policy_reject.h"
 #include "core/policy_state.h"
 
 /* The fewest aligned blocks that cover a range of 16-bit numbers: at most two for each bit but the first. */
@@ -158,7 +159,9 @@ static void add_flow(const struct writer *writer, const struct policy_rule *rule
     flow.match = *match;
     if (rule->verdict == POLICY_ALLOW)
         add_outcome(writer, rule, &flow);
-    else if (writer->asks[rule->direction])
+    if (rule->verdict == POLICY_REJECT)
+        policy_reject_mark(site, rule->direction, &flow);
+    if (rule->verdict != POLICY_ALLOW && writer->asks[rule->direction])
         policy_state_ask(site, rule->direction, &flow);
     flow_txn_add(writer->txn, flow);
 }
@@ -333,6 +336,8 @@ void policy_to_flows(const struct policy *policy, const struct policy_site *site
             flow_txn_add(txn, policy_state_verdict(site, d));
             policy_state_teachers(site, d == POLICY_FROM_VM ? POLICY_TO_VM : POLICY_FROM_VM, txn);
         }
+        if (policy_rejects(policy, d, site->ip.family))
+            flow_txn_add(txn, policy_reject_verdict(site, d));
         if (site->numbers.meters[d] && has_class_meter(policy, site, d))
             add_rate(site, d, txn);
     }

@@ -19,6 +19,7 @@
 #include "core/policy_field.h"
 #include "core/policy_outcome.h"
 #include "core/policy_readings.h"
+#include "core/policy_reject.h"
 #include "core/policy_state.h"
 
 #define ETH_TYPE_IPV4 0x0800
@@ -175,7 +176,8 @@ static int meets_traits(struct reader *reader, const struct flow *flow, enum pol
     return 1;
 }
 
-/* A deny rule is a flow that sends its packets nowhere; an allow rule may mark them and goes to the next table. */
+/* A deny rule is a flow that sends its packets nowhere, a reject rule marks them for the verdict table; an allow rule
+ * may mark them with a DSCP and goes to the next table. */
 static const char *read_actions(const struct policy_site *site, const struct flow *flow, struct policy_rule *rule)
 {
     unsigned teaching = policy_state_teaching(site, rule->direction, flow);
@@ -183,6 +185,10 @@ static const char *read_actions(const struct policy_site *site, const struct flo
 
     if (flow->metadata_mask)
         return "it writes metadata";
+    if (policy_reject_is(site, rule->direction, flow)) {
+        rule->verdict = POLICY_REJECT;
+        return NULL;
+    }
     if (policy_state_is_ask(site, rule->direction, flow))
         return NULL;
     rule->stateful = teaching > 0;
@@ -198,7 +204,7 @@ static const char *read_actions(const struct policy_site *site, const struct flo
         else if (action->type == ACTION_RESUBMIT && i + 1u == flow->n_actions && next == FLOW_NO_GOTO)
             next = action->table;
         else
-            return "it does something else than deny, mark with a DSCP, meter, queue or pass on";
+            return "it does something else than deny, reject, mark with a DSCP, meter, queue or pass on";
     }
     bool has_meter = next == site->rate_table[rule->direction];
     if (has_meter && !flow->meter)
@@ -548,6 +554,9 @@ static int read_flows(struct reader *reader, const struct flow *flows, size_t n_
     for (unsigned d = 0; d < 2; d++) {
         if (check_replies(reader, d, flows, n_flows) < 0)
             return ERR_UNSUPPORTED;
+        flow = policy_reject_untold(reader->site, d, &reader->readings, flows, n_flows);
+        if (flow)
+            return refuse(reader, flow, NULL, "no flow hands to the gateway what it rejects");
     }
     return 0;
 }

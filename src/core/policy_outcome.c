@@ -60,10 +60,12 @@ int policy_outcome_class(uint32_t outcome)
 
 void policy_outcome_describe(uint32_t outcome, struct strbuf *text)
 {
+    static const char *const describes[] = {
+        [POLICY_DENY] = "denies it", [POLICY_ALLOW] = "allows it", [POLICY_REJECT] = "rejects it"};
     struct policy_rule rule = {0};
 
     policy_outcome_apply(outcome, &rule);
-    strbuf_puts(text, rule.verdict == POLICY_ALLOW ? "allows it" : "denies it");
+    strbuf_puts(text, describes[rule.verdict]);
     if (rule.set_dscp != POLICY_ANY)
         strbuf_printf(text, rule.in_class ? " in the class of DSCP %d" : " with DSCP %d", rule.set_dscp);
     if (rule.stateful)

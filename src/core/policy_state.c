@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "core/pipeline.h"
 #include "core/policy_field.h"
+#include "core/policy_reject.h"
 #include "model/connection.h"
 
 #define ETH_TYPE_IPV4 0x0800
@@ -65,6 +66,16 @@ bool policy_awaits_replies(const struct policy *policy, enum policy_direction di
         }
     }
     return false;
+}
+
+bool policy_passes_any(const struct policy *policy, enum policy_direction direction)
+{
+    bool passes = policy->default_verdict[direction] == POLICY_ALLOW ||
+                  policy_awaits_replies(policy, direction, IP_NONE);
+
+    for (size_t i = 0; i < policy->n_rules; i++)
+        passes |= policy->rules[i].direction == direction && policy->rules[i].verdict == POLICY_ALLOW;
+    return passes;
 }
 
 bool policy_is_stateful(const struct policy *policy)
@@ -244,8 +255,10 @@ bool policy_state_has_teachers(const struct policy_site *site, enum policy_direc
 
 bool policy_state_is_ask(const struct policy_site *site, enum policy_direction direction, const struct flow *flow)
 {
-    return flow->n_actions == 1 && flow->actions[0].type == ACTION_RESUBMIT &&
-           flow->actions[0].table == site->state_table[direction] && flow->goto_table == site->verdict_table[direction];
+    unsigned n = policy_reject_marks(flow);
+
+    return flow->n_actions == n + 1 && flow->actions[n].type == ACTION_RESUBMIT &&
+           flow->actions[n].table == site->state_table[direction] && flow->goto_table == site->verdict_table[direction];
 }
 
 const struct flow *policy_state_find_verdict(const struct policy_site *site, enum policy_direction direction,

@@ -37,11 +37,14 @@ unsigned policy_rule_parts(const struct policy_rule *rule, struct policy_rule pa
 /* Whether what the direction's rules deny may be a reply: the other direction has a stateful rule. */
 bool policy_awaits_replies(const struct policy *policy, enum policy_direction direction, enum ip_family family);
 
+/* Whether any packet passes in the direction, by a rule or the default, or as a reply. */
+bool policy_passes_any(const struct policy *policy, enum policy_direction direction);
+
 /* Makes a flow of the direction's policy table, which has no actions yet, teach what its packets' replies are. */
 void policy_state_teach(const struct policy_site *site, enum policy_direction direction, struct flow *flow);
 /* The flows of the state table of a direction with stateful rules by which packets teach. */
 void policy_state_teachers(const struct policy_site *site, enum policy_direction direction, struct flow_txn *txn);
-/* Makes a flow of the direction's policy table ask for replies, else deny. */
+/* Makes a flow of the direction's policy table ask for replies, else deny, or reject if it is marked so. */
 void policy_state_ask(const struct policy_site *site, enum policy_direction direction, struct flow *flow);
 /* The flow that lets replies pass. */
 struct flow policy_state_verdict(const struct policy_site *site, enum policy_direction direction);

@@ -13,7 +13,13 @@
 #define PORT_MAX_NUMBER 65535
 
 const char *const policy_direction_names[2] = {[POLICY_FROM_VM] = "from-vm", [POLICY_TO_VM] = "to-vm"};
-static const char *const verdict_names[] = {[POLICY_DENY] = "deny", [POLICY_ALLOW] = "allow"};
+static const char *const verdict_names[] = {
+    [POLICY_DENY] = "deny", [POLICY_ALLOW] = "allow", [POLICY_REJECT] = "reject"};
+
+const char *policy_verdict_name(enum policy_verdict verdict)
+{
+    return (size_t) verdict < ARRAY_LEN(verdict_names) ? verdict_names[verdict] : "?";
+}
 
 static const struct protocol_name {
     int16_t number;
@@ -162,7 +168,7 @@ static int check_rule(const struct policy_rule *rule, struct err *err)
 {
     if (rule->direction > POLICY_TO_VM)
         return err_set(err, ERR_INVALID, "direction: no such direction (%u)", rule->direction);
-    if (rule->verdict > POLICY_ALLOW)
+    if (rule->verdict > POLICY_REJECT)
         return err_set(err, ERR_INVALID, "action: no such action (%u)", rule->verdict);
     if (rule->family != IP_NONE && !ip_bits(rule->family))
         return err_set(err, ERR_INVALID, "family: no such family (%u)", rule->family);
@@ -176,7 +182,7 @@ static int check_rule(const struct policy_rule *rule, struct err *err)
         return ERR_INVALID;
     if (rule->set_dscp < POLICY_ANY || rule->set_dscp > 63)
         return err_set(err, ERR_INVALID, "set-dscp: expected 0..63, found %d", rule->set_dscp);
-    if (rule->set_dscp != POLICY_ANY && !rule->in_class && rule->verdict == POLICY_DENY)
+    if (rule->set_dscp != POLICY_ANY && !rule->in_class && rule->verdict != POLICY_ALLOW)
         return err_set(err, ERR_INVALID, "set-dscp: packets that are denied cannot be marked; remove it or allow them");
     return check_stateful(rule, err);
 }
@@ -197,7 +203,7 @@ int policy_check(const struct policy *policy, struct err *err)
     if (name_length == 0 || name_length > POLICY_NAME_MAX)
         return err_set(err, ERR_INVALID, "policy: the name has to have 1..%d bytes", POLICY_NAME_MAX);
     for (unsigned d = 0; d < 2; d++) {
-        if (policy->default_verdict[d] != POLICY_DENY && policy->default_verdict[d] != POLICY_ALLOW)
+        if (policy->default_verdict[d] > POLICY_REJECT)
             return err_set(err, ERR_INVALID, "policy %s: default.%s: no such action", policy->name,
                            policy_direction_names[d]);
         if (!policy->rate[d].kbps && policy->rate[d].burst_kbit)
@@ -234,8 +240,17 @@ static int read_word(struct json_reader *r, const char *member, const char *text
         if (strcmp(names[i], text) == 0)
             return i;
     }
-    json_fail(r, member, "expected %s or %s, found \"%.40s\"", names[0], names[1], text);
+    json_fail(r, member, "expected %s%s%s or %s, found \"%.40s\"", names[0], n > 2 ? ", " : "", n > 2 ? names[1] : "",
+              names[n - 1], text);
     return -1;
+}
+
+/* POLICY_DENY, too, where the reader has failed. */
+static enum policy_verdict read_verdict(struct json_reader *r, const char *member, const char *text)
+{
+    int verdict = read_word(r, member, text, verdict_names, ARRAY_LEN(verdict_names));
+
+    return verdict < 0 ? POLICY_DENY : (enum policy_verdict) verdict;
 }
 
 static int16_t read_protocol(struct json_reader *r)
@@ -320,7 +335,7 @@ static int read_rule(const json_t *json, const struct policy_book *book, struct 
     if (r.status)
         return r.status;
     rule.direction = (uint8_t) read_word(&r, "direction", direction, policy_direction_names, 2);
-    rule.verdict = (uint8_t) read_word(&r, "action", action, verdict_names, 2);
+    rule.verdict = (uint8_t) read_verdict(&r, "action", action);
     rule.protocol = read_protocol(&r);
     policy_remote_read(&r, book, policy, &rule);
     rule.source_port = read_ports(&r, "source-port");
@@ -348,7 +363,7 @@ static int read_defaults(const json_t *json, struct policy *policy, struct err *
     for (unsigned d = 0; d < 2; d++) {
         const char *text = json_opt_string(&r, policy_direction_names[d], verdict_names[POLICY_DENY]);
 
-        policy->default_verdict[d] = read_word(&r, policy_direction_names[d], text, verdict_names, 2) == POLICY_ALLOW;
+        policy->default_verdict[d] = read_verdict(&r, policy_direction_names[d], text);
     }
     return r.status;
 }
@@ -507,7 +522,8 @@ static json_t *to_json(const struct policy *policy, bool shared)
         const struct policy_rate *rate = &policy->rate[d];
 
         if (policy->default_verdict[d] != POLICY_DENY)
-            json_object_set_new(defaults, policy_direction_names[d], json_string(verdict_names[POLICY_ALLOW]));
+            json_object_set_new(defaults, policy_direction_names[d],
+                                json_string(verdict_names[policy->default_verdict[d]]));
         if (rate->kbps)
             json_object_set_new(rates, policy_direction_names[d], policy_rate_to_json(rate));
     }

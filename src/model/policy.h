@@ -17,7 +17,11 @@
 #include "model/tcp_flags.h"
 
 enum policy_direction { POLICY_FROM_VM, POLICY_TO_VM };
-enum policy_verdict { POLICY_DENY, POLICY_ALLOW };
+enum policy_verdict {
+    POLICY_DENY,
+    POLICY_ALLOW,
+    POLICY_REJECT /* denied, and the sender is told: a TCP reset, or ICMP "administratively prohibited" */
+};
 
 struct port_range {
     uint16_t first, last; /* 0..65535: any */
@@ -82,6 +86,7 @@ struct policy {
     size_t n_rules, cap_rules;
 };
 
+const char *policy_verdict_name(enum policy_verdict verdict); /* "allow", ...; never null */
 /* A rule that matches everything in its direction. */
 struct policy_rule policy_rule_any(enum policy_direction direction, enum policy_verdict verdict);
 void policy_add_rule(struct policy *policy, struct policy_rule rule);
@@ -104,8 +109,8 @@ struct policy policy_copy(const struct policy *policy);
  *               "source-port": "1024-65535", "destination-port": 80, "tcp-flags": "syn,!ack", "dscp": 0,
  *               "icmp-type": 8, "icmp-code": 0, "set-dscp": 46, "family": "ipv4"},
  *              {"direction": "from-vm", "action": "allow", "protocol": "udp", "class": "voice", "stateful": true}]}
- * "remote" is an address, a prefix, a list of them, or "@office" for a set. "protocol" is any|tcp|udp|icmp|icmpv6 or a
- * number; a port is a number or "first-last". Defaults are deny.
+ * "action" is allow|deny|reject. "remote" is an address, a prefix, a list of them, or "@office" for a set. "protocol"
+ * is any|tcp|udp|icmp|icmpv6 or a number; a port is a number or "first-last". Defaults are deny.
  * Returns 0, or ERR_INVALID with a sentence that names the rule's number (from 1) and the member; '*policy' is then
  * left alone. An unknown member is an error. On success the caller frees '*policy'. */
 int policy_from_json(const json_t *json, struct policy *policy, struct err *err);

@@ -286,7 +286,7 @@ static void format_direction(struct strbuf *out, const struct policy *policy, en
     const struct policy_rate *rate = &policy->rate[direction];
 
     strbuf_printf(out, "%s  %s by default", direction == POLICY_FROM_VM ? "from-vm" : "to-vm  ",
-                  policy->default_verdict[direction] == POLICY_ALLOW ? "allow" : "deny");
+                  policy_verdict_name(policy->default_verdict[direction]));
     if (rate->kbps)
         strbuf_printf(out, ", at most %u kbit/s", rate->kbps);
     if (rate->burst_kbit)

@@ -376,7 +376,8 @@ static void handle(struct gateway *gateway, const struct event *event)
         server_seen(gateway, &event->attachment);
         break;
     case EVENT_PACKET:
-        network_packet(gateway, event);
+        if (!rejects_packet(gateway, event))
+            network_packet(gateway, event);
         break;
     case EVENT_FLOWS_CHANGED:
         drift_flows_changed(gateway, event->name);

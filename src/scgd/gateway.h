@@ -6,6 +6,7 @@
  *   gateway.c     events in, requests and their answers, inventory
  *   network.c     what the DC's network is to be: roles of switches, segments
  *   tenants.c     VMs on their ToRs
+ *   rejects.c     answers to what their policies reject
  *   bookings.c    queues of ToRs' ports, and what they promise
  *   switches.c    a whole switch brought to what it shall hold; channels
  *   switches_parts.c  the same by VM, for a ToR that does not take it as one
@@ -232,6 +233,8 @@ void network_restore_channel(struct gateway *gateway, const struct open_channel 
 void network_switch_changed(struct gateway *gateway, const char *switch_name);
 void network_resync(struct gateway *gateway); /* the same for every switch */
 void network_packet(struct gateway *gateway, const struct event *event);
+/* Answers the packet of an EVENT_PACKET, if it is one that a VM's policy rejects; false: it is none. */
+bool rejects_packet(struct gateway *gateway, const struct event *event);
 void network_tick(struct gateway *gateway);
 /* A hypervisor was heard, or listed, for the first time. */
 void network_server_heard(struct gateway *gateway);

@@ -58,15 +58,23 @@ struct pipeline_vm network_pipeline_vm(const struct tenant *tenant, uint32_t por
                                  .server_port = port};
 }
 
-/* A VM's meters: that of each direction, and those of its classes in it. */
-#define METERS_OF_VM (2 * (1 + POLICY_CLASSES_MAX))
+/* How much of what a VM's policy rejects in a direction the gateway answers; the senders of more are not told. A flood
+ * must not keep the gateway busy, and answers are to be limited (RFC 1812 §4.3.2.8, RFC 4443 §2.4 f). */
+#define REJECTED_PER_SECOND 20
+#define REJECTED_BURST 50
+
+/* A VM's meters: that of each direction, those of its classes in it, and that of what it rejects. */
+#define CLASS_METERS_END (2 * (1 + POLICY_CLASSES_MAX))
+#define METERS_OF_VM (CLASS_METERS_END + 2)
 
 static enum policy_direction meter_direction(unsigned meter)
 {
     return meter % 2 ? POLICY_TO_VM : POLICY_FROM_VM;
 }
 
-/* The number of the class, from 1, or 0 for all of the direction. */
+/* The number of the class, from 1, or 0 for all of the direction; METER_OF_REJECTED. */
+#define METER_OF_REJECTED (1 + POLICY_CLASSES_MAX)
+
 static unsigned meter_class(unsigned meter)
 {
     return meter / 2;
@@ -78,21 +86,39 @@ static void meter_owner(const struct tenant *tenant, unsigned meter, char owner[
     char uuid[UUID_TEXT_SIZE];
 
     uuid_format(tenant->uuid, uuid);
-    if (meter_class(meter))
+    if (meter_class(meter) == METER_OF_REJECTED)
+        snprintf(owner, NUMBER_OWNER_SIZE, "%s/%s/rejected", uuid, direction);
+    else if (meter_class(meter))
         snprintf(owner, NUMBER_OWNER_SIZE, "%s/%s/%u", uuid, direction, meter_class(meter));
     else
         snprintf(owner, NUMBER_OWNER_SIZE, "%s/%s", uuid, direction);
 }
 
-/* What the meter is to have; kbps 0: there is to be none. */
-static struct policy_rate meter_rate(const struct tenant *tenant, unsigned meter)
+/* What the meter is to have, without its number; rate 0: there is to be none. */
+static struct flow_meter meter_wanted(const struct tenant *tenant, unsigned meter)
+{
+    static const struct flow_meter rejected = {.rate = REJECTED_PER_SECOND, .burst = REJECTED_BURST, .packets = true};
+    enum policy_direction direction = meter_direction(meter);
+    const struct policy *policy = &tenant->policy;
+    unsigned class = meter_class(meter);
+
+    if (!tenant->has_policy || (class != METER_OF_REJECTED && class > policy->n_classes))
+        return (struct flow_meter) {0};
+    if (class == METER_OF_REJECTED)
+        return policy_rejects(policy, direction, IP_NONE) ? rejected : (struct flow_meter) {0};
+
+    const struct policy_rate *rate = class ? &policy->classes[class - 1].rate[direction] : &policy->rate[direction];
+    return (struct flow_meter) {.rate = rate->kbps, .burst = rate->burst_kbit};
+}
+
+static uint32_t *meter_number(struct policy_numbers *numbers, unsigned meter)
 {
     enum policy_direction direction = meter_direction(meter);
     unsigned class = meter_class(meter);
 
-    if (!tenant->has_policy || class > tenant->policy.n_classes)
-        return (struct policy_rate) {0};
-    return class ? tenant->policy.classes[class - 1].rate[direction] : tenant->policy.rate[direction];
+    if (class == METER_OF_REJECTED)
+        return &numbers->reject_meters[direction];
+    return class ? &numbers->class_meters[direction][class - 1] : &numbers->meters[direction];
 }
 
 void network_meter_pool(const char *tor, char pool[NAME_SIZE + 8])
@@ -124,7 +150,7 @@ static int number_queues(struct gateway *gateway, const struct tenant *tenant, c
     char owner[NUMBER_OWNER_SIZE], pool[NAME_SIZE + 8];
 
     queue_pool(tor->name, pool);
-    for (unsigned m = 2; m < METERS_OF_VM; m++) {
+    for (unsigned m = 2; m < CLASS_METERS_END; m++) {
         enum policy_direction direction = meter_direction(m);
         unsigned class = meter_class(m) - 1;
         bool queued = tenant->has_policy && class < tenant->policy.n_classes &&
@@ -152,19 +178,17 @@ static int add_meters(struct gateway *gateway, const struct tenant *tenant, cons
     *numbers = (struct policy_numbers) {0};
     network_meter_pool(tor->name, pool);
     for (unsigned m = 0; m < METERS_OF_VM; m++) {
-        enum policy_direction direction = meter_direction(m);
-        struct policy_rate rate = meter_rate(tenant, m);
-        unsigned class = meter_class(m);
-        uint32_t *number = class ? &numbers->class_meters[direction][class - 1] : &numbers->meters[direction];
-        uint32_t old;
+        struct flow_meter meter = meter_wanted(tenant, m);
+        uint32_t *number = meter_number(numbers, m), old;
 
         meter_owner(tenant, m, owner);
-        if (rate.kbps) {
+        if (meter.rate) {
             int status = store_number_take(gateway->store, pool, owner, 1, 0xffff, number, err);
 
             if (status)
                 return status;
-            flow_txn_meter_add(txn, (struct flow_meter) {.id = *number, .rate = rate.kbps, .burst = rate.burst_kbit});
+            meter.id = *number;
+            flow_txn_meter_add(txn, meter);
         } else if (store_number_get(gateway->store, pool, owner, &old, NULL) == 0) {
             flow_txn_meter_delete(txn, old);
             if (store_number_free(gateway->store, pool, owner, err) < 0)
@@ -302,10 +326,8 @@ static void tenant_removed(struct gateway *gateway, struct join *join, const str
 static bool concerns_only(void *arg, const struct flow *flow)
 {
     const struct tenant *tenant = arg;
-    bool from = flow->table == TOR_POLICY_FROM || flow->table == TOR_VERDICT_FROM || flow->table == TOR_RATE_FROM ||
-                flow->table == TOR_STATE_FROM;
-    bool to = flow->table == TOR_POLICY_TO || flow->table == TOR_VERDICT_TO || flow->table == TOR_RATE_TO ||
-              flow->table == TOR_STATE_TO;
+    bool from = (flow->table >= TOR_POLICY_FROM && flow->table < TOR_POLICY_TO) || flow->table == TOR_STATE_FROM;
+    bool to = (flow->table >= TOR_POLICY_TO && flow->table < TOR_FORWARD) || flow->table == TOR_STATE_TO;
     const struct flow_field *v4 = match_find(&flow->match, from ? FIELD_IPV4_SRC : FIELD_IPV4_DST);
     const struct flow_field *v6 = match_find(&flow->match, from ? FIELD_IPV6_SRC : FIELD_IPV6_DST);
     struct ip ip = {.family = IP_V6};

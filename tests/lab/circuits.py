@@ -33,6 +33,12 @@ class Lsp:
         return self.ends[0 if node == self.path[0] else 1]
 
 
+def frame_of(message):
+    """Of a packet-in."""
+    match = struct.unpack("!H", message[26:28])[0]
+    return message[24 + (match + 7) // 8 * 8 + 2:]
+
+
 class Controller:
     """An OpenFlow 1.3 connection that asks for packet-ins."""
 
@@ -72,8 +78,8 @@ class Controller:
         action = struct.pack("!HHIH6x", 0, 16, port, 0)
         self.send(13, struct.pack("!IIH6x", 0xffffffff, 0xfffffffd, len(action)) + action + frame)
 
-    def packet_in(self, seconds=3):
-        """The next one: reason, cookie, frame; None if there is none for so long."""
+    def packet_in_message(self, seconds):
+        """The next one as it came; None if there is none for so long."""
         while True:
             self.sock.settimeout(seconds)
             try:
@@ -86,8 +92,12 @@ class Controller:
             if message[1] == 2:
                 self.send(3, message[8:])
             if message[1] == 10:
-                match = struct.unpack("!H", message[26:28])[0]
-                return message[14], struct.unpack("!Q", message[16:24])[0], message[24 + (match + 7) // 8 * 8 + 2:]
+                return message
+
+    def packet_in(self, seconds=3):
+        """The next one: reason, cookie, frame; None if there is none for so long."""
+        message = self.packet_in_message(seconds)
+        return message and (message[14], struct.unpack("!Q", message[16:24])[0], frame_of(message))
 
     def close(self):
         self.sock.close()

@@ -226,6 +226,9 @@ static struct policy load_policy(const char *path)
     return policy;
 }
 
+/* From a VM's first meter on; before it are those of rates. */
+#define METER_OF_REJECTED (2 + 2 * POLICY_CLASSES_MAX)
+
 /* The meter's id, or 0 if there is no rate. */
 static uint32_t add_meter(struct flow_txn *txn, uint32_t id, const struct policy_rate *rate)
 {
@@ -253,6 +256,10 @@ static void add_vm_tor(struct flow_txn *txn, struct arguments *a)
         numbers.meters[d] = add_meter(txn, meter + d, &policy.rate[d]);
         for (unsigned c = 0; c < policy.n_classes; c++)
             numbers.class_meters[d][c] = add_meter(txn, meter + 2 + 2 * c + d, &policy.classes[c].rate[d]);
+        if (policy_rejects(&policy, d, IP_NONE)) {
+            numbers.reject_meters[d] = meter + METER_OF_REJECTED + d;
+            flow_txn_meter_add(txn, (struct flow_meter) {numbers.reject_meters[d], 20, 10, true});
+        }
     }
     pipeline_vm_tor(txn, &segment, &vm, &policy, &numbers);
     policy_free(&policy);

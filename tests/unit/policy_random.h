@@ -68,7 +68,7 @@ static inline struct policy_rule random_rule(struct random *r, bool plain)
 {
     static const int16_t protocols[] = {POLICY_ANY, POLICY_ANY, 1, 6, 6, 17, 47, 58};
     static const uint8_t lengths[] = {1, 8, 9, 24, 29, 30, 31, 32, 127, 128};
-    struct policy_rule rule = policy_rule_any(random_below(r, 2), random_below(r, 2));
+    struct policy_rule rule = policy_rule_any(random_below(r, 2), random_below(r, 3));
 
     if (!plain)
         rule.family = (uint8_t) (random_below(r, 3) ? IP_NONE : random_below(r, 3) ? IP_V4 : IP_V6);
@@ -174,7 +174,7 @@ static inline struct policy random_policy(struct random *r, unsigned n_rules, bo
     struct policy policy = {.name = "V1"};
 
     for (unsigned d = 0; d < 2; d++) {
-        policy.default_verdict[d] = random_below(r, 2);
+        policy.default_verdict[d] = random_below(r, 3);
         if (!random_below(r, 3))
             policy.rate[d] = (struct policy_rate) {1000 + random_below(r, 2), random_below(r, 2) * 100};
     }
@@ -260,9 +260,11 @@ static inline void packet_at_border(struct random *r, const struct policy_rule *
     p->destination = port_at_border(r, &rule->destination_port);
 }
 
-/* The reference: what a policy does with a packet, by reading the rules one by one. -1: denied; 0..63: allowed with
- * that DSCP written; 64: allowed as it is; DECIDED_CLASS + DSCP: allowed in that class. DECIDED_REPLIES is
+/* The reference: what a policy does with a packet, by reading the rules one by one. -1: denied; -2: rejected; 0..63:
+ * allowed with that DSCP written; 64: allowed as it is; DECIDED_CLASS + DSCP: allowed in that class. DECIDED_REPLIES is
  * added where replies may pass, too. */
+#define DECIDED_DENY (-1)
+#define DECIDED_REJECT (-2)
 #define DECIDED_CLASS 100
 #define DECIDED_REPLIES 200
 
@@ -271,6 +273,11 @@ static inline bool packet_has_replies(const struct packet *p)
     return p->protocol == 6 || p->protocol == 17 ||
            (p->remote.family == IP_V6 ? p->protocol == 58 && p->icmp_type == 128 :
                                         p->protocol == 1 && p->icmp_type == 8);
+}
+
+static inline int decided_by(enum policy_verdict verdict)
+{
+    return verdict == POLICY_ALLOW ? 64 : verdict == POLICY_REJECT ? DECIDED_REJECT : DECIDED_DENY;
 }
 
 static inline int policy_decide(const struct policy *policy, enum policy_direction direction, const struct packet *p)
@@ -292,12 +299,12 @@ static inline int policy_decide(const struct policy *policy, enum policy_directi
             (p->tcp_flags & rule->tcp_flags.mask) != rule->tcp_flags.value ||
             (rule->stateful && !packet_has_replies(p)))
             continue;
-        if (rule->verdict == POLICY_DENY)
-            return -1;
+        if (rule->verdict != POLICY_ALLOW)
+            return decided_by(rule->verdict);
         return (rule->set_dscp == POLICY_ANY ? 64 : rule->set_dscp) + (rule->in_class ? DECIDED_CLASS : 0) +
                (rule->stateful ? DECIDED_REPLIES : 0);
     }
-    return policy->default_verdict[direction] == POLICY_DENY ? -1 : 64;
+    return decided_by(policy->default_verdict[direction]);
 }
 
 #endif

@@ -17,6 +17,7 @@
 #define TO_METER 8
 #define CLASS_METER 10  /* of class i in direction d: + 2 i + d */
 #define CLASS_QUEUE 100 /* of class i in direction d: + 2 i + d */
+#define REJECT_METER 5  /* + direction */
 #define SERVER_PORT 3
 #define QUEUES_MAX (2 * POLICY_CLASSES_MAX)
 #define METERS_MAX (2 + 2 * POLICY_CLASSES_MAX)
@@ -36,6 +37,7 @@ static inline size_t number_meters(const struct policy *policy, struct policy_si
     size_t n = 0;
 
     for (unsigned d = 0; d < 2; d++) {
+        site->numbers.reject_meters[d] = REJECT_METER + d;
         if (policy->rate[d].kbps) {
             site->numbers.meters[d] = FROM_METER + d;
             meters[n++] = (struct flow_meter) {

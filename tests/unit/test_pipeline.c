@@ -181,6 +181,35 @@ static void test_vm_tor_stateful(void **state)
     golden("vm-tor-stateful", &txn);
 }
 
+static void test_vm_tor_rejecting(void **state)
+{
+    (void) state;
+    const struct policy_numbers numbers = {.reject_meters = {5, 6}};
+    struct policy policy = {.name = "V1", .default_verdict = {POLICY_ALLOW, POLICY_REJECT}};
+    struct policy_rule rules[] = {policy_rule_any(POLICY_FROM_VM, POLICY_REJECT),
+                                  policy_rule_any(POLICY_FROM_VM, POLICY_ALLOW)};
+    struct flow_txn txn = {0};
+
+    rules[0].protocol = 17;
+    rules[1].stateful = true;
+    rules[1].protocol = 6;
+    policy.rules = rules;
+    policy.n_rules = ARRAY_LEN(rules);
+    pipeline_vm_tor(&txn, &segment, &vm, &policy, &numbers);
+    golden("vm-tor-rejecting", &txn);
+}
+
+static void test_passed(void **state)
+{
+    (void) state;
+    struct flow flow = {0};
+
+    pipeline_passed(&flow, &segment);
+    AUTO_FREE char *text = flow_format(&flow);
+    assert_non_null(strstr(text, "set_field:0x1->reg0,set_field:0x1->reg1,resubmit(,"));
+    flow_free(&flow);
+}
+
 static void test_vm_tor_unrestricted(void **state)
 {
     (void) state;
@@ -493,6 +522,8 @@ int main(void)
         cmocka_unit_test(test_neighbour),
         cmocka_unit_test(test_vm_tor),
         cmocka_unit_test(test_vm_tor_stateful),
+        cmocka_unit_test(test_vm_tor_rejecting),
+        cmocka_unit_test(test_passed),
         cmocka_unit_test(test_vm_tor_unrestricted),
         cmocka_unit_test(test_vm_tor_ipv6),
         cmocka_unit_test(test_vm_pe),

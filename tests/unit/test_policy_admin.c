@@ -657,6 +657,65 @@ static void refuses_halves_of_stateful_rules(void **state)
     policy_free(&policy);
 }
 
+/* A policy that rejects all but what it knows, and what its flows mean when one of them was changed. */
+static void refuses_halves_of_rejections(void **state)
+{
+    static const char *const whys[] = {"no flow hands to the gateway what it rejects",
+                                       "no flow hands to the gateway what it rejects", "it does something else",
+                                       "it does something else", "one denies replies that the other awaits"};
+    struct policy policy = {.name = "V1", .default_verdict = {POLICY_ALLOW, POLICY_REJECT}}, other = policy;
+    struct policy_rule rule = policy_rule_any(POLICY_FROM_VM, POLICY_ALLOW);
+
+    (void) state;
+    rule.stateful = true;
+    policy_add_rule(&policy, rule);
+    for (unsigned i = 0; i <= ARRAY_LEN(whys); i++) {
+        struct admin a = admin_start();
+        struct flow_txn txn = {0};
+        char *witness = NULL;
+
+        policy_to_flows(&policy, &a.site, &txn);
+        for (size_t m = 0; m < txn.n_mods; m++) {
+            struct flow flow = flow_copy(&txn.mods[m].flow);
+            bool rejects = flow.table == TOR_POLICY_TO;
+            bool tells = flow.n_actions == 1 && flow.actions[0].type == ACTION_OUTPUT;
+
+            if (i == 0 && tells)
+                flow.match.n--; /* reg6 */
+            if (i == 1 && tells)
+                flow.actions[0].max_len = 64;
+            if (i == 2 && rejects)
+                flow.actions[0].field.value[3] = 4;
+            if (i == 3 && rejects)
+                flow.actions[1].table = TOR_STATE_FROM;
+            if (i == 4 && rejects)
+                flow.n_actions = 1;
+            flow_list_add(&a.list, flow);
+        }
+        flow_txn_free(&txn);
+        if (i < ARRAY_LEN(whys)) {
+            expect_refusal(&a, whys[i], ",table=");
+            continue;
+        }
+        assert_int_equal(admin_read(&a), 0);
+        assert_true(policy_equivalent_in(&a.policy, &policy, IP_V4, NULL));
+        assert_false(policy_equivalent_in(&a.policy, &other, IP_V4, &witness));
+        free(witness);
+        admin_end(&a);
+    }
+    policy_free(&policy);
+}
+
+static void refuses_packets_to_a_controller(void **state)
+{
+    struct admin a = admin_start();
+    struct flow *flow = admin_add(&a, 100, "10.0.0.1", false);
+
+    (void) state;
+    flow_output(flow, PORT_CONTROLLER);
+    expect_refusal(&a, "it does something else", "CONTROLLER");
+}
+
 static void refuses_ambiguous_overlaps(void **state)
 {
     struct admin a = admin_start();
@@ -732,6 +791,8 @@ int main(void)
         cmocka_unit_test(refuses_what_a_policy_cannot_say),
         cmocka_unit_test(refuses_other_instructions),
         cmocka_unit_test(refuses_halves_of_stateful_rules),
+        cmocka_unit_test(refuses_halves_of_rejections),
+        cmocka_unit_test(refuses_packets_to_a_controller),
         cmocka_unit_test(refuses_ambiguous_overlaps),
         cmocka_unit_test(refuses_meters_that_differ_or_are_unknown),
         cmocka_unit_test(finds_nothing_for_another_vm),

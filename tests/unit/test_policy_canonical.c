@@ -106,7 +106,7 @@ static void add_shadowed(struct policy *policy, size_t i, struct random *r)
 
     /* Without "stateful" it would match more. */
     if (!rule.stateful)
-        rule.verdict = (uint8_t) random_below(r, 2);
+        rule.verdict = (uint8_t) random_below(r, 3);
     rule.set_dscp = POLICY_ANY;
     rule.in_class = false;
     if (rule.protocol == POLICY_ANY)

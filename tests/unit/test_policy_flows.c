@@ -59,10 +59,33 @@ static struct flow_match header_of(const struct policy_site *site, enum policy_d
     return header;
 }
 
+static bool flow_marks_rejected(const struct flow *flow)
+{
+    return flow->n_actions && flow->actions[0].type == ACTION_SET_FIELD && flow->actions[0].field.id == FIELD_REG6 &&
+           flow_field_u(&flow->actions[0].field) == 3;
+}
+
 static bool flow_asks(const struct flow *flow, const struct policy_site *site, enum policy_direction direction)
 {
-    return flow->n_actions == 1 && flow->actions[0].type == ACTION_RESUBMIT &&
-           flow->actions[0].table == site->state_table[direction] && flow->goto_table == site->verdict_table[direction];
+    const struct flow_action *last = flow->n_actions ? &flow->actions[flow->n_actions - 1] : NULL;
+
+    return flow->n_actions == 1u + flow_marks_rejected(flow) && last->type == ACTION_RESUBMIT &&
+           last->table == site->state_table[direction] && flow->goto_table == site->verdict_table[direction];
+}
+
+/* What is marked as rejected, and is no reply, goes to the gateway. */
+static void expect_told(const struct flow_list *list, const struct policy_site *site, enum policy_direction direction,
+                        const struct flow_match *header)
+{
+    struct flow_match marked = *header;
+
+    match_u(&marked, FIELD_REG6, 3);
+    const struct flow *verdict = flow_lookup(list, site->verdict_table[direction], &marked);
+    assert_non_null(verdict);
+    assert_int_equal(verdict->meter, site->numbers.reject_meters[direction]);
+    assert_true(verdict->n_actions == 1 && verdict->goto_table == FLOW_NO_GOTO);
+    assert_int_equal(verdict->actions[0].port, PORT_CONTROLLER);
+    assert_int_equal(verdict->actions[0].max_len, site->ip.family == IP_V6 ? 1246 : 562);
 }
 
 /* How many actions a flow begins with that ask whether its packets teach: those of all rules with replies. */
@@ -107,10 +130,16 @@ static int flows_decide(const struct flow_list *list, const struct policy *polic
     assert_non_null(best);
     if (best->goto_table == FLOW_NO_GOTO) {
         assert_int_equal(best->n_actions, 0);
-        return -1;
+        return DECIDED_DENY;
+    }
+    if (flow_marks_rejected(best)) {
+        assert_true(best->n_actions == 1 || flow_asks(best, site, direction));
+        assert_int_equal(best->goto_table, site->verdict_table[direction]);
+        expect_told(list, site, direction, &header);
+        return DECIDED_REJECT;
     }
     if (flow_asks(best, site, direction))
-        return -1;
+        return DECIDED_DENY;
     unsigned teaches = teaching(best, site, direction);
     int replies = teaches ? DECIDED_REPLIES : 0;
     if (best->goto_table == site->rate_table[direction] || best->n_actions > 1 + teaches)
@@ -291,10 +320,11 @@ static bool passes_as_reply(const struct flow_list *list, const struct policy_si
         assert_int_equal(mark->field.id, FIELD_REG6);
         match_u(&header, FIELD_REG6, flow_field_u(&mark->field));
     } else {
-        match_u(&header, FIELD_REG6, 0);
+        match_u(&header, FIELD_REG6, flow_marks_rejected(denies) ? 3 : 0);
     }
     const struct flow *verdict = flow_lookup(list, site->verdict_table[direction], &header);
-    if (!verdict)
+    assert_int_equal(verdict && verdict->goto_table == FLOW_NO_GOTO, !state && flow_marks_rejected(denies));
+    if (!verdict || verdict->goto_table == FLOW_NO_GOTO)
         return false;
     assert_int_equal(verdict->meter, site->numbers.meters[direction]);
     assert_int_equal(verdict->goto_table, site->next_table[direction]);
@@ -382,14 +412,14 @@ static void replies_pass_and_nothing_else(void **state)
         struct flow_list list = flows_of(&policy, &site);
         int decided = policy_decide(&policy, d, &p), decided_back = policy_decide(&policy, back, &reply);
         bool taught = decided >= DECIDED_REPLIES && teaches(&list, &site, d, &p);
-        if (decided_back == -1) {
+        if (decided_back < 0) {
             bool passed = passes_as_reply(&list, &site, back, &reply);
 
             assert_int_equal(passed, taught);
             n_passed += passed;
             n_dropped += !passed;
             other.remote.bytes[1] ^= 1;
-            if (policy_decide(&policy, back, &other) == -1)
+            if (policy_decide(&policy, back, &other) < 0)
                 assert_false(passes_as_reply(&list, &site, back, &other));
         } else if (decided_back >= DECIDED_REPLIES && taught) {
             const struct flow *known = teacher(&list, &site, back, &reply);

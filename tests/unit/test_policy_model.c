@@ -121,7 +121,7 @@ static const struct {
     {"{'policy': 'V', 'rules': {}}", "policy V: rules: expected an array, found an object"},
     {"{'policy': 'V', 'default': 'deny'}", "policy V: default: expected an object, found a string"},
     {"{'policy': 'V', 'default': {'to-vm': 'drop'}}",
-     "policy V: default.to-vm: expected deny or allow, found \"drop\""},
+     "policy V: default.to-vm: expected deny, allow or reject, found \"drop\""},
     {"{'policy': 'V', 'default': {'tovm': 'deny'}}", "policy V: default.tovm: unknown member"},
     {"{'policy': 'V', 'rate-limit': {'to-vm': 5}}",
      "policy V: rate-limit.to-vm: expected an object, found a whole number"},
@@ -186,7 +186,7 @@ static const struct {
     {"'action': 'allow'", "direction: missing"},
     {"'direction': 'to-vm'", "action: missing"},
     {"'direction': 'in', 'action': 'allow'", "direction: expected from-vm or to-vm, found \"in\""},
-    {"'direction': 'to-vm', 'action': 'accept'", "action: expected deny or allow, found \"accept\""},
+    {"'direction': 'to-vm', 'action': 'accept'", "action: expected deny, allow or reject, found \"accept\""},
     {"'direction': 'to-vm', 'action': true", "action: expected a string, found true"},
 #define RULE "'direction': 'to-vm', 'action': 'allow', "
     {RULE "'port': 80", "port: unknown member"},
@@ -254,6 +254,10 @@ static const struct {
     {RULE "'set-dscp': 64", "set-dscp: expected 0..63, found 64"},
     {"'direction': 'to-vm', 'action': 'deny', 'set-dscp': 1",
      "set-dscp: packets that are denied cannot be marked; remove it or allow them"},
+    {"'direction': 'to-vm', 'action': 'reject', 'set-dscp': 1",
+     "set-dscp: packets that are denied cannot be marked; remove it or allow them"},
+    {"'direction': 'to-vm', 'action': 'reject', 'stateful': true",
+     "stateful: what is denied has no replies; remove it or allow the packets"},
 };
 
 static void expect_refusal(const char *text, const char *sentence)
@@ -426,8 +430,8 @@ static void check_finds_what_json_cannot_say(void **state)
     rule.direction = 2;
     expect_fault(&rule, "policy V: rule 1: direction: no such direction (2)");
     rule = any;
-    rule.verdict = 2;
-    expect_fault(&rule, "policy V: rule 1: action: no such action (2)");
+    rule.verdict = 3;
+    expect_fault(&rule, "policy V: rule 1: action: no such action (3)");
     rule = any;
     rule.family = 5;
     expect_fault(&rule, "policy V: rule 1: family: no such family (5)");
