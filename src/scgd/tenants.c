@@ -169,7 +169,26 @@ static int number_queues(struct gateway *gateway, const struct tenant *tenant, c
     return 0;
 }
 
-/* Numbers and adds the meters that the tenant's policy wants; removes those that it no longer wants. */
+/* Removes the meters that the tenant's policy no longer wants. */
+static int remove_meters(struct gateway *gateway, const struct tenant *tenant, const char *pool, struct flow_txn *txn,
+                         struct err *err)
+{
+    char owner[NUMBER_OWNER_SIZE];
+    uint32_t number;
+
+    for (unsigned m = 0; m < METERS_OF_VM; m++) {
+        meter_owner(tenant, m, owner);
+        if (meter_wanted(tenant, m).rate || store_number_get(gateway->store, pool, owner, &number, NULL) < 0)
+            continue;
+        flow_txn_meter_delete(txn, number);
+        if (store_number_free(gateway->store, pool, owner, err) < 0)
+            return err->code;
+    }
+    return 0;
+}
+
+/* Numbers and adds the meters that the tenant's policy wants, and removes the others. Those go last: a number that is
+ * free again must not be taken in the transaction that deletes its meter. */
 static int add_meters(struct gateway *gateway, const struct tenant *tenant, const struct switch_info *tor,
                       struct flow_txn *txn, struct policy_numbers *numbers, struct err *err)
 {
@@ -179,23 +198,18 @@ static int add_meters(struct gateway *gateway, const struct tenant *tenant, cons
     network_meter_pool(tor->name, pool);
     for (unsigned m = 0; m < METERS_OF_VM; m++) {
         struct flow_meter meter = meter_wanted(tenant, m);
-        uint32_t *number = meter_number(numbers, m), old;
+        uint32_t *number = meter_number(numbers, m);
 
+        if (!meter.rate)
+            continue;
         meter_owner(tenant, m, owner);
-        if (meter.rate) {
-            int status = store_number_take(gateway->store, pool, owner, 1, 0xffff, number, err);
-
-            if (status)
-                return status;
-            meter.id = *number;
-            flow_txn_meter_add(txn, meter);
-        } else if (store_number_get(gateway->store, pool, owner, &old, NULL) == 0) {
-            flow_txn_meter_delete(txn, old);
-            if (store_number_free(gateway->store, pool, owner, err) < 0)
-                return err->code;
-        }
+        int status = store_number_take(gateway->store, pool, owner, 1, 0xffff, number, err);
+        if (status)
+            return status;
+        meter.id = *number;
+        flow_txn_meter_add(txn, meter);
     }
-    return 0;
+    return remove_meters(gateway, tenant, pool, txn, err);
 }
 
 int network_add_tenant_tor(struct gateway *gateway, const struct tenant *tenant, const struct switch_info *tor,

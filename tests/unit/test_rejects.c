@@ -88,10 +88,37 @@ static void answers_go_where_they_shall(void **state)
     w->switches.ops = before;
 }
 
+/* A policy has a rate, its successor rejects: no meter of the one is deleted with the flows of the other. */
+static void meters_of_one_transaction_are_others(void **state)
+{
+    struct fabric_world *w = *state;
+    struct flow_txn first = {0}, second = {0};
+    struct err err;
+
+    links_up(w);
+    vm_is(w, 'a', VM_RUNNING);
+    struct tenant *tenant = &w->gateway->network.tenants[0];
+    tenant->has_policy = true;
+    tenant->policy.rate[POLICY_FROM_VM].kbps = 1000;
+    assert_int_equal(network_expected(w->gateway, tenant, &first, &err), 0);
+    assert_int_equal(first.n_meters_add, 1);
+    tenant->policy.rate[POLICY_FROM_VM].kbps = 0;
+    tenant->policy.default_verdict[POLICY_TO_VM] = POLICY_REJECT;
+    assert_int_equal(network_expected(w->gateway, tenant, &second, &err), 0);
+    assert_true(second.n_meters_add == 1 && second.n_meters_delete == 1);
+    assert_true(second.meters_add[0].packets);
+    assert_int_equal(second.meters_delete[0], first.meters_add[0].id);
+    assert_int_not_equal(second.meters_add[0].id, first.meters_add[0].id);
+    flow_txn_free(&first);
+    flow_txn_free(&second);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(answers_go_where_they_shall, fabric_world_setup, fabric_world_teardown),
+        cmocka_unit_test_setup_teardown(meters_of_one_transaction_are_others, fabric_world_setup,
+                                        fabric_world_teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
