@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a VM's policy rejects, on a real Open vSwitch: the test is the gateway, and answers with our frames. fabric.py
-has the map."""
+"""What a VM's policy rejects. On a scratch Open vSwitch (fabric.py has the map) the test is the gateway, and answers with
+our frames; in the lab gateways do, also after a move and to a user behind a circuit."""
 
 import contextlib
 import errno
@@ -18,7 +18,10 @@ import fabric as net
 from circuits import Controller, frame_of
 from dissect import malformed, tshark
 from fabric import Fabric, arp, poll, run, standing, taps_of, udp
+from labtool import wait_until
+from moving import ADDRESSES, SWITCH_GONE, Order, put_policy, reachable, wait_ready
 from scglab.pipeline import TOR
+from transport import answers, delete_user, put_user, wait_no_channels
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 TOOLS = Path(os.environ.get("SCG_BUILD", ROOT / "build")) / "tests"
@@ -183,3 +186,96 @@ def test_a_flood_does_not_reach_the_gateway(dc, gateway, tmp_path):
              what="there was more of it")
     assert len(gateway.got) <= most + 1
     assert max(len(said) for said in gateway.said) == 14 + 576
+
+
+# -- in the lab
+
+USER, FORBIDDEN = "198.51.100.10", "198.51.100.20"      # both at user1
+GUEST = {"policy": "V2", "default": {"from-vm": "reject", "to-vm": "reject"},
+         "rules": [{"direction": "to-vm", "action": "allow", "protocol": "icmp"},
+                   {"direction": "from-vm", "action": "allow", "protocol": "icmp"},
+                   {"direction": "to-vm", "action": "allow", "protocol": "tcp", "destination-port": 80,
+                    "stateful": True},
+                   {"direction": "from-vm", "action": "allow", "protocol": "tcp", "remote": USER, "stateful": True}]}
+
+
+@pytest.fixture
+def guarded(home):
+    """V2 rejects all but what others ask it at port 80, and what it asks user1 over TCP."""
+    put_policy(home, "A", GUEST)
+    run("ip", "-n", home.namespace("user1"), "address", "add", f"{FORBIDDEN}/32", "dev", "lo")
+    yield home
+    run("ip", "-n", home.namespace("user1"), "address", "del", f"{FORBIDDEN}/32", "dev", "lo")
+
+
+def attempt(lab, node, kind, port):
+    """What becomes of an attempt at V2, which listens at TCP port 22: an errno's name, None if nothing comes."""
+    with lab.inside(node):
+        sock = socket.socket(socket.AF_INET, kind)
+    with sock:
+        sock.settimeout(AT_ONCE)
+        try:
+            sock.connect((ADDRESSES["V2"], port))
+            if kind == UDP:
+                sock.send(b"may this pass")
+                sock.recv(100)
+        except TimeoutError:
+            return None
+        except OSError as error:
+            return errno.errorcode[error.errno]
+    return "OK"
+
+
+def page_of(lab, page):
+    with lab.connect("user1", (ADDRESSES["V2"], 80), 15) as sock:
+        sock.sendall(f"GET /cgi-bin/{page} HTTP/1.0\r\n\r\n".encode())
+        return b"".join(iter(lambda: sock.recv(4096), b"")).decode()
+
+
+def told(lab, *nodes):
+    """All who are to be told are told, and what is to pass does."""
+    for node in nodes:
+        assert attempt(lab, node, TCP, 22) == "ECONNREFUSED", node
+        assert attempt(lab, node, UDP, 9) == "EHOSTUNREACH", node       # the guest itself would have refused it
+        assert attempt(lab, node, TCP, 80) == "OK", node
+    with lab.inside("user1"):
+        server = socket.create_server(("", 80))
+    with server:                                        # who would accept
+        assert "refused" in page_of(lab, f"get?{FORBIDDEN}")
+        server.settimeout(20)
+        threading.Thread(target=answer_one, args=(server,), daemon=True).start()
+        assert "pass" in page_of(lab, f"get?{USER}")
+    assert "No route to host" in page_of(lab, f"lookup?{USER}")
+    assert reachable(lab, "V2")
+
+
+def answer_one(server):
+    with server.accept()[0] as sock:
+        sock.recv(100)
+        sock.sendall(b"it may pass")
+
+
+def test_told_before_and_after_a_move(guarded):
+    told(guarded, "user1")
+    order = Order(guarded, "A", "V2")
+    assert order.finish() == 0, order.output
+    told(guarded, "user1")
+
+
+def test_users_with_circuits_are_told(guarded):
+    put_user(guarded)
+    try:
+        wait_until("V2 to answer ce1", lambda: answers(guarded, "ce1", ADDRESSES["V2"]), 5)
+        told(guarded, "ce1", "user1")
+    finally:
+        delete_user(guarded)
+    wait_no_channels(guarded)
+
+
+@pytest.mark.complaints(SWITCH_GONE)    # the lab has switches connect anew to a gateway that it starts
+def test_denied_while_the_gateway_is_away(guarded):
+    guarded.run("kill", "scgd", "A")
+    assert attempt(guarded, "user1", TCP, 22) is None and attempt(guarded, "user1", TCP, 80) == "OK"
+    guarded.run("restart", "scgd", "A")
+    wait_ready(guarded, "A")
+    told(guarded, "user1")
