@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a VM's policy rejects. On a scratch Open vSwitch (fabric.py has the map) the test is the gateway, and answers with
-our frames; in the lab gateways do, also after a move and to a user behind a circuit."""
+"""What a VM's policy rejects. On a scratch Open vSwitch (fabric.py has the map) the test is the gateway, and answers
+with our frames; in the lab gateways do, also after a move and to a user behind a circuit."""
 
 import contextlib
 import errno
@@ -26,6 +26,7 @@ from transport import answers, delete_user, put_user, wait_no_channels
 ROOT = Path(__file__).resolve().parent.parent.parent
 TOOLS = Path(os.environ.get("SCG_BUILD", ROOT / "build")) / "tests"
 PCAP_HEADER = struct.pack("!IHHIIII", 0xa1b2c3d4, 2, 4, 0, 0, 65535, 1)
+IPV6 = {"v4": "2001:db8::14", "v5": "2001:db8::15"}
 AT_ONCE = 5                             # seconds; without an answer nothing ends a connection attempt for minutes
 
 
@@ -33,7 +34,12 @@ AT_ONCE = 5                             # seconds; without an answer nothing end
 def dc(tmp_path_factory):
     with standing(Fabric(tmp_path_factory.mktemp("reject") / "ovs", TOOLS / "pipeline_dump")) as fabric:
         poll(fabric.converged, 20, "RSTP has converged")
+        fabric.ipv6 = {vm: [address] for vm, address in IPV6.items()}
         fabric.install_all()
+        for vm, address in IPV6.items():
+            fabric.ns(vm, "sysctl", "-qw", "net.ipv6.conf.eth0.addr_gen_mode=0", "net.ipv6.conf.eth0.accept_ra=0",
+                      "net.ipv6.conf.eth0.disable_ipv6=0")
+            fabric.ip(vm, f"addr add {address}/64 dev eth0 nodad")
         yield fabric
 
 
@@ -98,13 +104,15 @@ def gateway(dc):
     answering.end()
 
 
-def outcome(dc, node, kind, address):
+def outcome(where, node, kind, address):
     """What becomes of a connection attempt, or a datagram: an errno's name, None if nothing comes."""
-    with dc.socket(node, kind) as sock:
+    with where.inside(node):
+        sock = socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET, kind)
+    with sock:
         sock.settimeout(AT_ONCE)
         try:
             sock.connect(address)
-            if kind == socket.SOCK_DGRAM:
+            if kind == UDP:
                 sock.send(b"may this pass")
                 sock.recv(100)
         except TimeoutError:
@@ -142,6 +150,24 @@ def test_senders_are_told(dc, gateway, tmp_path):
         assert row["ip.checksum.status"][0] == "1"
         assert (row["tcp.checksum.status"] or row["icmp.checksum.status"])[0] == "1"
         assert not row["icmp.code"] or row["icmp.code"][0] == "13"     # what follows is of what it quotes
+
+
+def test_senders_of_ipv6_are_told(dc, gateway, tmp_path):
+    poll(lambda: dc.pings("v5", IPV6["v4"]), what="v5 reaches v4")
+    with policy(dc, tmp_path, **REJECTING):
+        assert outcome(dc, "v5", TCP, (IPV6["v4"], 81)) == "ECONNREFUSED"
+        assert outcome(dc, "v5", UDP, (IPV6["v4"], 81)) == "EACCES"
+        assert outcome(dc, "v4", TCP, (IPV6["v5"], 25)) == "ECONNREFUSED"
+        assert outcome(dc, "v4", UDP, (IPV6["v5"], 25)) == "EACCES"
+    pcap = gateway.capture(tmp_path / "said.pcap")
+    checks = "-o", "tcp.check_checksum:TRUE"
+    assert malformed(pcap, checks) == []
+    rows = tshark(pcap, ("tcp.checksum.status", "icmpv6.checksum.status", "icmpv6.code"),
+                  "ipv6 && (tcp.flags.reset == 1 || icmpv6.type == 1)", checks)
+    assert len(rows) == 4
+    for row in rows:
+        assert (row["tcp.checksum.status"] or row["icmpv6.checksum.status"])[0] == "1"
+        assert not row["icmpv6.code"] or row["icmpv6.code"][0] == "1"
 
 
 def test_a_reset_ends_a_connection_that_goes_on(dc, gateway, tmp_path):
@@ -208,24 +234,6 @@ def guarded(home):
     run("ip", "-n", home.namespace("user1"), "address", "del", f"{FORBIDDEN}/32", "dev", "lo")
 
 
-def attempt(lab, node, kind, port):
-    """What becomes of an attempt at V2, which listens at TCP port 22: an errno's name, None if nothing comes."""
-    with lab.inside(node):
-        sock = socket.socket(socket.AF_INET, kind)
-    with sock:
-        sock.settimeout(AT_ONCE)
-        try:
-            sock.connect((ADDRESSES["V2"], port))
-            if kind == UDP:
-                sock.send(b"may this pass")
-                sock.recv(100)
-        except TimeoutError:
-            return None
-        except OSError as error:
-            return errno.errorcode[error.errno]
-    return "OK"
-
-
 def page_of(lab, page):
     with lab.connect("user1", (ADDRESSES["V2"], 80), 15) as sock:
         sock.sendall(f"GET /cgi-bin/{page} HTTP/1.0\r\n\r\n".encode())
@@ -235,9 +243,9 @@ def page_of(lab, page):
 def told(lab, *nodes):
     """All who are to be told are told, and what is to pass does."""
     for node in nodes:
-        assert attempt(lab, node, TCP, 22) == "ECONNREFUSED", node
-        assert attempt(lab, node, UDP, 9) == "EHOSTUNREACH", node       # the guest itself would have refused it
-        assert attempt(lab, node, TCP, 80) == "OK", node
+        assert outcome(lab, node, TCP, (ADDRESSES["V2"], 22)) == "ECONNREFUSED", node      # where it listens
+        assert outcome(lab, node, UDP, (ADDRESSES["V2"], 9)) == "EHOSTUNREACH", node       # where it would refuse
+        assert outcome(lab, node, TCP, (ADDRESSES["V2"], 80)) == "OK", node
     with lab.inside("user1"):
         server = socket.create_server(("", 80))
     with server:                                        # who would accept
@@ -275,7 +283,8 @@ def test_users_with_circuits_are_told(guarded):
 @pytest.mark.complaints(SWITCH_GONE)    # the lab has switches connect anew to a gateway that it starts
 def test_denied_while_the_gateway_is_away(guarded):
     guarded.run("kill", "scgd", "A")
-    assert attempt(guarded, "user1", TCP, 22) is None and attempt(guarded, "user1", TCP, 80) == "OK"
+    assert outcome(guarded, "user1", TCP, (ADDRESSES["V2"], 22)) is None
+    assert outcome(guarded, "user1", TCP, (ADDRESSES["V2"], 80)) == "OK"
     guarded.run("restart", "scgd", "A")
     wait_ready(guarded, "A")
     told(guarded, "user1")
