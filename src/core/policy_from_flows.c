@@ -326,6 +326,25 @@ static int read_rate_flow(struct reader *reader, const struct flow *flow, enum p
     return 0;
 }
 
+/* In the verdict table are only our two flows of the VM. */
+static int check_verdicts(struct reader *reader, enum policy_direction direction, const struct flow *flows,
+                          size_t n_flows)
+{
+    const struct policy_site *site = reader->site;
+    bool exact;
+
+    for (size_t i = 0; i < n_flows; i++) {
+        const struct flow *flow = &flows[i];
+
+        if (flow->table == site->verdict_table[direction] && !is_base(flow) &&
+            meets_address(site, flow, direction, &exact) && !policy_state_find_verdict(site, direction, flow, 1) &&
+            !policy_reject_has_verdict(site, direction, flow, 1))
+            return refuse(reader, flow, NULL,
+                          "it does something else than let replies pass or hand over what is rejected");
+    }
+    return 0;
+}
+
 static size_t n_remotes(const struct reading *reading)
 {
     return reading->rule.remotes ? reading->rule.remotes->n : 1;
@@ -557,6 +576,8 @@ static int read_flows(struct reader *reader, const struct flow *flows, size_t n_
         flow = policy_reject_untold(reader->site, d, &reader->readings, flows, n_flows);
         if (flow)
             return refuse(reader, flow, NULL, "no flow hands to the gateway what it rejects");
+        if (check_verdicts(reader, d, flows, n_flows) < 0)
+            return ERR_UNSUPPORTED;
     }
     return 0;
 }

@@ -54,21 +54,10 @@ struct flow policy_reject_verdict(const struct policy_site *site, enum policy_di
     return flow;
 }
 
-static bool has_verdict(const struct policy_site *site, enum policy_direction direction, const struct flow *flows,
-                        size_t n_flows)
+bool policy_reject_has_verdict(const struct policy_site *site, enum policy_direction direction,
+                               const struct flow *flows, size_t n_flows)
 {
-    struct flow wanted = policy_reject_verdict(site, direction);
-    bool found = false;
-
-    for (size_t i = 0; i < n_flows && !found; i++) {
-        if (flows[i].table != wanted.table || flows[i].priority != wanted.priority)
-            continue;
-        wanted.cookie = flows[i].cookie;
-        wanted.meter = flows[i].meter;
-        found = flow_equal(&wanted, &flows[i]);
-    }
-    flow_free(&wanted);
-    return found;
+    return policy_find_verdict(policy_reject_verdict(site, direction), flows, n_flows);
 }
 
 const struct flow *policy_reject_untold(const struct policy_site *site, enum policy_direction direction,
@@ -78,7 +67,7 @@ const struct flow *policy_reject_untold(const struct policy_site *site, enum pol
         const struct reading *reading = &readings->items[i];
 
         if (reading->rule.direction == direction && reading->rule.verdict == POLICY_REJECT)
-            return has_verdict(site, direction, flows, n_flows) ? NULL : reading->flow;
+            return policy_reject_has_verdict(site, direction, flows, n_flows) ? NULL : reading->flow;
     }
     return NULL;
 }

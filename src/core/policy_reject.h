@@ -23,8 +23,10 @@ unsigned policy_reject_marks(const struct flow *flow);
 bool policy_reject_is(const struct policy_site *site, enum policy_direction direction, const struct flow *flow);
 /* The flow that hands what is rejected to the controller. */
 struct flow policy_reject_verdict(const struct policy_site *site, enum policy_direction direction);
-/* A flow of the readings that rejects in the direction, if that flow is not among the flows, with whatever cookie and
- * meter; else null. */
+/* Whether it is among the flows, with whatever cookie and meter. */
+bool policy_reject_has_verdict(const struct policy_site *site, enum policy_direction direction,
+                               const struct flow *flows, size_t n_flows);
+/* A flow of the readings that rejects in the direction, if that one is not there; else null. */
 const struct flow *policy_reject_untold(const struct policy_site *site, enum policy_direction direction,
                                         const struct readings *readings, const struct flow *flows, size_t n_flows);
 

@@ -261,10 +261,8 @@ bool policy_state_is_ask(const struct policy_site *site, enum policy_direction d
            flow->actions[n].table == site->state_table[direction] && flow->goto_table == site->verdict_table[direction];
 }
 
-const struct flow *policy_state_find_verdict(const struct policy_site *site, enum policy_direction direction,
-                                             const struct flow *flows, size_t n_flows)
+const struct flow *policy_find_verdict(struct flow wanted, const struct flow *flows, size_t n_flows)
 {
-    struct flow wanted = policy_state_verdict(site, direction);
     const struct flow *found = NULL;
 
     for (size_t i = 0; i < n_flows && !found; i++) {
@@ -277,6 +275,12 @@ const struct flow *policy_state_find_verdict(const struct policy_site *site, enu
     }
     flow_free(&wanted);
     return found;
+}
+
+const struct flow *policy_state_find_verdict(const struct policy_site *site, enum policy_direction direction,
+                                             const struct flow *flows, size_t n_flows)
+{
+    return policy_find_verdict(policy_state_verdict(site, direction), flows, n_flows);
 }
 
 /* ---- connections ---- */

@@ -61,6 +61,8 @@ bool policy_state_has_teachers(const struct policy_site *site, enum policy_direc
                                const struct flow *flows, size_t n_flows);
 /* Whether the flow of a state table is one by which packets teach, and not one that was learned. */
 bool policy_state_is_teacher(const struct flow *flow);
+/* The flow of a verdict table that is 'wanted', which is freed, with whatever cookie and meter; null: there is none. */
+const struct flow *policy_find_verdict(struct flow wanted, const struct flow *flows, size_t n_flows);
 /* The flow that lets the VM's replies pass, with whatever cookie and meter; null: there is none. */
 const struct flow *policy_state_find_verdict(const struct policy_site *site, enum policy_direction direction,
                                              const struct flow *flows, size_t n_flows);

@@ -100,8 +100,6 @@ static bool skip_extensions(struct wire *w, struct rejected *packet)
         case 51: /* authentication, RFC 4302 §2.2 */
             next = wire_get_u8(w);
             size = (wire_get_u8(w) + 2u) * 4;
-            if (size < 8)
-                return false;
             break;
         default:
             return wire_ok(w);

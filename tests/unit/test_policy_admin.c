@@ -714,6 +714,13 @@ static void refuses_packets_to_a_controller(void **state)
     (void) state;
     flow_output(flow, PORT_CONTROLLER);
     expect_refusal(&a, "it does something else", "CONTROLLER");
+
+    a = admin_start();
+    admin_add(&a, 100, "10.0.0.1", true);
+    flow = admin_add(&a, 200, "10.0.0.0/8", false);
+    flow->table = TOR_VERDICT_TO;
+    flow_output(flow, PORT_CONTROLLER);
+    expect_refusal(&a, "it does something else than let replies pass", "CONTROLLER");
 }
 
 static void refuses_ambiguous_overlaps(void **state)
