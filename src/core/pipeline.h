@@ -74,6 +74,9 @@
  * else. A VM that takes another address (RFC 7217, RFC 8981) is not heard. MLD (RFC 3810) is dropped like other
  * multicast: no switch here prunes by it, what is solicited goes to all. The PE does not route IPv6.
  *
+ * Probe packets (core/probe.h) are marked in reg3. While they are sent, flows at 65535 in POLICY_TO and FORWARD bring
+ * those that get there to the controller.
+ *
  * A redirect of a moved VM is a flow in FORWARD above 200: push another VLAN, in which the fabric has not learned the
  * VM's MAC, and go to RETURN. A flow in VLAN maps that VLAN to the segment at the other end. Else the P switches hold a
  * moved MAC's old place for up to five minutes: pipeline_garp() of the VM's own MAC, out of the ToR that it came to

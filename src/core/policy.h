@@ -47,7 +47,7 @@ void policy_to_flows(const struct policy *policy, const struct policy_site *site
 
 /* Reads a policy back from what a switch holds. Considers the flows in site->table[] that packets of the VM's address
  * can meet (whoever installed them, whatever cookie, priority or prefix; also those that match no address), but for
- * base flows (COOKIE_BASE), in falling priority; masked ports that together are a range at one priority become that
+ * base flows and diverts (COOKIE_BASE, COOKIE_PROBE), in falling priority; masked ports that together are a range at one priority become that
  * range again, prefixes a list. What sets a queue or goes to rate_table is a class's, the one of the DSCP that it
  * writes. A match on the VM's MAC, in_port, reg0 or reg1 besides is accepted where other flows of the VM tell that it
  * is the VM's; it concerns somebody else where they tell otherwise. Flows of a conjunctive match are read as the rules

@@ -102,5 +102,8 @@ bool bdd_has(const struct bdd *bdd, bdd_ref root, bool (*is)(uint32_t outcome));
  * family costs nothing. */
 bdd_ref bdd_policy(struct bdd *bdd, const struct policy *policy, enum policy_direction direction,
                    enum ip_family family);
+/* The same, but which rule decides: terminals' outcomes are indexes of rules; policy->n_rules: the default. */
+bdd_ref bdd_policy_rules(struct bdd *bdd, const struct policy *policy, enum policy_direction direction,
+                         enum ip_family family);
 
 #endif

@@ -214,9 +214,9 @@ static bdd_ref build(struct builder *b, struct list list)
     return root;
 }
 
-static void add_rule(struct builder *b, const struct policy_rule *rule, enum ip_family family)
+static void add_rule(struct builder *b, const struct policy_rule *rule, enum ip_family family, uint32_t outcome)
 {
-    bdd_ref terminal = bdd_terminal(b->bdd, policy_outcome(rule)), pieces[BDD_PIECES_MAX];
+    bdd_ref terminal = bdd_terminal(b->bdd, outcome), pieces[BDD_PIECES_MAX];
     unsigned n = bdd_rule_pieces(&b->sets, rule, family, pieces);
 
     for (unsigned i = 0; i < n; i++) {
@@ -225,7 +225,8 @@ static void add_rule(struct builder *b, const struct policy_rule *rule, enum ip_
     }
 }
 
-bdd_ref bdd_policy(struct bdd *bdd, const struct policy *policy, enum policy_direction direction, enum ip_family family)
+static bdd_ref build_policy(struct bdd *bdd, const struct policy *policy, enum policy_direction direction,
+                            enum ip_family family, bool by_rule)
 {
     struct builder b = {.bdd = bdd, .cap_known = 1024};
 
@@ -233,9 +234,10 @@ bdd_ref bdd_policy(struct bdd *bdd, const struct policy *policy, enum policy_dir
     b.known = xcalloc(b.cap_known, sizeof *b.known);
     for (size_t i = 0; i < policy->n_rules; i++) {
         if (policy->rules[i].direction == direction)
-            add_rule(&b, &policy->rules[i], family);
+            add_rule(&b, &policy->rules[i], family, by_rule ? (uint32_t) i : policy_outcome(&policy->rules[i]));
     }
-    add_item(&b, (struct item) {BDD_TRUE, bdd_terminal(bdd, policy_outcome_default(policy, direction))});
+    uint32_t rest = by_rule ? (uint32_t) policy->n_rules : policy_outcome_default(policy, direction);
+    add_item(&b, (struct item) {BDD_TRUE, bdd_terminal(bdd, rest)});
     bdd->full |= b.sets.full;
 
     /* At no level yet: only what cannot be met goes. */
@@ -246,4 +248,15 @@ bdd_ref bdd_policy(struct bdd *bdd, const struct policy *policy, enum policy_dir
     if (family == IP_NONE || bdd->nodes[root].level != bdd->first[BDD_FAMILY])
         return root;
     return family == IP_V6 ? bdd->nodes[root].high : bdd->nodes[root].low;
+}
+
+bdd_ref bdd_policy(struct bdd *bdd, const struct policy *policy, enum policy_direction direction, enum ip_family family)
+{
+    return build_policy(bdd, policy, direction, family, false);
+}
+
+bdd_ref bdd_policy_rules(struct bdd *bdd, const struct policy *policy, enum policy_direction direction,
+                         enum ip_family family)
+{
+    return build_policy(bdd, policy, direction, family, true);
 }

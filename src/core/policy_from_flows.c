@@ -58,9 +58,12 @@ static int refuse(struct reader *reader, const struct flow *flow, const struct f
                    other ? " and " : "", other ? other_text : "");
 }
 
-static bool is_base(const struct flow *flow)
+/* There for all VMs, or for probe packets. */
+static bool is_nobodys(const struct flow *flow)
 {
-    return (flow->cookie & COOKIE_SCG_MASK) == COOKIE_SCG && (flow->cookie >> 40 & 0xff) == COOKIE_BASE;
+    uint64_t kind = flow->cookie & COOKIE_KIND_MASK;
+
+    return kind == cookie_make(COOKIE_BASE, 0) || kind == cookie_make(COOKIE_PROBE, 0);
 }
 
 /* Whether the addresses let packets of the VM in this direction through. '*exact' if the flow names just that one. */
@@ -107,7 +110,7 @@ static int learn_traits(struct reader *reader, const struct flow *flow, enum pol
     struct traits *traits = &reader->traits;
     bool exact;
 
-    if (flow->table != reader->site->table[direction] || is_base(flow) ||
+    if (flow->table != reader->site->table[direction] || is_nobodys(flow) ||
         !meets_address(reader->site, flow, direction, &exact) || !exact)
         return 0;
     for (unsigned i = 0; i < flow->match.n; i++) {
@@ -289,7 +292,7 @@ static int read_flow(struct reader *reader, const struct flow *flow, enum policy
     const char *why = NULL;
     bool exact;
 
-    if (flow->table != reader->site->table[direction] || is_base(flow) ||
+    if (flow->table != reader->site->table[direction] || is_nobodys(flow) ||
         !meets_address(reader->site, flow, direction, &exact))
         return 0;
 
@@ -315,7 +318,7 @@ static int read_rate_flow(struct reader *reader, const struct flow *flow, enum p
     const struct policy_site *site = reader->site;
     bool exact;
 
-    if (flow->table != site->rate_table[direction] || is_base(flow) || !meets_address(site, flow, direction, &exact))
+    if (flow->table != site->rate_table[direction] || is_nobodys(flow) || !meets_address(site, flow, direction, &exact))
         return 0;
     if (!exact || flow->match.n > 2 || flow->n_actions || flow->has_unknown || flow->metadata_mask ||
         flow->idle_timeout || flow->hard_timeout || flow->goto_table != site->next_table[direction])

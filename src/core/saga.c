@@ -123,9 +123,9 @@ static void fail_step(struct saga *saga, unsigned i, const struct err *why, stru
     fail_order(saga, why);
 }
 
-static void finish_step(struct saga *saga, unsigned i, struct mono now)
+static void finish_step(struct saga *saga, unsigned i, struct mono now, const char *note)
 {
-    set_state(saga, i, STEP_DONE, now, NULL);
+    set_state(saga, i, STEP_DONE, now, note);
     if (saga_step_info(saga, i)->nature == STEP_PIVOT)
         cross(saga, saga->steps[i].vm);
 }
@@ -210,7 +210,7 @@ static void take_step_event(struct saga *saga, const struct saga_event *event, s
     case SAGA_STEP_OK:
     case SAGA_STEP_PRESENT:
         if (state == STEP_APPLYING || state == STEP_CONFIRMING)
-            finish_step(saga, i, now);
+            finish_step(saga, i, now, event->note);
         break;
     case SAGA_STEP_FAILED:
     case SAGA_STEP_UNKNOWN:
@@ -248,7 +248,7 @@ static void vm_here(struct saga *saga, int vm, struct mono now)
 
     if (p < 0 || saga->order.vms[vm].fate != FATE_OPEN)
         return;
-    finish_step(saga, (unsigned) p, now);
+    finish_step(saga, (unsigned) p, now, NULL);
 }
 
 static void restart(struct saga *saga, struct mono now)
@@ -414,7 +414,7 @@ static bool advance_waiting(struct saga *saga, unsigned i, struct mono now)
     if (step->kind == STEP_AWAIT_COMMIT) {
         if (!saga->committed || saga_any_vm_has(saga, FATE_OPEN))
             return false;
-        finish_step(saga, i, now);
+        finish_step(saga, i, now, NULL);
         return true;
     }
     if (transfer_abortable(saga, i) && mono_reached(mono_add(clock->began, saga->limits.transfer_ms), now)) {

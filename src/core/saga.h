@@ -81,6 +81,7 @@ struct saga_event {
     unsigned step;
     int vm;
     const struct err *err;
+    const char *note; /* of SAGA_STEP_OK: what was found, for the journal; may be null */
 };
 
 enum saga_action_type {

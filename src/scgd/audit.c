@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "core/probe.h"
 #include "scgd/network_internal.h"
 
 #define TRIES_MAX 5
@@ -250,6 +251,8 @@ static bool keep(void *arg, const struct flow *flow)
         count_learned(audit, flow);
         return false;
     }
+    if (probe_is_divert(flow))
+        return false;
     if (mark)
         mark->seen = true;
     if (audit->of_vm)

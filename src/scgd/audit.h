@@ -4,7 +4,7 @@
  * All of its flows are read, but as they come only fingerprints of what is expected are looked up, so 50,000 flows take
  * some 16 bytes each. What is not expected is kept: flows with a cookie of ours that the gateway did not put there, or
  * not like that, and flows of others that take packets of a VM (core/proof.h). What is expected and did not come is
- * missing. Learned flows (that a packet taught the switch) are only counted.
+ * missing. Learned flows (that a packet taught the switch) are only counted; diverts of probe packets are let be.
  *
  *   audit_tor()    reads until the switch was quiet meanwhile, so that a change of ours is not taken for one of others;
  *                  of one VM, what is its own is judged in any case. Between two times it rests, and one of a whole

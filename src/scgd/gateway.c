@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "scgd/audit.h"
+#include "scgd/probing.h"
 
 /* ---- requests ---- */
 
@@ -376,7 +377,7 @@ static void handle(struct gateway *gateway, const struct event *event)
         server_seen(gateway, &event->attachment);
         break;
     case EVENT_PACKET:
-        if (!rejects_packet(gateway, event))
+        if (!probing_packet(gateway, event) && !rejects_packet(gateway, event))
             network_packet(gateway, event);
         break;
     case EVENT_FLOWS_CHANGED:
@@ -498,6 +499,7 @@ void gateway_tick(struct gateway *gateway, struct mono now)
     history_tick(gateway);
     audits_tick(gateway);
     drift_tick(gateway);
+    probing_tick(gateway);
     if (gateway->ready)
         migrations_tick(gateway);
 }
@@ -508,5 +510,6 @@ struct mono gateway_deadline(const struct gateway *gateway)
                                     mono_min(gateway->ready_at, gateway->prune_at));
 
     deadline = mono_min(deadline, mono_min(audits_deadline(gateway), drift_deadline(gateway)));
+    deadline = mono_min(deadline, probing_deadline(gateway));
     return gateway->ready ? mono_min(deadline, migrations_deadline(gateway)) : deadline;
 }

@@ -11,6 +11,7 @@
  *   switches.c    a whole switch brought to what it shall hold; channels
  *   switches_parts.c  the same by VM, for a ToR that does not take it as one
  *   audit.c       what a ToR holds, held against what it shall hold: see audit.h
+ *   probing.c     whether a ToR does what its flows say: see probing.h
  *   drift.c       what others changed at ToRs: see drift.h
  *   presence.c    users' ways to VMs: PE, host routes; VMs that are just there
  *   circuits.c    transport networks: see circuits.h
@@ -163,7 +164,8 @@ struct network {
     size_t n_route_waiters, cap_route_waiters;
     struct switch_activity *activities; /* by index - 1 */
     size_t n_activities, cap_activities;
-    struct audit *audits; /* under way: audit.h */
+    struct audit *audits;     /* under way: audit.h */
+    struct probing *probings; /* under way, or waiting: probing.h */
 };
 
 enum switch_role { SWITCH_ROLE_UNKNOWN, SWITCH_ROLE_P, SWITCH_ROLE_TOR, SWITCH_ROLE_PE, SWITCH_ROLE_INTER_DC };
@@ -470,6 +472,9 @@ void close_channels(struct gateway *gateway, struct migration *migration, struct
 void close_circuits(struct gateway *gateway, const struct order *order, struct join *join);
 /* A join whose end is the outcome of a step (OK or FAILED, or UNDO_OK and UNDO_FAILED). */
 struct join *step_join(struct migration *migration, unsigned step, unsigned serial, bool undo);
+/* What the step found, for the journal if it ends well; 'note' is from malloc(), and replaces what was noted. Not of a
+ * step that is undone. */
+void step_join_note(struct join *join, char *note);
 
 /* ---- views ---- */
 

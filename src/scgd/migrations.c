@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "proto/peer/peer.h"
 #include "scgd/gateway.h"
+#include "scgd/probing.h"
 
 static struct saga_limits limits_of(const struct gateway *gateway)
 {
@@ -269,11 +270,27 @@ void step_outcome(struct gateway *gateway, struct migration *migration, unsigned
 
 static void step_applied(struct gateway *gateway, struct join *join)
 {
-    step_outcome(gateway, join->migration, join->step, join->serial,
-                 join->err.code == 0                                            ? SAGA_STEP_OK :
-                 join->err.code == ERR_UNKNOWN || join->err.code == ERR_TIMEOUT ? SAGA_STEP_UNKNOWN :
-                                                                                  SAGA_STEP_FAILED,
-                 &join->err);
+    AUTO_FREE char *note = join->context;
+
+    if (join->err.code == ERR_UNKNOWN || join->err.code == ERR_TIMEOUT)
+        step_outcome(gateway, join->migration, join->step, join->serial, SAGA_STEP_UNKNOWN, &join->err);
+    else if (join->err.code)
+        step_outcome(gateway, join->migration, join->step, join->serial, SAGA_STEP_FAILED, &join->err);
+    else if (join->serial == join->migration->serials[join->step])
+        migration_event(gateway, join->migration,
+                        (struct saga_event) {.type = SAGA_STEP_OK, .step = join->step, .note = note});
+}
+
+static void drop_note(struct join *join)
+{
+    free(join->context);
+}
+
+void step_join_note(struct join *join, char *note)
+{
+    free(join->context);
+    join->context = note;
+    join->drop = drop_note;
 }
 
 static void step_undone(struct gateway *gateway, struct join *join)
@@ -300,7 +317,7 @@ static bool is_waited_for(const struct gateway *gateway, const struct migration 
         if (gateway->requests[i].join->migration == migration)
             return true;
     }
-    return migration->configure_reply || migration->end_reply;
+    return migration->configure_reply || migration->end_reply || probing_waits(gateway, migration);
 }
 
 /* The store remembers more; the latest that ended are kept at hand for those who watch. */

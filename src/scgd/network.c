@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "scgd/audit.h"
 #include "scgd/network_internal.h"
+#include "scgd/probing.h"
 
 /* ---- roles ---- */
 
@@ -301,6 +302,7 @@ void network_free(struct gateway *gateway)
         free(network->activities[i].failed);
     free(network->activities);
     audits_free(gateway);
+    probing_free(gateway);
     free(network->channels);
     free(network->route_waiters);
 }

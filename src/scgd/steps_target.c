@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The target's steps. */
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/log.h"
 #include "scgd/audit.h"
+#include "scgd/probing.h"
 #include "scgd/steps_internal.h"
 
 struct tenant tenant_of_order(const struct order *order, unsigned v)
@@ -87,9 +89,25 @@ static void prove_flows(const struct migration_vm *vm, const struct audit *audit
     }
 }
 
+static void probed(struct gateway *gateway, struct join *join, const struct probing_report *report,
+                   const struct err *err)
+{
+    AUTO_FREE char *left = report->left ? xasprintf(", %zu of which rate limits held back", report->left) : xstrdup("");
+    (void) gateway;
+
+    if (err && err->code == ERR_TOO_LARGE)
+        log_warn(FAULT_OPERATOR, step_vm(join->migration, join->step)->name, "no probe packets: %s", err->text);
+    else if (err)
+        join_fail(join, err);
+    else
+        step_join_note(join, xasprintf("%s, %zu probe packets%s, in %" PRId64 " ms", (char *) join->context,
+                                       report->sent, left, report->ms));
+}
+
 static void verified(struct gateway *gateway, struct join *join, struct audit *audit, const struct err *error,
                      void *context)
 {
+    const struct tenant *tenant;
     const struct migration_vm *vm = step_vm(join->migration, join->step);
     struct err err = error ? *error : (struct err) {0};
     (void) context;
@@ -100,8 +118,14 @@ static void verified(struct gateway *gateway, struct join *join, struct audit *a
         prove_policy(gateway, vm, audit, &err);
         prove_flows(vm, audit, &err);
     }
-    if (err.code)
+    if (err.code) {
         join_fail(join, &err);
+        return;
+    }
+    step_join_note(join, xasprintf("proved %zu flows", audit->n_expected));
+    tenant = network_tenant(gateway, vm->uuid);
+    if (tenant && tenant->has_policy)
+        probing_start(gateway, inventory_switch(&gateway->inventory, audit->tor), tenant, join, probed);
 }
 
 static void verify(struct gateway *gateway, struct migration *migration, unsigned step, unsigned serial)

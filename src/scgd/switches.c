@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "scgd/bookings.h"
 #include "scgd/network_internal.h"
+#include "scgd/probing.h"
 
 /* ---- channels ---- */
 
@@ -141,6 +142,7 @@ static void fill_tor_base(struct gateway *gateway, const struct switch_info *sw,
 static void fill_tor(struct gateway *gateway, const struct switch_info *sw, struct flow_txn *txn, struct err *err)
 {
     fill_tor_base(gateway, sw, txn);
+    probing_fill(gateway, sw, txn);
     for (size_t i = 0; i < gateway->network.n_tenants && gateway->ready; i++) {
         const struct tenant *tenant = &gateway->network.tenants[i];
         uint32_t port;

@@ -2,9 +2,13 @@
 """Nothing moves to a ToR that would treat a guest's packets otherwise than its policy says."""
 
 import contextlib
+import re
+import subprocess
 
 import pytest
-from moving import ADDRESSES, MACS, TORS, Order, difference, ofctl, reachable, runs_at, switch_state
+from labtool import Capture
+from moving import (ADDRESSES, MACS, SWITCH_GONE, TORS, Order, cookie_of, difference, ofctl, put_policy, reachable,
+                    runs_at, switch_state, wait_ready)
 from scglab.pipeline import TOR
 
 V2 = ADDRESSES["V2"]
@@ -65,3 +69,117 @@ def test_sabotage_of_the_target_stops_the_move(home, flow, words):
         assert not any(vm["began-ms"] for vm in order.migration()["vms"]), "memory was transferred"
         assert difference(before, switch_state(home)) == []
         assert runs_at(home, "V2") == "A" and reachable(home, "V2")
+
+
+# -- probe packets
+
+PROBE_FRAMES = "ether[0] == 3"          # to a group, by an address that nobody gave out: core/probe.h
+STATEFUL = {"policy": "V2", "default": {"from-vm": "allow"},
+            "rules": [{"direction": "from-vm", "action": "allow", "protocol": "tcp", "destination-port": "1-1023",
+                       "stateful": True},
+                      {"direction": "from-vm", "action": "deny", "protocol": "udp", "destination-port": 53},
+                      {"direction": "to-vm", "action": "allow", "protocol": "tcp", "destination-port": 80,
+                       "set-dscp": 46, "stateful": True},
+                      {"direction": "to-vm", "action": "deny", "protocol": "udp", "destination-port": 53},
+                      {"direction": "to-vm", "action": "allow", "protocol": "icmp"},
+                      {"direction": "to-vm", "action": "reject", "protocol": "tcp", "destination-port": "1000-1999"}]}
+
+
+def proof_of(lab, order):
+    """What the target's gateway notes of the step that verifies V2: flows, probe packets, milliseconds."""
+    journal = lab.ctl(order.other, "migration", "journal", order.id)["journal"]
+    note = next(one["detail"] for one in journal if one["step"] == "verify V2" and one["event"] == "done")
+    found = re.fullmatch(r"proved (\d+) flows, (\d+) probe packets, in (\d+) ms", note)
+    assert found, note
+    return tuple(map(int, found.groups()))
+
+
+def left_of_probes(lab, dc):
+    """Diverts, and what probes taught the ToR of V2's connections."""
+    node, tor = TORS[dc]
+    state = cookie_of("V2") & ~(0xff << 40) | 8 << 40   # COOKIE_STATE
+    diverts, learned = (ofctl(lab, node, "dump-flows", tor, "--no-stats", f"cookie={cookie:#x}/{mask}").splitlines()[1:]
+                        for cookie, mask in ((0x5c67_09 << 40, "0xffffff0000000000"), (state, "-1")))
+    return diverts, [line for line in learned if "198.51.100.1," in line]
+
+
+@contextlib.contextmanager
+def listening(lab, dc, directory):
+    """A capture of each port of the ToR."""
+    node, tor = TORS[dc]
+    captures = []
+    for port in lab.exec(node, "ovs-vsctl", "--timeout=10", "list-ports", tor).split():
+        file = directory / f"{port}.pcap"
+        captures.append(Capture(lab.popen("exec", node, "tcpdump", "-Z", "root", "-U", "-i", port, "-w", file), file))
+    try:
+        yield captures
+    finally:
+        for capture in captures:
+            capture.finish()
+
+
+def test_probe_packets_meet_the_fate_that_rules_say_and_go_nowhere(home, tmp_path):
+    put_policy(home, "A", STATEFUL)
+    with listening(home, "B", tmp_path) as captures:
+        order = Order(home, "A", "V2")
+        assert order.finish() == 0, order.output
+    flows, probes, _ = proof_of(home, order)
+    assert flows > 30 and probes >= 2 * len(STATEFUL["rules"])
+    assert left_of_probes(home, "B") == ([], [])
+    assert sum(capture.count() for capture in captures) > 0
+    assert [capture.count(PROBE_FRAMES) for capture in captures] == [0] * len(captures)
+
+
+@contextlib.contextmanager
+def missing_goes_on(lab, dc, table):
+    """What no flow of the table takes goes on to the next one: a setting of OpenFlow 1.1, which flows do not show."""
+    node, tor = TORS[dc]
+    socket_file = lab.directory / "nodes" / node / "run/openvswitch" / f"{tor}.mgmt"
+
+    def mod_table(what):
+        subprocess.run(["ovs-ofctl", "-O", "OpenFlow11", "mod-table", f"unix:{socket_file}", str(table), what],
+                       capture_output=True, text=True, check=True, timeout=20)
+
+    def protocols(*versions):
+        lab.exec(node, "ovs-vsctl", "--timeout=10", "set", "bridge", tor, f"protocols={','.join(versions)}")
+        wait_ready(lab, dc)
+
+    protocols("OpenFlow11", "OpenFlow13")
+    mod_table("continue")
+    try:
+        yield
+    finally:
+        mod_table("drop")
+        protocols("OpenFlow13")
+
+
+@pytest.mark.complaints(SWITCH_GONE)
+def test_probe_packets_show_what_flows_do_not(home):
+    """Every flow is as it shall be, so the proof holds; but what the policy denies goes on all the same."""
+    put_policy(home, "A", STATEFUL)
+    with missing_goes_on(home, "B", TOR["VERDICT_TO"]):
+        before = switch_state(home)
+        order = Order(home, "A", "V2")
+        assert order.finish() == 1, order.output
+        assert re.search(r"VM V2 is not safe there: tor-b does not do what its flows say; the probe packet of "
+                         r"(rule 4|the policy's default), 'to-vm deny \w+ remote [^']*', was let through", order.output)
+        assert order.wait_ended() == "rolled_back"
+        assert not any(vm["began-ms"] for vm in order.migration()["vms"]), "memory was transferred"
+        assert difference(before, switch_state(home)) == []
+        assert left_of_probes(home, "B") == ([], [])
+        assert runs_at(home, "V2") == "A" and reachable(home, "V2")
+
+
+@pytest.mark.parametrize("rules", [50, 1000])
+def test_a_meter_that_lets_little_pass_is_no_difference(home, rules):
+    """Allowed probes are sent anew, at last one by one, until a limit lets them pass."""
+    policy = {"policy": "V2", "default": {"from-vm": "allow"}, "rate-limit": {"to-vm": {"kbps": 1000, "burst-kbit": 8}},
+              "rules": [{"direction": "to-vm", "action": "allow", "protocol": "tcp", "destination-port": 80},
+                        *({"direction": "to-vm", "action": "allow", "protocol": "udp", "destination-port": 2 * port}
+                          for port in range(1, rules))]}
+    put_policy(home, "A", policy)
+    order = Order(home, "A", "V2")
+    assert order.finish() == 0, order.output
+    flows, probes, milliseconds = proof_of(home, order)
+    print(f"{rules} rules: {flows} flows, {probes} probes, {milliseconds} ms")
+    assert probes >= 2 * rules

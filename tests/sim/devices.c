@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "unit/flow_walk.h"
 #include "world.h"
 
 struct order_to_switch {
@@ -193,6 +194,31 @@ static void packet_out(struct switch_driver *driver, const char *name, uint32_t 
     (void) size;
 }
 
+/* What the flows send to the controller comes back, unless it is lost. */
+static void inject(struct switch_driver *driver, const char *name, const struct switch_injection *injection)
+{
+    struct site *site = site_of_switches(driver);
+    struct sim_switch *sw = device(site, name);
+    const struct flow way = {.actions = (struct flow_action *) (uintptr_t) injection->actions,
+                             .n_actions = (uint16_t) injection->n_actions};
+    struct event event = {.type = EVENT_PACKET, .owns = EVENT_OWNS_PACKET};
+
+    if (site->cut || sw->off || fault(site->world, site->world->percent_lost))
+        return;
+
+    struct flow_walk walk = flow_walk(&sw->flows, injection->in_port, &way, injection->frame, injection->size);
+    if (walk.outputs && site->world->broken.code == 0)
+        err_set(&site->world->broken, ERR_INTERNAL, "14: %s: a probe packet leaves %s", site->dc, name);
+    if (!walk.to_controller)
+        return;
+    name_copy(event.name, name);
+    event.packet.port = injection->in_port;
+    event.packet.cookie = walk.to_controller->cookie;
+    event.packet.frame = xmemdup(walk.frame, walk.size);
+    event.packet.size = walk.size;
+    deliver(site, 5, event);
+}
+
 static void free_driver(struct switch_driver *driver)
 {
     (void) driver;
@@ -211,8 +237,12 @@ static void set_queues(struct switch_driver *driver, uint64_t request, const cha
         deliver_done(site, 1, request, 0, NULL);
 }
 
-static const struct switch_ops switch_ops = {
-    .apply = apply, .set_queues = set_queues, .read = read_flows, .packet_out = packet_out, .free = free_driver};
+static const struct switch_ops switch_ops = {.apply = apply,
+                                             .set_queues = set_queues,
+                                             .read = read_flows,
+                                             .packet_out = packet_out,
+                                             .inject = inject,
+                                             .free = free_driver};
 
 /* ---- routes ---- */
 

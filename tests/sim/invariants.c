@@ -211,6 +211,9 @@ static void check_flow(struct world *world, struct site *site, const struct sim_
         if (!learner || learner->at != site || learner->off)
             BROKEN(world, "5: %s %s: a connection of a VM that is elsewhere: %s", site->dc, sw->name, text);
         return;
+    case COOKIE_PROBE:
+        BROKEN(world, "5: %s %s: a divert of probe packets: %s", site->dc, sw->name, text);
+        return;
     case COOKIE_CHANNEL:
         BROKEN(world, "5: %s %s: a flow of a channel: %s", site->dc, sw->name, text);
         return;

@@ -13,6 +13,7 @@
 
 #include "base/alloc.h"
 #include "flow_table.h"
+#include "flow_walk.h"
 
 static const char *const switch_names[SWITCHES] = {"tor", "pe", "gate"};
 
@@ -105,6 +106,27 @@ static void packet_out(struct switch_driver *driver, const char *name, uint32_t 
     }
 }
 
+/* What the flows send to the controller comes back. */
+static void inject(struct switch_driver *driver, const char *name, const struct switch_injection *injection)
+{
+    struct circuit_world *w = of_switches(driver);
+    const struct flow way = {.actions = (struct flow_action *) (uintptr_t) injection->actions,
+                             .n_actions = (uint16_t) injection->n_actions};
+    struct flow_walk walk = flow_walk(&w->flows[switch_index(name)], injection->in_port, &way, injection->frame,
+                                      injection->size);
+
+    assert_int_equal(walk.outputs, 0);
+    if (!walk.to_controller)
+        return;
+    struct event *event = event_push(&w->queue, EVENT_PACKET);
+    name_copy(event->name, name);
+    event->owns = EVENT_OWNS_PACKET;
+    event->packet.port = injection->in_port;
+    event->packet.cookie = walk.to_controller->cookie;
+    event->packet.size = walk.size;
+    event->packet.frame = xmemdup(walk.frame, walk.size);
+}
+
 static void free_switches(struct switch_driver *driver)
 {
     (void) driver;
@@ -126,7 +148,13 @@ static void set_queues(struct switch_driver *driver, uint64_t request, const cha
 }
 
 static const struct switch_ops switch_ops = {
-    .apply = apply, .set_queues = set_queues, .read = read_flows, .packet_out = packet_out, .free = free_switches};
+    .apply = apply,
+    .set_queues = set_queues,
+    .read = read_flows,
+    .packet_out = packet_out,
+    .inject = inject,
+    .free = free_switches,
+};
 
 static void tell_switch(struct circuit_world *w, size_t i)
 {
