@@ -69,7 +69,7 @@ static const struct list {
       {"ADDRESSES", "addresses"},
       {"VMS", "vms"},
       {"CONNECTED", "connected"}}},
-    {"peers", {{"NAME", "name"}, {"ADDRESS", "address"}, {"PORT", "port"}}},
+    {"peers", {{"NAME", "name"}, {"ADDRESS", "address"}, {"PORT", "port"}, {"STATE", "state"}, {"ERROR", "error"}}},
     {"policies",
      {{"VM", "policy"},
       {"FROM-VM", "default.from-vm"},

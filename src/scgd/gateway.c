@@ -473,6 +473,7 @@ void gateway_free(struct gateway *gateway)
         join_drop(gateway->requests[i].join);
     }
     free(gateway->requests);
+    free(gateway->peer_watches);
     tunnels_free(gateway);
     drift_free(gateway);
     network_free(gateway);
@@ -500,6 +501,7 @@ void gateway_tick(struct gateway *gateway, struct mono now)
     audits_tick(gateway);
     drift_tick(gateway);
     probing_tick(gateway);
+    peer_watch_tick(gateway);
     if (gateway->ready)
         migrations_tick(gateway);
 }
@@ -511,5 +513,6 @@ struct mono gateway_deadline(const struct gateway *gateway)
 
     deadline = mono_min(deadline, mono_min(audits_deadline(gateway), drift_deadline(gateway)));
     deadline = mono_min(deadline, probing_deadline(gateway));
+    deadline = mono_min(deadline, peer_watch_deadline(gateway));
     return gateway->ready ? mono_min(deadline, migrations_deadline(gateway)) : deadline;
 }

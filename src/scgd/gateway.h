@@ -23,6 +23,7 @@
  *   steps_crossing.c  those from the pivot on
  *   steps_target.c  of the target's
  *   connections.c  what stateful policies let pass, on its way with a VM
+ *   peer_watch.c  whether other gateways answer
  *   admission.c   whether this DC can take what an order brings
  *   views.c, views_plan.c, views_transport.c    the gateway as JSON
  *   backend.c, backend_plan.c, backend_transport.c    north/backend.h on top of all this */
@@ -303,6 +304,14 @@ struct request {
     bool whole;      /* it says all that the switch shall hold */
 };
 
+enum peer_state { PEER_UNKNOWN, PEER_REACHABLE, PEER_UNREACHABLE };
+
+struct peer_watch {
+    enum peer_state state;
+    struct err err;  /* why it is unreachable */
+    struct mono due; /* when it is asked again; MONO_NEVER: it has been asked */
+};
+
 struct gateway {
     const struct config *config;
     struct store *store;
@@ -325,6 +334,7 @@ struct gateway {
     void (*notify)(void *arg, const char *type, json_t *json);
     void *notify_arg;
 
+    struct peer_watch *peer_watches; /* by index of the configuration's peers; null: none is watched */
     struct request *requests;
     size_t n_requests, cap_requests;
     uint64_t last_request;
@@ -352,6 +362,10 @@ void gateway_free(struct gateway *gateway);
 void gateway_event(struct gateway *gateway, const struct event *event, struct mono now);
 void gateway_tick(struct gateway *gateway, struct mono now);
 struct mono gateway_deadline(const struct gateway *gateway); /* when gateway_tick() is wanted */
+/* From now on it finds out now and then whether its peers answer. */
+void peer_watch_begin(struct gateway *gateway);
+void peer_watch_tick(struct gateway *gateway);
+struct mono peer_watch_deadline(const struct gateway *gateway);
 /* north/backend.h over this gateway. */
 struct backend gateway_backend(struct gateway *gateway);
 /* The gateway behind a backend's argument, told what time it is. */

@@ -207,6 +207,7 @@ static int start(struct daemon *daemon, struct err *err)
     int status = start_south(daemon, err);
     if (status == 0) {
         gateway_start(daemon->gateway, &daemon->south, loop_now(daemon->loop));
+        peer_watch_begin(daemon->gateway);
         set_timer(daemon);
         status = start_north(daemon, err);
     }

@@ -322,6 +322,19 @@ static json_t *collect_migrations(struct gateway *gateway)
     return past.array;
 }
 
+static json_t *view_peer(const struct gateway *gateway, unsigned index)
+{
+    static const char *const names[] = {"unknown", "reachable", "unreachable"};
+    const struct peer_watch *watch = gateway->peer_watches ? &gateway->peer_watches[index] : NULL;
+    const struct config_peer *peer = &gateway->config->peers[index];
+    json_t *json = json_pack("{s:s, s:s, s:i, s:s}", "name", peer->dc, "address", peer->address, "port",
+                             (int) peer->port, "state", names[watch ? watch->state : PEER_UNKNOWN]);
+
+    if (watch && watch->err.code)
+        json_object_set_new(json, "error", json_string(watch->err.text));
+    return json;
+}
+
 static json_t *collect(struct gateway *gateway, const char *collection)
 {
     const struct inventory *inventory = &gateway->inventory;
@@ -351,8 +364,7 @@ static json_t *collect(struct gateway *gateway, const char *collection)
         view_users(gateway, array);
     } else if (strcmp(collection, "peers") == 0) {
         for (unsigned i = 0; i < config->peers_count; i++)
-            json_array_append_new(array, json_pack("{s:s, s:s, s:i}", "name", config->peers[i].dc, "address",
-                                                   config->peers[i].address, "port", (int) config->peers[i].port));
+            json_array_append_new(array, view_peer(gateway, i));
     } else if (strcmp(collection, "address-sets") == 0) {
         view_address_sets(gateway, array);
     } else if (strcmp(collection, "policies") == 0) {
@@ -367,18 +379,44 @@ static json_t *collect(struct gateway *gateway, const char *collection)
     return array;
 }
 
+/* How many there are of something, and how many of them are up; adds both. Returns whether all are. */
+static bool add_health(json_t *json, const char *name, size_t up, size_t all)
+{
+    AUTO_FREE char *up_name = xasprintf("%s-up", name);
+
+    json_object_set_new(json, up_name, json_integer((json_int_t) up));
+    json_object_set_new(json, name, json_integer((json_int_t) all));
+    return up >= all;
+}
+
 static int view_health(const struct gateway *gateway, json_t **out)
 {
-    unsigned servers = 0, switches = 0;
+    const struct transport *transport = &gateway->transport;
+    const struct tunnels *tunnels = &gateway->tunnels;
+    size_t servers = 0, switches = 0, peers = 0, circuits = 0, wanted = 0, ways = 0;
+    json_t *json = json_pack("{s:s, s:s}", "dc", gateway->config->dc, "status", "starting");
 
     for (size_t i = 0; i < gateway->inventory.n_servers; i++)
         servers += gateway->inventory.servers[i].up;
     for (size_t i = 0; i < gateway->inventory.n_switches; i++)
         switches += gateway->inventory.switches[i].up;
-    *out = json_pack("{s:s, s:s, s:i, s:i, s:i, s:i, s:b}", "dc", gateway->config->dc, "status",
-                     gateway->ready ? "ok" : "starting", "servers-up", (int) servers, "servers",
-                     (int) gateway->config->servers_count, "switches-up", (int) switches, "switches",
-                     (int) gateway->inventory.n_switches, "next-hop-resolved", gateway->network.next_hop_known);
+    for (unsigned i = 0; i < gateway->config->peers_count; i++)
+        peers += gateway->peer_watches && gateway->peer_watches[i].state == PEER_REACHABLE;
+    for (size_t i = 0; i < transport->n_circuits; i++) {
+        circuits += transport->circuits[i]->state == CIRCUIT_UP;
+        wanted += transport->circuits[i]->state != CIRCUIT_REMOVING;
+    }
+    for (size_t i = 0; i < tunnels->n_tunnels; i++)
+        ways += tunnel_up(tunnels->tunnels[i]) && !tunnels->tunnels[i]->err.code;
+    bool all = add_health(json, "servers", servers, gateway->config->servers_count);
+    all &= add_health(json, "switches", switches, gateway->inventory.n_switches);
+    all &= add_health(json, "peers", peers, gateway->config->peers_count);
+    all &= add_health(json, "circuits", circuits, wanted);
+    all &= add_health(json, "tunnels", ways, tunnels->n_tunnels);
+    json_object_set_new(json, "next-hop-resolved", json_boolean(gateway->network.next_hop_known));
+    if (gateway->ready)
+        json_object_set_new(json, "status", json_string(all ? "ok" : "degraded"));
+    *out = json;
     return 0;
 }
 

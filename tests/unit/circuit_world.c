@@ -117,8 +117,11 @@ static struct config_server servers[] = {
     {TEXT("server-a"), TEXT("test"), TEXT("qemu://a"), TEXT("10.254.0.11")},
 };
 static struct config_peer peers[] = {
-    {.dc = TEXT("B"), .name = TEXT("scg-b"), .transport = {TEXT("10.253.0.14"), 0x0afd000e, 4}},
-    {.dc = TEXT("C"), .name = TEXT("scg-c")},
+    {.dc = TEXT("B"),
+     .address = TEXT("10.255.0.2"),
+     .name = TEXT("scg-b"),
+     .transport = {TEXT("10.253.0.14"), 0x0afd000e, 4}},
+    {.dc = TEXT("C"), .address = TEXT("10.255.0.3"), .name = TEXT("scg-c")},
 };
 static struct config_segment segments[] = {
     {.name = TEXT("web"), .gateway = TEXT("10.100.0.1/24"), .gateway_mac = TEXT("02:5c:67:00:00:01")},

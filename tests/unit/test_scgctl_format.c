@@ -63,7 +63,7 @@ static void empty_collection(void **state)
 
     (void) state;
     format_collection(&text, "peers", json);
-    assert_string_equal(text.text, "NAME  ADDRESS  PORT\n");
+    assert_string_equal(text.text, "NAME  ADDRESS  PORT  STATE  ERROR\n");
     json_decref(json);
 }
 
