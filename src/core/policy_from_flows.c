@@ -339,7 +339,7 @@ static int check_verdicts(struct reader *reader, enum policy_direction direction
     for (size_t i = 0; i < n_flows; i++) {
         const struct flow *flow = &flows[i];
 
-        if (flow->table == site->verdict_table[direction] && !is_base(flow) &&
+        if (flow->table == site->verdict_table[direction] && !is_nobodys(flow) &&
             meets_address(site, flow, direction, &exact) && !policy_state_find_verdict(site, direction, flow, 1) &&
             !policy_reject_has_verdict(site, direction, flow, 1))
             return refuse(reader, flow, NULL,
