@@ -256,7 +256,8 @@ def test_the_policy_of_a_vm_judges_what_is_from_it_and_to_it(dc, tmp_path):
 def learned(dc, table):
     """Whom the switch lets answer, by its flows' timeouts."""
     lines = dc.ofctl("dump-flows", "tor", "--no-stats", f"table={TOR[table]}").splitlines()
-    return [int(found[1]) for line in lines if "learn(" not in line and (found := re.search(r"idle_timeout=(\d+)", line))]
+    return [int(found[1]) for line in lines
+            if "learn(" not in line and (found := re.search(r"idle_timeout=(\d+)", line))]
 
 
 @contextlib.contextmanager
