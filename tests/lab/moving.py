@@ -199,8 +199,9 @@ def go_home(lab):
         order = Order(lab, "B", *away, to="A/server-a")
         assert order.finish() == 0, order.output
     wanted, held = POLICIES, stored_policies(lab, "A")
-    for name in held.keys() - wanted.keys():
-        delete_policy(lab, "A", name)
+    for name, policy in held.items():
+        if wanted.get(name) != policy:
+            delete_policy(lab, "A", name)   # first, so that meters of the other get the lowest numbers again
     for name, policy in wanted.items():
         if held.get(name) != policy:
             put_policy(lab, "A", policy)
