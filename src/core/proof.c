@@ -523,3 +523,84 @@ enum proof_answer proof_takes(const struct proof_vm *vm, const struct flow *flow
 
     return answer == PROOF_TAKES_NOTHING ? taken(vm, flow, way & ~first, ours, n_ours, steps, packet) : answer;
 }
+
+/* ---- flows that are nobody's in particular ---- */
+
+/* Whether the flow, which is ours, takes whatever comes, or comes by a port, with a tag or without. */
+static bool takes_anything(const struct flow *flow)
+{
+    for (unsigned i = 0; i < flow->match.n; i++) {
+        if (flow->match.fields[i].id != FIELD_IN_PORT && flow->match.fields[i].id != FIELD_VLAN_VID)
+            return false;
+    }
+    return flow->match.n == 0 || match_find(&flow->match, FIELD_VLAN_VID);
+}
+
+/* LLDP comes from everywhere. A flow that is about all packets of a port, or of a host, is not about this. */
+static bool is_by_the_way(const struct flow *ours, const struct flow *flow)
+{
+    uint64_t type;
+
+    return match_get_u(&ours->match, FIELD_ETH_TYPE, &type) && type == ETH_TYPE_LLDP && flow->match.n &&
+           !match_find(&flow->match, FIELD_ETH_TYPE) && !match_find(&flow->match, FIELD_ETH_DST);
+}
+
+static bool is_before(const struct flow *ours, const struct flow *flow)
+{
+    return ours->table == flow->table && ours->priority <= flow->priority && match_meets(&ours->match, &flow->match) &&
+           !is_by_the_way(ours, flow);
+}
+
+bool proof_base_meets(const struct proof_base *base, const struct flow *flow)
+{
+    for (size_t i = 0; i < base->n; i++) {
+        bool anything = takes_anything(&base->flows[i]), met = !anything;
+
+        if (!is_before(&base->flows[i], flow))
+            continue;
+        for (size_t t = 0; t < base->n_traffic && !met; t++)
+            met = match_meets(&base->traffic[t], &flow->match) && match_meets(&base->traffic[t], &base->flows[i].match);
+        if (met)
+            return true;
+    }
+    return false;
+}
+
+/* What would go to 'ours' if the flow were not there; 'traffic' may be null. */
+static enum proof_answer base_taken(const struct proof_base *base, const struct flow *ours,
+                                    const struct flow_match *traffic, const struct flow *flow, unsigned *steps,
+                                    char **packet)
+{
+    struct cube cube = {0};
+
+    cube_narrow(&cube, &ours->match);
+    if (traffic && !cube_meets(&cube, traffic))
+        return PROOF_TAKES_NOTHING;
+    if (traffic)
+        cube_narrow(&cube, traffic);
+    if (!cube_meets(&cube, &flow->match) || !takes(flow, &cube, base->flows, base->n, steps))
+        return PROOF_TAKES_NOTHING;
+    if (*steps == 0)
+        return PROOF_TOO_MUCH;
+    if (packet)
+        *packet = cube_format(&cube);
+    return PROOF_TAKES;
+}
+
+enum proof_answer proof_base_takes(const struct proof_base *base, const struct flow *flow, unsigned *steps,
+                                   char **packet)
+{
+    enum proof_answer answer = PROOF_TAKES_NOTHING;
+
+    for (size_t i = 0; i < base->n && answer == PROOF_TAKES_NOTHING; i++) {
+        const struct flow *ours = &base->flows[i];
+
+        if (!is_before(ours, flow))
+            continue;
+        if (!takes_anything(ours))
+            answer = base_taken(base, ours, NULL, flow, steps, packet);
+        for (size_t t = 0; takes_anything(ours) && t < base->n_traffic && answer == PROOF_TAKES_NOTHING; t++)
+            answer = base_taken(base, ours, &base->traffic[t], flow, steps, packet);
+    }
+    return answer;
+}

@@ -53,4 +53,20 @@ enum proof_answer {
 enum proof_answer proof_takes(const struct proof_vm *vm, const struct flow *flow, enum proof_way way,
                               const struct flow *ours, size_t n_ours, unsigned *steps, char **packet);
 
+/* Flows of a switch that are nobody's in particular, and complete for their tables. */
+struct proof_base {
+    const struct flow *flows;
+    size_t n;
+    /* What the gateway's packets look like to those of the flows that take whatever comes, or comes by a port: the VLANs
+     * of segments. Others' packets are no business of the gateway's there. */
+    const struct flow_match *traffic;
+    size_t n_traffic;
+};
+
+/* Whether the flow's match meets what one of the base's flows is for that is not before it. */
+bool proof_base_meets(const struct proof_base *base, const struct flow *flow);
+/* Whether the flow takes such a packet before all of the base's flows; the rest is as of proof_takes(). */
+enum proof_answer proof_base_takes(const struct proof_base *base, const struct flow *flow, unsigned *steps,
+                                   char **packet);
+
 #endif

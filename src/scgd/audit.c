@@ -5,6 +5,8 @@
 
 #include "base/alloc.h"
 #include "core/probe.h"
+#include "core/vpls.h"
+#include "scgd/bookings.h"
 #include "scgd/network_internal.h"
 
 #define TRIES_MAX 5
@@ -13,7 +15,7 @@
 
 const char *finding_kind_name(enum finding_kind kind)
 {
-    static const char *const names[FINDINGS] = {"missing", "changed", "added", "foreign", "meter"};
+    static const char *const names[FINDINGS] = {"missing", "changed", "added", "foreign", "meter", "queue"};
 
     return names[kind];
 }
@@ -27,6 +29,10 @@ static void audit_clear(struct audit *audit)
     free(audit->expected);
     free(audit->wanted);
     free(audit->vms);
+    free(audit->own.flows);
+    free(audit->traffic);
+    free(audit->too_many);
+    free(audit->wanted_queues);
     flow_list_free(&audit->base);
     flow_list_free(&audit->policy_flows);
 }
@@ -70,10 +76,25 @@ struct audit_mark *audit_mark(const struct audit *audit, const struct flow *flow
                bsearch(&key, audit->expected, audit->n_expected, sizeof key, compare_marks);
 }
 
+bool audit_is_undecided(const struct audit *audit, const struct flow *flow)
+{
+    const struct gateway *gateway = audit->gateway;
+
+    if (audit->is_tor || !audit_is_ours(flow))
+        return false;
+    for (unsigned i = 0; i < gateway->config->segments_count; i++) {
+        const struct segment_state *segment = &gateway->network.segments[i];
+
+        if (segment->flows.cookie == flow->cookie)
+            return segment->flows.vlan && !segment->on_pe;
+    }
+    return false;
+}
+
 static void expect(struct audit *audit, const struct flow_txn *txn)
 {
     for (size_t i = 0; i < txn->n_mods; i++) {
-        if (txn->mods[i].command != FLOW_ADD)
+        if (txn->mods[i].command != FLOW_ADD || audit_is_undecided(audit, &txn->mods[i].flow))
             continue;
         audit->expected = array_reserve(audit->expected, audit->n_expected, &audit->cap_expected,
                                         sizeof *audit->expected);
@@ -87,7 +108,7 @@ bool audit_expect_vm(const struct audit *audit, const struct tenant *tenant, uin
     const struct switch_info *tor = network_tor(audit->gateway, tenant->server, port, NULL);
     const struct segment_state *segment = network_segment(audit->gateway, tenant->segment);
 
-    return tor && segment && segment->flows.vlan && strcmp(tor->name, audit->tor) == 0 &&
+    return tor && segment && segment->flows.vlan && strcmp(tor->name, audit->switch_name) == 0 &&
            (!audit->of_vm || memcmp(tenant->uuid, audit->uuid, UUID_SIZE) == 0) &&
            network_add_tenant_tor(audit->gateway, tenant, tor, *port, txn, NULL) == 0;
 }
@@ -151,24 +172,64 @@ static struct connection_count *find_count(const struct audit *audit, uint64_t c
     return bsearch(&key, audit->counts, audit->n_counts, sizeof key, compare_counts);
 }
 
-static int expect_all(struct audit *audit, const struct switch_info *tor, struct err *err)
+/* Where no flow is a VM's, what is ours is all in 'base'. */
+static bool is_vms_table(const struct audit *audit, uint8_t table)
+{
+    return audit->is_tor && table != TOR_CLASSIFY && table != TOR_VLAN && table != TOR_RETURN && table != TOR_FABRIC &&
+           (table < VPLS_LABEL || table > VPLS_DELIVER);
+}
+
+static void expect_traffic(struct audit *audit)
+{
+    const struct gateway *gateway = audit->gateway;
+
+    audit->traffic = xcalloc(gateway->config->segments_count + 1, sizeof *audit->traffic);
+    for (unsigned i = 0; i < gateway->config->segments_count; i++) {
+        const struct segment_state *segment = &gateway->network.segments[i];
+
+        if (network_segment_open(segment))
+            match_u(&audit->traffic[audit->n_traffic++], FIELD_VLAN_VID, VLAN_PRESENT | segment->flows.vlan);
+    }
+}
+
+static void expect_base(struct audit *audit, const struct flow_txn *base)
+{
+    expect(audit, base);
+    for (size_t i = 0; i < base->n_mods; i++) {
+        if (base->mods[i].command == FLOW_ADD && !audit_is_undecided(audit, &base->mods[i].flow))
+            flow_list_add(&audit->base, flow_copy(&base->mods[i].flow));
+    }
+    audit->own.flows = xcalloc(audit->base.n + 1, sizeof *audit->own.flows);
+    for (size_t i = 0; i < audit->base.n; i++) {
+        if (!is_vms_table(audit, audit->base.flows[i].table))
+            audit->own.flows[audit->own.n++] = audit->base.flows[i];
+    }
+    expect_traffic(audit);
+}
+
+static int expect_all(struct audit *audit, const struct switch_info *sw, struct err *err)
 {
     struct flow_txn base = {0};
-    int status = network_expected_tor(audit->gateway, tor, &base, err);
+    int status = network_expected_base(audit->gateway, sw, &base, err);
 
+    audit->is_tor = network_switch_role(audit->gateway, sw) == SWITCH_ROLE_TOR;
     if (status == 0) {
-        expect(audit, &base);
-        for (size_t i = 0; i < base.n_mods; i++) {
-            if (base.mods[i].command == FLOW_ADD)
-                flow_list_add(&audit->base, flow_copy(&base.mods[i].flow));
+        expect_base(audit, &base);
+        if (audit->is_tor) {
+            expect_vms(audit);
+            audit->wanted_queues = bookings_queues(audit->gateway, sw, &audit->n_wanted_queues);
         }
-        expect_vms(audit);
         begin_counts(audit);
         if (audit->n_expected)
             qsort(audit->expected, audit->n_expected, sizeof *audit->expected, compare_marks);
     }
     flow_txn_free(&base);
     return status;
+}
+
+struct proof_base audit_base(const struct audit *audit)
+{
+    return (struct proof_base) {audit->own.flows, audit->own.n, audit->traffic, audit->n_traffic};
 }
 
 /* ---- what is read ---- */
@@ -242,6 +303,20 @@ static bool keep_for_vm(const struct audit *audit, const struct flow *flow, bool
     return false;
 }
 
+/* Whether an unexpected flow may be a finding. */
+static bool is_suspicious(const struct audit *audit, const struct flow *flow)
+{
+    struct proof_base base = audit_base(audit);
+
+    if (audit_is_ours(flow))
+        return true;
+    for (size_t i = 0; i < audit->n_vms; i++) {
+        if (proof_meets(&audit->vms[i].packets, flow, PROOF_ALL))
+            return true;
+    }
+    return !is_vms_table(audit, flow->table) && proof_base_meets(&base, flow);
+}
+
 static bool keep(void *arg, const struct flow *flow)
 {
     struct audit *audit = arg;
@@ -255,16 +330,12 @@ static bool keep(void *arg, const struct flow *flow)
         return false;
     if (mark)
         mark->seen = true;
-    if (audit->of_vm)
-        return keep_for_vm(audit, flow, mark != NULL);
-    if (mark)
-        return false;
-    if (audit_is_ours(flow))
+    if (mark || !(audit->of_vm ? keep_for_vm(audit, flow, false) : is_suspicious(audit, flow)))
+        return mark && audit->of_vm && keep_for_vm(audit, flow, true);
+    if (audit->n_held++ < AUDIT_HELD_MAX)
         return true;
-    for (size_t i = 0; i < audit->n_vms; i++) {
-        if (proof_meets(&audit->vms[i].packets, flow, PROOF_ALL))
-            return true;
-    }
+    if (!audit->too_many)
+        audit->too_many = flow_format(flow);
     return false;
 }
 
@@ -289,7 +360,8 @@ static void rest(struct audit *audit, struct join *join, int64_t ms)
 static bool must_wait(const struct audit *audit)
 {
     for (const struct audit *other = audit->gateway->network.audits; other; other = other->next) {
-        if (other != audit && !audit->of_vm && !other->of_vm && !other->waiter && strcmp(other->tor, audit->tor) == 0)
+        if (other != audit && !audit->of_vm && !other->of_vm && !other->waiter &&
+            strcmp(other->switch_name, audit->switch_name) == 0)
             return true;
     }
     return false;
@@ -331,8 +403,8 @@ static void came(struct gateway *gateway, struct join *join, const struct event 
     struct err err = event->err;
 
     if (err.code == 0) {
-        audit->settled = !audit->was_busy && network_settled(gateway, audit->tor) &&
-                         network_activity(gateway, audit->tor)->changes == audit->changes;
+        audit->settled = !audit->was_busy && network_settled(gateway, audit->switch_name) &&
+                         network_activity(gateway, audit->switch_name)->changes == audit->changes;
         audit_judge(audit, event);
         tell_counts(audit);
         if (audit->n_found && !audit->settled && ++audit->tries < TRIES_MAX) {
@@ -346,7 +418,7 @@ static void came(struct gateway *gateway, struct join *join, const struct event 
 static void start(struct audit *audit, struct join *join)
 {
     struct gateway *gateway = audit->gateway;
-    const struct switch_info *tor = inventory_switch(&gateway->inventory, audit->tor);
+    const struct switch_info *tor = inventory_switch(&gateway->inventory, audit->switch_name);
     struct audit again = {.next = audit->next,
                           .gateway = gateway,
                           .of_vm = audit->of_vm,
@@ -361,26 +433,26 @@ static void start(struct audit *audit, struct join *join)
         rest(audit, join, TURN_MS);
         return;
     }
-    memcpy(again.tor, audit->tor, NAME_SIZE);
+    memcpy(again.switch_name, audit->switch_name, NAME_SIZE);
     memcpy(again.uuid, audit->uuid, UUID_SIZE);
     audit_clear(audit);
     *audit = again;
     if (!tor || expect_all(audit, tor, &err) < 0) {
         if (!tor)
-            err_set(&err, ERR_NOT_FOUND, "switch %s is not known any more", audit->tor);
+            err_set(&err, ERR_NOT_FOUND, "switch %s is not known any more", audit->switch_name);
         audit_done(audit, join, &err);
         return;
     }
-    audit->changes = network_activity(gateway, audit->tor)->changes;
-    audit->was_busy = !network_settled(gateway, audit->tor);
+    audit->changes = network_activity(gateway, audit->switch_name)->changes;
+    audit->was_busy = !network_settled(gateway, audit->switch_name);
 
     const struct switch_query query = {FLOW_TABLE_ALL, 0, 0, keep, audit};
     uint64_t request = gateway_request(gateway, join, came, xmemdup(&audit, sizeof audit));
-    gateway->south.switches->ops->read(gateway->south.switches, request, audit->tor, &query);
+    gateway->south.switches->ops->read(gateway->south.switches, request, audit->switch_name, &query);
 }
 
-void audit_tor(struct gateway *gateway, const struct switch_info *tor, const uint8_t *uuid, struct join *join,
-               audit_fn *done, void *context)
+void audit_switch(struct gateway *gateway, const struct switch_info *sw, const uint8_t *uuid, struct join *join,
+                  audit_fn *done, void *context)
 {
     struct audit *audit = xcalloc(1, sizeof *audit);
 
@@ -390,7 +462,7 @@ void audit_tor(struct gateway *gateway, const struct switch_info *tor, const uin
     audit->of_vm = uuid != NULL;
     if (uuid)
         memcpy(audit->uuid, uuid, UUID_SIZE);
-    memcpy(audit->tor, tor->name, NAME_SIZE);
+    memcpy(audit->switch_name, sw->name, NAME_SIZE);
     audit->done = done;
     audit->context = context;
     start(audit, join);

@@ -36,6 +36,11 @@ enum proof_way audit_ways_of(const struct flow *flow);
 /* The VM's flows on this ToR, in 'txn'. False if it has none. */
 bool audit_expect_vm(const struct audit *audit, const struct tenant *tenant, uint32_t *port, struct flow_txn *txn);
 
+/* Whether the flow is of a segment that is just being opened or closed at the PE. It may be there or not. */
+bool audit_is_undecided(const struct audit *audit, const struct flow *flow);
+/* The flows of nobody in particular against which others' are held; valid while the audit is. */
+struct proof_base audit_base(const struct audit *audit);
+
 /* Finds what differs, from what was read. */
 void audit_judge(struct audit *audit, const struct event *event);
 void audit_free_finding(struct finding *finding); /* its members */

@@ -67,6 +67,22 @@ static int compare_findings(const void *a, const void *b)
 
 /* ---- what shall be there ---- */
 
+/* The VM here whose flows on this switch have the cookie, or null. */
+static const char *vm_of_cookie(const struct audit *audit, uint64_t cookie)
+{
+    const struct network *network = &audit->gateway->network;
+
+    for (size_t i = 0; i < audit->n_vms; i++) {
+        if (audit->vms[i].cookie == cookie)
+            return audit->vms[i].name;
+    }
+    for (size_t i = 0; i < network->n_tenants && !audit->is_tor; i++) {
+        if (network->tenants[i].present && cookie_of_vm(network->tenants[i].uuid) == cookie)
+            return network->tenants[i].name;
+    }
+    return NULL;
+}
+
 static bool same_place(const struct flow *a, const struct flow *b)
 {
     return a->table == b->table && a->priority == b->priority && match_equal(&a->match, &b->match);
@@ -85,11 +101,11 @@ static void judge_missing(struct audit *audit, const struct flow *flow, const ch
         dealt[i] = true;
         finding.kind = FINDING_CHANGED;
         finding.flow = flow_format(&held->flows[i]);
-        finding.text = xasprintf("%s holds %s in place of %s", audit->tor, finding.flow, text);
+        finding.text = xasprintf("%s holds %s in place of %s", audit->switch_name, finding.flow, text);
     }
     if (finding.kind == FINDING_MISSING) {
         finding.flow = xstrdup(text);
-        finding.text = xasprintf("%s does not hold %s", audit->tor, text);
+        finding.text = xasprintf("%s does not hold %s", audit->switch_name, text);
     }
     flow_txn_add(&finding.repair, flow_copy(flow));
     add_flow_finding(audit, vm, flow, finding);
@@ -115,7 +131,7 @@ static void judge_base(struct audit *audit, const struct flow_list *held, bool *
         const struct audit_mark *mark = audit_mark(audit, &audit->base.flows[i]);
 
         if (mark && !mark->seen)
-            judge_missing(audit, &audit->base.flows[i], NULL, held, dealt);
+            judge_missing(audit, &audit->base.flows[i], vm_of_cookie(audit, audit->base.flows[i].cookie), held, dealt);
     }
 }
 
@@ -143,28 +159,87 @@ static void judge_meter(struct audit *audit, const struct flow_meter *want, cons
         return;
     AUTO_FREE char *wanted = flow_meter_format(want);
     AUTO_FREE char *held = m < audit->n_meters ? flow_meter_format(&audit->meters[m]) : NULL;
-    finding.text = held ? xasprintf("%s of %s lets %s pass in place of %s", place, audit->tor, held, wanted) :
-                          xasprintf("%s has no %s of %s", audit->tor, place, wanted);
+    finding.text = held ? xasprintf("%s of %s lets %s pass in place of %s", place, audit->switch_name, held, wanted) :
+                          xasprintf("%s has no %s of %s", audit->switch_name, place, wanted);
     flow_txn_meter_add(&finding.repair, *want);
     add_finding(audit, vm, place, finding);
 }
 
-/* ---- what shall not be there ---- */
-
-static const char *vm_of_cookie(const struct audit *audit, uint64_t cookie)
+static const struct flow_queue *find_queue(const struct flow_queue *queues, size_t n, const struct flow_queue *like)
 {
-    for (size_t i = 0; i < audit->n_vms; i++) {
-        if (audit->vms[i].cookie == cookie)
-            return audit->vms[i].name;
+    for (size_t i = 0; i < n; i++) {
+        if (queues[i].port == like->port && queues[i].id == like->id)
+            return &queues[i];
     }
     return NULL;
 }
+
+static bool has_queues(const struct audit *audit, uint32_t port)
+{
+    for (size_t i = 0; i < audit->n_wanted_queues; i++) {
+        if (audit->wanted_queues[i].port == port)
+            return true;
+    }
+    return false;
+}
+
+static void found_queue(struct audit *audit, const char *vm, const struct flow_queue *queue, char *text)
+{
+    AUTO_FREE char *place = xasprintf("queue %" PRIu32 " %" PRIu32, queue->port, queue->id);
+
+    add_finding(audit, vm, place, (struct finding) {.kind = FINDING_QUEUE, .text = text});
+}
+
+static void judge_queue(struct audit *audit, const struct flow_queue *want)
+{
+    const struct flow_queue *held = find_queue(audit->queues, audit->n_queues, want);
+    char *text;
+
+    if ((held && held->min_kbps == want->min_kbps && held->max_kbps == want->max_kbps) ||
+        (audit->of_vm && (audit->n_vms == 0 || strcmp(want->vm, audit->vms[0].name) != 0)))
+        return;
+    if (held)
+        text = xasprintf("queue %" PRIu32 " at port %" PRIu32 " of %s has %" PRIu32 " to %" PRIu32
+                         " kbit/s in place of %" PRIu32 " to %" PRIu32,
+                         want->id, want->port, audit->switch_name, held->min_kbps, held->max_kbps, want->min_kbps,
+                         want->max_kbps);
+    else
+        text = xasprintf("port %" PRIu32 " of %s has no queue %" PRIu32, want->port, audit->switch_name, want->id);
+    found_queue(audit, want->vm, want, text);
+}
+
+/* Those of ports where the gateway has none are an administrator's. */
+static void judge_queues(struct audit *audit)
+{
+    for (size_t i = 0; i < audit->n_wanted_queues; i++)
+        judge_queue(audit, &audit->wanted_queues[i]);
+    for (size_t i = 0; i < audit->n_queues && !audit->of_vm; i++) {
+        const struct flow_queue *held = &audit->queues[i];
+
+        if (has_queues(audit, held->port) && !find_queue(audit->wanted_queues, audit->n_wanted_queues, held))
+            found_queue(audit, NULL, held,
+                        xasprintf("port %" PRIu32 " of %s has a queue %" PRIu32 " that is not of the gateway's making",
+                                  held->port, audit->switch_name, held->id));
+    }
+}
+
+/* ---- what shall not be there ---- */
 
 /* Takes the flow away, if it is wholly understood: no other can be told to the switch. */
 static void put_right(struct finding *finding, const struct flow *flow)
 {
     if (!flow->has_unknown)
         flow_txn_delete_strict(&finding->repair, flow_copy(flow));
+}
+
+/* A user's circuit that is not wanted, or fails, is taken down step by step. */
+static bool is_of_no_circuit(const struct audit *audit, const struct flow *flow)
+{
+    for (size_t i = 0; i < audit->base.n; i++) {
+        if (audit->base.flows[i].cookie == flow->cookie)
+            return false;
+    }
+    return audit_kind_of(flow) == COOKIE_CIRCUIT;
 }
 
 /* Flows of ours that nobody expects. Those of a VM that is not at this ToR are what is left of it, until they are
@@ -175,13 +250,14 @@ static void judge_added(struct audit *audit, const struct flow_list *held, bool 
         const struct flow *flow = &held->flows[i];
         struct finding finding = {.kind = FINDING_ADDED};
 
-        if (dealt[i] || !audit_is_ours(flow) || audit_mark(audit, flow) ||
+        if (dealt[i] || !audit_is_ours(flow) || audit_mark(audit, flow) || audit_is_undecided(audit, flow) ||
+            is_of_no_circuit(audit, flow) ||
             ((audit->of_vm || audit_kind_of(flow) == COOKIE_VM) && !vm_of_cookie(audit, flow->cookie)))
             continue;
         dealt[i] = true;
         finding.flow = flow_format(flow);
-        finding.text = xasprintf("%s holds a flow with a cookie of the gateway, but not of its making: %s", audit->tor,
-                                 finding.flow);
+        finding.text = xasprintf("%s holds a flow with a cookie of the gateway, but not of its making: %s",
+                                 audit->switch_name, finding.flow);
         put_right(&finding, flow);
         add_flow_finding(audit, vm_of_cookie(audit, flow->cookie), flow, finding);
     }
@@ -204,29 +280,30 @@ static bool leads_to(const struct flow_list *ours, uint8_t table)
     return false;
 }
 
-static void found_foreign(struct audit *audit, const struct audit_vm *vm, const struct flow *flow, char *packet)
+/* 'vm' null: what it takes is no VM's. */
+static void found_foreign(struct audit *audit, const char *vm, const struct flow *flow, char *packet)
 {
     struct finding finding = {.kind = FINDING_FOREIGN, .flow = flow_format(flow), .packet = packet};
 
-    finding.text = xasprintf("on %s a flow that is not the gateway's takes packets of VM %s, such as %s: %s",
-                             audit->tor, vm->name, packet, finding.flow);
+    finding.text = xasprintf("on %s a flow that is not the gateway's takes packets of %s%s, such as %s: %s",
+                             audit->switch_name, vm ? "VM " : "its flows", vm ? vm : "", packet, finding.flow);
     put_right(&finding, flow);
-    add_flow_finding(audit, vm->name, flow, finding);
+    add_flow_finding(audit, vm, flow, finding);
 }
 
-/* What others' flows do to the rest of the VMs is not known. */
-static void found_too_much(struct audit *audit, const struct audit_vm *vm, const struct flow *flow)
+/* What the rest of others' flows do is not known. Takes over 'flow'. */
+static void found_too_much(struct audit *audit, char *flow)
 {
-    struct finding finding = {.kind = FINDING_FOREIGN, .flow = flow_format(flow)};
+    struct finding finding = {.kind = FINDING_FOREIGN, .flow = flow};
 
-    finding.text = xasprintf("%s holds more flows that are not the gateway's and are in the way of VMs than can be "
-                             "judged; the first of these, for VM %s, is %s",
-                             audit->tor, vm->name, finding.flow);
-    add_finding(audit, audit->of_vm ? vm->name : NULL, "too much", finding);
+    finding.text = xasprintf("%s holds more flows that are not the gateway's, where its own are, than can be judged; "
+                             "the first of these is %s",
+                             audit->switch_name, flow);
+    add_finding(audit, audit->of_vm && audit->n_vms ? audit->vms[0].name : NULL, "too much", finding);
 }
 
 static void judge_foreign(struct audit *audit, const struct audit_vm *vm, const struct flow_list *ours,
-                          const struct flow_list *held, const bool *dealt)
+                          const struct flow_list *held, const bool *dealt, bool *takes)
 {
     for (size_t i = 0; i < held->n && audit->steps; i++) {
         const struct flow *flow = &held->flows[i];
@@ -238,16 +315,18 @@ static void judge_foreign(struct audit *audit, const struct audit_vm *vm, const 
             (!vm->has_policy && audit_says_policy(vm, flow)))
             continue;
         answer = proof_takes(&vm->packets, flow, audit_ways_of(flow), ours->flows, ours->n, &audit->steps, &packet);
-        if (answer == PROOF_TAKES)
-            found_foreign(audit, vm, flow, packet);
+        if (answer == PROOF_TAKES) {
+            found_foreign(audit, vm->name, flow, packet);
+            takes[i] = true;
+        }
         if (audit->steps == 0)
-            found_too_much(audit, vm, flow);
+            found_too_much(audit, flow_format(flow));
     }
 }
 
 /* What is in a VM's way. */
 static void judge_others(struct audit *audit, const struct audit_vm *vm, const struct flow_list *held,
-                         const bool *dealt)
+                         const bool *dealt, bool *takes)
 {
     const struct tenant *tenant = network_tenant(audit->gateway, vm->uuid);
     struct flow_list ours = {0}; /* borrows flows */
@@ -262,10 +341,29 @@ static void judge_others(struct audit *audit, const struct audit_vm *vm, const s
             if (txn.mods[i].command == FLOW_ADD)
                 ours.flows[ours.n++] = txn.mods[i].flow;
         }
-        judge_foreign(audit, vm, &ours, held, dealt);
+        judge_foreign(audit, vm, &ours, held, dealt, takes);
         free(ours.flows);
     }
     flow_txn_free(&txn);
+}
+
+/* What is in the way of flows that are nobody's in particular. */
+static void judge_base_others(struct audit *audit, const struct flow_list *held, const bool *dealt, const bool *takes)
+{
+    struct proof_base base = audit_base(audit);
+
+    for (size_t i = 0; i < held->n && audit->steps; i++) {
+        const struct flow *flow = &held->flows[i];
+        char *packet = NULL;
+
+        audit->steps--;
+        if (dealt[i] || takes[i] || audit_is_ours(flow))
+            continue;
+        if (proof_base_takes(&base, flow, &audit->steps, &packet) == PROOF_TAKES)
+            found_foreign(audit, NULL, flow, packet);
+        if (audit->steps == 0)
+            found_too_much(audit, flow_format(flow));
+    }
 }
 
 /* ---- all of it ---- */
@@ -282,7 +380,7 @@ static bool all_came(const struct audit *audit)
 void audit_judge(struct audit *audit, const struct event *event)
 {
     const struct flow_list *held = &event->read.flows;
-    AUTO_FREE bool *dealt = xcalloc(held->n + 1, sizeof *dealt);
+    AUTO_FREE bool *dealt = xcalloc(held->n + 1, sizeof *dealt), *takes = xcalloc(held->n + 1, sizeof *takes);
 
     audit->meters = event->read.meters;
     audit->n_meters = event->read.n_meters;
@@ -296,6 +394,7 @@ void audit_judge(struct audit *audit, const struct event *event)
     }
     for (size_t i = 0; i < audit->n_wanted; i++)
         judge_meter(audit, &audit->wanted[i].meter, audit->vms[audit->wanted[i].vm].name);
+    judge_queues(audit);
     /* To find out whose flow is missing, all have to be made anew. */
     bool complete = all_came(audit);
     if (!complete)
@@ -303,8 +402,12 @@ void audit_judge(struct audit *audit, const struct event *event)
     for (size_t i = 0; i < audit->n_vms && !complete; i++)
         judge_own(audit, &audit->vms[i], held, dealt);
     judge_added(audit, held, dealt);
+    if (audit->too_many)
+        found_too_much(audit, xstrdup(audit->too_many));
     for (size_t i = 0; i < audit->n_vms && held->n; i++)
-        judge_others(audit, &audit->vms[i], held, dealt);
+        judge_others(audit, &audit->vms[i], held, dealt, takes);
+    if (!audit->of_vm)
+        judge_base_others(audit, held, dealt, takes);
     if (audit->n_findings)
         qsort(audit->findings, audit->n_findings, sizeof *audit->findings, compare_findings);
 }

@@ -208,7 +208,7 @@ static void add_queues(const struct gateway *gateway, const struct switch_info *
     }
 }
 
-void bookings_sync(struct gateway *gateway, const struct switch_info *tor, struct join *join)
+struct flow_queue *bookings_queues(const struct gateway *gateway, const struct switch_info *tor, size_t *n)
 {
     struct wanted wanted = {0};
 
@@ -216,8 +216,17 @@ void bookings_sync(struct gateway *gateway, const struct switch_info *tor, struc
         for (size_t i = 0; i < gateway->network.n_tenants; i++)
             add_queues(gateway, tor, &tor->ports[p], &gateway->network.tenants[i], &wanted);
     }
-    gateway->network.has_queues |= wanted.n > 0;
+    *n = wanted.n;
+    return wanted.queues;
+}
+
+void bookings_sync(struct gateway *gateway, const struct switch_info *tor, struct join *join)
+{
+    size_t n;
+    AUTO_FREE struct flow_queue *queues = bookings_queues(gateway, tor, &n);
+
+    gateway->network.has_queues |= n > 0;
     uint64_t request = gateway_request(gateway, join, NULL, NULL);
-    gateway->south.switches->ops->set_queues(gateway->south.switches, request, tor->name, wanted.queues, wanted.n);
-    free(wanted.queues);
+    network_begin(gateway, tor->name, CHANGE_QUEUES);
+    gateway->south.switches->ops->set_queues(gateway->south.switches, request, tor->name, queues, n);
 }

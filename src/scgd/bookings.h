@@ -23,6 +23,8 @@ int bookings_check_order(const struct gateway *gateway, const struct order *orde
 /* kbit/s that are promised at a port. */
 uint64_t bookings_of_port(const struct gateway *gateway, const struct switch_info *tor, const struct switch_port *port);
 
+/* The queues that the ToR's tenants' policies want, '*n' of them; the caller frees. */
+struct flow_queue *bookings_queues(const struct gateway *gateway, const struct switch_info *tor, size_t *n);
 /* Brings the ToR's queues to what its tenants' policies want. */
 void bookings_sync(struct gateway *gateway, const struct switch_info *tor, struct join *join);
 bool bookings_needed(const struct policy *policy); /* it has a queue */

@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "scgd/audit.h"
+#include "scgd/bookings.h"
 
 #define SOON_MS (2 * SWITCH_CHANGES_MS) /* the rest of what is being changed comes meanwhile */
 #define AGAIN_MS 500
@@ -14,48 +15,48 @@
 #define REST 4      /* times as long as it took to read */
 #define TOLD_MAX 20 /* findings of one audit that are logged and told one by one */
 
-/* ---- ToRs ---- */
+/* ---- switches ---- */
 
-static struct drift_tor *drift_tor(struct gateway *gateway, const char *name)
+static struct drift_switch *drift_switch(struct gateway *gateway, const char *name)
 {
     struct drift *drift = &gateway->drift;
 
-    for (size_t i = 0; i < drift->n_tors; i++) {
-        if (strcmp(drift->tors[i]->name, name) == 0)
-            return drift->tors[i];
+    for (size_t i = 0; i < drift->n_switches; i++) {
+        if (strcmp(drift->switches[i]->name, name) == 0)
+            return drift->switches[i];
     }
-    drift->tors = array_reserve(drift->tors, drift->n_tors, &drift->cap_tors, sizeof *drift->tors);
-    struct drift_tor *tor = drift->tors[drift->n_tors++] = xcalloc(1, sizeof *tor);
-    memcpy(tor->name, name, strlen(name) + 1);
-    tor->due = mono_add(gateway->now, (int64_t) gateway->config->drift.interval * 1000);
-    return tor;
+    drift->switches = array_reserve(drift->switches, drift->n_switches, &drift->cap_switches, sizeof *drift->switches);
+    struct drift_switch *watched = drift->switches[drift->n_switches++] = xcalloc(1, sizeof *watched);
+    memcpy(watched->name, name, strlen(name) + 1);
+    watched->due = mono_add(gateway->now, (int64_t) gateway->config->drift.interval * 1000);
+    return watched;
 }
 
 void drift_free(struct gateway *gateway)
 {
-    for (size_t i = 0; i < gateway->drift.n_tors; i++) {
-        drift_ledger_free(&gateway->drift.tors[i]->ledger);
-        free(gateway->drift.tors[i]->repairing);
-        free(gateway->drift.tors[i]);
+    for (size_t i = 0; i < gateway->drift.n_switches; i++) {
+        drift_ledger_free(&gateway->drift.switches[i]->ledger);
+        free(gateway->drift.switches[i]->repairing);
+        free(gateway->drift.switches[i]);
     }
-    free(gateway->drift.tors);
+    free(gateway->drift.switches);
 }
 
 void drift_flows_changed(struct gateway *gateway, const char *switch_name)
 {
     const struct switch_info *sw = inventory_switch(&gateway->inventory, switch_name);
 
-    if (!sw || network_switch_role(gateway, sw) != SWITCH_ROLE_TOR)
+    if (!sw || network_switch_role(gateway, sw) == SWITCH_ROLE_UNKNOWN)
         return;
-    struct drift_tor *tor = drift_tor(gateway, switch_name);
-    tor->due = mono_min(tor->due, mono_add(gateway->now, SOON_MS));
+    struct drift_switch *watched = drift_switch(gateway, switch_name);
+    watched->due = mono_min(watched->due, mono_add(gateway->now, SOON_MS));
 }
 
 /* ---- what was found ---- */
 
-static json_t *finding_json(const char *tor, const struct finding *finding)
+static json_t *finding_json(const char *sw, const struct finding *finding)
 {
-    json_t *json = json_pack("{s:s, s:s, s:s}", "kind", finding_kind_name(finding->kind), "switch", tor, "text",
+    json_t *json = json_pack("{s:s, s:s, s:s}", "kind", finding_kind_name(finding->kind), "switch", sw, "text",
                              finding->text);
 
     if (finding->vm[0])
@@ -68,13 +69,13 @@ static json_t *finding_json(const char *tor, const struct finding *finding)
 }
 
 /* Takes over 'told', of which an event brings the first few. */
-static void tell(struct gateway *gateway, const char *tor, const char *state, json_t *told)
+static void tell(struct gateway *gateway, const char *sw, const char *state, json_t *told)
 {
     size_t n = json_array_size(told);
 
     while (json_array_size(told) > TOLD_MAX)
         json_array_remove(told, json_array_size(told) - 1);
-    json_t *json = json_pack("{s:s, s:s, s:I, s:o}", "switch", tor, "state", state, "count", (json_int_t) n, "findings",
+    json_t *json = json_pack("{s:s, s:s, s:I, s:o}", "switch", sw, "state", state, "count", (json_int_t) n, "findings",
                              told);
     if (gateway->notify && n)
         gateway->notify(gateway->notify_arg, "drift", json);
@@ -89,137 +90,160 @@ static void report(struct gateway *gateway, const struct audit *audit, json_t *n
     gateway->drift.found += n;
     json_array_foreach(news, i, json) {
         if (i < TOLD_MAX)
-            log_warn(FAULT_OPERATOR, audit->tor, "drift: %s", json_string_value(json_object_get(json, "text")));
+            log_warn(FAULT_OPERATOR, audit->switch_name, "drift: %s", json_string_value(json_object_get(json, "text")));
     }
     if (n > TOLD_MAX)
-        log_warn(FAULT_OPERATOR, audit->tor, "drift: %zu more; see 'scgctl policy verify --all'", n - TOLD_MAX);
-    tell(gateway, audit->tor, "found", news);
+        log_warn(FAULT_OPERATOR, audit->switch_name, "drift: %zu more; see 'scgctl policy verify --all'", n - TOLD_MAX);
+    tell(gateway, audit->switch_name, "found", news);
 }
 
-static void repaired(struct gateway *gateway, struct join *join, const struct event *event, void *context)
+static void repaired(struct gateway *gateway, struct join *join)
 {
-    AUTO_FREE char *name = context;
-    struct drift_tor *tor = drift_tor(gateway, name);
+    AUTO_FREE char *name = join->context;
+    struct drift_switch *watched = drift_switch(gateway, name);
     struct mono next = mono_add(gateway->now, (int64_t) gateway->config->drift.interval * 1000);
     json_t *told = json_array();
 
-    tor->busy = false;
-    tor->due = mono_add(gateway->now, AGAIN_MS);
-    for (size_t i = 0; i < tor->n_repairing && event->err.code == 0; i++) {
-        json_t *one = drift_ledger_repaired(&tor->ledger, tor->repairing[i], next);
+    watched->busy = false;
+    watched->due = mono_add(gateway->now, AGAIN_MS);
+    for (size_t i = 0; i < watched->n_repairing && join->err.code == 0; i++) {
+        json_t *one = drift_ledger_repaired(&watched->ledger, watched->repairing[i], next);
 
         if (one)
             json_array_append_new(told, one);
     }
-    tor->n_repairing = 0;
-    tor->standing = tor->ledger.n_told;
+    watched->n_repairing = 0;
+    watched->standing = watched->ledger.n_told;
     gateway->drift.repaired += json_array_size(told);
-    if (event->err.code)
-        join_fail(join, &event->err);
-    else
+    if (join->err.code == 0)
         log_info(name, "drift: put right, %zu in all", json_array_size(told));
     tell(gateway, name, "repaired", told);
+    network_background_done(gateway, join);
 }
 
-/* What comes back, because somebody insists on it, or cannot be put right, is tried as often as ToRs are audited. */
-static void repair(struct gateway *gateway, struct drift_tor *tor, const struct audit *audit)
+static void drop_name(struct join *join)
+{
+    free(join->context);
+}
+
+/* The findings' ids are in 'repairing'. */
+static void send_repair(struct gateway *gateway, struct drift_switch *watched, struct flow_txn *txn, bool queues)
+{
+    const struct switch_info *sw = inventory_switch(&gateway->inventory, watched->name);
+    struct join *join = join_new(repaired);
+
+    watched->busy = true;
+    join->context = xstrdup(watched->name);
+    join->drop = drop_name;
+    if (!flow_txn_is_empty(txn))
+        network_apply(gateway, sw, txn, join);
+    if (queues)
+        bookings_sync(gateway, sw, join);
+    join_close(gateway, join);
+}
+
+static bool can_repair(const struct finding *finding)
+{
+    return finding->kind == FINDING_QUEUE || !flow_txn_is_empty(&finding->repair);
+}
+
+/* What comes back, because somebody insists on it, or cannot be put right, is tried as often as switches are audited. */
+static void repair(struct gateway *gateway, struct drift_switch *watched, const struct audit *audit)
 {
     struct mono next = mono_add(gateway->now, (int64_t) gateway->config->drift.interval * 1000);
     struct flow_txn txn = {0};
+    bool queues = false;
 
     for (size_t i = 0; i < audit->n_findings; i++) {
         const struct finding *finding = &audit->findings[i];
         struct drift_entry *entry;
 
-        if (flow_txn_is_empty(&finding->repair) || drift_ledger_see(&tor->ledger, finding->id, &entry) != DRIFT_KNOWN ||
+        if (!can_repair(finding) || drift_ledger_see(&watched->ledger, finding->id, &entry) != DRIFT_KNOWN ||
             !mono_reached(entry->next, gateway->now))
             continue;
         entry->next = next;
+        queues |= finding->kind == FINDING_QUEUE;
         flow_txn_append(&txn, &finding->repair);
-        tor->repairing = array_reserve(tor->repairing, tor->n_repairing, &tor->cap_repairing, sizeof *tor->repairing);
-        tor->repairing[tor->n_repairing++] = finding->id;
+        watched->repairing = array_reserve(watched->repairing, watched->n_repairing, &watched->cap_repairing,
+                                           sizeof *watched->repairing);
+        watched->repairing[watched->n_repairing++] = finding->id;
     }
-    if (tor->n_repairing == 0)
-        return;
-    struct join *join = network_background_join();
-    uint64_t request = gateway_request(gateway, join, repaired, xstrdup(tor->name));
-
-    tor->busy = true;
-    network_send(gateway, request, tor->name, &txn);
-    join_close(gateway, join);
+    if (watched->n_repairing)
+        send_repair(gateway, watched, &txn, queues);
 }
 
-static void judge(struct gateway *gateway, struct drift_tor *tor, const struct audit *audit)
+static void judge(struct gateway *gateway, struct drift_switch *watched, const struct audit *audit)
 {
     json_t *news = json_array(), *gone;
     bool suspects = false;
 
-    drift_ledger_begin(&tor->ledger);
+    drift_ledger_begin(&watched->ledger);
     for (size_t i = 0; i < audit->n_findings; i++) {
         struct drift_entry *entry;
 
-        switch (drift_ledger_see(&tor->ledger, audit->findings[i].id, &entry)) {
+        switch (drift_ledger_see(&watched->ledger, audit->findings[i].id, &entry)) {
         case DRIFT_SUSPECTED: /* a change of ours that arrives just now would be gone the next time */
             suspects = true;
             break;
         case DRIFT_BELIEVED:
-            drift_ledger_tell(&tor->ledger, entry, finding_json(audit->tor, &audit->findings[i]));
+            drift_ledger_tell(&watched->ledger, entry, finding_json(audit->switch_name, &audit->findings[i]));
             json_array_append(news, entry->told);
             break;
         case DRIFT_KNOWN:
             break;
         }
     }
-    gone = drift_ledger_end(&tor->ledger, gateway->now);
+    gone = drift_ledger_end(&watched->ledger, gateway->now);
     report(gateway, audit, news);
     if (json_array_size(gone))
-        log_info(tor->name, "drift: %zu found before are gone, %zu stand", json_array_size(gone), tor->ledger.n_told);
-    tell(gateway, tor->name, "gone", gone);
-    tor->standing = tor->ledger.n_told + audit->n_found - audit->n_findings;
-    if (tor->standing)
-        tor->due = mono_min(tor->due, mono_add(gateway->now, STANDING_MS));
+        log_info(watched->name, "drift: %zu found before are gone, %zu stand", json_array_size(gone),
+                 watched->ledger.n_told);
+    tell(gateway, watched->name, "gone", gone);
+    watched->standing = watched->ledger.n_told + audit->n_found - audit->n_findings;
+    if (watched->standing)
+        watched->due = mono_min(watched->due, mono_add(gateway->now, STANDING_MS));
     if (suspects)
-        tor->due = mono_min(tor->due, mono_add(gateway->now, AGAIN_MS));
+        watched->due = mono_min(watched->due, mono_add(gateway->now, AGAIN_MS));
     if (gateway->config->drift.repair)
-        repair(gateway, tor, audit);
+        repair(gateway, watched, audit);
 }
 
 static void audited(struct gateway *gateway, struct join *join, struct audit *audit, const struct err *err,
                     void *context)
 {
-    struct drift_tor *tor = drift_tor(gateway, audit->tor);
+    struct drift_switch *watched = drift_switch(gateway, audit->switch_name);
     (void) context;
 
-    tor->busy = false;
+    watched->busy = false;
     if (err) {
         join_fail(join, err);
         return;
     }
     gateway->drift.audits++;
-    tor->rested = mono_add(gateway->now, REST * mono_diff(gateway->now, audit->began));
+    watched->rested = mono_add(gateway->now, REST * mono_diff(gateway->now, audit->began));
     if (audit->settled || audit->n_found == 0) {
-        tor->unsettled = 0;
-        judge(gateway, tor, audit);
+        watched->unsettled = 0;
+        judge(gateway, watched, audit);
         return;
     }
-    /* A ToR that we change all the time is tried less and less often, but always again. */
-    tor->due = mono_min(tor->due, mono_add(gateway->now, (int64_t) AGAIN_MS << tor->unsettled));
-    if (tor->unsettled < UNSETTLED_MAX)
-        tor->unsettled++;
+    /* A switch that we change all the time is tried less and less often, but always again. */
+    watched->due = mono_min(watched->due, mono_add(gateway->now, (int64_t) AGAIN_MS << watched->unsettled));
+    if (watched->unsettled < UNSETTLED_MAX)
+        watched->unsettled++;
 }
 
 static void audit_failed(struct gateway *gateway, struct join *join)
 {
     (void) gateway;
     if (join->err.code)
-        log_info(NULL, "drift: a ToR could not be read: %s", join->err.text);
+        log_info(NULL, "drift: a switch could not be read: %s", join->err.text);
 }
 
 /* ---- time ---- */
 
-static struct mono next_audit(const struct drift_tor *tor)
+static struct mono next_audit(const struct drift_switch *watched)
 {
-    return mono_reached(tor->rested, tor->due) ? tor->due : tor->rested;
+    return mono_reached(watched->rested, watched->due) ? watched->due : watched->rested;
 }
 
 void drift_tick(struct gateway *gateway)
@@ -229,16 +253,16 @@ void drift_tick(struct gateway *gateway)
     for (size_t i = 0; i < gateway->inventory.n_switches; i++) {
         const struct switch_info *sw = &gateway->inventory.switches[i];
 
-        if (!sw->up || network_switch_role(gateway, sw) != SWITCH_ROLE_TOR)
+        if (!sw->up || network_switch_role(gateway, sw) == SWITCH_ROLE_UNKNOWN)
             continue;
-        struct drift_tor *tor = drift_tor(gateway, sw->name);
-        if (tor->busy || !mono_reached(next_audit(tor), gateway->now))
+        struct drift_switch *watched = drift_switch(gateway, sw->name);
+        if (watched->busy || !mono_reached(next_audit(watched), gateway->now))
             continue;
         struct join *join = join_new(audit_failed);
 
-        tor->busy = true;
-        tor->due = mono_add(gateway->now, (int64_t) gateway->config->drift.interval * 1000);
-        audit_tor(gateway, sw, NULL, join, audited, NULL);
+        watched->busy = true;
+        watched->due = mono_add(gateway->now, (int64_t) gateway->config->drift.interval * 1000);
+        audit_switch(gateway, sw, NULL, join, audited, NULL);
         join_close(gateway, join);
     }
 }
@@ -249,12 +273,12 @@ struct mono drift_deadline(const struct gateway *gateway)
 
     if (!gateway->ready || gateway->config->drift.interval == 0)
         return deadline;
-    for (size_t i = 0; i < gateway->drift.n_tors; i++) {
-        const struct drift_tor *tor = gateway->drift.tors[i];
-        const struct switch_info *sw = inventory_switch(&gateway->inventory, tor->name);
+    for (size_t i = 0; i < gateway->drift.n_switches; i++) {
+        const struct drift_switch *watched = gateway->drift.switches[i];
+        const struct switch_info *sw = inventory_switch(&gateway->inventory, watched->name);
 
-        if (!tor->busy && sw && sw->up && network_switch_role(gateway, sw) == SWITCH_ROLE_TOR)
-            deadline = mono_min(deadline, next_audit(tor));
+        if (!watched->busy && sw && sw->up && network_switch_role(gateway, sw) != SWITCH_ROLE_UNKNOWN)
+            deadline = mono_min(deadline, next_audit(watched));
     }
     return deadline;
 }
@@ -308,10 +332,11 @@ static void verification_read(struct gateway *gateway, struct join *join, struct
         return;
     }
     json_array_append_new(verification->switches,
-                          json_pack("{s:s, s:I, s:I, s:b}", "name", audit->tor, "vms", (json_int_t) audit->n_vms,
-                                    "flows", (json_int_t) audit->n_expected, "settled", (int) audit->settled));
+                          json_pack("{s:s, s:I, s:I, s:b}", "name", audit->switch_name, "vms",
+                                    (json_int_t) audit->n_vms, "flows", (json_int_t) audit->n_expected, "settled",
+                                    (int) audit->settled));
     for (size_t i = 0; i < audit->n_findings; i++)
-        json_array_append_new(verification->findings, finding_json(audit->tor, &audit->findings[i]));
+        json_array_append_new(verification->findings, finding_json(audit->switch_name, &audit->findings[i]));
     verification->n_found += audit->n_found;
 }
 
@@ -330,7 +355,7 @@ static void verify_vm(struct gateway *gateway, const char *name, struct join *jo
     const struct switch_info *tor = tenant ? network_tor(gateway, tenant->server, &port, &err) : NULL;
 
     if (tor)
-        audit_tor(gateway, tor, tenant->uuid, join, verification_read, NULL);
+        audit_switch(gateway, tor, tenant->uuid, join, verification_read, NULL);
     else
         join_fail(join, &err);
 }
@@ -342,12 +367,12 @@ static void verify_all(struct gateway *gateway, struct join *join)
     for (size_t i = 0; i < gateway->inventory.n_switches; i++) {
         const struct switch_info *sw = &gateway->inventory.switches[i];
 
-        if (network_switch_role(gateway, sw) != SWITCH_ROLE_TOR)
+        if (network_switch_role(gateway, sw) == SWITCH_ROLE_UNKNOWN)
             continue;
         if (sw->up) {
-            audit_tor(gateway, sw, NULL, join, verification_read, NULL);
+            audit_switch(gateway, sw, NULL, join, verification_read, NULL);
         } else {
-            err_set(&err, ERR_UNREACHABLE, "ToR %s is not connected to this gateway", sw->name);
+            err_set(&err, ERR_UNREACHABLE, "switch %s is not connected to this gateway", sw->name);
             join_fail(join, &err);
         }
     }

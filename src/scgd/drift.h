@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Drift: what somebody else changed at a ToR. Each ToR is audited (audit.h) every drift.interval seconds, and soon
+/* Drift: what somebody else changed at a switch. Each switch is audited (audit.h) every drift.interval seconds, and soon
  * after its flow monitor has told of a change that is not ours. What two readings in a row show, while nothing of ours
  * was on its way, is drift: each finding is logged, told as an event, counted, and put right if drift.repair says so,
  * for itself (drift_ledger.h): what comes and goes hides nothing else. */
@@ -13,7 +13,7 @@
 
 struct gateway;
 
-struct drift_tor {
+struct drift_switch {
     char name[NAME_SIZE];
     struct mono due;    /* of the next audit, */
     struct mono rested; /* but not before: so an audit takes the switch a fifth of its time at most */
@@ -26,8 +26,8 @@ struct drift_tor {
 };
 
 struct drift {
-    struct drift_tor **tors;
-    size_t n_tors, cap_tors;
+    struct drift_switch **switches;
+    size_t n_switches, cap_switches;
     uint64_t audits, found, repaired; /* since the start */
 };
 

@@ -50,7 +50,7 @@ static void count_held(struct gateway *gateway, const struct switch_info *tor, c
     struct flow_txn base = {0};
     struct err err;
 
-    if (network_expected_tor(gateway, tor, &base, &err) == 0)
+    if (network_expected_base(gateway, tor, &base, &err) == 0)
         count_txn(&base, counts);
     flow_txn_free(&base);
     for (size_t i = 0; i < gateway->network.n_tenants; i++) {

@@ -48,7 +48,8 @@ uint64_t gateway_request(struct gateway *gateway, struct join *join, answer_fn *
     gateway->requests = array_reserve(gateway->requests, gateway->n_requests, &gateway->cap_requests,
                                       sizeof *gateway->requests);
     join->open++;
-    gateway->requests[gateway->n_requests++] = (struct request) {++gateway->last_request, join, fn, context, 0, false};
+    gateway->requests[gateway->n_requests++] = (struct request) {
+        .number = ++gateway->last_request, .join = join, .fn = fn, .context = context};
     return gateway->last_request;
 }
 

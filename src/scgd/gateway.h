@@ -10,9 +10,9 @@
  *   bookings.c    queues of ToRs' ports, and what they promise
  *   switches.c    a whole switch brought to what it shall hold; channels
  *   switches_parts.c  the same by VM, for a ToR that does not take it as one
- *   audit.c       what a ToR holds, held against what it shall hold: see audit.h
+ *   audit.c, audit_judge.c    what a switch holds, held against what it shall hold: see audit.h
  *   probing.c     whether a ToR does what its flows say: see probing.h
- *   drift.c       what others changed at ToRs: see drift.h
+ *   drift.c, drift_ledger.c   what others changed at switches: see drift.h
  *   presence.c    users' ways to VMs: PE, host routes; VMs that are just there
  *   circuits.c    transport networks: see circuits.h
  *   tunnels.c     internal channels in VPLS mode: see tunnels.h
@@ -116,6 +116,7 @@ struct segment_state {
     struct pipeline_segment flows; /* vlan 0: not open in this DC */
     /* 0, or the last attempt's number: no switch is to hold it any more; its VLAN is free when all have said so. */
     uint64_t closing;
+    bool on_pe; /* the PE was sent its flows since it was opened: it has a VLAN before that */
 };
 
 /* A way through the inter-DC PE between two servers' migration addresses. Orders between the same two share its flows:
@@ -125,6 +126,12 @@ struct open_channel {
     char server[NAME_SIZE];
     struct ip local, remote;
     uint16_t vlan; /* of the transport port; 0: untagged on the uplink */
+};
+
+enum change_kind {
+    CHANGE_FLOWS,  /* some of its flows, and meters */
+    CHANGE_WHOLE,  /* all flows that it shall hold */
+    CHANGE_QUEUES, /* if that fails, flows may be judged all the same */
 };
 
 /* A change of a switch that failed. */
@@ -177,13 +184,15 @@ void network_init(struct gateway *gateway);
 void network_free(struct gateway *gateway);
 /* A join for what no step waits for: a failure is logged. */
 struct join *network_background_join(void);
+/* Its end: a failure leads to bringing every switch to what it shall hold, later. */
+void network_background_done(struct gateway *gateway, struct join *join);
 /* Sends a transaction, which is empty afterwards; a switch that is down fails the join by name. */
 void network_apply(struct gateway *gateway, const struct switch_info *sw, struct flow_txn *txn, struct join *join);
 /* The same for the request that was registered last, which need not end a join by its error. */
 void network_send(struct gateway *gateway, uint64_t request, const char *switch_name, struct flow_txn *txn);
 /* The request that was registered last leads to a change of the switch: from now on it is not what it shall be. */
-void network_begin(struct gateway *gateway, const char *switch_name);
-/* The same if what was sent last is all that the switch shall hold. */
+void network_begin(struct gateway *gateway, const char *switch_name, enum change_kind kind);
+/* What was sent last is all flows that the switch shall hold. */
 void network_begun_whole(struct gateway *gateway);
 /* Valid until the next call. */
 struct switch_activity *network_activity(struct gateway *gateway, const char *switch_name);
@@ -246,8 +255,8 @@ struct mono network_deadline(const struct gateway *gateway);
 void network_adopt(struct gateway *gateway, const struct vm *vm);
 /* The flows that the ToR shall hold of a tenant, in 'txn'. */
 int network_expected(struct gateway *gateway, const struct tenant *tenant, struct flow_txn *txn, struct err *err);
-/* The flows that a ToR shall hold but for those of tenants. */
-int network_expected_tor(struct gateway *gateway, const struct switch_info *tor, struct flow_txn *txn, struct err *err);
+/* The flows that a switch shall hold, of a ToR but for those of tenants. 0, or why that cannot be told now. */
+int network_expected_base(struct gateway *gateway, const struct switch_info *sw, struct flow_txn *txn, struct err *err);
 /* The address sets in the store, for policies that use them; as long as the gateway lives. */
 struct policy_book address_set_book(const struct gateway *gateway);
 /* The policy in the store, which the caller frees. ERR_NOT_FOUND if there is none; any other failure is not "none". */
@@ -301,7 +310,7 @@ struct request {
     answer_fn *fn;
     void *context;
     size_t activity; /* of the switch that it changes, from 1; 0: it changes none */
-    bool whole;      /* it says all that the switch shall hold */
+    enum change_kind change;
 };
 
 enum peer_state { PEER_UNKNOWN, PEER_REACHABLE, PEER_UNREACHABLE };

@@ -128,7 +128,7 @@ size_t network_ports_of(const struct switch_info *sw, bool fabric, uint32_t port
 #define RESYNC_LAST_MS 60000
 
 /* Nobody waits for it, so it is put right by bringing every switch to what it shall hold, later. */
-static void background_done(struct gateway *gateway, struct join *join)
+void network_background_done(struct gateway *gateway, struct join *join)
 {
     struct network *network = &gateway->network;
 
@@ -148,7 +148,7 @@ static void background_done(struct gateway *gateway, struct join *join)
 
 struct join *network_background_join(void)
 {
-    return join_new(background_done);
+    return join_new(network_background_done);
 }
 
 struct switch_activity *network_activity(struct gateway *gateway, const char *switch_name)
@@ -197,10 +197,12 @@ void network_sent(struct gateway *gateway, const struct request *request, const 
     struct failed_change change = failure_of(gateway, request->join);
 
     activity->in_flight--;
+    if (request->change == CHANGE_QUEUES)
+        return;
     for (size_t i = activity->n_failed; i-- > 0;) {
         bool same = same_change(&activity->failed[i], &change);
 
-        if (err->code || change.order[0] ? same : request->whole && !activity->failed[i].order[0])
+        if (err->code || change.order[0] ? same : request->change == CHANGE_WHOLE && !activity->failed[i].order[0])
             done_again(activity, i);
     }
     if (err->code == 0)
@@ -231,23 +233,24 @@ bool network_settled(struct gateway *gateway, const char *switch_name)
     return !activity->in_flight && !activity->n_failed && tunnels_settled(gateway, switch_name);
 }
 
-void network_begin(struct gateway *gateway, const char *switch_name)
+void network_begin(struct gateway *gateway, const char *switch_name, enum change_kind kind)
 {
     struct switch_activity *activity = network_activity(gateway, switch_name);
 
     activity->changes++;
     activity->in_flight++;
     gateway->requests[gateway->n_requests - 1].activity = activity->index;
+    gateway->requests[gateway->n_requests - 1].change = kind;
 }
 
 void network_begun_whole(struct gateway *gateway)
 {
-    gateway->requests[gateway->n_requests - 1].whole = true;
+    gateway->requests[gateway->n_requests - 1].change = CHANGE_WHOLE;
 }
 
 void network_send(struct gateway *gateway, uint64_t request, const char *switch_name, struct flow_txn *txn)
 {
-    network_begin(gateway, switch_name);
+    network_begin(gateway, switch_name, CHANGE_FLOWS);
     gateway->south.switches->ops->apply(gateway->south.switches, request, switch_name, txn);
 }
 
@@ -490,6 +493,7 @@ void network_open_segment(struct gateway *gateway, const char *segment, const ch
     tunnels_update(gateway);
     network_add_segment_pe(gateway, pe, network_segment(gateway, segment), &txn);
     users_fill_segment(gateway, pe, segment, &txn);
+    network_segment(gateway, segment)->on_pe = true;
     network_apply(gateway, pe, &txn, join);
     tunnels_await_segment(gateway, segment, server, join);
 }
@@ -543,6 +547,7 @@ void network_close_segments(struct gateway *gateway, struct join *join)
         struct closing *closing = xmalloc(sizeof *closing);
 
         segment->closing = ++gateway->network.last_closing;
+        segment->on_pe = false;
         *closing = (struct closing) {join, segment, segment->closing, !tunnels_holder_away(gateway, segment)};
         inner->context = closing;
         inner->drop = drop_closing;

@@ -66,7 +66,7 @@ static void prove_policy(const struct gateway *gateway, const struct migration_v
         return;
     if (!policy_equivalent_in(&vm->policy, &held, n > 1 ? IP_NONE : IP_V4, &witness))
         err_set(err, ERR_REFUSED, "%s enforces another policy (the second) than that of VM %s (the first): %s",
-                audit->tor, vm->name, witness);
+                audit->switch_name, vm->name, witness);
     policy_free(&held);
 }
 
@@ -113,7 +113,7 @@ static void verified(struct gateway *gateway, struct join *join, struct audit *a
     (void) context;
 
     if (!error && audit->n_vms == 0) {
-        err_set(&err, ERR_UNKNOWN, "%s is not the ToR of VM %s any more", audit->tor, vm->name);
+        err_set(&err, ERR_UNKNOWN, "%s is not the ToR of VM %s any more", audit->switch_name, vm->name);
     } else if (!error) {
         prove_policy(gateway, vm, audit, &err);
         prove_flows(vm, audit, &err);
@@ -136,7 +136,7 @@ static void verify(struct gateway *gateway, struct migration *migration, unsigne
     const struct switch_info *tor = network_tor(gateway, migration->saga->order.target_server, &port, &err);
 
     if (tor)
-        audit_tor(gateway, tor, step_vm(migration, step)->uuid, join, verified, NULL);
+        audit_switch(gateway, tor, step_vm(migration, step)->uuid, join, verified, NULL);
     else
         join_fail(join, &err);
     join_close(gateway, join);

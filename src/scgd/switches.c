@@ -155,7 +155,6 @@ static void fill_tor(struct gateway *gateway, const struct switch_info *sw, stru
 
 static void fill_pe(struct gateway *gateway, const struct switch_info *sw, struct flow_txn *txn, struct err *err)
 {
-    const struct config_edge *edge = network_edge_config(gateway, EDGE_IP);
     uint32_t ports[PIPELINE_PORTS_MAX];
     struct pipeline_fabric fabric = fabric_of(gateway, sw, ports);
     struct pipeline_uplink uplink;
@@ -178,8 +177,13 @@ static void fill_pe(struct gateway *gateway, const struct switch_info *sw, struc
             pipeline_vm_pe(txn, &network_segment(gateway, tenant->segment)->flows, &vm);
     }
     users_fill_pe(gateway, sw, txn);
-    if (edge)
-        gateway->network.next_probe = gateway->now;
+}
+
+static void pe_is_filled(struct gateway *gateway)
+{
+    gateway->network.next_probe = gateway->now;
+    for (unsigned i = 0; i < gateway->config->segments_count; i++)
+        gateway->network.segments[i].on_pe = network_segment_open(&gateway->network.segments[i]);
 }
 
 /* Before the server of a channel has been seen at a port, what stands of the channel is right: a transfer may go
@@ -313,26 +317,38 @@ static void purge(struct gateway *gateway, const struct switch_info *sw, struct 
     gateway->south.switches->ops->read(gateway->south.switches, request, sw->name, &query);
 }
 
-/* All that the switch shall hold. What could not be made of it is in 'err'. */
-static void fill(struct gateway *gateway, const struct switch_info *sw, struct flow_txn *txn, struct err *err)
+/* A switch that is no ToR and no PE towards the IP network. */
+static void fill_other(struct gateway *gateway, const struct switch_info *sw, struct flow_txn *txn, struct err *err)
 {
     const struct pipeline_fabric none = {.vpls = tunnels_used(gateway)};
 
     switch (network_switch_role(gateway, sw)) {
-    case SWITCH_ROLE_TOR:
-        fill_tor(gateway, sw, txn, err);
-        break;
-    case SWITCH_ROLE_PE:
-        fill_pe(gateway, sw, txn, err);
-        break;
     case SWITCH_ROLE_INTER_DC:
         fill_inter_dc(gateway, sw, txn, err);
         break;
     case SWITCH_ROLE_P:
         pipeline_base_p(txn, tunnels_used(gateway));
         break;
-    case SWITCH_ROLE_UNKNOWN:
+    default:
         pipeline_base_tor(txn, NULL, 0, &none);
+        break;
+    }
+}
+
+/* All that the switch shall hold. What could not be made of it is in 'err'. */
+static void fill(struct gateway *gateway, const struct switch_info *sw, struct flow_txn *txn, struct err *err)
+{
+    switch (network_switch_role(gateway, sw)) {
+    case SWITCH_ROLE_TOR:
+        fill_tor(gateway, sw, txn, err);
+        break;
+    case SWITCH_ROLE_PE:
+        fill_pe(gateway, sw, txn, err);
+        if (err->code == 0)
+            pe_is_filled(gateway);
+        break;
+    default:
+        fill_other(gateway, sw, txn, err);
         break;
     }
     if (tunnels_used(gateway) && network_switch_role(gateway, sw) != SWITCH_ROLE_PE &&
@@ -341,13 +357,23 @@ static void fill(struct gateway *gateway, const struct switch_info *sw, struct f
     tunnels_fill(gateway, sw, txn);
 }
 
-int network_expected_tor(struct gateway *gateway, const struct switch_info *tor, struct flow_txn *txn, struct err *err)
+int network_expected_base(struct gateway *gateway, const struct switch_info *sw, struct flow_txn *txn, struct err *err)
 {
+    enum switch_role role = network_switch_role(gateway, sw);
+    struct err failed = {0};
+
     if (gateway_check_ready(gateway, err) < 0)
         return err->code;
-    fill_tor_base(gateway, tor, txn);
-    tunnels_fill(gateway, tor, txn);
-    return 0;
+    if (role == SWITCH_ROLE_TOR)
+        fill_tor_base(gateway, sw, txn);
+    else if (role == SWITCH_ROLE_PE)
+        fill_pe(gateway, sw, txn, &failed);
+    else
+        fill_other(gateway, sw, txn, &failed);
+    tunnels_fill(gateway, sw, txn);
+    if (failed.code)
+        *err = failed;
+    return failed.code;
 }
 
 void network_switch_changed(struct gateway *gateway, const char *switch_name)

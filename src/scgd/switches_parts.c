@@ -118,7 +118,7 @@ static void send_parts(struct gateway *gateway, const struct switch_info *tor, s
     struct flow_txn txn = {0};
     struct err err = {0};
 
-    if (network_expected_tor(gateway, tor, &txn, &err) < 0) {
+    if (network_expected_base(gateway, tor, &txn, &err) < 0) {
         join_fail(join, &err);
         join_close(gateway, join);
         return;

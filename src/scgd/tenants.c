@@ -436,7 +436,7 @@ void network_remove(struct gateway *gateway, const struct tenant *like, bool for
         uint64_t request = gateway_request(gateway, join, foreign_read, removal);
         const struct switch_query query = {FLOW_TABLE_ALL, 0, 0, concerns_only, &removal->tenant};
 
-        network_begin(gateway, tor->name);
+        network_begin(gateway, tor->name, CHANGE_FLOWS);
         gateway->south.switches->ops->read(gateway->south.switches, request, tor->name, &query);
     } else {
         send_removal(gateway, join, removal, NULL);

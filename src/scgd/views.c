@@ -489,19 +489,20 @@ static void metrics_of_drift(const struct drift *drift, struct strbuf *text)
 {
     size_t standing = 0;
 
-    for (size_t i = 0; i < drift->n_tors; i++)
-        standing += drift->tors[i]->standing;
-    strbuf_printf(text,
-                  "# HELP scg_audits_total Readings of a whole ToR.\n# TYPE scg_audits_total counter\n"
-                  "scg_audits_total %llu\n"
-                  "# HELP scg_drift Differences that others have made at ToRs and that stand.\n# TYPE scg_drift gauge\n"
-                  "scg_drift %zu\n"
-                  "# HELP scg_drift_found_total Differences found.\n# TYPE scg_drift_found_total counter\n"
-                  "scg_drift_found_total %llu\n"
-                  "# HELP scg_drift_repaired_total Differences put right.\n# TYPE scg_drift_repaired_total counter\n"
-                  "scg_drift_repaired_total %llu\n",
-                  (unsigned long long) drift->audits, standing, (unsigned long long) drift->found,
-                  (unsigned long long) drift->repaired);
+    for (size_t i = 0; i < drift->n_switches; i++)
+        standing += drift->switches[i]->standing;
+    strbuf_printf(
+        text,
+        "# HELP scg_audits_total Readings of a whole ToR.\n# TYPE scg_audits_total counter\n"
+        "scg_audits_total %llu\n"
+        "# HELP scg_drift Differences that others have made at switches and that stand.\n# TYPE scg_drift gauge\n"
+        "scg_drift %zu\n"
+        "# HELP scg_drift_found_total Differences found.\n# TYPE scg_drift_found_total counter\n"
+        "scg_drift_found_total %llu\n"
+        "# HELP scg_drift_repaired_total Differences put right.\n# TYPE scg_drift_repaired_total counter\n"
+        "scg_drift_repaired_total %llu\n",
+        (unsigned long long) drift->audits, standing, (unsigned long long) drift->found,
+        (unsigned long long) drift->repaired);
 }
 
 /* VMs of whose connections their ToRs know none are left out. */

@@ -208,6 +208,7 @@ int circuit_world_teardown(void **state)
     strbuf_free(&w->asked);
     strbuf_free(&w->told);
     strbuf_free(&w->queues);
+    free(w->held_queues);
     json_decref(w->reply_body);
     json_decref(w->peer_body);
     free(w);

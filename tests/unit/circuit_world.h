@@ -48,7 +48,9 @@ struct circuit_world {
     unsigned reads;                   /* of all flows of a switch */
     struct pending pending[PENDING_MAX];
     size_t n_pending;
-    struct strbuf asked;      /* of the transport network, a line each, until expect() */
+    struct strbuf asked;            /* of the transport network, a line each, until expect() */
+    struct flow_queue *held_queues; /* of the ToR, */
+    size_t n_held_queues;
     struct strbuf queues;     /* of the ToR, as set: "PORT/NUMBER MIN-MAX DSCP VM" a line each */
     struct strbuf told;       /* of the PE's frames out of its transport port: "VLAN 200 10.100.0.11" a line each */
     uint64_t peer_request;    /* the last call to the peer; 0: none that waits */

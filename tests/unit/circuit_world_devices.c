@@ -80,6 +80,10 @@ static void read_flows(struct switch_driver *driver, uint64_t request, const cha
 
     w->reads += query->table == FLOW_TABLE_ALL && query->mask == 0;
     event->owns = EVENT_OWNS_READ;
+    if (strcmp(name, "tor") == 0 && w->n_held_queues) {
+        event->read.queues = xmemdup(w->held_queues, w->n_held_queues * sizeof *w->held_queues);
+        event->read.n_queues = w->n_held_queues;
+    }
     for (size_t i = 0; i < flows->n; i++) {
         const struct flow *flow = &flows->flows[i];
 
@@ -140,6 +144,9 @@ static void set_queues(struct switch_driver *driver, uint64_t request, const cha
 
     if (strcmp(name, "tor") == 0) {
         strbuf_clear(&w->queues);
+        free(w->held_queues);
+        w->held_queues = n ? xmemdup(queues, n * sizeof *queues) : NULL;
+        w->n_held_queues = n;
         for (size_t i = 0; i < n; i++)
             strbuf_printf(&w->queues, "%u/%u %u-%u %u %s\n", queues[i].port, queues[i].id, queues[i].min_kbps,
                           queues[i].max_kbps, queues[i].dscp, queues[i].vm);

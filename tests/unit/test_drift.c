@@ -11,6 +11,7 @@
 #include "base/alloc.h"
 #include "circuit_world.h"
 #include "circuit_world_internal.h"
+#include "scgd/audit.h"
 
 #define INTERVAL_S 60
 #define MOMENT_MS 2000 /* for two audits */
@@ -293,6 +294,113 @@ static void connections_are_counted(void **state)
     expect_told("");
 }
 
+/* The first flow of the table is lost. */
+static void lose(struct circuit_world *w, int sw, uint8_t table)
+{
+    struct flow_list *flows = &w->flows[sw];
+    size_t i = 0;
+
+    while (i < flows->n && (flows->flows[i].table != table || flows->flows[i].cookie == 0x666))
+        i++;
+    assert_true(i < flows->n);
+    flow_free(&flows->flows[i]);
+    memmove(&flows->flows[i], &flows->flows[i + 1], (--flows->n - i) * sizeof *flows->flows);
+}
+
+/* Also where no flow is a VM's. */
+static void every_switch_is_watched(void **state)
+{
+    struct circuit_world *w = *state;
+    struct flow added = flow_make(PE_VLAN, 300, cookie_make(COOKIE_BASE, 0));
+    struct flow arp = flow_make(PE_VLAN, 300, 0x666), lldp = flow_make(0, 300, 0x666);
+    struct flow own = flow_make(0, 299, 0x666);
+
+    w->config.drift.repair = true;
+    match_u(&arp.match, FIELD_ETH_TYPE, 0x0806);
+    match_u(&lldp.match, FIELD_ETH_TYPE, 0x88cc);
+    match_u(&own.match, FIELD_IN_PORT, 77); /* a port of the administrator's own: no business of ours */
+    for (int sw = 0; sw < SWITCHES; sw++) {
+        size_t n = w->flows[sw].n;
+
+        if (sw != TOR_SWITCH) /* there VMs' packets may come by it */
+            plant(w, sw, flow_copy(&own));
+        lose(w, sw, 0);
+        changed(w, sw);
+        pass_ms(w, MOMENT_MS);
+        assert_non_null(told.text);
+        assert_non_null(strstr(told.text, "found missing - "));
+        assert_non_null(strstr(told.text, "repaired missing - "));
+        strbuf_clear(&told);
+        assert_int_equal(w->flows[sw].n, n + (sw != TOR_SWITCH));
+        plant(w, sw, flow_copy(&lldp));
+        changed(w, sw);
+        pass_ms(w, MOMENT_MS);
+        expect_told("found foreign - 300\nrepaired foreign - 300\n");
+    }
+    plant(w, PE_SWITCH, added);
+    changed(w, PE_SWITCH);
+    pass_ms(w, MOMENT_MS);
+    expect_told("found added - 300\nrepaired added - 300\n");
+    plant(w, PE_SWITCH, arp);
+    changed(w, PE_SWITCH);
+    pass_ms(w, MOMENT_MS);
+    expect_told("found foreign - 300\nrepaired foreign - 300\n");
+    lose(w, PE_SWITCH, PE_ROUTE); /* of V1 or V2 */
+    changed(w, PE_SWITCH);
+    pass_ms(w, MOMENT_MS);
+    assert_non_null(strstr(told.text, "found missing V"));
+    strbuf_clear(&told);
+}
+
+static void queues_are_watched(void **state)
+{
+    struct circuit_world *w = *state;
+    json_t *policy = json_pack("{s:s, s:{s:{s:i, s:{s:{s:i}}}}}", "policy", "V1", "classes", "voice", "dscp", 46,
+                               "to-vm", "queue", "min-kbps", 300);
+    struct err err = {0};
+
+    port_rate(w, "tor", 1, 1000);
+    if (w->backend.policy_put(w->gateway, "V1", policy, &err) < 0)
+        fail_msg("%s", err.text);
+    json_decref(policy);
+    pass_ms(w, 2 * INTERVAL_S * 1000);
+    expect_told("");
+    assert_int_equal(w->n_held_queues, 1);
+    w->held_queues[0].min_kbps = 200;
+    changed(w, TOR_SWITCH);
+    pass_ms(w, MOMENT_MS);
+    expect_told("found queue V1 0\n");
+    w->config.drift.repair = true;
+    w->n_held_queues = 0;
+    pass_ms(w, 2 * INTERVAL_S * 1000);
+    expect_told("repaired queue V1 0\n");
+    assert_int_equal(w->n_held_queues, 1);
+    assert_int_equal(w->held_queues[0].min_kbps, 300);
+}
+
+/* However many flows somebody puts there, few are kept and judged. */
+static void hostile_tables_are_bounded(void **state)
+{
+    struct circuit_world *w = *state;
+
+    for (unsigned i = 0; i < 3 * AUDIT_HELD_MAX; i++) {
+        struct flow flow = flow_make(TOR_POLICY_TO, (uint16_t) (65000 - i), 0x666);
+
+        match_u(&flow.match, FIELD_ETH_TYPE, 0x0800);
+        match_u_masked(&flow.match, FIELD_IPV4_SRC, i << 8, 0xffffff00);
+        flow_list_add(&w->flows[TOR_SWITCH], flow);
+    }
+    changed(w, TOR_SWITCH);
+    pass_ms(w, MOMENT_MS);
+    assert_int_equal(w->gateway->drift.found, AUDIT_FINDINGS_MAX);
+    /* What they are about is told first: that of one VM is read as well, at the same time. */
+    w->backend.verify(w->gateway, "V1", next_reply(w));
+    changed(w, TOR_SWITCH);
+    pass_ms(w, MOMENT_MS);
+    assert_int_equal(w->reply_status, 200);
+    assert_true(json_integer_value(json_object_get(w->reply_body, "count")) >= AUDIT_FINDINGS_MAX);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -301,7 +409,8 @@ int main(void)
         TEST(each_finding_is_told_once), TEST(findings_are_by_vm),
         TEST(what_flaps_hides_nothing),  TEST(each_finding_is_put_right_for_itself),
         TEST(open_orders_hide_nothing),  TEST(audits_are_few),
-        TEST(connections_are_counted),
+        TEST(connections_are_counted),   TEST(every_switch_is_watched),
+        TEST(queues_are_watched),        TEST(hostile_tables_are_bounded),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
