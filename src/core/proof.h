@@ -57,8 +57,8 @@ enum proof_answer proof_takes(const struct proof_vm *vm, const struct flow *flow
 struct proof_base {
     const struct flow *flows;
     size_t n;
-    /* What the gateway's packets look like to those of the flows that take whatever comes, or comes by a port: the VLANs
-     * of segments. Others' packets are no business of the gateway's there. */
+    /* What the gateway's packets look like to flows that take whatever comes, or comes by a port: the VLANs of
+     * segments. Others' packets are no business of the gateway's there. */
     const struct flow_match *traffic;
     size_t n_traffic;
 };

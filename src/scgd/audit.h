@@ -7,13 +7,13 @@
  * flow of ours is for (core/proof.h). What is expected and did not come is missing. Learned flows (that a packet taught
  * the switch) are only counted, diverts of probe packets are let be. Of a ToR meters and queues are looked at, too.
  *
- *   audit_switch() reads until the switch was quiet meanwhile, so that a change of ours is not taken for one of others;
+ *   audit_switch() reads until the switch was quiet meanwhile, so that a change of ours is not taken for others';
  *                  of one VM, what is its own is judged in any case. Between two times it rests, and one of a whole
  *                  switch waits until no other reads all of that switch
  *   finding.repair the change that puts one right; empty if there is none
  *
- * Findings come in an order that only depends on what they are: by VM, kind and flow. Each is about one VM and one flow,
- * so a flow in the way of many VMs is found many times. */
+ * Findings come in an order that only depends on what they are: by VM, kind and flow. Each is about one VM and one
+ * flow, so a flow in the way of many VMs is found many times. */
 #ifndef SCGD_AUDIT_H
 #define SCGD_AUDIT_H
 
@@ -98,9 +98,9 @@ struct audit {
 typedef void audit_fn(struct gateway *gateway, struct join *join, struct audit *audit, const struct err *err,
                       void *context);
 
-/* Reads the switch: all of it, or ('uuid' not null, a ToR) what concerns one VM. 'done' is called once; 'audit' is freed
- * after it. An error says that it could not be read. 'context' is null or from malloc(): 'done' frees it, or the gateway
- * if it ends first. */
+/* Reads the switch: all of it, or ('uuid' not null, a ToR) what concerns one VM. 'done' is called once; 'audit' is
+ * freed after it. An error says that it could not be read. 'context' is null or from malloc(): 'done' frees it, or the
+ * gateway if it ends first. */
 void audit_switch(struct gateway *gateway, const struct switch_info *sw, const uint8_t *uuid, struct join *join,
                   audit_fn *done, void *context);
 void audits_free(struct gateway *gateway); /* those that have not ended */

@@ -147,7 +147,7 @@ static bool can_repair(const struct finding *finding)
     return finding->kind == FINDING_QUEUE || !flow_txn_is_empty(&finding->repair);
 }
 
-/* What comes back, because somebody insists on it, or cannot be put right, is tried as often as switches are audited. */
+/* What comes back, because somebody insists on it, or cannot be put right, is tried once an interval. */
 static void repair(struct gateway *gateway, struct drift_switch *watched, const struct audit *audit)
 {
     struct mono next = mono_add(gateway->now, (int64_t) gateway->config->drift.interval * 1000);
