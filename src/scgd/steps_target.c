@@ -125,7 +125,7 @@ static void verified(struct gateway *gateway, struct join *join, struct audit *a
     step_join_note(join, xasprintf("proved %zu flows", audit->n_expected));
     tenant = network_tenant(gateway, vm->uuid);
     if (tenant && tenant->has_policy)
-        probing_start(gateway, inventory_switch(&gateway->inventory, audit->tor), tenant, join, probed);
+        probing_start(gateway, inventory_switch(&gateway->inventory, audit->switch_name), tenant, join, probed);
 }
 
 static void verify(struct gateway *gateway, struct migration *migration, unsigned step, unsigned serial)

@@ -51,7 +51,7 @@ def planted(lab, dc, flow):
     (f"table={TOR['FORWARD']},priority=500,arp,dl_dst=ff:ff:ff:ff:ff:ff,actions=drop",
      ["takes packets of VM V2", "eth_dst=ff:ff:ff:ff:ff:ff", "priority=500"]),
     (f"table={TOR['FORWARD']},priority=500,icmp6,icmp_type=135,dl_src=02:00:00:00:00:66,actions=drop",
-     ["takes packets of VM V2", "nd_target=fe80::", "icmpv6_type=135"]),
+     ["takes packets of VM V2", "icmpv6_type=135", "priority=500"]),
     # Behind what is there for V2 already: it is never met.
     (f"table={TOR['FORWARD']},priority=120,ip,dl_dst={MACS['V2']},actions=drop", None),
 ])
