@@ -55,9 +55,12 @@
  *                connections that are half open; 52 to 50 what stateful rules let pass and what is no reply teaches
  *                the other direction's. Learned flows carry COOKIE_STATE or COOKIE_HALF_OPEN and stay when the VM's
  *                flows are replaced. core/policy_state.h tells more.
+ *   LIMIT_FROM, LIMIT_TO
+ *                beside the way above: if new connections are limited, all that the policy lets pass comes here. 100 of
+ *                the VM's address, TCP, SYN without ACK -> the limit's meter, RATE. 0 -> RATE.
  *   RATE_FROM, RATE_TO
- *                beside the way above, behind the two: packets of a class that has a meter of its own come here for the
- *                VM's. 0 -> the next table.
+ *                behind these: what comes from LIMIT, and packets of a class that has a meter of its own, for the VM's.
+ *                0 -> the next table.
  *   FORWARD      200 to a VM's MAC from its own server's port -> IN_PORT; 190 to a VM's MAC from anywhere -> its
  *                server's port; both for ARP and ND, and for IP only if it is to the VM's address, because that is
  *                what POLICY_TO judged. 180 else to a VM's MAC: dropped. 170, 160 broadcast ARP, solicitations to a
@@ -134,9 +137,11 @@ enum tor_table {
     TOR_SPOOF,
     TOR_POLICY_FROM,
     TOR_VERDICT_FROM,
+    TOR_LIMIT_FROM,
     TOR_RATE_FROM,
     TOR_POLICY_TO,
     TOR_VERDICT_TO,
+    TOR_LIMIT_TO,
     TOR_RATE_TO,
     TOR_FORWARD,
     TOR_RETURN,
@@ -176,6 +181,7 @@ uint64_t cookie_of_name(enum cookie_kind kind, const char *name); /* FNV-1a of t
 
 #define POLICY_PRIORITY_FIRST 60000 /* of rule 1; rule i has POLICY_PRIORITY_FIRST - (i - 1) */
 #define POLICY_PRIORITY_DEFAULT 10
+#define LIMIT_PRIORITY 100 /* in the tables of limits */
 #define STATE_PRIORITY 100 /* of all flows of the verdict tables, and of learned ones */
 #define STATE_PRIORITY_HALF_OPEN 90
 

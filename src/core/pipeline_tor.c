@@ -54,8 +54,10 @@ void pipeline_base_tor(struct flow_txn *txn, const uint32_t *server_ports, size_
     pass_discovery(txn);
     pipeline_miss(txn, TOR_VLAN, TOR_FABRIC);
     pipeline_miss(txn, TOR_POLICY_FROM, TOR_POLICY_TO);
+    pipeline_miss(txn, TOR_LIMIT_FROM, TOR_RATE_FROM);
     pipeline_miss(txn, TOR_RATE_FROM, TOR_POLICY_TO);
     pipeline_miss(txn, TOR_POLICY_TO, TOR_FORWARD);
+    pipeline_miss(txn, TOR_LIMIT_TO, TOR_RATE_TO);
     pipeline_miss(txn, TOR_RATE_TO, TOR_FORWARD);
 }
 
@@ -282,6 +284,7 @@ struct policy_site pipeline_policy_site(uint64_t vm_cookie, const struct ip *ip)
         .ip = *ip,
         .table = {[POLICY_FROM_VM] = TOR_POLICY_FROM, [POLICY_TO_VM] = TOR_POLICY_TO},
         .verdict_table = {[POLICY_FROM_VM] = TOR_VERDICT_FROM, [POLICY_TO_VM] = TOR_VERDICT_TO},
+        .limit_table = {[POLICY_FROM_VM] = TOR_LIMIT_FROM, [POLICY_TO_VM] = TOR_LIMIT_TO},
         .rate_table = {[POLICY_FROM_VM] = TOR_RATE_FROM, [POLICY_TO_VM] = TOR_RATE_TO},
         .next_table = {[POLICY_FROM_VM] = TOR_POLICY_TO, [POLICY_TO_VM] = TOR_FORWARD},
         .state_table = {[POLICY_FROM_VM] = TOR_STATE_FROM, [POLICY_TO_VM] = TOR_STATE_TO},

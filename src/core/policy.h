@@ -11,6 +11,7 @@
 /* What a policy uses of its switch, by direction; 0: none. */
 struct policy_numbers {
     uint32_t meters[2];                           /* of the direction as a whole */
+    uint32_t limit_meters[2];                     /* of new connections */
     uint32_t class_meters[2][POLICY_CLASSES_MAX]; /* by index of the policy's class */
     uint32_t class_queues[2][POLICY_CLASSES_MAX];
     uint32_t reject_meters[2]; /* of what is handed to the gateway to be answered */
@@ -22,8 +23,9 @@ struct policy_site {
     struct ip ip;     /* the VM's address (one call for each address) */
     uint8_t table[2]; /* by direction */
     uint8_t verdict_table[2];
+    uint8_t limit_table[2]; /* goes to rate_table, also what misses */
     uint8_t rate_table[2];
-    uint8_t next_table[2]; /* behind both; where rate_table goes to what misses */
+    uint8_t next_table[2]; /* behind all; where rate_table goes to what misses */
     struct policy_numbers numbers;
     uint8_t state_table[2];    /* by direction of the replies */
     uint64_t state_cookie;     /* of what stateful rules learn */
@@ -41,22 +43,23 @@ struct policy_site {
  * packets get their DSCP, the direction's meter, and go to next_table; denied ones have no instructions; rejected ones
  * go to verdict_table, where a flow of the VM's address sends them through reject_meters[] to the controller. A flow
  * has one meter (OpenFlow 1.3.5 §5.9): packets of a class that has its own get that one, and go to rate_table, where a
- * flow of the VM's address at POLICY_PRIORITY_DEFAULT has the direction's, if there is one. The policy has passed
- * policy_check(). */
+ * flow of the VM's address at POLICY_PRIORITY_DEFAULT has the direction's, if there is one. Where new connections
+ * are limited, all that pass go to limit_table, and from there to rate_table. The policy has passed policy_check(). */
 void policy_to_flows(const struct policy *policy, const struct policy_site *site, struct flow_txn *txn);
 
 /* Reads a policy back from what a switch holds. Considers the flows in site->table[] that packets of the VM's address
  * can meet (whoever installed them, whatever cookie, priority or prefix; also those that match no address), but for
- * base flows and diverts (COOKIE_BASE, COOKIE_PROBE), in falling priority; masked ports that together are a range at one priority become that
- * range again, prefixes a list. What sets a queue or goes to rate_table is a class's, the one of the DSCP that it
- * writes. A match on the VM's MAC, in_port, reg0 or reg1 besides is accepted where other flows of the VM tell that it
- * is the VM's; it concerns somebody else where they tell otherwise. Flows of a conjunctive match are read as the rules
+ * base flows and diverts (COOKIE_BASE, COOKIE_PROBE), in falling priority; masked ports that together are a range at
+ * one priority become that range again, prefixes a list. What sets a queue, or has a meter and goes to limit_table or
+ * rate_table, is a class's, the one of the DSCP that it writes. A match on the VM's MAC, in_port, reg0 or reg1 besides
+ * is accepted where other flows of the VM tell that it is the VM's; it concerns somebody else where they tell otherwise. Flows of a conjunctive match are read as the rules
  * that they stand for. Meters are looked up in 'meters', queues in site->queues. A direction without any default flow
  * has verdict ALLOW if 'miss_allows', else DENY. Rules say no family unless they have a remote or an ICMP type: flows
  * of one address only show its family, so compare with policy_equivalent_in().
  * Returns 0, ERR_NOT_FOUND if no flow concerns the VM, or ERR_UNSUPPORTED with a sentence that names the flow (its
  * flow_format()) and what cannot be represented: other matches or actions, flows that expire, flows of one priority
- * that overlap and differ, several meters in one direction but for those of classes. '*policy' is set on success only;
+ * that overlap and differ, several meters in one direction but for those of classes, a limit of new connections that
+ * not all have. '*policy' is set on success only;
  * the caller frees it. */
 int policy_from_flows(const struct flow *flows, size_t n_flows, const struct flow_meter *meters, size_t n_meters,
                       const struct policy_site *site, bool miss_allows, const char *vm_name, struct policy *policy,
@@ -87,7 +90,7 @@ void connections_to_flows(const struct connection_list *list, const struct polic
 bool policy_flow_concerns(const struct policy_site *site, const struct flow *flow);
 
 /* Whether both treat every packet alike: same verdict, DSCP and class for every packet in each direction, same rate in
- * each direction that allows anything, and of each class that packets of a direction are in; names do not matter. A
+ * each direction that allows anything, same limit of new connections where any are allowed, and of each class that packets of a direction are in; names do not matter. A
  * stateful rule is another than one that is not, also where the other direction allows the replies anyway. Decided
  * symbolically over the whole header space (reduced ordered decision diagrams). If not and 'witness' is given, it gets
  * a sentence with a packet that shows the difference; caller frees. Policies whose diagram would exceed BDD_NODES_MAX

@@ -8,6 +8,7 @@
 #include "core/policy_state.h"
 
 #define FIRST_CAPACITY 1024
+#define TCP 6u
 
 static const uint8_t field_bits[BDD_FIELDS] = {
     [BDD_FAMILY] = 1,  [BDD_PROTOCOL] = 8,     [BDD_V4] = 32,
@@ -421,19 +422,47 @@ uint64_t bdd_classes(const struct bdd *bdd, bdd_ref ref)
     return classes;
 }
 
-static bool has(const struct bdd *bdd, bdd_ref ref, bool (*is)(uint32_t outcome), bool *seen)
+/* Which way such packets go from a node; both, if they differ in its bit. */
+static void ways_of(const struct bdd *bdd, bdd_ref ref, enum bdd_packets packets, bool *low, bool *high)
 {
-    if (bdd_is_terminal(bdd, ref))
-        return is(bdd_outcome(bdd, ref));
-    if (seen[ref])
-        return false;
-    seen[ref] = true;
-    return has(bdd, bdd->nodes[ref].low, is, seen) || has(bdd, bdd->nodes[ref].high, is, seen);
+    enum bdd_field field = bdd_field_of(bdd, ref);
+    unsigned bit = bdd->first[field] + field_bits[field] - 1u - bdd->nodes[ref].level; /* 0: the lowest */
+
+    *low = *high = true;
+    if (field == BDD_PROTOCOL && packets != BDD_ALL) {
+        *high = TCP >> bit & 1;
+        *low = !*high;
+    } else if (field == BDD_TCP_FLAGS && packets == BDD_NEW) {
+        *low = bit != TCP_SYN_BIT;
+        *high = bit != TCP_ACK_BIT;
+    }
 }
 
-bool bdd_has(const struct bdd *bdd, bdd_ref root, bool (*is)(uint32_t outcome))
+struct search {
+    const struct bdd *bdd;
+    enum bdd_packets packets;
+    bool (*is)(uint32_t outcome);
+    bool *seen;
+};
+
+static bool search_from(const struct search *search, bdd_ref ref)
+{
+    const struct bdd_node *node = &search->bdd->nodes[ref];
+    bool low, high;
+
+    if (bdd_is_terminal(search->bdd, ref))
+        return search->is(bdd_outcome(search->bdd, ref));
+    if (search->seen[ref])
+        return false;
+    search->seen[ref] = true;
+    ways_of(search->bdd, ref, search->packets, &low, &high);
+    return (low && search_from(search, node->low)) || (high && search_from(search, node->high));
+}
+
+bool bdd_has(const struct bdd *bdd, bdd_ref root, enum bdd_packets packets, bool (*is)(uint32_t outcome))
 {
     AUTO_FREE bool *seen = xcalloc(bdd->n_nodes, sizeof *seen);
+    struct search search = {bdd, packets, is, seen};
 
-    return has(bdd, root, is, seen);
+    return search_from(&search, root);
 }

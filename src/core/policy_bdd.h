@@ -96,8 +96,10 @@ bool bdd_is_terminal(const struct bdd *bdd, bdd_ref ref);
 bdd_ref bdd_overlay(struct bdd *bdd, bdd_ref set, bdd_ref terminal, bdd_ref base);
 /* Whether 'a' and 'b' differ for some packet outside 'set'. */
 bool bdd_differ_outside(struct bdd *bdd, bdd_ref a, bdd_ref b, bdd_ref set);
-/* Whether some packet's outcome is such. */
-bool bdd_has(const struct bdd *bdd, bdd_ref root, bool (*is)(uint32_t outcome));
+/* Packets to look among: all, TCP's, or those that open a connection: TCP, SYN without ACK. */
+enum bdd_packets { BDD_ALL, BDD_TCP, BDD_NEW };
+/* Whether the outcome of one of these 'is' such. */
+bool bdd_has(const struct bdd *bdd, bdd_ref root, enum bdd_packets packets, bool (*is)(uint32_t outcome));
 /* How the policy treats the packets of a direction and a family; IP_NONE: of both. What a policy says of the other
  * family costs nothing. */
 bdd_ref bdd_policy(struct bdd *bdd, const struct policy *policy, enum policy_direction direction,

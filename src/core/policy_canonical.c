@@ -377,9 +377,15 @@ static void drop_redundant(struct bdd *bdd, struct policy *rules, enum policy_di
     rules->n_rules = n - kept;
 }
 
+/* Of one direction, whatever the order of fields. */
+struct opening {
+    bool passes_new; /* its rules let what opens a connection pass */
+    bool keeps_tcp;  /* and let replies to TCP pass in the other direction */
+};
+
 /* Rules and default of one direction with one order of fields. False if they would be too many. */
 static bool emit_direction(const struct policy *policy, enum policy_direction direction,
-                           const uint8_t order[BDD_FIELDS], struct policy *ret_rules)
+                           const uint8_t order[BDD_FIELDS], struct policy *ret_rules, struct opening *opening)
 {
     __attribute__((cleanup(bdd_free))) struct bdd bdd;
     struct emitter e = {.bdd = &bdd};
@@ -394,6 +400,8 @@ static bool emit_direction(const struct policy *policy, enum policy_direction di
     e.weights = xcalloc(n, sizeof *e.weights);
     e.counts = xcalloc(n, sizeof *e.counts);
     e.labels = xcalloc(n, sizeof *e.labels);
+    opening->passes_new = bdd_has(&bdd, root, BDD_NEW, policy_outcome_passes);
+    opening->keeps_tcp = bdd_has(&bdd, root, BDD_TCP, policy_outcome_is_stateful);
     number_nodes(&e, root, &next);
     emit(&e, root, policy_rule_any(direction, POLICY_DENY));
     for (size_t i = 0; i < n; i++)
@@ -430,6 +438,7 @@ static void add_classes(const struct policy *policy, struct policy *canonical)
 struct policy policy_canonical(const struct policy *policy)
 {
     struct policy canonical = *policy;
+    struct opening opening[2];
 
     canonical.rules = NULL;
     canonical.n_rules = canonical.cap_rules = 0;
@@ -444,7 +453,7 @@ struct policy policy_canonical(const struct policy *policy)
         for (size_t i = 0; i < ARRAY_LEN(field_orders); i++) {
             struct policy rules;
 
-            if (!emit_direction(policy, d, field_orders[i], &rules))
+            if (!emit_direction(policy, d, field_orders[i], &rules, &opening[d]))
                 continue;
             if (!found || rules.n_rules < best.n_rules) {
                 policy_free(&best);
@@ -465,6 +474,8 @@ struct policy policy_canonical(const struct policy *policy)
     for (unsigned d = 0; d < 2; d++) {
         if (!canonical.rate[d].kbps || !policy_passes_any(&canonical, d))
             canonical.rate[d] = (struct policy_rate) {0};
+        if (!opening[d].passes_new && !opening[!d].keeps_tcp)
+            canonical.new_limit[d] = (struct policy_new_limit) {0};
     }
     add_classes(policy, &canonical);
     return canonical;

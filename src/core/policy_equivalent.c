@@ -134,7 +134,17 @@ static bool passes_any(const struct bdd *bdd, const bdd_ref roots[2], enum polic
 {
     bdd_ref root = roots[direction], other = roots[direction == POLICY_FROM_VM ? POLICY_TO_VM : POLICY_FROM_VM];
 
-    return bdd_has(bdd, root, policy_outcome_passes) || bdd_has(bdd, other, policy_outcome_is_stateful);
+    return bdd_has(bdd, root, BDD_ALL, policy_outcome_passes) ||
+           bdd_has(bdd, other, BDD_ALL, policy_outcome_is_stateful);
+}
+
+/* The same of what opens a connection. */
+static bool passes_new(const struct bdd *bdd, const bdd_ref roots[2], enum policy_direction direction)
+{
+    bdd_ref root = roots[direction], other = roots[direction == POLICY_FROM_VM ? POLICY_TO_VM : POLICY_FROM_VM];
+
+    return bdd_has(bdd, root, BDD_NEW, policy_outcome_passes) ||
+           bdd_has(bdd, other, BDD_TCP, policy_outcome_is_stateful);
 }
 
 static bool rates_equal(const struct policy_rate *a, const struct policy_rate *b)
@@ -147,6 +157,20 @@ static char *describe_rates(const struct policy_rate *a, const struct policy_rat
     return xasprintf("rate-limit %s: the first policy has %" PRIu32 " kbps with a burst of %" PRIu32
                      " kbit, the second %" PRIu32 " kbps with %" PRIu32 " kbit",
                      direction == POLICY_FROM_VM ? "from-vm" : "to-vm", a->kbps, a->burst_kbit, b->kbps, b->burst_kbit);
+}
+
+static bool new_limits_equal(const struct policy_new_limit *a, const struct policy_new_limit *b)
+{
+    return a->per_second == b->per_second && a->burst == b->burst;
+}
+
+static char *describe_new_limits(const struct policy_new_limit *a, const struct policy_new_limit *b,
+                                 enum policy_direction direction)
+{
+    return xasprintf("new-connections %s: the first policy has %" PRIu32 " per second with a burst of %" PRIu32
+                     ", the second %" PRIu32 " per second with %" PRIu32,
+                     direction == POLICY_FROM_VM ? "from-vm" : "to-vm", a->per_second, a->burst, b->per_second,
+                     b->burst);
 }
 
 static char *describe_queues(const struct policy_queue *a, const struct policy_queue *b,
@@ -196,6 +220,8 @@ static char *find_witness(struct bdd *bdd, const struct policy *a, const struct 
     for (unsigned d = 0; d < 2; d++) {
         if (passes_any(bdd, roots, d) && !rates_equal(&a->rate[d], &b->rate[d]))
             return describe_rates(&a->rate[d], &b->rate[d], d);
+        if (!new_limits_equal(&a->new_limit[d], &b->new_limit[d]) && passes_new(bdd, roots, d))
+            return describe_new_limits(&a->new_limit[d], &b->new_limit[d], d);
 
         char *classes = describe_classes(a, b, bdd_classes(bdd, roots[d]), d);
         if (classes)
@@ -290,6 +316,9 @@ void policy_hash(const struct policy *policy, char *hash)
 
         h = hash_u32(h, limits ? rate->kbps : 0);
         h = hash_u32(h, limits ? rate->burst_kbit : 0);
+        limits = policy->new_limit[d].per_second && passes_new(&bdd, roots, d);
+        h = hash_u32(h, limits ? policy->new_limit[d].per_second : 0);
+        h = hash_u32(h, limits ? policy->new_limit[d].burst : 0);
     }
     for (unsigned d = 0; d < 2 && !bdd.full; d++)
         h = hash_classes(h, policy, d, bdd_classes(&bdd, roots[d]));

@@ -51,6 +51,9 @@ static int check_uses(const struct part *a, const struct part *b, struct err *er
         if (policy_passes_any(&a->policy, d) && policy_passes_any(&b->policy, d) &&
             a->uses.meters[d] != b->uses.meters[d])
             return refuse(a, b, "they have different meters in one direction", err);
+        if (policy_passes_any(&a->policy, d) && policy_passes_any(&b->policy, d) &&
+            a->uses.limit_meters[d] != b->uses.limit_meters[d])
+            return refuse(a, b, "they have different limits of new connections", err);
         for (uint8_t dscp = 0; dscp < 64; dscp++) {
             if (!uses_class(&a->policy, d, dscp) || !uses_class(&b->policy, d, dscp))
                 continue;
@@ -144,6 +147,7 @@ static int join_families(const struct part *v4, const struct part *v6, struct po
         const struct policy *limited = policy_passes_any(&v4->policy, d) ? &v4->policy : &v6->policy;
 
         joined.rate[d] = limited->rate[d];
+        joined.new_limit[d] = limited->new_limit[d];
         joined.default_verdict[d] = v4->policy.default_verdict[d];
         if (v6->policy.default_verdict[d] != joined.default_verdict[d])
             take_rule(&joined, policy_rule_any(d, v6->policy.default_verdict[d]), IP_V6);

@@ -8,7 +8,7 @@
 
 /* The meters and queues that an address's flows use, by direction; of a class by its DSCP. 0: none. */
 struct policy_uses {
-    uint32_t meters[2];
+    uint32_t meters[2], limit_meters[2];
     uint32_t class_meters[2][64], class_queues[2][64];
 };
 

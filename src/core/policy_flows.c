@@ -8,6 +8,7 @@
 #include "core/pipeline.h"
 #include "core/policy_field.h"
 #include "core/policy_reject.h"
+#include "core/policy_passing.h"
 #include "core/policy_state.h"
 
 /* The fewest aligned blocks that cover a range of 16-bit numbers: at most two for each bit but the first. */
@@ -146,8 +147,7 @@ static void add_outcome(const struct writer *writer, const struct policy_rule *r
         class_meter = site->numbers.class_meters[d][class];
     if (class >= 0 && site->numbers.class_queues[d][class])
         flow_add_action(flow, ACTION_SET_QUEUE)->queue = site->numbers.class_queues[d][class];
-    flow->meter = class_meter ? class_meter : site->numbers.meters[d];
-    flow->goto_table = class_meter ? site->rate_table[d] : site->next_table[d];
+    policy_pass(site, d, class_meter, flow);
 }
 
 static void add_flow(const struct writer *writer, const struct policy_rule *rule, uint16_t priority,
@@ -298,17 +298,6 @@ static size_t product_max_of(const struct policy *policy, const struct policy_si
     return max;
 }
 
-/* The direction's meter for what has been through that of a class. */
-static void add_rate(const struct policy_site *site, enum policy_direction direction, struct flow_txn *txn)
-{
-    struct flow flow = flow_make(site->rate_table[direction], POLICY_PRIORITY_DEFAULT, site->cookie);
-
-    policy_match_vm(&flow.match, site, direction);
-    flow.meter = site->numbers.meters[direction];
-    flow.goto_table = site->next_table[direction];
-    flow_txn_add(txn, flow);
-}
-
 static bool has_class_meter(const struct policy *policy, const struct policy_site *site,
                             enum policy_direction direction)
 {
@@ -338,7 +327,6 @@ void policy_to_flows(const struct policy *policy, const struct policy_site *site
         }
         if (policy_rejects(policy, d, site->ip.family))
             flow_txn_add(txn, policy_reject_verdict(site, d));
-        if (site->numbers.meters[d] && has_class_meter(policy, site, d))
-            add_rate(site, d, txn);
+        policy_passing_add(site, d, has_class_meter(policy, site, d), txn);
     }
 }

@@ -5,58 +5,21 @@
  * exactly. Then each flow of the two policy tables that the VM's packets can meet becomes a rule, or is refused by
  * name; flows of a conjunctive match become the rules that they stand for. Rules of one priority that differ only in
  * adjacent ports, or only in the other end, are joined. What remains is checked for what an ordered list cannot say:
- * overlapping flows of one priority with different outcomes, more than one meter. */
+ * overlapping flows of one priority with different outcomes, more than one meter or limit. */
 #include "core/policy.h"
 
-#include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 
-#include "base/alloc.h"
 #include "core/pipeline.h"
-#include "core/policy_conjunctions.h"
-#include "core/policy_families.h"
-#include "core/policy_field.h"
 #include "core/policy_outcome.h"
-#include "core/policy_readings.h"
+#include "core/policy_passing.h"
+#include "core/policy_reader.h"
 #include "core/policy_reject.h"
 #include "core/policy_state.h"
 
 #define ETH_TYPE_IPV4 0x0800
 #define ETH_TYPE_IPV6 0x86dd
 #define OVERLAPS_MAX (1u << 24) /* pairs of remotes that are compared: what somebody's flows can make us do */
-
-struct traits {
-    const struct flow *from[TRAITS]; /* null: unknown */
-    uint64_t value[TRAITS];
-};
-
-struct meter_list {
-    const struct flow_meter *meters;
-    size_t n;
-};
-
-struct reader {
-    const struct policy_site *site;
-    struct meter_list meters;
-    struct traits traits;
-    const struct flow *rate_flows[2]; /* of the VM in the tables of rates, by direction; null: none */
-    struct readings readings;
-    const struct flow *replies[2]; /* by direction: what lets replies pass; null: nothing does */
-    struct conjunctions conjunctions;
-    struct policy_uses uses;
-    struct err *err;
-};
-
-static int refuse(struct reader *reader, const struct flow *flow, const struct flow *other, const char *why)
-{
-    AUTO_FREE char *text = flow_format(flow);
-    AUTO_FREE char *other_text = other ? flow_format(other) : NULL;
-
-    return err_set(reader->err, ERR_UNSUPPORTED, "flows of %s cannot be read as a policy: %s: %s%s%s",
-                   reader->site->ip.family == IP_V6 ? "an IPv6 address" : "an IPv4 address", why, text,
-                   other ? " and " : "", other ? other_text : "");
-}
 
 /* There for all VMs, or for probe packets. */
 static bool is_nobodys(const struct flow *flow)
@@ -86,8 +49,8 @@ static bool meets_address(const struct policy_site *site, const struct flow *flo
 /* Whether the table is one that a policy's flows of the direction are in. */
 static bool is_of_direction(const struct policy_site *site, enum policy_direction direction, uint8_t table)
 {
-    return table == site->table[direction] || table == site->rate_table[direction] ||
-           table == site->verdict_table[direction];
+    return table == site->table[direction] || table == site->verdict_table[direction] ||
+           table == site->limit_table[direction] || table == site->rate_table[direction];
 }
 
 bool policy_flow_concerns(const struct policy_site *site, const struct flow *flow)
@@ -209,13 +172,13 @@ static const char *read_actions(const struct policy_site *site, const struct flo
         else
             return "it does something else than deny, reject, mark with a DSCP, meter, queue or pass on";
     }
-    bool has_meter = next == site->rate_table[rule->direction];
-    if (has_meter && !flow->meter)
+    bool behind = policy_is_behind(site, rule->direction, flow);
+    if (next == site->rate_table[rule->direction] && !flow->meter)
         return "it passes packets on as a class's without its meter";
-    rule->in_class |= has_meter;
+    rule->in_class |= behind && flow->meter;
     if (rule->in_class && next != FLOW_NO_GOTO && rule->set_dscp == POLICY_ANY)
         return "it passes packets on as a class's without its DSCP";
-    if (next != FLOW_NO_GOTO && next != site->next_table[rule->direction] && !has_meter)
+    if (next != FLOW_NO_GOTO && next != site->next_table[rule->direction] && !behind)
         return "it passes packets on to another table than the next";
     rule->verdict = next == FLOW_NO_GOTO ? POLICY_DENY : POLICY_ALLOW;
     if (rule->verdict == POLICY_DENY && rule->stateful)
@@ -254,15 +217,6 @@ static uint32_t queue_of(const struct flow *flow)
     return queue;
 }
 
-/* Its goto, or the resubmit that stands for it. */
-static bool leads_to(const struct flow *flow, uint8_t table)
-{
-    const struct flow_action *last = flow->n_actions ? &flow->actions[flow->n_actions - 1] : NULL;
-
-    return flow->goto_table == table ||
-           (flow->goto_table == FLOW_NO_GOTO && last && last->type == ACTION_RESUBMIT && last->table == table);
-}
-
 /* A flow is a rule by itself, a clause of one or more conjunctions, or what a conjunction leads to. */
 static int add_reading(struct reader *reader, const struct flow *flow, const struct policy_rule *rule)
 {
@@ -271,7 +225,8 @@ static int add_reading(struct reader *reader, const struct flow *flow, const str
 
     reading.meter = rule->verdict == POLICY_ALLOW ? flow->meter : 0;
     reading.asks = policy_state_is_ask(reader->site, (enum policy_direction) rule->direction, flow);
-    reading.has_meter = reading.meter && rule->in_class && leads_to(flow, reader->site->rate_table[rule->direction]);
+    reading.has_meter = reading.meter && policy_is_behind(reader->site, rule->direction, flow);
+    reading.limited = rule->verdict == POLICY_ALLOW && policy_is_limited(reader->site, rule->direction, flow);
     reading.queue = rule->in_class ? queue_of(flow) : 0;
     if (is_clause(flow)) {
         for (unsigned i = 0; i < flow->n_actions; i++) {
@@ -312,20 +267,23 @@ static int read_flow(struct reader *reader, const struct flow *flow, enum policy
     return add_reading(reader, flow, &rule);
 }
 
-/* In the table behind the classes' meters is one flow of the VM, with the direction's. */
-static int read_rate_flow(struct reader *reader, const struct flow *flow, enum policy_direction direction)
+/* In each of the tables behind the rules is one flow of the VM. */
+static int read_behind(struct reader *reader, const struct flow *flow, enum policy_direction direction)
 {
     const struct policy_site *site = reader->site;
-    bool exact;
+    bool exact, of_limit = flow->table == site->limit_table[direction];
+    const struct flow **place = of_limit ? &reader->limit_flows[direction] : &reader->rate_flows[direction];
 
-    if (flow->table != site->rate_table[direction] || is_nobodys(flow) || !meets_address(site, flow, direction, &exact))
+    if ((!of_limit && flow->table != site->rate_table[direction]) || is_nobodys(flow) ||
+        !meets_address(site, flow, direction, &exact))
         return 0;
-    if (!exact || flow->match.n > 2 || flow->n_actions || flow->has_unknown || flow->metadata_mask ||
-        flow->idle_timeout || flow->hard_timeout || flow->goto_table != site->next_table[direction])
+    if (of_limit && !policy_is_limit(site, direction, flow))
+        return refuse(reader, flow, NULL, "it does something else than limit the VM's address's new connections");
+    if (!of_limit && !policy_is_rate(site, direction, flow))
         return refuse(reader, flow, NULL, "it does something else than meter what the VM's address has");
-    if (reader->rate_flows[direction])
-        return refuse(reader, reader->rate_flows[direction], flow, "there is one for the VM's address already");
-    reader->rate_flows[direction] = flow;
+    if (*place)
+        return refuse(reader, *place, flow, "there is one for the VM's address already");
+    *place = flow;
     return 0;
 }
 
@@ -436,121 +394,35 @@ static int check_replies(struct reader *reader, enum policy_direction direction,
                                         refuse(reader, awaits, NULL, "no flow lets the replies pass that it awaits");
 }
 
-/* The rate of the flow's meter. */
-static int find_rate(struct reader *reader, const struct flow *flow, struct policy_rate *rate)
-{
-    for (size_t i = 0; i < reader->meters.n; i++) {
-        const struct flow_meter *meter = &reader->meters.meters[i];
-
-        if (meter->id == flow->meter) {
-            if (meter->packets)
-                return refuse(reader, flow, NULL, "its meter counts packets, not kilobit");
-            *rate = (struct policy_rate) {meter->rate, meter->burst};
-            return 0;
-        }
-    }
-    return refuse(reader, flow, NULL, "the switch did not show its meter");
-}
-
-/* The rates of the flow's queue. Where several ports have one of that number they have to agree. */
-static int find_queue(struct reader *reader, const struct reading *reading, struct policy_queue *queue)
-{
-    const struct policy_site *site = reader->site;
-    const struct flow *flow = reading->flow;
-    const struct flow_queue *found = NULL;
-
-    for (size_t i = 0; i < site->n_queues; i++) {
-        const struct flow_queue *one = &site->queues[i];
-        bool to_vm = one->port == site->server_port;
-
-        if (one->id != reading->queue || to_vm != (reading->rule.direction == POLICY_TO_VM))
-            continue;
-        if (found && (found->min_kbps != one->min_kbps || found->max_kbps != one->max_kbps))
-            return refuse(reader, flow, NULL, "its queue has other rates at one port than at another");
-        found = one;
-    }
-    if (!found)
-        return refuse(reader, flow, NULL, "the switch did not show its queue");
-    if (!found->min_kbps && !found->max_kbps)
-        return refuse(reader, flow, NULL, "its queue has neither a least nor a greatest rate");
-    *queue = (struct policy_queue) {found->min_kbps, found->max_kbps};
-    return 0;
-}
-
-/* The class of a reading: it has one rate and one queue in a direction. */
-static int read_class(struct reader *reader, const struct reading *reading, struct policy *policy)
-{
-    unsigned d = reading->rule.direction;
-    struct policy_rate rate = {0};
-    struct policy_queue queue = {0};
-    bool is_new = policy_class_find(policy, reading->rule.set_dscp) < 0;
-    int at = policy_class_obtain(policy, (uint8_t) reading->rule.set_dscp);
-
-    if (at < 0)
-        return refuse(reader, reading->flow, NULL, "the VM has more classes than a policy can have");
-    if ((reading->has_meter && find_rate(reader, reading->flow, &rate) < 0) ||
-        (reading->queue && find_queue(reader, reading, &queue) < 0))
-        return ERR_UNSUPPORTED;
-
-    struct policy_class *class = &policy->classes[at];
-    bool known = !is_new && (class->rate[d].kbps || policy_class_queued(class, d));
-    if (known &&
-        (memcmp(&class->rate[d], &rate, sizeof rate) != 0 || memcmp(&class->queue[d], &queue, sizeof queue) != 0))
-        return refuse(reader, reading->flow, NULL, "another flow gives the class of its DSCP another rate or queue");
-    class->rate[d] = rate;
-    class->queue[d] = queue;
-    reader->uses.class_meters[d][class->dscp] = reading->has_meter ? reading->meter : 0;
-    reader->uses.class_queues[d][class->dscp] = reading->queue;
-    return 0;
-}
-
-/* The direction's rate. 'allows' is a flow that has it, 'classed' one that has a class's first; null: there is none. */
-static int read_rate(struct reader *reader, enum policy_direction direction, const struct flow *allows,
-                     const struct flow *classed, bool misses_pass, struct policy *policy)
-{
-    const struct flow *rate_flow = classed ? reader->rate_flows[direction] : NULL;
-
-    if (classed && allows && allows->meter != (rate_flow ? rate_flow->meter : 0))
-        return refuse(reader, allows, classed, "behind the meter of the second's class is another than the first's");
-    if (!allows)
-        allows = rate_flow;
-    if (!allows || !allows->meter)
-        return 0;
-    if (misses_pass)
-        return refuse(reader, allows, NULL, "it has a meter, but packets that miss every flow pass without one");
-    reader->uses.meters[direction] = allows->meter;
-    return find_rate(reader, allows, &policy->rate[direction]);
-}
-
-/* Rules, default and rate of one direction, from the readings in falling priority. */
+/* Rules, default, rate and limit of one direction, from the readings in falling priority. */
 static int build_direction(struct reader *reader, enum policy_direction direction, bool miss_allows,
                            struct policy *policy)
 {
-    const struct flow *allows = reader->replies[direction], *classed = NULL;
+    struct passing common = {0};
     bool covered = false;
 
     policy->default_verdict[direction] = miss_allows ? POLICY_ALLOW : POLICY_DENY;
+    if (reader->replies[direction])
+        passing_join(reader, direction, (struct passing) {.flow = reader->replies[direction]}, &common);
     /* What stands behind a rule for all packets is never met. */
     for (size_t i = 0; i < reader->readings.n && !covered; i++) {
         const struct reading *reading = &reader->readings.items[i];
 
         if (reading->rule.direction != direction)
             continue;
-        if (reading->rule.in_class && read_class(reader, reading, policy) < 0)
+        if (reading->rule.in_class && class_read(reader, reading, policy) < 0)
             return ERR_UNSUPPORTED;
-        if (reading->has_meter)
-            classed = reading->flow;
-        else if (reading->rule.verdict == POLICY_ALLOW && allows && allows->meter != reading->flow->meter)
-            return refuse(reader, allows, reading->flow, "they have different meters in one direction");
-        else if (reading->rule.verdict == POLICY_ALLOW)
-            allows = reading->flow;
+        if (reading->rule.verdict == POLICY_ALLOW &&
+            passing_join(reader, direction, (struct passing) {.flow = reading->flow, .classed = reading->has_meter},
+                         &common) < 0)
+            return ERR_UNSUPPORTED;
         covered = matches_all(&reading->rule);
         if (covered)
             policy->default_verdict[direction] = reading->rule.verdict;
         if (!covered || !policy_outcome_is_plain(&reading->rule))
             policy_add_rule(policy, reading->rule);
     }
-    return read_rate(reader, direction, allows, classed, !covered && miss_allows, policy);
+    return passing_read(reader, direction, &common, !covered && miss_allows, policy);
 }
 
 static int read_flows(struct reader *reader, const struct flow *flows, size_t n_flows)
@@ -564,7 +436,7 @@ static int read_flows(struct reader *reader, const struct flow *flows, size_t n_
     learn_elsewhere(reader, flows, n_flows);
     for (size_t i = 0; i < n_flows; i++) {
         for (unsigned d = 0; d < 2; d++) {
-            if (read_flow(reader, &flows[i], d) < 0 || read_rate_flow(reader, &flows[i], d) < 0)
+            if (read_flow(reader, &flows[i], d) < 0 || read_behind(reader, &flows[i], d) < 0)
                 return ERR_UNSUPPORTED;
         }
     }

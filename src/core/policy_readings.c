@@ -35,6 +35,7 @@ static int compare_sources(const struct reading *x, const struct reading *y)
         order(policy_outcome(a), policy_outcome(b)),
         order(x->meter, y->meter),
         order(x->has_meter, y->has_meter),
+        order(x->limited, y->limited),
         order(x->queue, y->queue),
         order(b->protocol, a->protocol),
         order(a->icmp_type, b->icmp_type),

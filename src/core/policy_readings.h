@@ -12,6 +12,7 @@ struct reading {
     uint32_t meter;
     bool asks;               /* it denies what is no reply */
     bool has_meter;          /* it is that of the rule's class */
+    bool limited;            /* it goes through the limit of new connections */
     uint32_t queue;          /* 0: none */
     const struct flow *flow; /* borrowed; for messages */
 };

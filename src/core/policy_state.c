@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "core/pipeline.h"
 #include "core/policy_field.h"
+#include "core/policy_passing.h"
 #include "core/policy_reject.h"
 #include "model/connection.h"
 
@@ -99,8 +100,7 @@ static void learn_swapped(struct flow_learn *learn, enum flow_field_id a, enum f
 /* In reg6, of a packet in the state and verdict tables. */
 enum { STATE_KNOWN = 1, STATE_TEACHES = 2 };
 
-#define TCP_SYN 0x002 /* RFC 9293 §3.1 */
-#define TCP_RST 0x004
+#define TCP_RST 0x004 /* RFC 9293 §3.1 */
 
 /* Flows by which packets teach. */
 #define TEACHER_PRIORITY 50
@@ -190,8 +190,7 @@ struct flow policy_state_verdict(const struct policy_site *site, enum policy_dir
     policy_match_vm(&flow.match, site, direction);
     match_u(&flow.match, FIELD_REG6, STATE_KNOWN);
     flow_set_u(&flow, FIELD_REG6, 0);
-    flow.meter = site->numbers.meters[direction];
-    flow.goto_table = site->next_table[direction];
+    policy_pass(site, direction, 0, &flow);
     return flow;
 }
 
@@ -280,7 +279,16 @@ const struct flow *policy_find_verdict(struct flow wanted, const struct flow *fl
 const struct flow *policy_state_find_verdict(const struct policy_site *site, enum policy_direction direction,
                                              const struct flow *flows, size_t n_flows)
 {
-    return policy_find_verdict(policy_state_verdict(site, direction), flows, n_flows);
+    struct policy_site plain = *site, limited = *site;
+
+    plain.numbers.limit_meters[direction] = 0;
+    limited.numbers.limit_meters[direction] = 1;
+    const struct flow *found = policy_find_verdict(policy_state_verdict(&plain, direction), flows, n_flows);
+    if (found)
+        return found;
+    /* What leads to the limit meets the direction's meter behind that. */
+    found = policy_find_verdict(policy_state_verdict(&limited, direction), flows, n_flows);
+    return found && !found->meter ? found : NULL;
 }
 
 /* ---- connections ---- */

@@ -2,13 +2,13 @@
 /* Stateful rules as flows: what a packet that such a rule lets pass teaches the switch about its replies, and how the
  * rules of the other direction ask for that.
  *
- *   policy table of d:         a stateful rule: reg6 = 2, resubmit(state table of d), reg6 = 0, mark, meter, next table
+ *   policy table of d:         a stateful rule: reg6 = 2, resubmit(state table of d), reg6 = 0, mark, pass
  *                              what denies, if the other direction has stateful rules: resubmit(state table of d),
  *                              verdict table of d
  *   state table of d:          100 learned, 5-tuple of the replies (of an echo: addresses and type) -> reg6 = 1
  *                              90 the same of a TCP connection that has only been asked for -> reg6 = 1
  *                              52..50 of the VM's address with reg6 = 2: learn(state table of the other direction)
- *   verdict table of d:        100 of the VM's address with reg6 = 1 -> reg6 = 0, meter, next table. Else dropped.
+ *   verdict table of d:        100 of the VM's address with reg6 = 1 -> reg6 = 0, passes. Else dropped.
  *
  * So rules have the first word: they mark and meter what is established, too, and only what they deny is looked up. And
  * only what is no reply itself teaches anything: what a server answers does not, whatever rule lets it pass.

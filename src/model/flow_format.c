@@ -362,9 +362,11 @@ char *flow_txn_format(const struct flow_txn *txn)
     for (size_t i = 0; i < txn->n_meters_add; i++) {
         const struct flow_meter *meter = &txn->meters_add[i];
 
-        strbuf_printf(&s,
-                      "meter_add meter=%" PRIu32 ",%s,burst,band=type=drop,rate=%" PRIu32 ",burst_size=%" PRIu32 "\n",
-                      meter->id, meter->packets ? "pktps" : "kbps", meter->rate, meter->burst);
+        strbuf_printf(&s, "meter_add meter=%" PRIu32 ",%s%s,band=type=drop,rate=%" PRIu32, meter->id,
+                      meter->packets ? "pktps" : "kbps", meter->burst ? ",burst" : "", meter->rate);
+        if (meter->burst)
+            strbuf_printf(&s, ",burst_size=%" PRIu32, meter->burst);
+        strbuf_puts(&s, "\n");
     }
     for (size_t i = 0; i < txn->n_mods; i++)
         format_mod(&s, &txn->mods[i]);

@@ -206,9 +206,10 @@ int policy_check(const struct policy *policy, struct err *err)
         if (policy->default_verdict[d] > POLICY_REJECT)
             return err_set(err, ERR_INVALID, "policy %s: default.%s: no such action", policy->name,
                            policy_direction_names[d]);
-        if (!policy->rate[d].kbps && policy->rate[d].burst_kbit)
-            return err_set(err, ERR_INVALID, "policy %s: rate-limit.%s.burst-kbit: a burst without kbps", policy->name,
-                           policy_direction_names[d]);
+        if (policy_limits_check(policy, d, err) < 0) {
+            err_prefix(err, "policy %s", policy->name);
+            return ERR_INVALID;
+        }
     }
     if (policy->n_rules > POLICY_RULES_MAX)
         return err_set(err, ERR_INVALID, "policy %s: rules: %zu are too many, at most %d are kept", policy->name,
@@ -368,22 +369,6 @@ static int read_defaults(const json_t *json, struct policy *policy, struct err *
     return r.status;
 }
 
-static int read_rates(const json_t *json, struct policy *policy, struct err *err)
-{
-    static const char *const directions[] = {"from-vm", "to-vm", NULL};
-    static const char *const paths[] = {[POLICY_FROM_VM] = "rate-limit.from-vm", [POLICY_TO_VM] = "rate-limit.to-vm"};
-    struct json_reader r = json_reader_init(json, "rate-limit", err);
-
-    json_only(&r, directions);
-    for (unsigned d = 0; d < 2 && !r.status; d++) {
-        const json_t *object = json_opt_object(&r, policy_direction_names[d]);
-
-        if (object && policy_rate_read(object, paths[d], &policy->rate[d], err) < 0)
-            return ERR_INVALID;
-    }
-    return r.status;
-}
-
 static int read_rules(const json_t *rules, const struct policy_book *book, struct policy *policy, struct err *err)
 {
     size_t i;
@@ -406,7 +391,8 @@ static int read_rules(const json_t *rules, const struct policy_book *book, struc
 
 int policy_from_json_with(const json_t *json, const struct policy_book *book, struct policy *policy, struct err *err)
 {
-    static const char *const known[] = {"policy", "default", "rate-limit", "classes", "sets", "rules", NULL};
+    static const char *const known[] = {"policy",  "default", "rate-limit", "new-connections",
+                                        "classes", "sets",    "rules",      NULL};
     struct json_reader r = json_reader_init(json, "policy", err);
     __attribute__((cleanup(policy_free))) struct policy read = {0};
 
@@ -423,12 +409,15 @@ int policy_from_json_with(const json_t *json, const struct policy_book *book, st
     json_only(&r, known);
     const json_t *defaults = json_opt_object(&r, "default");
     const json_t *rates = json_opt_object(&r, "rate-limit");
+    const json_t *new_limits = json_opt_object(&r, "new-connections");
     const json_t *classes = json_opt_object(&r, "classes");
     const json_t *sets = json_opt_object(&r, "sets");
     const json_t *rules = json_opt_array(&r, "rules");
     if (r.status || (defaults && read_defaults(defaults, &read, err) < 0) ||
-        (rates && read_rates(rates, &read, err) < 0) || (classes && policy_classes_read(classes, &read, err) < 0) ||
-        (sets && policy_sets_read(sets, &read, err) < 0) || (rules && read_rules(rules, book, &read, err) < 0)) {
+        (rates && policy_rates_read(rates, &read, err) < 0) ||
+        (new_limits && policy_new_limits_read(new_limits, &read, err) < 0) ||
+        (classes && policy_classes_read(classes, &read, err) < 0) || (sets && policy_sets_read(sets, &read, err) < 0) ||
+        (rules && read_rules(rules, book, &read, err) < 0)) {
         err_prefix(err, "policy %s", read.name);
         return ERR_INVALID;
     }
@@ -515,22 +504,19 @@ static void set_unless_empty(json_t *object, const char *member, json_t *value)
 
 static json_t *to_json(const struct policy *policy, bool shared)
 {
-    json_t *object = json_object(), *defaults = json_object(), *rates = json_object(), *rules = json_array();
+    json_t *object = json_object(), *defaults = json_object(), *rules = json_array();
 
     json_object_set_new(object, "policy", json_string(policy->name));
     for (unsigned d = 0; d < 2; d++) {
-        const struct policy_rate *rate = &policy->rate[d];
-
         if (policy->default_verdict[d] != POLICY_DENY)
             json_object_set_new(defaults, policy_direction_names[d],
                                 json_string(verdict_names[policy->default_verdict[d]]));
-        if (rate->kbps)
-            json_object_set_new(rates, policy_direction_names[d], policy_rate_to_json(rate));
     }
     for (size_t i = 0; i < policy->n_rules; i++)
         json_array_append_new(rules, rule_to_json(policy, &policy->rules[i]));
     set_unless_empty(object, "default", defaults);
-    set_unless_empty(object, "rate-limit", rates);
+    set_unless_empty(object, "rate-limit", policy_rates_to_json(policy));
+    set_unless_empty(object, "new-connections", policy_new_limits_to_json(policy));
     set_unless_empty(object, "classes", policy_classes_to_json(policy));
     set_unless_empty(object, "sets", policy_sets_to_json(policy, shared));
     set_unless_empty(object, "rules", rules);

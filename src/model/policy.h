@@ -57,6 +57,13 @@ struct policy_rate {
     uint32_t burst_kbit; /* 0: the switch's default */
 };
 
+/* A limit on the TCP segments with SYN and without ACK that a policy lets pass: each opens a connection, or tries it
+ * again. No other protocol shows which of its packets is the first of a connection. */
+struct policy_new_limit {
+    uint32_t per_second; /* 0: no limit */
+    uint32_t burst;      /* so many at once, after a pause; 0: the switch's default (Open vSwitch: per_second) */
+};
+
 /* Of a port, for a class of one VM. */
 struct policy_queue {
     uint32_t min_kbps; /* promised, whatever else the port has to send; 0: nothing */
@@ -78,6 +85,7 @@ struct policy {
     char name[POLICY_NAME_MAX + 1];         /* of the VM that it belongs to */
     enum policy_verdict default_verdict[2]; /* by direction */
     struct policy_rate rate[2];             /* by direction: a limit on what the policy allows */
+    struct policy_new_limit new_limit[2];   /* by direction: that the VM opens, or accepts */
     struct address_set **sets;              /* that it defines or that its rules use; a reference each */
     size_t n_sets, cap_sets;
     struct policy_class classes[POLICY_CLASSES_MAX]; /* in rising DSCP */
@@ -97,11 +105,15 @@ int policy_class_find(const struct policy *policy, int dscp);
 /* The same, which is added, named "dscp-N", if it is not there; -1: there are POLICY_CLASSES_MAX others. */
 int policy_class_obtain(struct policy *policy, uint8_t dscp);
 bool policy_class_queued(const struct policy_class *class, enum policy_direction direction); /* it has a queue */
+/* Whether a meter with that rate a second and burst, 0: the default, lets its rate pass. Open vSwitch 3.1 refills a
+ * bucket by the millisecond, and one that does not hold what comes in one millisecond never. */
+bool policy_burst_fits(uint32_t rate, uint32_t burst);
 struct policy policy_copy(const struct policy *policy);
 
 /* JSON form (files in YAML are the same tree); every member is optional but "policy", "direction", "action":
  *   {"policy": "V2", "default": {"from-vm": "allow", "to-vm": "deny"},
  *    "rate-limit": {"from-vm": {"kbps": 20000, "burst-kbit": 2000}, "to-vm": {"kbps": 50000}},
+ *    "new-connections": {"to-vm": {"per-second": 100, "burst": 200}},
  *    "sets": {"office": ["10.0.0.0/8", "2001:db8::/32"]},
  *    "classes": {"voice": {"dscp": 46, "from-vm": {"rate-limit": {"kbps": 2000},
  *                                                  "queue": {"min-kbps": 1000, "max-kbps": 2000}}}},

@@ -49,28 +49,6 @@ static const struct policy_class *find_name(const struct policy *policy, const c
     return NULL;
 }
 
-int policy_rate_read(const json_t *json, const char *path, struct policy_rate *rate, struct err *err)
-{
-    static const char *const known[] = {"kbps", "burst-kbit", NULL};
-    struct json_reader r = json_reader_init(json, path, err);
-
-    json_only(&r, known);
-    uint32_t kbps = (uint32_t) json_opt_int(&r, "kbps", 0, UINT32_MAX, 0);
-    uint32_t burst_kbit = (uint32_t) json_opt_int(&r, "burst-kbit", 0, UINT32_MAX, 0);
-    if (!r.status)
-        *rate = (struct policy_rate) {kbps, burst_kbit};
-    return r.status;
-}
-
-json_t *policy_rate_to_json(const struct policy_rate *rate)
-{
-    json_t *object = json_pack("{s:I}", "kbps", (json_int_t) rate->kbps);
-
-    if (rate->burst_kbit)
-        json_object_set_new(object, "burst-kbit", json_integer(rate->burst_kbit));
-    return object;
-}
-
 bool policy_class_queued(const struct policy_class *class, enum policy_direction direction)
 {
     return class->queue[direction].min_kbps || class->queue[direction].max_kbps;
@@ -188,9 +166,10 @@ static int check_class(const struct policy_class *class, struct err *err)
     if (class->dscp > 63)
         return err_set(err, ERR_INVALID, "classes.%s.dscp: expected 0..63, found %u", class->name, class->dscp);
     for (unsigned d = 0; d < 2; d++) {
-        if (!class->rate[d].kbps && class->rate[d].burst_kbit)
-            return err_set(err, ERR_INVALID, "classes.%s.%s.rate-limit.burst-kbit: a burst without kbps", class->name,
-                           policy_direction_names[d]);
+        AUTO_FREE char *path = xasprintf("classes.%s.%s.rate-limit", class->name, policy_direction_names[d]);
+
+        if (policy_burst_check(class->rate[d].kbps, class->rate[d].burst_kbit, path, "kbps", "burst-kbit", err) < 0)
+            return ERR_INVALID;
         if (class->queue[d].max_kbps && class->queue[d].min_kbps > class->queue[d].max_kbps)
             return err_set(err, ERR_INVALID, "classes.%s.%s.queue.min-kbps: %u is more than max-kbps, %u", class->name,
                            policy_direction_names[d], class->queue[d].min_kbps, class->queue[d].max_kbps);

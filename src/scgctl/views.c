@@ -284,6 +284,7 @@ void format_object(struct strbuf *out, const json_t *json)
 static void format_direction(struct strbuf *out, const struct policy *policy, enum policy_direction direction)
 {
     const struct policy_rate *rate = &policy->rate[direction];
+    const struct policy_new_limit *limit = &policy->new_limit[direction];
 
     strbuf_printf(out, "%s  %s by default", direction == POLICY_FROM_VM ? "from-vm" : "to-vm  ",
                   policy_verdict_name(policy->default_verdict[direction]));
@@ -291,6 +292,10 @@ static void format_direction(struct strbuf *out, const struct policy *policy, en
         strbuf_printf(out, ", at most %u kbit/s", rate->kbps);
     if (rate->burst_kbit)
         strbuf_printf(out, " with bursts of %u kbit", rate->burst_kbit);
+    if (limit->per_second)
+        strbuf_printf(out, ", at most %u new connections/s", limit->per_second);
+    if (limit->burst)
+        strbuf_printf(out, ", %u at once", limit->burst);
     strbuf_puts(out, "\n");
 }
 

@@ -23,6 +23,7 @@ static void count_vm(const struct tenant *tenant, const struct policy *policy, u
 
     for (unsigned d = 0; policy && d < 2; d++) {
         numbers.meters[d] = policy->rate[d].kbps > 0;
+        numbers.limit_meters[d] = policy->new_limit[d].per_second > 0;
         for (unsigned c = 0; c < policy->n_classes; c++)
             numbers.class_meters[d][c] = policy->classes[c].rate[d].kbps > 0;
     }

@@ -63,17 +63,18 @@ struct pipeline_vm network_pipeline_vm(const struct tenant *tenant, uint32_t por
 #define REJECTED_PER_SECOND 20
 #define REJECTED_BURST 50
 
-/* A VM's meters: that of each direction, those of its classes in it, and that of what it rejects. */
+/* A VM's meters: that of each direction, those of its classes in it, of new connections, and of what it rejects. */
 #define CLASS_METERS_END (2 * (1 + POLICY_CLASSES_MAX))
-#define METERS_OF_VM (CLASS_METERS_END + 2)
+#define METERS_OF_VM (CLASS_METERS_END + 4)
 
 static enum policy_direction meter_direction(unsigned meter)
 {
     return meter % 2 ? POLICY_TO_VM : POLICY_FROM_VM;
 }
 
-/* The number of the class, from 1, or 0 for all of the direction; METER_OF_REJECTED. */
-#define METER_OF_REJECTED (1 + POLICY_CLASSES_MAX)
+/* The number of the class, from 1, or 0 for all of the direction; or one of these. */
+#define METER_OF_NEW (1 + POLICY_CLASSES_MAX)
+#define METER_OF_REJECTED (2 + POLICY_CLASSES_MAX)
 
 static unsigned meter_class(unsigned meter)
 {
@@ -88,6 +89,8 @@ static void meter_owner(const struct tenant *tenant, unsigned meter, char owner[
     uuid_format(tenant->uuid, uuid);
     if (meter_class(meter) == METER_OF_REJECTED)
         snprintf(owner, NUMBER_OWNER_SIZE, "%s/%s/rejected", uuid, direction);
+    else if (meter_class(meter) == METER_OF_NEW)
+        snprintf(owner, NUMBER_OWNER_SIZE, "%s/%s/new", uuid, direction);
     else if (meter_class(meter))
         snprintf(owner, NUMBER_OWNER_SIZE, "%s/%s/%u", uuid, direction, meter_class(meter));
     else
@@ -102,10 +105,14 @@ static struct flow_meter meter_wanted(const struct tenant *tenant, unsigned mete
     const struct policy *policy = &tenant->policy;
     unsigned class = meter_class(meter);
 
-    if (!tenant->has_policy || (class != METER_OF_REJECTED && class > policy->n_classes))
+    if (!tenant->has_policy || (class > policy->n_classes && class < METER_OF_NEW))
         return (struct flow_meter) {0};
     if (class == METER_OF_REJECTED)
         return policy_rejects(policy, direction, IP_NONE) ? rejected : (struct flow_meter) {0};
+    if (class == METER_OF_NEW)
+        return (struct flow_meter) {.rate = policy->new_limit[direction].per_second,
+                                    .burst = policy->new_limit[direction].burst,
+                                    .packets = true};
 
     const struct policy_rate *rate = class ? &policy->classes[class - 1].rate[direction] : &policy->rate[direction];
     return (struct flow_meter) {.rate = rate->kbps, .burst = rate->burst_kbit};
@@ -118,6 +125,8 @@ static uint32_t *meter_number(struct policy_numbers *numbers, unsigned meter)
 
     if (class == METER_OF_REJECTED)
         return &numbers->reject_meters[direction];
+    if (class == METER_OF_NEW)
+        return &numbers->limit_meters[direction];
     return class ? &numbers->class_meters[direction][class - 1] : &numbers->meters[direction];
 }
 

@@ -8,18 +8,21 @@ import re
 import socket
 import struct
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
 
 import fabric as net
 from fabric import Fabric, arp, ethernet, has, mac_bytes, poll, standing, taps_of, tcp_syn, udp
+from packets import packet
 from scglab.pipeline import TOR
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 DUMP = Path(os.environ.get("SCG_BUILD", ROOT / "build")) / "tests" / "pipeline_dump"
 LLDP = ethernet("01:80:c2:00:00:0e", "52:54:00:00:00:11", 0x88cc,
                 bytes.fromhex("020704525400000011040203310602007800") + bytes(40))
+SYN, ACK = 0x02, 0x10
 
 
 @pytest.fixture(scope="module")
@@ -343,6 +346,50 @@ def test_the_rate_of_a_policy_is_enforced_by_a_meter(dc, tmp_path, taps):
     try:
         dc.install("tor", dc.vm_tor("v4", policy, 10))
         poll(lambda: 1 <= arrive("10.101.0.5") <= 40, what="the meter lets its share through")
+    finally:
+        dc.install("tor", dc.vm_tor("v4"))
+        dc.ofctl("del-meters", "tor")
+
+
+def segments(dc, sender, receiver, flags, first_port, n=40):
+    """TCP segments from that many ports to port 80."""
+    words = f"tcp,nw_src={dc.address(sender)},nw_dst={dc.address(receiver)},tcp_dst=80,tcp_flags={flags}"
+    frame = ethernet(dc.mac(receiver), dc.mac(sender), 0x0800, packet(words, 0))
+    return [frame[:34] + (first_port + i).to_bytes(2, "big") + frame[36:] for i in range(n)]
+
+
+@pytest.mark.parametrize("way", ["to-vm", "from-vm"])
+def test_new_connections_are_limited_and_others_are_not(dc, tmp_path, taps, way):
+    sender, receiver = ("v4", "v1") if way == "from-vm" else ("v1", "v4")
+    policy = policy_file(tmp_path, default={"from-vm": "allow", "to-vm": "allow"},
+                         **{"new-connections": {way: {"per-second": 1, "burst": 10}},
+                            "rate-limit": {way: {"kbps": 1000000}},
+                            "classes": {"web": {"dscp": 10, way: {"rate-limit": {"kbps": 1000000}}}}},
+                         rules=[{"direction": way, "action": "deny", "protocol": "tcp", "source-port": "40000-50000"},
+                                {"direction": way, "action": "allow", "protocol": "tcp", "source-port": "1000-1019",
+                                 "class": "web"}])
+    out, into = taps(sender), taps(receiver)
+
+    def arrive(last, frames):
+        """How many come through."""
+        for frame in frames:
+            out.send(frame)
+        out.send(arp(dc.mac(sender), dc.mac(sender), dc.address(sender), last))     # not a policy's business
+        came = into.until(lambda f: f[38:42] == socket.inet_aton(last))
+        return len([f for f in came if f[12:14] == b"\x08\x00" and f[23] == 6 and f[36:38] == b"\0\x50"])
+
+    opening, denied = (segments(dc, sender, receiver, SYN, port) for port in (1000, 40000))
+    others = [*segments(dc, sender, receiver, ACK, 2000), *segments(dc, sender, receiver, SYN | ACK, 3000)]
+    poll(lambda: arrive("10.101.1.1", opening) == 40, what="nothing is limited or lost")
+    try:
+        dc.install("tor", dc.vm_tor("v4", policy, 10))
+        poll(lambda: arrive("10.101.1.2", denied) == 0, what="the policy counts")
+        begin = time.monotonic()
+        found = arrive("10.101.1.3", opening)
+        assert 10 <= found <= 11 + time.monotonic() - begin
+        poll(lambda: arrive("10.101.1.4", others) == 80, what="what opens none passes")
+        found += arrive("10.101.1.5", opening)
+        assert found <= 11 + time.monotonic() - begin
     finally:
         dc.install("tor", dc.vm_tor("v4"))
         dc.ofctl("del-meters", "tor")

@@ -243,8 +243,8 @@ static void check_leftovers(struct world *world, struct site *site)
     for (unsigned v = 0; v < world->n_vms; v++) {
         const struct sim_vm *vm = &world->vms[v];
 
-        if (vm->at == site && !vm->foreign && !vm->off)
-            meters += (vm->policy.rate[0].kbps ? 1u : 0u) + (vm->policy.rate[1].kbps ? 1u : 0u);
+        for (unsigned d = 0; d < 2 && vm->at == site && !vm->foreign && !vm->off; d++)
+            meters += (vm->policy.rate[d].kbps ? 1u : 0u) + (vm->policy.new_limit[d].per_second ? 1u : 0u);
     }
     if (site->sw[0].n_meters != meters)
         BROKEN(world, "5: %s: the ToR has %zu meters, its VMs need %u", site->dc, site->sw[0].n_meters, meters);

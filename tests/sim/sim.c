@@ -101,6 +101,8 @@ static void cast(struct world *world)
         vm->foreign = chance(world, 3) == 0;
         if (!vm->foreign && chance(world, 2))
             vm->policy.rate[chance(world, 2)].kbps = 1000 + chance(world, 100000);
+        if (!vm->foreign && chance(world, 2))
+            vm->policy.new_limit[chance(world, 2)].per_second = 1 + chance(world, 1000);
         if (vm->foreign)
             write_to_switch(vm->at, vm);
         else

@@ -226,16 +226,22 @@ static struct policy load_policy(const char *path)
     return policy;
 }
 
-/* From a VM's first meter on; before it are those of rates. */
+/* From a VM's first meter on; before them are those of rates. */
 #define METER_OF_REJECTED (2 + 2 * POLICY_CLASSES_MAX)
+#define METER_OF_NEW (METER_OF_REJECTED + 2)
 
-/* The meter's id, or 0 if there is no rate. */
-static uint32_t add_meter(struct flow_txn *txn, uint32_t id, const struct policy_rate *rate)
+/* The meter's id, or 0 if it has no rate. */
+static uint32_t add_meter(struct flow_txn *txn, struct flow_meter meter)
 {
-    if (!rate->kbps)
+    if (!meter.rate)
         return 0;
-    flow_txn_meter_add(txn, (struct flow_meter) {.id = id, .rate = rate->kbps, .burst = rate->burst_kbit});
-    return id;
+    flow_txn_meter_add(txn, meter);
+    return meter.id;
+}
+
+static uint32_t add_rate(struct flow_txn *txn, uint32_t id, const struct policy_rate *rate)
+{
+    return add_meter(txn, (struct flow_meter) {id, rate->kbps, rate->burst_kbit, false});
 }
 
 static void add_vm_tor(struct flow_txn *txn, struct arguments *a)
@@ -253,9 +259,13 @@ static void add_vm_tor(struct flow_txn *txn, struct arguments *a)
     }
     policy = load_policy(path);
     for (unsigned d = 0; d < 2; d++) {
-        numbers.meters[d] = add_meter(txn, meter + d, &policy.rate[d]);
+        const struct policy_new_limit *limit = &policy.new_limit[d];
+
+        numbers.meters[d] = add_rate(txn, meter + d, &policy.rate[d]);
+        numbers.limit_meters[d] = add_meter(
+            txn, (struct flow_meter) {meter + METER_OF_NEW + d, limit->per_second, limit->burst, true});
         for (unsigned c = 0; c < policy.n_classes; c++)
-            numbers.class_meters[d][c] = add_meter(txn, meter + 2 + 2 * c + d, &policy.classes[c].rate[d]);
+            numbers.class_meters[d][c] = add_rate(txn, meter + 2 + 2 * c + d, &policy.classes[c].rate[d]);
         if (policy_rejects(&policy, d, IP_NONE)) {
             numbers.reject_meters[d] = meter + METER_OF_REJECTED + d;
             flow_txn_meter_add(txn, (struct flow_meter) {numbers.reject_meters[d], 20, 10, true});

@@ -177,6 +177,8 @@ static inline struct policy random_policy(struct random *r, unsigned n_rules, bo
         policy.default_verdict[d] = random_below(r, 3);
         if (!random_below(r, 3))
             policy.rate[d] = (struct policy_rate) {1000 + random_below(r, 2), random_below(r, 2) * 100};
+        if (!random_below(r, 3))
+            policy.new_limit[d] = (struct policy_new_limit) {50 + random_below(r, 2), random_below(r, 2) * 20};
     }
     for (unsigned i = 0; i < n_rules; i++) {
         struct policy_rule rule = random_rule(r, plain);

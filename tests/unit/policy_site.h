@@ -20,7 +20,8 @@
 #define REJECT_METER 5  /* + direction */
 #define SERVER_PORT 3
 #define QUEUES_MAX (2 * POLICY_CLASSES_MAX)
-#define METERS_MAX (2 + 2 * POLICY_CLASSES_MAX)
+#define LIMIT_METER 5 /* of direction d: + d */
+#define METERS_MAX (4 + 2 * POLICY_CLASSES_MAX)
 
 static inline struct policy_site site_of(const char *address)
 {
@@ -40,8 +41,12 @@ static inline size_t number_meters(const struct policy *policy, struct policy_si
         site->numbers.reject_meters[d] = REJECT_METER + d;
         if (policy->rate[d].kbps) {
             site->numbers.meters[d] = FROM_METER + d;
-            meters[n++] = (struct flow_meter) {
-                .id = FROM_METER + d, .rate = policy->rate[d].kbps, .burst = policy->rate[d].burst_kbit};
+            meters[n++] = (struct flow_meter) {FROM_METER + d, policy->rate[d].kbps, policy->rate[d].burst_kbit, false};
+        }
+        if (policy->new_limit[d].per_second) {
+            site->numbers.limit_meters[d] = LIMIT_METER + d;
+            meters[n++] = (struct flow_meter) {LIMIT_METER + d, policy->new_limit[d].per_second,
+                                               policy->new_limit[d].burst, true};
         }
         for (unsigned i = 0; i < policy->n_classes; i++) {
             const struct policy_rate *rate = &policy->classes[i].rate[d];
@@ -49,8 +54,7 @@ static inline size_t number_meters(const struct policy *policy, struct policy_si
             if (!rate->kbps)
                 continue;
             site->numbers.class_meters[d][i] = CLASS_METER + 2 * i + d;
-            meters[n++] = (struct flow_meter) {
-                .id = CLASS_METER + 2 * i + d, .rate = rate->kbps, .burst = rate->burst_kbit};
+            meters[n++] = (struct flow_meter) {CLASS_METER + 2 * i + d, rate->kbps, rate->burst_kbit, false};
         }
     }
     return n;

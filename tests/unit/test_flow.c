@@ -383,7 +383,7 @@ static void test_transactions(void **state)
 
     assert_string_equal(text, again);
     assert_string_equal(text, "meter_add meter=1,kbps,burst,band=type=drop,rate=100,burst_size=10\n"
-                              "meter_add meter=3,pktps,burst,band=type=drop,rate=20,burst_size=0\n"
+                              "meter_add meter=3,pktps,band=type=drop,rate=20\n"
                               "delete cookie=0x10/0xffffffffffffffff\n"
                               "delete cookie=0x10/0xf0,table=2\n"
                               "delete_strict table=1,priority=2\n"

@@ -214,6 +214,9 @@ static void test_what_we_send(void **state)
     put_vector(&s, "meter mod modify", &w);
     of_meter_mod_encode(&w, 13, OFPMC_DELETE, &meter);
     put_vector(&s, "meter mod delete", &w);
+    meter = (struct flow_meter) {.id = 6, .rate = 50, .burst = 20, .packets = true};
+    of_meter_mod_encode(&w, 11, OFPMC_ADD, &meter);
+    put_vector(&s, "meter mod add, of packets", &w);
     of_bundle_encode(&w, 14, 1, OFPBCT_OPEN_REQUEST);
     put_vector(&s, "bundle open", &w);
     assert_int_equal(of_bundle_add_encode(&w, 15, 1, &mod, NULL), 0);

@@ -210,6 +210,32 @@ static void test_passed(void **state)
     flow_free(&flow);
 }
 
+/* Beside the class's meter and the direction's, and for replies. */
+static void test_vm_tor_limited(void **state)
+{
+    (void) state;
+    const struct policy_numbers numbers = {.meters = {0, 7}, .limit_meters = {5, 6}, .class_meters[POLICY_TO_VM] = {8}};
+    struct policy policy = {.name = "V1",
+                            .rate = {{0, 0}, {5000, 0}},
+                            .new_limit = {{10, 0}, {100, 200}},
+                            .classes = {{.name = "video", .dscp = 34, .rate[POLICY_TO_VM] = {2000, 0}}},
+                            .n_classes = 1};
+    struct policy_rule rules[] = {policy_rule_any(POLICY_FROM_VM, POLICY_ALLOW),
+                                  policy_rule_any(POLICY_TO_VM, POLICY_ALLOW),
+                                  policy_rule_any(POLICY_TO_VM, POLICY_ALLOW)};
+    struct flow_txn txn = {0};
+
+    rules[0].protocol = rules[1].protocol = 6;
+    rules[0].stateful = true;
+    rules[1].set_dscp = 34;
+    rules[1].in_class = true;
+    rules[2].protocol = 17;
+    policy.rules = rules;
+    policy.n_rules = ARRAY_LEN(rules);
+    pipeline_vm_tor(&txn, &segment, &vm, &policy, &numbers);
+    golden("vm-tor-limited", &txn);
+}
+
 static void test_vm_tor_unrestricted(void **state)
 {
     (void) state;
@@ -524,6 +550,7 @@ int main(void)
         cmocka_unit_test(test_vm_tor_stateful),
         cmocka_unit_test(test_vm_tor_rejecting),
         cmocka_unit_test(test_passed),
+        cmocka_unit_test(test_vm_tor_limited),
         cmocka_unit_test(test_vm_tor_unrestricted),
         cmocka_unit_test(test_vm_tor_ipv6),
         cmocka_unit_test(test_vm_pe),

@@ -16,15 +16,23 @@
 struct admin {
     struct flow_list list;
     struct policy_site site;
-    struct flow_meter meters[2];
+    struct flow_meter meters[5];
     bool miss_allows;
     struct policy policy;
     struct err err;
 };
 
+#define BROKEN_METER 20 /* its burst is too small for its rate */
+#define ODD_METER 21    /* of a kind that the gateway does not know */
+
 static struct admin admin_start(void)
 {
-    return (struct admin) {.site = site_of("10.0.0.1"), .meters = {{FROM_METER, 1000, 100}, {TO_METER, 2000, 0}}};
+    return (struct admin) {.site = site_of("10.0.0.1"),
+                           .meters = {{FROM_METER, 1000, 100, false},
+                                      {TO_METER, 2000, 0, false},
+                                      {LIMIT_METER, 50, 20, true},
+                                      {BROKEN_METER, 5000, 1, true},
+                                      {ODD_METER, 0, 0, false}}};
 }
 
 /* A flow of table TOR_POLICY_TO to 'destination' (null: any address); goto the next table if 'allow'. */
@@ -53,8 +61,8 @@ static void match_tcp(struct flow *flow, uint16_t port, uint16_t mask)
 
 static int admin_read(struct admin *admin)
 {
-    return policy_from_flows(admin->list.flows, admin->list.n, admin->meters, 2, &admin->site, admin->miss_allows, "V1",
-                             &admin->policy, &admin->err);
+    return policy_from_flows(admin->list.flows, admin->list.n, admin->meters, ARRAY_LEN(admin->meters), &admin->site,
+                             admin->miss_allows, "V1", &admin->policy, &admin->err);
 }
 
 static void admin_end(struct admin *admin)
@@ -262,6 +270,117 @@ static void refuses_what_is_no_class(void **state)
     for (uint16_t i = 0; i <= POLICY_CLASSES_MAX; i++)
         add_classed(&a, i, i, FROM_METER);
     expect_refusal(&a, "more classes than a policy can have", "tcp_dst=7");
+}
+
+/* The flow by which new connections to the VM are limited. */
+static struct flow *add_limit(struct admin *admin, uint32_t meter)
+{
+    struct flow *flow = admin_add(admin, 7, "10.0.0.1", true);
+
+    flow->table = TOR_LIMIT_TO;
+    match_u(&flow->match, FIELD_IP_PROTO, 6);
+    match_u_masked(&flow->match, FIELD_TCP_FLAGS, 0x02, 0x12);
+    flow->meter = meter;
+    flow->goto_table = TOR_RATE_TO;
+    return flow;
+}
+
+static struct flow *add_limited(struct admin *admin, uint16_t port)
+{
+    struct flow *flow = admin_add(admin, 100, "10.0.0.1", true);
+
+    match_tcp(flow, port, 0xffff);
+    flow->goto_table = TOR_LIMIT_TO;
+    return flow;
+}
+
+/* Of a class with a meter, of one without, and behind them the direction's meter. */
+static void reads_a_limit_of_new_connections(void **state)
+{
+    struct admin a = admin_start();
+
+    (void) state;
+    add_limited(&a, 80);
+    struct flow *classed = add_limited(&a, 443);
+    flow_set_u(classed, FIELD_IP_DSCP, 34);
+    classed->meter = FROM_METER;
+    add_limit(&a, LIMIT_METER);
+    struct flow *rate = admin_add(&a, 1, "10.0.0.1", true);
+    rate->table = TOR_RATE_TO;
+    rate->meter = TO_METER;
+    assert_int_equal(admin_read(&a), 0);
+    assert_int_equal(a.policy.new_limit[POLICY_TO_VM].per_second, 50);
+    assert_int_equal(a.policy.new_limit[POLICY_TO_VM].burst, 20);
+    assert_int_equal(a.policy.new_limit[POLICY_FROM_VM].per_second, 0);
+    assert_int_equal(a.policy.rate[POLICY_TO_VM].kbps, 2000);
+    assert_int_equal(a.policy.classes[0].rate[POLICY_TO_VM].kbps, 1000);
+    policy_free(&a.policy);
+    expect_rules(&a, POLICY_DENY,
+                 (const char *const[]) {"to-vm allow tcp destination-port 80",
+                                        "to-vm allow tcp destination-port 443 class-dscp 34", NULL});
+
+    a = admin_start(); /* the way there, without a limit at its end */
+    add_limited(&a, 80);
+    assert_int_equal(admin_read(&a), 0);
+    assert_int_equal(a.policy.new_limit[POLICY_TO_VM].per_second, 0);
+    policy_free(&a.policy);
+    admin_end(&a);
+}
+
+static void refuses_what_is_no_limit_of_all(void **state)
+{
+    struct admin a = admin_start();
+
+    (void) state;
+    add_limited(&a, 80);
+    match_tcp(admin_add(&a, 100, "10.0.0.1", true), 443, 0xffff);
+    add_limit(&a, LIMIT_METER);
+    expect_refusal(&a, "different limits of new connections", "tcp_dst=443");
+
+    a = admin_start();
+    add_limited(&a, 80);
+    add_limit(&a, LIMIT_METER);
+    a.miss_allows = true;
+    expect_refusal(&a, "packets that miss every flow pass without that", "tcp_dst=80");
+
+    a = admin_start();
+    add_limited(&a, 80);
+    match_u(&add_limit(&a, LIMIT_METER)->match, FIELD_TCP_DST, 81);
+    expect_refusal(&a, "something else than limit the VM's address's new connections", "tcp_dst=81");
+
+    a = admin_start();
+    add_limited(&a, 80)->meter = FROM_METER;
+    add_limit(&a, LIMIT_METER);
+    expect_refusal(&a, "as a class's without its DSCP", "tcp_dst=80");
+}
+
+static void refuses_meters_of_another_kind(void **state)
+{
+    static const struct {
+        uint32_t limit, rate;
+        const char *why;
+    } cases[] = {
+        {FROM_METER, 0, "its meter counts bits"},
+        {BROKEN_METER, 0, "it lets nothing pass"},
+        {ODD_METER, 0, "not one that drops what is beyond one rate"},
+        {99, 0, "did not show its meter"},
+        {0, LIMIT_METER, "its meter counts packets"},
+        {0, ODD_METER, "not one that drops what is beyond one rate"},
+    };
+
+    (void) state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct admin a = admin_start();
+        char text[16];
+
+        add_limited(&a, 80);
+        add_limit(&a, cases[i].limit);
+        struct flow *rate = admin_add(&a, 1, "10.0.0.1", true);
+        rate->table = TOR_RATE_TO;
+        rate->meter = cases[i].rate;
+        snprintf(text, sizeof text, "%s", cases[i].rate ? "tcp_dst=80" : "meter:");
+        expect_refusal(&a, cases[i].why, text);
+    }
 }
 
 static void reads_default_dscp_meter_and_miss(void **state)
@@ -782,6 +901,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_classes),
+        cmocka_unit_test(reads_a_limit_of_new_connections),
+        cmocka_unit_test(refuses_what_is_no_limit_of_all),
+        cmocka_unit_test(refuses_meters_of_another_kind),
         cmocka_unit_test(reads_queues),
         cmocka_unit_test(refuses_queues_that_are_no_class_s),
         cmocka_unit_test(refuses_what_is_no_class),

@@ -331,6 +331,25 @@ static void witnesses(void **state)
          "{'policy': 'A', 'rules': [{'direction': 'to-vm', 'action': 'allow', 'remote': '10.0.0.0/8'}]}",
          "a packet to-vm ipv6 remote ::1: the first policy allows it, the second denies it"},
         {"{'policy': 'A', 'rate-limit': {'to-vm': {'kbps': 100}}}", "{'policy': 'A'}", NULL}, /* a limit on nothing */
+#define LIMIT(burst) "'new-connections': {'to-vm': {'per-second': 5, 'burst': " burst "}}"
+#define TO_VM(rule) "'rules': [{'direction': 'to-vm', 'action': 'allow', " rule "}]}"
+#define FROM_VM(rule) "'rules': [{'direction': 'from-vm', 'action': 'allow', 'stateful': true, " rule "}]}"
+        {"{'policy': 'A', 'default': {'to-vm': 'allow'}, " LIMIT("1") "}",
+         "{'policy': 'A', 'default': {'to-vm': 'allow'}, " LIMIT("2") "}",
+         "new-connections to-vm: the first policy has 5 per second with a burst of 1, the second 5 per second with 2"},
+        {"{'policy': 'A', " LIMIT("1") "}", "{'policy': 'A'}", NULL}, /* what opens none is not limited */
+        {"{'policy': 'A', " LIMIT("1") ", " TO_VM("'protocol': 'udp'"), "{'policy': 'A', " TO_VM("'protocol': 'udp'"),
+         NULL},
+        {"{'policy': 'A', " LIMIT("1") ", " TO_VM("'protocol': 'tcp', 'tcp-flags': 'ack'"),
+         "{'policy': 'A', " TO_VM("'protocol': 'tcp', 'tcp-flags': 'ack'"), NULL},
+        {"{'policy': 'A', " LIMIT("1") ", " TO_VM("'protocol': 'tcp', 'tcp-flags': '!ack'"),
+         "{'policy': 'A', " TO_VM("'protocol': 'tcp', 'tcp-flags': '!ack'"),
+         "new-connections to-vm: the first policy has 5 per second with a burst of 1, the second 0 per second with 0"},
+        {"{'policy': 'A', " LIMIT("1") ", " FROM_VM("'protocol': 'tcp', 'tcp-flags': 'ack'"), /* its replies */
+         "{'policy': 'A', " FROM_VM("'protocol': 'tcp', 'tcp-flags': 'ack'"),
+         "new-connections to-vm: the first policy has 5 per second with a burst of 1, the second 0 per second with 0"},
+        {"{'policy': 'A', " LIMIT("1") ", " FROM_VM("'protocol': 'udp'"),
+         "{'policy': 'A', " FROM_VM("'protocol': 'udp'"), NULL},
 #define CLASSES(name, kbps) "'classes': {'" name "': {'dscp': 46, 'to-vm': {'rate-limit': {'kbps': " kbps "}}}}, "
 #define IN_CLASS(name) "'rules': [{'direction': 'to-vm', 'action': 'allow', 'class': '" name "'}]}"
         {"{'policy': 'A', " CLASSES("x", "100") IN_CLASS("x"), "{'policy': 'A', " CLASSES("y", "100") IN_CLASS("y"),

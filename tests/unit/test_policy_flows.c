@@ -101,22 +101,43 @@ static unsigned teaching(const struct flow *flow, const struct policy_site *site
     return 3;
 }
 
-/* The packet is in the class of its DSCP: it has that one's queue and meter, and behind that the direction's. */
+/* Follows a packet that the flow lets pass to the next table. Its meters are that of its class (0: none), then that of
+ * new connections, if it opens one, then the direction's. */
+static void check_meters(const struct flow_list *list, const struct policy_site *site, enum policy_direction direction,
+                         const struct packet *p, uint32_t class_meter, const struct flow *flow)
+{
+    struct flow_match header = header_of(site, direction, p);
+    bool opens = p->protocol == 6 && (p->tcp_flags & 0x12) == 0x02;
+    uint32_t wanted[] = {class_meter, opens ? site->numbers.limit_meters[direction] : 0,
+                         site->numbers.meters[direction]};
+    unsigned n = 0;
+
+    for (uint8_t table = site->table[direction]; table != site->next_table[direction];) {
+        if (flow && flow->meter) {
+            while (n < ARRAY_LEN(wanted) && !wanted[n])
+                n++;
+            assert_in_range(n, 0, ARRAY_LEN(wanted) - 1);
+            assert_int_equal(flow->meter, wanted[n++]);
+        }
+        uint8_t miss = table == site->limit_table[direction] ? site->rate_table[direction] :
+                                                               site->next_table[direction];
+        table = flow ? flow->goto_table : miss;
+        flow = flow_lookup(list, table, &header);
+    }
+    while (n < ARRAY_LEN(wanted))
+        assert_int_equal(wanted[n++], 0);
+}
+
+/* The packet is in the class of its DSCP: it has that one's queue and meter. */
 static int flows_decide_class(const struct flow_list *list, const struct policy *policy, const struct policy_site *site,
-                              enum policy_direction direction, const struct flow_match *header, const struct flow *flow)
+                              enum policy_direction direction, const struct packet *p, const struct flow *flow)
 {
     unsigned teaches = teaching(flow, site, direction);
     int dscp = (int) flow_field_u(&flow->actions[teaches].field), class = policy_class_find(policy, dscp);
-    uint32_t meter = site->numbers.class_meters[direction][class];
     uint32_t queue = flow->n_actions > teaches + 1 ? flow->actions[teaches + 1].queue : 0;
-    const struct flow *behind = meter ? flow_lookup(list, site->rate_table[direction], header) : NULL;
 
     assert_int_equal(queue, site->numbers.class_queues[direction][class]);
-    assert_int_equal(flow->meter, meter ? meter : site->numbers.meters[direction]);
-    if (meter)
-        assert_int_equal(behind ? behind->meter : 0, site->numbers.meters[direction]);
-    assert_int_equal(flow->goto_table, meter ? site->rate_table[direction] : site->next_table[direction]);
-    assert_true(!behind || behind->goto_table == site->next_table[direction]);
+    check_meters(list, site, direction, p, site->numbers.class_meters[direction][class], flow);
     return DECIDED_CLASS + dscp;
 }
 
@@ -142,10 +163,11 @@ static int flows_decide(const struct flow_list *list, const struct policy *polic
         return DECIDED_DENY;
     unsigned teaches = teaching(best, site, direction);
     int replies = teaches ? DECIDED_REPLIES : 0;
-    if (best->goto_table == site->rate_table[direction] || best->n_actions > 1 + teaches)
-        return flows_decide_class(list, policy, site, direction, &header, best) + replies;
-    assert_int_equal(best->goto_table, site->next_table[direction]);
-    assert_int_equal(best->meter, site->numbers.meters[direction]);
+    bool limited = best->goto_table == site->limit_table[direction];
+    assert_int_equal(limited, site->numbers.limit_meters[direction] != 0);
+    if (best->goto_table == site->rate_table[direction] || (limited && best->meter) || best->n_actions > 1 + teaches)
+        return flows_decide_class(list, policy, site, direction, p, best) + replies;
+    check_meters(list, site, direction, p, 0, best);
     if (best->n_actions == teaches)
         return 64 + replies;
     assert_int_equal(best->n_actions, 1 + teaches);
@@ -326,8 +348,7 @@ static bool passes_as_reply(const struct flow_list *list, const struct policy_si
     assert_int_equal(verdict && verdict->goto_table == FLOW_NO_GOTO, !state && flow_marks_rejected(denies));
     if (!verdict || verdict->goto_table == FLOW_NO_GOTO)
         return false;
-    assert_int_equal(verdict->meter, site->numbers.meters[direction]);
-    assert_int_equal(verdict->goto_table, site->next_table[direction]);
+    check_meters(list, site, direction, p, 0, verdict);
     assert_true(verdict->n_actions == 1 && verdict->actions[0].field.id == FIELD_REG6 &&
                 flow_field_u(&verdict->actions[0].field) == 0);
     return true;
@@ -409,6 +430,7 @@ static void replies_pass_and_nothing_else(void **state)
             policy_add_rule(&policy, any);
         }
         site.numbers.meters[back] = 5;
+        site.numbers.limit_meters[back] = random_below(&r, 2) ? 6 : 0;
         struct flow_list list = flows_of(&policy, &site);
         int decided = policy_decide(&policy, d, &p), decided_back = policy_decide(&policy, back, &reply);
         bool taught = decided >= DECIDED_REPLIES && teaches(&list, &site, d, &p);

@@ -45,6 +45,9 @@ static void json_comes_back_as_it_was(void **state)
     assert_int_equal(policy.default_verdict[POLICY_TO_VM], POLICY_DENY);
     assert_int_equal(policy.rate[POLICY_FROM_VM].burst_kbit, 2000);
     assert_int_equal(policy.rate[POLICY_TO_VM].kbps, 50000);
+    assert_int_equal(policy.new_limit[POLICY_FROM_VM].per_second, 20);
+    assert_int_equal(policy.new_limit[POLICY_FROM_VM].burst, 0);
+    assert_int_equal(policy.new_limit[POLICY_TO_VM].burst, 200);
     assert_int_equal(policy.rules[1].family, IP_V4);
     assert_int_equal(policy.rules[2].family, IP_V6);
     assert_int_equal(policy.rules[11].family, IP_NONE);
@@ -95,6 +98,7 @@ static void random_policies_survive_json(void **state)
             assert_int_equal(back.default_verdict[d], policy.default_verdict[d]);
             assert_int_equal(back.rate[d].kbps, policy.rate[d].kbps);
             assert_int_equal(back.rate[d].burst_kbit, policy.rate[d].burst_kbit);
+            assert_memory_equal(&back.new_limit[d], &policy.new_limit[d], sizeof back.new_limit[d]);
             for (unsigned c = 0; c < policy.n_classes; c++)
                 assert_memory_equal(&back.classes[c].rate[d], &policy.classes[c].rate[d], sizeof back.rate[d]);
             for (unsigned c = 0; c < policy.n_classes; c++)
@@ -144,6 +148,23 @@ static const struct {
      "policy V: sets.a: 10.0.0.1/32 is named twice"},
     {"{'policy': 'V', 'rate-limit': {'from-vm': {'burst-kbit': 5}}}",
      "policy V: rate-limit.from-vm.burst-kbit: a burst without kbps"},
+    {"{'policy': 'V', 'rate-limit': {'from-vm': {'kbps': 100001, 'burst-kbit': 100}}}",
+     "policy V: rate-limit.from-vm.burst-kbit: 100 is less than what kbps, 100001, brings in a millisecond, and a "
+     "switch would let nothing pass; give it at least 101"},
+    {"{'policy': 'V', 'new-connections': 5}", "policy V: new-connections: expected an object, found a whole number"},
+    {"{'policy': 'V', 'new-connections': {'both': {}}}", "policy V: new-connections.both: unknown member"},
+    {"{'policy': 'V', 'new-connections': {'to-vm': 5}}",
+     "policy V: new-connections.to-vm: expected an object, found a whole number"},
+    {"{'policy': 'V', 'new-connections': {'to-vm': {}}}", "policy V: new-connections.to-vm.per-second: missing"},
+    {"{'policy': 'V', 'new-connections': {'to-vm': {'per-second': 0}}}",
+     "policy V: new-connections.to-vm.per-second: expected 1..4294967295, found 0"},
+    {"{'policy': 'V', 'new-connections': {'to-vm': {'per-second': 5, 'burst': 0}}}",
+     "policy V: new-connections.to-vm.burst: expected 1..4294967295, found 0"},
+    {"{'policy': 'V', 'new-connections': {'from-vm': {'per-second': 5, 'kbps': 1}}}",
+     "policy V: new-connections.from-vm.kbps: unknown member"},
+    {"{'policy': 'V', 'new-connections': {'from-vm': {'per-second': 5001, 'burst': 5}}}",
+     "policy V: new-connections.from-vm.burst: 5 is less than what per-second, 5001, brings in a millisecond, and a "
+     "switch would let nothing pass; give it at least 6"},
     {"{'policy': 'V', 'classes': []}", "policy V: classes: expected an object, found an array"},
     {"{'policy': 'V', 'classes': {'': {'dscp': 1}}}", "policy V: classes: the name of a class has to have 1..64 bytes"},
     {"{'policy': 'V', 'classes': {'a': {}}}", "policy V: classes.a.dscp: missing"},
