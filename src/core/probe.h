@@ -6,8 +6,8 @@
  *   from the VM   in_port of its server -> CLASSIFY ... POLICY_FROM ... ─┐ POLICY_TO: diverted to the controller
  *   to the VM     reg0, reg1 of the fabric -> POLICY_TO ...             ─┘ FORWARD: diverted to the controller
  *
- * A probe carries the mark of its direction in reg3, which no other packet does; diverts are there only while probes are
- * sent. If they were missing, a probe would go nowhere either: its destination MAC is a group's that FORWARD drops.
+ * A probe carries the mark of its direction in reg3, which no other packet does; diverts are there only while probes
+ * are sent. If they were missing, a probe would go nowhere either: its destination MAC is a group's that FORWARD drops.
  * That address tells which probe it is, too. */
 #ifndef CORE_PROBE_H
 #define CORE_PROBE_H
@@ -23,8 +23,8 @@ struct probe {
 };
 
 /* Chooses at most 'max' probes for the packets of one family. A rule that decides no packet of it gets none, nor does
- * one that only decides what no probe can be: IPv6 extension headers, neighbour discovery, DHCPv6. Where there is no room
- * for all, the packets that rules decide come before those just outside. 0 and '*probes', which the caller frees; or
+ * one that only decides what no probe can be: IPv6 extension headers, neighbour discovery, DHCPv6. Where there is no
+ * room for all, the packets that rules decide come before those just outside. 0 and '*probes', which the caller frees; or
  * ERR_TOO_LARGE: the rules are too entangled (BDD_NODES_MAX). */
 int probe_choose(const struct policy *policy, enum ip_family family, size_t max, struct probe **probes, size_t *n,
                  struct err *err);

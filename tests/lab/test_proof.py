@@ -171,16 +171,18 @@ def test_probe_packets_show_what_flows_do_not(home):
         assert runs_at(home, "V2") == "A" and reachable(home, "V2")
 
 
-@pytest.mark.parametrize("rules", [50, 1000])
-def test_a_meter_that_lets_little_pass_is_no_difference(home, rules):
-    """Allowed probes are sent anew, at last one by one, until a limit lets them pass."""
-    policy = {"policy": "V2", "default": {"from-vm": "allow"}, "rate-limit": {"to-vm": {"kbps": 1000, "burst-kbit": 8}},
+LIMIT = {"to-vm": {"kbps": 1000, "burst-kbit": 8}}
+
+
+@pytest.mark.parametrize("rules, limit", [(50, {}), (1000, {}), (200, LIMIT)])
+def test_many_probe_packets_pass_also_by_a_meter_that_lets_little_through(home, rules, limit):
+    """What a meter drops is sent anew, at last one by one, and is not taken for a difference."""
+    policy = {"policy": "V2", "default": {"from-vm": "allow"}, "rate-limit": limit,
               "rules": [{"direction": "to-vm", "action": "allow", "protocol": "tcp", "destination-port": 80},
                         *({"direction": "to-vm", "action": "allow", "protocol": "udp", "destination-port": 2 * port}
                           for port in range(1, rules))]}
     put_policy(home, "A", policy)
     order = Order(home, "A", "V2")
     assert order.finish() == 0, order.output
-    flows, probes, milliseconds = proof_of(home, order)
-    print(f"{rules} rules: {flows} flows, {probes} probes, {milliseconds} ms")
+    _, probes, _ = proof_of(home, order)
     assert probes >= 2 * rules
