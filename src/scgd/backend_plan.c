@@ -71,18 +71,24 @@ static void target_planned(struct gateway *gateway, struct join *join, const str
     planning_free(planning);
 }
 
-/* Policies that are not in the store are on switches; the order reads them when it runs. */
-static int fill_policies(const struct gateway *gateway, struct order *order, struct err *err)
+static void policies_collected(struct gateway *gateway, struct join *join)
 {
-    for (unsigned v = 0; v < order->n_vms; v++) {
-        struct migration_vm *vm = &order->vms[v];
-        int status = network_stored_policy(gateway, vm->name, &vm->policy, err);
+    struct planning *planning = join->context;
 
-        if (status && status != ERR_NOT_FOUND)
-            return status;
-        vm->has_policy = status == 0;
+    if (join->err.code) {
+        backend_refuse(planning->reply, &join->err);
+        planning_free(planning);
+        return;
     }
-    return 0;
+
+    struct join *asking = join_new(NULL);
+
+    asking->context = planning;
+    asking->drop = drop_planning;
+    uint64_t request = gateway_request(gateway, asking, target_planned, NULL);
+    gateway->south.peers->ops->call(gateway->south.peers, request, planning->order.target_dc, PEER_PLAN, "",
+                                    peer_configure_encode(&planning->order), ANSWER_MS);
+    join_close(gateway, asking);
 }
 
 void backend_plan(void *arg, const json_t *command, struct backend_reply *reply)
@@ -93,7 +99,7 @@ void backend_plan(void *arg, const json_t *command, struct backend_reply *reply)
     struct err err = {0};
 
     if (gateway_check_ready(gateway, &err) < 0 || backend_read_order(gateway, command, &order, &err) < 0 ||
-        migration_check_room(gateway, &err) < 0 || fill_policies(gateway, &order, &err) < 0) {
+        migration_check_room(gateway, &err) < 0) {
         backend_refuse(reply, &err);
         order_free(&order);
         return;
@@ -102,14 +108,13 @@ void backend_plan(void *arg, const json_t *command, struct backend_reply *reply)
     uuid_format(uuid, order.id);
 
     struct planning *planning = xmalloc(sizeof *planning);
-    struct join *join = join_new(NULL);
+    struct join *join = join_new(policies_collected);
 
     *planning = (struct planning) {reply, order};
     join->context = planning;
     join->drop = drop_planning;
-    uint64_t request = gateway_request(gateway, join, target_planned, NULL);
-    gateway->south.peers->ops->call(gateway->south.peers, request, order.target_dc, PEER_PLAN, "",
-                                    peer_configure_encode(&order), ANSWER_MS);
+    for (unsigned v = 0; v < planning->order.n_vms; v++)
+        policy_collect(gateway, join, &planning->order.vms[v]);
     join_close(gateway, join);
 }
 

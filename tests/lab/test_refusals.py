@@ -166,6 +166,7 @@ def no_policy(home):
 
 @pytest.mark.parametrize("names", [["V3"], ["V2", "V3"]])
 def test_vm_without_a_policy(no_policy, names):
+    refused_in_plan(no_policy, *names, words=["VM V3 has no policy", "scgctl policy apply"])
     refused(no_policy, *names, accepted=True, words=["VM V3 has no policy", "scgctl policy apply"])
 
 
@@ -175,6 +176,7 @@ def test_policy_on_the_switch_that_is_none(no_policy):
             f"actions=goto_table:{TOR['FORWARD']}")
     ofctl(no_policy, "dc-a", "add-flow", "tor-a", flow)
     try:
+        refused_in_plan(no_policy, "V3", words=["the policy of VM V3 on its switch", "ip_ecn"])
         refused(no_policy, "V3", accepted=True, words=["the policy of VM V3 on its switch", "ip_ecn"])
     finally:
         ofctl(no_policy, "dc-a", "del-flows", "tor-a", flow.partition(",actions")[0], "--strict")

@@ -249,6 +249,31 @@ static void target_refuses(void **state)
     assert_same(w, before);
 }
 
+/* Its switch is read, as the order would do. */
+static void policy_is_on_the_switch_or_nowhere(void **state)
+{
+    struct circuit_world *w = *state;
+    struct order order;
+    struct err err = {0};
+
+    store_policy_delete(w->store, "V1", NULL);
+    plan(w, "V1");
+    assert_int_equal(w->reply_status, 0);
+    assert_int_equal(peer_plan_request_decode(w->peer_body, &order, &err), 0);
+    assert_true(order.vms[0].has_policy);
+    order_free(&order);
+    peer_answers(w, 404, json_pack("{s:s, s:s}", "error", "ERR_NOT_FOUND", "reason", "there is no path"));
+    assert_int_equal(w->reply_status, 200);
+
+    flow_list_free(&w->flows[0]); /* of the ToR */
+    w->flows[0] = (struct flow_list) {0};
+    AUTO_FREE char *before = everything(w);
+    plan(w, "V1");
+    assert_fails(w, 404,
+                 "VM V1 has no policy, neither in the store nor on its switch; set one with 'scgctl policy apply'");
+    assert_same(w, before);
+}
+
 static void target_of_an_earlier_version(void **state)
 {
     struct circuit_world *w = *state;
@@ -296,10 +321,19 @@ static void as_many_orders_as_allowed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(target_tells_its_steps),       TEST(what_the_target_would_refuse), TEST(user_without_a_path),
-        TEST(no_vlan_for_the_segment),      TEST(no_label_for_the_segment),     TEST(no_way_through_the_fabric),
-        TEST(peer_that_may_not_ask),        TEST(both_sides_are_shown),         TEST(target_refuses),
-        TEST(target_of_an_earlier_version), TEST(target_that_is_away),          TEST(source_ends_meanwhile),
+        TEST(target_tells_its_steps),
+        TEST(what_the_target_would_refuse),
+        TEST(user_without_a_path),
+        TEST(no_vlan_for_the_segment),
+        TEST(no_label_for_the_segment),
+        TEST(no_way_through_the_fabric),
+        TEST(peer_that_may_not_ask),
+        TEST(both_sides_are_shown),
+        TEST(target_refuses),
+        TEST(target_of_an_earlier_version),
+        TEST(target_that_is_away),
+        TEST(source_ends_meanwhile),
+        TEST(policy_is_on_the_switch_or_nowhere),
         TEST(as_many_orders_as_allowed),
     };
 
