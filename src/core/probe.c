@@ -179,12 +179,12 @@ static void put_ipv6(struct wire *w, const struct ip *from, const struct ip *to,
 static void put_checksum(struct wire *w, size_t transport, int protocol, bool v6)
 {
     int at = checksum_at(protocol, v6);
-    uint16_t sum = pseudo_sum(w, transport, protocol, v6);
+    uint16_t pseudo = pseudo_sum(w, transport, protocol, v6);
+    uint16_t sum = wire_sum(pseudo, w->data + transport, w->pos - transport);
 
-    if (at < 0)
-        return;
-    sum = (uint16_t) ~wire_sum(sum, w->data + transport, w->pos - transport);
-    wire_patch_u16(w, transport + (size_t) at, sum ? sum : 0xffff); /* 0: UDP has none, RFC 768 */
+    /* Not its complement if that is 0, which says that UDP has none (RFC 768). */
+    if (at >= 0)
+        wire_patch_u16(w, transport + (size_t) at, sum == 0xffff ? sum : (uint16_t) ~sum);
 }
 
 size_t probe_frame(const struct probe_site *site, const struct policy_rule *packet, uint16_t id,

@@ -24,8 +24,8 @@ struct probe {
 
 /* Chooses at most 'max' probes for the packets of one family. A rule that decides no packet of it gets none, nor does
  * one that only decides what no probe can be: IPv6 extension headers, neighbour discovery, DHCPv6. Where there is no
- * room for all, the packets that rules decide come before those just outside. 0 and '*probes', which the caller frees; or
- * ERR_TOO_LARGE: the rules are too entangled (BDD_NODES_MAX). */
+ * room for all, the packets that rules decide come before those just outside. 0 and '*probes', which the caller frees;
+ * or ERR_TOO_LARGE: the rules are too entangled (BDD_NODES_MAX). */
 int probe_choose(const struct policy *policy, enum ip_family family, size_t max, struct probe **probes, size_t *n,
                  struct err *err);
 
