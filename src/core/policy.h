@@ -52,15 +52,15 @@ void policy_to_flows(const struct policy *policy, const struct policy_site *site
  * base flows and diverts (COOKIE_BASE, COOKIE_PROBE), in falling priority; masked ports that together are a range at
  * one priority become that range again, prefixes a list. What sets a queue, or has a meter and goes to limit_table or
  * rate_table, is a class's, the one of the DSCP that it writes. A match on the VM's MAC, in_port, reg0 or reg1 besides
- * is accepted where other flows of the VM tell that it is the VM's; it concerns somebody else where they tell otherwise. Flows of a conjunctive match are read as the rules
- * that they stand for. Meters are looked up in 'meters', queues in site->queues. A direction without any default flow
- * has verdict ALLOW if 'miss_allows', else DENY. Rules say no family unless they have a remote or an ICMP type: flows
- * of one address only show its family, so compare with policy_equivalent_in().
+ * is accepted where other flows of the VM tell that it is the VM's; it concerns somebody else where they tell
+ * otherwise. Flows of a conjunctive match are read as the rules that they stand for. Meters are looked up in 'meters',
+ * queues in site->queues. A direction without any default flow has verdict ALLOW if 'miss_allows', else DENY. Rules say
+ * no family unless they have a remote or an ICMP type: flows of one address only show its family, so compare with
+ * policy_equivalent_in().
  * Returns 0, ERR_NOT_FOUND if no flow concerns the VM, or ERR_UNSUPPORTED with a sentence that names the flow (its
  * flow_format()) and what cannot be represented: other matches or actions, flows that expire, flows of one priority
  * that overlap and differ, several meters in one direction but for those of classes, a limit of new connections that
- * not all have. '*policy' is set on success only;
- * the caller frees it. */
+ * not all have. '*policy' is set on success only; the caller frees it. */
 int policy_from_flows(const struct flow *flows, size_t n_flows, const struct flow_meter *meters, size_t n_meters,
                       const struct policy_site *site, bool miss_allows, const char *vm_name, struct policy *policy,
                       struct err *err);
