@@ -36,9 +36,10 @@
  *   VLAN         100 a segment's VLAN -> reg0, tag popped, POLICY_TO. 0 -> FABRIC.
  *   SPOOF        100 in_port, eth_src and ipv4_src, or arp_spa and arp_sha, of a VM belong together -> reg0; IP to
  *                POLICY_FROM, ARP to FORWARD. 100 IPv6 neighbour discovery as below -> reg0, FORWARD. 95 other messages
- *                of neighbour discovery (what is forged, routers' advertisements and redirects), and DHCPv6 to a client:
- *                dropped. 90 IPv6 with ipv6_src of the VM -> reg0, POLICY_FROM. All else is dropped: IPv6 of a VM that
- *                has no such address, RARP (a hypervisor's announcement), BPDUs.
+ *                of neighbour discovery (what is forged, routers' advertisements and redirects), and DHCPv6 to a
+ *                client: dropped. 90 IPv6 with ipv6_src of the VM -> reg0, POLICY_FROM. All else is dropped: IPv6 of a
+ *                VM that has no such address, RARP (a hypervisor's announcement), BPDUs, and any other ethertype but
+ *                those that a rule of the VM's policy allows: 100 -> reg0, POLICY_FROM; they are judged by MACs.
  *   POLICY_FROM, POLICY_TO
  *                rules of the VM that the packet is from (to), by its address: POLICY_PRIORITY_*. 0 -> the next table.
  *                What they reject gets reg6 = 3 and goes to the direction's verdict table.
@@ -72,9 +73,9 @@
  *
  * IPv6 neighbour discovery (ND, RFC 4861) is let through for a VM's own addresses, the link-local one that it makes of
  * its MAC (RFC 4291 appendix A) and those that the gateway knows: what it solicits with such a source and its own MAC,
- * or for such an address from nowhere (duplicate address detection, RFC 4862 §5.4), and what it advertises of them; with
- * a hop limit of 255. Like ARP, it is not the policies' business. By its link-local address a VM sends and gets nothing
- * else. A VM that takes another address (RFC 7217, RFC 8981) is not heard. MLD (RFC 3810) is dropped like other
+ * or for such an address from nowhere (duplicate address detection, RFC 4862 §5.4), and what it advertises of them;
+ * with a hop limit of 255. Like ARP, it is not the policies' business. By its link-local address a VM sends and gets
+ * nothing else. A VM that takes another address (RFC 7217, RFC 8981) is not heard. MLD (RFC 3810) is dropped like other
  * multicast: no switch here prunes by it, what is solicited goes to all. The PE does not route IPv6.
  *
  * Probe packets (core/probe.h) are marked in reg3. While they are sent, flows at 65535 in POLICY_TO and FORWARD bring
@@ -249,8 +250,8 @@ struct policy_site;
 struct policy_site pipeline_policy_site(uint64_t vm_cookie, const struct ip *ip);
 /* The same for all addresses of a VM, that of IPv4 first: returns how many, at most PIPELINE_SITES_MAX. */
 #define PIPELINE_SITES_MAX (1 + IP6_LIST_MAX)
-unsigned pipeline_policy_sites(uint64_t vm_cookie, const struct ip *ip, const struct ip6_list *ip6,
-                               struct policy_site *sites);
+unsigned pipeline_policy_sites(uint64_t vm_cookie, const struct mac *mac, const struct ip *ip,
+                               const struct ip6_list *ip6, struct policy_site *sites);
 /* A VM on its ToR: spoofing and forwarding flows, plus the policy's. 'policy' null: the VM is not restricted.
  * 'numbers': of the policy's meters; they exist, or are added in the same transaction. What was learned stays if the
  * policy has stateful rules. */

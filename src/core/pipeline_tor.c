@@ -277,6 +277,28 @@ static void vm_deliver(struct flow_txn *txn, const struct pipeline_segment *segm
     }
 }
 
+/* What its policy allows of neither IP nor ARP, which SPOOF and FORWARD drop otherwise: from its own MAC, and to it. */
+static void vm_ethertypes(struct flow_txn *txn, const struct pipeline_segment *segment, const struct pipeline_vm *vm,
+                          const struct policy *policy)
+{
+    uint16_t types[POLICY_ETHERTYPES_MAX];
+    unsigned n = policy_ethertypes(policy, POLICY_FROM_VM, types);
+
+    for (unsigned i = 0; i < n; i++) {
+        struct flow flow = spoof_flow(segment, vm, TOR_POLICY_FROM);
+
+        match_u(&flow.match, FIELD_ETH_TYPE, types[i]);
+        flow_txn_add(txn, flow);
+    }
+    n = policy_ethertypes(policy, POLICY_TO_VM, types);
+    for (unsigned i = 0; i < n; i++) {
+        struct flow_match match = {0};
+
+        match_u(&match, FIELD_ETH_TYPE, types[i]);
+        deliver(txn, segment, vm, &match);
+    }
+}
+
 struct policy_site pipeline_policy_site(uint64_t vm_cookie, const struct ip *ip)
 {
     return (struct policy_site) {
@@ -293,14 +315,16 @@ struct policy_site pipeline_policy_site(uint64_t vm_cookie, const struct ip *ip)
     };
 }
 
-unsigned pipeline_policy_sites(uint64_t vm_cookie, const struct ip *ip, const struct ip6_list *ip6,
-                               struct policy_site *sites)
+unsigned pipeline_policy_sites(uint64_t vm_cookie, const struct mac *mac, const struct ip *ip,
+                               const struct ip6_list *ip6, struct policy_site *sites)
 {
     unsigned n = 0;
 
     sites[n++] = pipeline_policy_site(vm_cookie, ip);
     for (unsigned i = 0; i < ip6->n; i++)
         sites[n++] = pipeline_policy_site(vm_cookie, &ip6->items[i]);
+    for (unsigned i = 0; i < n; i++)
+        sites[i].mac = *mac;
     return n;
 }
 
@@ -321,7 +345,7 @@ void pipeline_vm_tor(struct flow_txn *txn, const struct pipeline_segment *segmen
                      const struct policy *policy, const struct policy_numbers *numbers)
 {
     struct policy_site sites[PIPELINE_SITES_MAX];
-    unsigned n = pipeline_policy_sites(vm->cookie, &vm->ip, &vm->ip6, sites);
+    unsigned n = pipeline_policy_sites(vm->cookie, &vm->mac, &vm->ip, &vm->ip6, sites);
     struct flow other = forward_flow(segment, 180, vm->cookie);
 
     pipeline_vm_remove(txn, vm);
@@ -335,5 +359,9 @@ void pipeline_vm_tor(struct flow_txn *txn, const struct pipeline_segment *segmen
     for (unsigned i = 0; policy && i < n; i++) {
         sites[i].numbers = *numbers;
         policy_to_flows(policy, &sites[i], txn);
+    }
+    if (policy) {
+        vm_ethertypes(txn, segment, vm, policy);
+        policy_ethertypes_to_flows(policy, &sites[0], txn);
     }
 }

@@ -21,6 +21,7 @@ struct policy_numbers {
 struct policy_site {
     uint64_t cookie;
     struct ip ip;     /* the VM's address (one call for each address) */
+    struct mac mac;   /* the VM's: of rules by ethertype; all zero: not known */
     uint8_t table[2]; /* by direction */
     uint8_t verdict_table[2];
     uint8_t limit_table[2]; /* goes to rate_table, also what misses */
@@ -47,6 +48,10 @@ struct policy_site {
  * are limited, all that pass go to limit_table, and from there to rate_table. The policy has passed policy_check(). */
 void policy_to_flows(const struct policy *policy, const struct policy_site *site, struct flow_txn *txn);
 
+/* Adds the flows of rules by ethertype, by the VM's MAC: of what they allow. Nothing else lets such packets get as far
+ * as there. */
+void policy_ethertypes_to_flows(const struct policy *policy, const struct policy_site *site, struct flow_txn *txn);
+
 /* Reads a policy back from what a switch holds. Considers the flows in site->table[] that packets of the VM's address
  * can meet (whoever installed them, whatever cookie, priority or prefix; also those that match no address), but for
  * base flows and diverts (COOKIE_BASE, COOKIE_PROBE), in falling priority; masked ports that together are a range at
@@ -65,9 +70,10 @@ int policy_from_flows(const struct flow *flows, size_t n_flows, const struct flo
                       const struct policy_site *site, bool miss_allows, const char *vm_name, struct policy *policy,
                       struct err *err);
 
-/* The same of all addresses of a VM: first that of IPv4, then at least one of IPv6. What is said of one family only
- * becomes rules of that family; an address that no flow concerns is left to 'miss_allows'. ERR_UNSUPPORTED also if
- * addresses of IPv6 are not treated alike, or what a meter or queue limits of one address it does not of another. */
+/* The same of all addresses of a VM: that of IPv4, then those of IPv6, if any. What is said of one family only becomes
+ * rules of that family; an address that no flow concerns is left to 'miss_allows'. Flows of what is neither IP nor ARP
+ * count if they name the VM's MAC, which the first of 'sites' has. ERR_UNSUPPORTED also if addresses of IPv6 are not
+ * treated alike, or what a meter or queue limits of one address it does not of another. */
 int policy_from_sites(const struct flow *flows, size_t n_flows, const struct flow_meter *meters, size_t n_meters,
                       const struct policy_site *sites, size_t n_sites, bool miss_allows, const char *vm_name,
                       struct policy *policy, struct err *err);

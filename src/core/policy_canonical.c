@@ -435,6 +435,20 @@ static void add_classes(const struct policy *policy, struct policy *canonical)
     }
 }
 
+/* A rule for each ethertype that the direction allows. */
+static void add_ethertypes(const struct policy *policy, enum policy_direction direction, struct policy *canonical)
+{
+    uint16_t types[POLICY_ETHERTYPES_MAX];
+    unsigned n = policy_ethertypes(policy, direction, types);
+
+    for (unsigned i = 0; i < n; i++) {
+        struct policy_rule rule = policy_rule_any(direction, POLICY_ALLOW);
+
+        rule.ethertype = types[i];
+        policy_add_rule(canonical, rule);
+    }
+}
+
 struct policy policy_canonical(const struct policy *policy)
 {
     struct policy canonical = *policy;
@@ -470,6 +484,7 @@ struct policy policy_canonical(const struct policy *policy)
         canonical.default_verdict[d] = best.default_verdict[d];
         for (size_t i = 0; i < best.n_rules; i++)
             policy_add_rule(&canonical, best.rules[i]);
+        add_ethertypes(policy, d, &canonical);
     }
     for (unsigned d = 0; d < 2; d++) {
         if (!canonical.rate[d].kbps || !policy_passes_any(&canonical, d))

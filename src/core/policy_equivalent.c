@@ -128,14 +128,35 @@ static char *describe_difference(const struct bdd *bdd, bdd_ref a, bdd_ref b, en
     return strbuf_take(&text);
 }
 
+/* What is neither IP nor ARP, a direction at a time; null: no difference. */
+static char *describe_ethertypes(const struct policy *a, const struct policy *b)
+{
+    for (unsigned d = 0; d < 2; d++) {
+        uint16_t x[POLICY_ETHERTYPES_MAX], y[POLICY_ETHERTYPES_MAX];
+        unsigned n = policy_ethertypes(a, d, x), m = policy_ethertypes(b, d, y), i = 0;
+
+        while (i < n && i < m && x[i] == y[i])
+            i++;
+        if (i == n && i == m)
+            continue;
+        bool first = i < n && (i == m || x[i] < y[i]);
+        return xasprintf("a packet %s ethertype 0x%04x: the first policy %s it, the second %s it",
+                         d == POLICY_FROM_VM ? "from-vm" : "to-vm", first ? x[i] : y[i], first ? "allows" : "denies",
+                         first ? "denies" : "allows");
+    }
+    return NULL;
+}
+
 /* Whether anything passes in the direction, by its own rules or as a reply to what the other ones let pass. A limit on
  * nothing limits nothing, and no flow would show it. */
-static bool passes_any(const struct bdd *bdd, const bdd_ref roots[2], enum policy_direction direction)
+static bool passes_any(const struct bdd *bdd, const bdd_ref roots[2], const struct policy *policy,
+                       enum policy_direction direction)
 {
+    uint16_t types[POLICY_ETHERTYPES_MAX];
     bdd_ref root = roots[direction], other = roots[direction == POLICY_FROM_VM ? POLICY_TO_VM : POLICY_FROM_VM];
 
     return bdd_has(bdd, root, BDD_ALL, policy_outcome_passes) ||
-           bdd_has(bdd, other, BDD_ALL, policy_outcome_is_stateful);
+           bdd_has(bdd, other, BDD_ALL, policy_outcome_is_stateful) || policy_ethertypes(policy, direction, types) > 0;
 }
 
 /* The same of what opens a connection. */
@@ -206,7 +227,10 @@ static char *describe_classes(const struct policy *a, const struct policy *b, ui
 static char *find_witness(struct bdd *bdd, const struct policy *a, const struct policy *b, enum ip_family family)
 {
     bdd_ref roots[2];
+    char *ethertypes = describe_ethertypes(a, b);
 
+    if (ethertypes)
+        return ethertypes;
     for (unsigned d = 0; d < 2; d++) {
         bdd_ref x = bdd_policy(bdd, a, d, family);
         bdd_ref y = bdd_policy(bdd, b, d, family);
@@ -218,7 +242,7 @@ static char *find_witness(struct bdd *bdd, const struct policy *a, const struct 
         roots[d] = x;
     }
     for (unsigned d = 0; d < 2; d++) {
-        if (passes_any(bdd, roots, d) && !rates_equal(&a->rate[d], &b->rate[d]))
+        if (passes_any(bdd, roots, a, d) && !rates_equal(&a->rate[d], &b->rate[d]))
             return describe_rates(&a->rate[d], &b->rate[d], d);
         if (!new_limits_equal(&a->new_limit[d], &b->new_limit[d]) && passes_new(bdd, roots, d))
             return describe_new_limits(&a->new_limit[d], &b->new_limit[d], d);
@@ -312,7 +336,7 @@ void policy_hash(const struct policy *policy, char *hash)
         roots[d] = bdd_policy(&bdd, policy, d, IP_NONE);
     for (unsigned d = 0; d < 2; d++) {
         const struct policy_rate *rate = &policy->rate[d];
-        bool limits = rate->kbps && passes_any(&bdd, roots, d);
+        bool limits = rate->kbps && passes_any(&bdd, roots, policy, d);
 
         h = hash_u32(h, limits ? rate->kbps : 0);
         h = hash_u32(h, limits ? rate->burst_kbit : 0);
@@ -322,6 +346,13 @@ void policy_hash(const struct policy *policy, char *hash)
     }
     for (unsigned d = 0; d < 2 && !bdd.full; d++)
         h = hash_classes(h, policy, d, bdd_classes(&bdd, roots[d]));
+    for (unsigned d = 0; d < 2; d++) {
+        uint16_t types[POLICY_ETHERTYPES_MAX];
+        unsigned n = policy_ethertypes(policy, d, types);
+
+        for (unsigned i = 0; i < n; i++)
+            h = hash_u32(h, (uint32_t) types[i] << 1 | d);
+    }
     AUTO_FREE uint32_t *numbers = xcalloc(bdd.n_nodes, sizeof *numbers);
     for (unsigned d = 0; d < 2 && !bdd.full; d++) {
         hash_node(&bdd, roots[d], numbers, &next, &h);

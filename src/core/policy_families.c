@@ -183,10 +183,10 @@ int policy_from_sites(const struct flow *flows, size_t n_flows, const struct flo
                       struct policy *policy, struct err *err)
 {
     __attribute__((cleanup(free_parts))) struct part parts[ADDRESSES_MAX] = {0};
+    __attribute__((cleanup(policy_free))) struct policy joined = {0};
+    struct policy_uses uses;
     bool found = false;
 
-    if (n_sites == 1)
-        return policy_from_flows(flows, n_flows, meters, n_meters, sites, miss_allows, vm_name, policy, err);
     for (size_t i = 0; i < n_sites && i < ADDRESSES_MAX; i++) {
         parts[i].site = &sites[i];
         if (read_part(flows, n_flows, meters, n_meters, miss_allows, vm_name, &parts[i], err) < 0)
@@ -200,5 +200,18 @@ int policy_from_sites(const struct flow *flows, size_t n_flows, const struct flo
         if (check_alike(&parts[1], &parts[i], err) < 0)
             return err->code;
     }
-    return join_families(&parts[0], &parts[1], policy, err);
+    uses = parts[0].uses;
+    if (n_sites == 1) {
+        joined = parts[0].policy;
+        parts[0].policy = (struct policy) {0};
+    } else if (join_families(&parts[0], &parts[1], &joined, err) < 0) {
+        return err->code;
+    }
+    for (unsigned d = 0; d < 2 && n_sites > 1; d++)
+        uses.meters[d] = uses.meters[d] ? uses.meters[d] : parts[1].uses.meters[d];
+    if (policy_ethertypes_read(flows, n_flows, meters, n_meters, &sites[0], &uses, &joined, err) < 0)
+        return err->code;
+    *policy = joined;
+    joined = (struct policy) {0};
+    return 0;
 }

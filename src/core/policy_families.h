@@ -17,4 +17,13 @@ int policy_read(const struct flow *flows, size_t n_flows, const struct flow_mete
                 const struct policy_site *site, bool miss_allows, const char *vm_name, struct policy *policy,
                 struct policy_uses *uses, struct err *err);
 
+/* Whether the flow is about what is neither IP nor ARP, and names the VM's MAC. */
+bool policy_ethertype_concerns(const struct policy_site *site, const struct flow *flow,
+                               enum policy_direction direction);
+/* Adds the rules that such flows are to the policy; 'uses' are those of its IP, and
+ * get what only they have. 0 or ERR_UNSUPPORTED naming the flow. */
+int policy_ethertypes_read(const struct flow *flows, size_t n_flows, const struct flow_meter *meters, size_t n_meters,
+                           const struct policy_site *site, struct policy_uses *uses, struct policy *policy,
+                           struct err *err);
+
 #endif

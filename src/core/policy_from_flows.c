@@ -57,6 +57,8 @@ bool policy_flow_concerns(const struct policy_site *site, const struct flow *flo
 {
     bool exact, met = meets_address(site, flow, POLICY_FROM_VM, &exact);
 
+    if (policy_ethertype_concerns(site, flow, POLICY_FROM_VM) || policy_ethertype_concerns(site, flow, POLICY_TO_VM))
+        return true;
     for (unsigned d = 0; d < 2; d++) {
         /* What was learned says nothing of the policy, and there may be thousands of it. */
         if (flow->table == site->state_table[d])

@@ -23,6 +23,8 @@ unsigned policy_rule_parts(const struct policy_rule *rule, struct policy_rule pa
     static const int16_t protocols[] = {6, 17, 1, 58};
     unsigned n = 0;
 
+    if (rule->ethertype)
+        return 0;
     if (!rule->stateful) {
         parts[0] = *rule;
         return 1;

@@ -31,7 +31,7 @@
 
 /* The rule as rules of one protocol each, no two of which match the same packet. A stateful rule matches only what has
  * replies that can be told: TCP, UDP and echo requests; if it names no protocol, it is about all of these. Any other
- * rule is its own only part. Returns how many; 0 if it can match nothing. */
+ * rule is its own only part. Returns how many; 0 if it can match no IP. */
 unsigned policy_rule_parts(const struct policy_rule *rule, struct policy_rule parts[POLICY_PARTS_MAX]);
 
 /* Whether what the direction's rules deny may be a reply: the other direction has a stateful rule. */

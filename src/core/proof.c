@@ -83,10 +83,12 @@ enum pattern {
     FROM_ARP,
     FROM_ND, /* all */
     FROM_IPV6,
+    FROM_OTHER, /* of one ethertype that its policy allows */
     TO_IP,
     TO_ARP,
     TO_ND, /* all */
     TO_IPV6,
+    TO_OTHER,
     TO_ASKED_ARP, /* to all: who has its address */
     TO_ASKED_ND,
     AS_IP, /* from others: that they have its address */
@@ -203,6 +205,8 @@ static void pattern_contents(const struct proof_vm *vm, enum pattern pattern, co
         match_discovery(match, ND_SOLICITATION, own);
         match_bytes(match, FIELD_IPV6_SRC, unspecified.bytes, NULL);
         break;
+    case FROM_OTHER:
+    case TO_OTHER:
     case PATTERNS:
         break;
     }
@@ -340,25 +344,38 @@ static bool is_of_another(const struct proof_vm *vm, const struct flow *flow, en
 /* Where the search for packets of the VM that a flow matches has come to: zeroed before the first. */
 struct meeting {
     enum pattern pattern;
-    unsigned address;
+    unsigned item; /* the next: of its addresses of IPv6, or of ethertypes */
     struct flow_match packets;
 };
+
+/* Of patterns that are about ethertypes: the VM's; else null. */
+static const uint16_t *ethertypes_of(const struct proof_vm *vm, enum pattern pattern)
+{
+    return pattern == FROM_OTHER ? vm->ethertypes[POLICY_FROM_VM] :
+           pattern == TO_OTHER   ? vm->ethertypes[POLICY_TO_VM] :
+                                   NULL;
+}
 
 /* The next pattern of one of the ways that has such packets; false: there is none. */
 static bool next_meeting(const struct proof_vm *vm, const struct flow *flow, enum proof_way way, struct meeting *at)
 {
     struct ip own[1 + IP6_LIST_MAX];
-    unsigned n = own_addresses(vm, own);
+    unsigned n_own = own_addresses(vm, own);
 
-    for (; at->pattern < PATTERNS; at->pattern++, at->address = 0) {
+    for (; at->pattern < PATTERNS; at->pattern++, at->item = 0) {
         if (!(way_of(at->pattern) & way) || is_of_another(vm, flow, at->pattern))
             continue;
-        while (at->address < n) {
-            unsigned a = at->address++;
+        const uint16_t *types = ethertypes_of(vm, at->pattern);
+        unsigned n = types ? vm->n_ethertypes[at->pattern == TO_OTHER ? POLICY_TO_VM : POLICY_FROM_VM] : n_own;
 
-            if (!is_about(at->pattern, a == 0))
+        while (at->item < n) {
+            unsigned i = at->item++;
+
+            if (!types && !is_about(at->pattern, i == 0))
                 continue;
-            at->packets = pattern_match(vm, at->pattern, &own[a], flow->table);
+            at->packets = pattern_match(vm, at->pattern, types ? NULL : &own[i], flow->table);
+            if (types)
+                match_u(&at->packets, FIELD_ETH_TYPE, types[i]);
             if (match_meets(&at->packets, &flow->match))
                 return true;
         }

@@ -7,8 +7,9 @@
  * higher priority in its table takes before. A flow of the same priority as one of ours counts as before it, for which
  * of the two a packet meets is undefined (OpenFlow 1.3.5 §5.3).
  *
- * A VM's packets are its IP of either family, ARP and IPv6 neighbour discovery, to all and to one; what is to it; and the questions of
- * others who has its address. A flow that lets others say that they have its address takes what nobody may send. */
+ * A VM's packets are its IP of either family, ARP, IPv6 neighbour discovery, what else its policy allows, to all and to
+ * one; what is to it; and the questions of others who has its address. A flow that lets others say that they have its
+ * address takes what nobody may send. */
 #ifndef CORE_PROOF_H
 #define CORE_PROOF_H
 
@@ -18,6 +19,7 @@
 
 #include "model/addr.h"
 #include "model/flow.h"
+#include "model/policy.h"
 
 /* What tells a VM's packets at its ToR. */
 struct proof_vm {
@@ -26,6 +28,9 @@ struct proof_vm {
     struct mac mac;
     struct ip ip; /* IPv4 */
     struct ip6_list ip6;
+    /* What its policy allows beside IP, by direction; as many as 'n_ethertypes' says. */
+    uint16_t ethertypes[2][POLICY_ETHERTYPES_MAX];
+    uint8_t n_ethertypes[2];
 };
 
 enum proof_way {

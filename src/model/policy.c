@@ -172,6 +172,8 @@ static int check_rule(const struct policy_rule *rule, struct err *err)
         return err_set(err, ERR_INVALID, "action: no such action (%u)", rule->verdict);
     if (rule->family != IP_NONE && !ip_bits(rule->family))
         return err_set(err, ERR_INVALID, "family: no such family (%u)", rule->family);
+    if (policy_ethertype_check(rule, err) < 0)
+        return ERR_INVALID;
     if (rule->protocol < POLICY_ANY || rule->protocol > 255)
         return err_set(err, ERR_INVALID, "protocol: expected 0..255, found %d", rule->protocol);
     if (rule->dscp < POLICY_ANY || rule->dscp > 63)
@@ -231,7 +233,7 @@ int policy_check(const struct policy *policy, struct err *err)
             return ERR_INVALID;
         }
     }
-    return 0;
+    return policy_ethertypes_check(policy, err);
 }
 
 /* Index of 'text' in 'names', or -1 and a failure of the member. */
@@ -324,9 +326,9 @@ static void read_family(struct json_reader *r, struct policy_rule *rule)
 static int read_rule(const json_t *json, const struct policy_book *book, struct policy *policy,
                      struct policy_rule *ret_rule, struct err *err)
 {
-    static const char *const known[] = {"direction",   "action",           "protocol",  "remote",    "family",
-                                        "source-port", "destination-port", "icmp-type", "icmp-code", "dscp",
-                                        "tcp-flags",   "set-dscp",         "class",     "stateful",  NULL};
+    static const char *const known[] = {
+        "direction", "action", "protocol",  "remote",   "family", "source-port", "destination-port", "icmp-type",
+        "icmp-code", "dscp",   "tcp-flags", "set-dscp", "class",  "stateful",    "ethertype",        NULL};
     struct json_reader r = json_reader_init(json, "", err);
     struct policy_rule rule = policy_rule_any(POLICY_TO_VM, POLICY_DENY);
 
@@ -349,6 +351,7 @@ static int read_rule(const json_t *json, const struct policy_book *book, struct 
     rule.stateful = json_opt_bool(&r, "stateful", false);
     policy_class_of_rule_read(&r, policy, &rule);
     read_family(&r, &rule);
+    policy_ethertype_read(&r, &rule);
     if (r.status)
         return r.status;
     *ret_rule = rule;
@@ -468,6 +471,8 @@ static json_t *rule_to_json(const struct policy *policy, const struct policy_rul
 
     json_object_set_new(object, "direction", json_string(policy_direction_names[rule->direction]));
     json_object_set_new(object, "action", json_string(verdict_names[rule->verdict]));
+    if (rule->ethertype)
+        json_object_set_new(object, "ethertype", json_sprintf("0x%04x", rule->ethertype));
     if (rule->family != IP_NONE && implied_family(rule) == IP_NONE)
         json_object_set_new(object, "family", json_string(rule->family == IP_V6 ? "ipv6" : "ipv4"));
     if (rule->protocol != POLICY_ANY)
@@ -551,7 +556,9 @@ char *policy_rule_format(const struct policy_rule *rule)
     strbuf_printf(&text, "%s %s", policy_direction_names[rule->direction], verdict_names[rule->verdict]);
     if (rule->family != IP_NONE && implied_family(rule) == IP_NONE)
         strbuf_puts(&text, rule->family == IP_V6 ? " ipv6" : " ipv4");
-    if (name)
+    if (rule->ethertype)
+        strbuf_printf(&text, " ethertype 0x%04x", rule->ethertype);
+    else if (name)
         strbuf_printf(&text, " %s", name);
     else
         strbuf_printf(&text, " protocol %d", rule->protocol);

@@ -32,6 +32,7 @@ struct port_range {
 #define POLICY_SETS_MAX 256      /* of one policy, by name */
 #define POLICY_REMOTES_MAX 65536 /* addresses and prefixes of all its rules: each is a flow at least */
 #define POLICY_NAME_MAX 64       /* bytes, without the null */
+#define POLICY_ETHERTYPES_MAX 16 /* that the rules of one policy name */
 
 struct policy_rule {
     uint8_t direction;    /* enum policy_direction */
@@ -50,6 +51,8 @@ struct policy_rule {
                                  * matches only what has replies: TCP, UDP, echo requests of ICMP and ICMPv6 */
     int16_t set_dscp;           /* 0..63 written into packets that the rule allows, or POLICY_ANY: unchanged */
     bool in_class;              /* they belong to the class that has set_dscp */
+    uint16_t ethertype;         /* 0: it is about IP. Else about packets to and from one host that are neither IP nor
+                                 * ARP, and has no other member but direction and verdict */
 };
 
 struct policy_rate {
@@ -109,6 +112,10 @@ bool policy_class_queued(const struct policy_class *class, enum policy_direction
  * bucket by the millisecond, and one that does not hold what comes in one millisecond never. */
 bool policy_burst_fits(uint32_t rate, uint32_t burst);
 struct policy policy_copy(const struct policy *policy);
+/* The ethertypes that the policy allows in a direction, rising; returns how many. What is neither IP nor ARP is denied
+ * unless a rule allows it, whatever the defaults say. */
+unsigned policy_ethertypes(const struct policy *policy, enum policy_direction direction,
+                           uint16_t types[POLICY_ETHERTYPES_MAX]);
 
 /* JSON form (files in YAML are the same tree); every member is optional but "policy", "direction", "action":
  *   {"policy": "V2", "default": {"from-vm": "allow", "to-vm": "deny"},
@@ -122,7 +129,8 @@ struct policy policy_copy(const struct policy *policy);
  *               "icmp-type": 8, "icmp-code": 0, "set-dscp": 46, "family": "ipv4"},
  *              {"direction": "from-vm", "action": "allow", "protocol": "udp", "class": "voice", "stateful": true}]}
  * "action" is allow|deny|reject. "remote" is an address, a prefix, a list of them, or "@office" for a set. "protocol"
- * is any|tcp|udp|icmp|icmpv6 or a number; a port is a number or "first-last". Defaults are deny.
+ * is any|tcp|udp|icmp|icmpv6 or a number; a port is a number or "first-last". "ethertype"
+ * is ipv4|ipv6, which say the same as "family", or a number from 0x0600 on, as such or as "0x88b5". Defaults are deny.
  * Returns 0, or ERR_INVALID with a sentence that names the rule's number (from 1) and the member; '*policy' is then
  * left alone. An unknown member is an error. On success the caller frees '*policy'. */
 int policy_from_json(const json_t *json, struct policy *policy, struct err *err);
@@ -143,7 +151,8 @@ json_t *policy_to_json_without(const struct policy *policy);
 
 /* Contradictions that single members cannot show: ports without TCP/UDP, a range upside down, icmp-type without ICMP,
  * icmp-code without icmp-type, tcp-flags without TCP, a remote whose family differs, a mark or a class on what is
- * denied, a class that has nothing in the rule's direction, two classes with one DSCP, too many rules. 0 or ERR_INVALID
+ * denied, a class that has nothing in the rule's direction, two classes with one DSCP, too many rules, an ethertype
+ * that is not for rules, or with a member that only IP has. 0 or ERR_INVALID
  * with rule number, or class, and member. */
 int policy_check(const struct policy *policy, struct err *err);
 

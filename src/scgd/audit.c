@@ -133,8 +133,14 @@ static void expect_vms(struct audit *audit)
         if (audit_expect_vm(audit, tenant, &port, &txn)) {
             struct audit_vm vm = {.cookie = cookie_of_vm(tenant->uuid),
                                   .has_policy = tenant->has_policy,
-                                  .packets = {port, network_segment(audit->gateway, tenant->segment)->flows.number,
-                                              tenant->mac, tenant->ip, tenant->ip6}};
+                                  .packets = {.port = port,
+                                              .segment = network_segment(audit->gateway, tenant->segment)->flows.number,
+                                              .mac = tenant->mac,
+                                              .ip = tenant->ip,
+                                              .ip6 = tenant->ip6}};
+
+            for (unsigned d = 0; d < 2 && tenant->has_policy; d++)
+                vm.packets.n_ethertypes[d] = (uint8_t) policy_ethertypes(&tenant->policy, d, vm.packets.ethertypes[d]);
 
             memcpy(vm.uuid, tenant->uuid, UUID_SIZE);
             memcpy(vm.name, tenant->name, NAME_SIZE);
@@ -247,7 +253,7 @@ enum cookie_kind audit_kind_of(const struct flow *flow)
 bool audit_says_policy(const struct audit_vm *vm, const struct flow *flow)
 {
     struct policy_site sites[PIPELINE_SITES_MAX];
-    unsigned n = pipeline_policy_sites(vm->cookie, &vm->packets.ip, &vm->packets.ip6, sites);
+    unsigned n = pipeline_policy_sites(vm->cookie, &vm->packets.mac, &vm->packets.ip, &vm->packets.ip6, sites);
 
     for (unsigned i = 0; i < n; i++) {
         if (policy_flow_concerns(&sites[i], flow))

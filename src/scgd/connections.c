@@ -123,8 +123,8 @@ void connections_send(struct gateway *gateway, struct migration *migration, unsi
         struct reading_state *reading = xcalloc(1, sizeof *reading);
 
         memcpy(reading->vm, vm->name, NAME_SIZE);
-        reading->n_sites = pipeline_policy_sites(cookie_of_vm(vm->uuid), &vm->nics[0].ip, &vm->nics[0].ip6,
-                                                 reading->sites);
+        reading->n_sites = pipeline_policy_sites(cookie_of_vm(vm->uuid), &vm->nics[0].mac, &vm->nics[0].ip,
+                                                 &vm->nics[0].ip6, reading->sites);
         reading->idle_max = idle_max;
         const struct switch_query query = {reading->sites[0].state_table[d], 0, 0, concerned, reading};
         uint64_t request = gateway_request(gateway, join, read_done, reading);
@@ -174,7 +174,7 @@ void connections_install(struct gateway *gateway, const uint8_t uuid[UUID_SIZE],
         return;
     }
     struct policy_site sites[PIPELINE_SITES_MAX];
-    unsigned n = pipeline_policy_sites(cookie_of_vm(tenant->uuid), &tenant->ip, &tenant->ip6, sites);
+    unsigned n = pipeline_policy_sites(cookie_of_vm(tenant->uuid), &tenant->mac, &tenant->ip, &tenant->ip6, sites);
     for (unsigned i = 0; i < n; i++)
         connections_to_flows(list, &sites[i], &txn);
     if (txn.n_mods)

@@ -71,8 +71,8 @@ void policy_collect(struct gateway *gateway, struct join *join, struct migration
     struct collecting *collecting = xcalloc(1, sizeof *collecting);
 
     collecting->vm = vm;
-    collecting->n_sites = pipeline_policy_sites(cookie_of_vm(vm->uuid), &vm->nics[0].ip, &vm->nics[0].ip6,
-                                                collecting->sites);
+    collecting->n_sites = pipeline_policy_sites(cookie_of_vm(vm->uuid), &vm->nics[0].mac, &vm->nics[0].ip,
+                                                &vm->nics[0].ip6, collecting->sites);
     for (unsigned i = 0; i < collecting->n_sites; i++)
         collecting->sites[i].server_port = port;
     const struct switch_query query = {FLOW_TABLE_ALL, 0, 0, policy_concerned, collecting};

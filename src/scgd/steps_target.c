@@ -51,7 +51,8 @@ static void prove_policy(const struct gateway *gateway, const struct migration_v
 {
     const struct tenant *tenant = network_tenant(gateway, vm->uuid);
     struct policy_site sites[PIPELINE_SITES_MAX];
-    unsigned n = pipeline_policy_sites(cookie_of_vm(vm->uuid), &vm->nics[0].ip, &vm->nics[0].ip6, sites);
+    unsigned n = pipeline_policy_sites(cookie_of_vm(vm->uuid), &vm->nics[0].mac, &vm->nics[0].ip, &vm->nics[0].ip6,
+                                       sites);
     struct policy held = {0};
     AUTO_FREE char *witness = NULL;
 

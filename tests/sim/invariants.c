@@ -55,7 +55,7 @@ static void check_policy(struct world *world, struct site *site, const struct si
     struct sim_switch *tor = device(site, SIM_TOR);
     uint64_t cookie = cookie_of_vm(vm->vm.uuid);
     struct policy_site sites[PIPELINE_SITES_MAX];
-    unsigned n = pipeline_policy_sites(cookie, &vm->vm.nics[0].ip, &vm->vm.nics[0].ip6, sites);
+    unsigned n = pipeline_policy_sites(cookie, &vm->vm.nics[0].mac, &vm->vm.nics[0].ip, &vm->vm.nics[0].ip6, sites);
     struct policy held = {0};
     struct err err = {0};
     AUTO_FREE char *witness = NULL;

@@ -49,7 +49,7 @@ static void write_to_store(struct site *site, const struct sim_vm *vm)
 static void write_to_switch(struct site *site, const struct sim_vm *vm)
 {
     struct policy_site sites[PIPELINE_SITES_MAX];
-    unsigned n = pipeline_policy_sites(0xadadad, &vm->vm.nics[0].ip, &vm->vm.nics[0].ip6, sites);
+    unsigned n = pipeline_policy_sites(0xadadad, &vm->vm.nics[0].mac, &vm->vm.nics[0].ip, &vm->vm.nics[0].ip6, sites);
     struct flow_txn txn = {0};
 
     for (unsigned i = 0; i < n; i++)

@@ -252,8 +252,9 @@ static void test_vm_tor_ipv6(void **state)
     (void) state;
     const struct policy_numbers numbers = {.meters = {0, 7}};
     struct policy policy = {.name = "V1", .default_verdict = {POLICY_ALLOW, POLICY_DENY}, .rate = {{0, 0}, {5000, 0}}};
-    struct policy_rule rules[2] = {policy_rule_any(POLICY_TO_VM, POLICY_ALLOW),
-                                   policy_rule_any(POLICY_TO_VM, POLICY_ALLOW)};
+    struct policy_rule rules[] = {
+        policy_rule_any(POLICY_TO_VM, POLICY_ALLOW), policy_rule_any(POLICY_TO_VM, POLICY_ALLOW),
+        policy_rule_any(POLICY_TO_VM, POLICY_ALLOW), policy_rule_any(POLICY_FROM_VM, POLICY_ALLOW)};
     struct pipeline_vm both = vm;
     struct flow_txn txn = {0};
 
@@ -264,8 +265,9 @@ static void test_vm_tor_ipv6(void **state)
     rules[1].protocol = 58;
     rules[1].family = IP_V6;
     rules[1].icmp_type = 128;
+    rules[2].ethertype = rules[3].ethertype = 0x88b5;
     policy.rules = rules;
-    policy.n_rules = 2;
+    policy.n_rules = ARRAY_LEN(rules);
     pipeline_vm_tor(&txn, &segment, &both, &policy, &numbers);
     golden("vm-tor-ipv6", &txn);
 }

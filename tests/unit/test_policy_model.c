@@ -279,6 +279,29 @@ static const struct {
      "set-dscp: packets that are denied cannot be marked; remove it or allow them"},
     {"'direction': 'to-vm', 'action': 'reject', 'stateful': true",
      "stateful: what is denied has no replies; remove it or allow the packets"},
+    {RULE "'ethertype': 'ipx'", "ethertype: expected ipv4, ipv6 or 0x0600 to 0xffff"},
+    {RULE "'ethertype': '0x05ff'", "ethertype: expected ipv4, ipv6 or 0x0600 to 0xffff"},
+    {RULE "'ethertype': 65536", "ethertype: expected ipv4, ipv6 or 0x0600 to 0xffff"},
+    {RULE "'ethertype': '0x88bg'", "ethertype: expected ipv4, ipv6 or 0x0600 to 0xffff"},
+    {RULE "'ethertype': true", "ethertype: expected ipv4, ipv6 or 0x0600 to 0xffff"},
+    {RULE "'ethertype': 'ipv6', 'remote': '10.0.0.1'",
+     "ethertype: ipv6 contradicts the family, remote or icmp-type of the same rule"},
+    {RULE "'ethertype': 2048, 'family': 'ipv6'",
+     "ethertype: ipv4 contradicts the family, remote or icmp-type of the same rule"},
+    {RULE "'ethertype': 'arp'", "ethertype: ARP is inspected and passes whatever policies say; remove the rule"},
+    {RULE "'ethertype': '0x8847'", "ethertype: a VM's frames have no MPLS labels; labelled ones are dropped"},
+    {RULE "'ethertype': 34997, 'protocol': 'tcp'",
+     "protocol: only IP has that, and the rule is about ethertype 0x88b5; remove one"},
+    {RULE "'ethertype': '0x88b5', 'remote': '10.0.0.1'",
+     "remote: only IP has that, and the rule is about ethertype 0x88b5; remove one"},
+    {RULE "'ethertype': '0x88b5', 'family': 'ipv4'",
+     "family: only IP has that, and the rule is about ethertype 0x88b5; remove one"},
+    {RULE "'ethertype': '0x88b5', 'stateful': true",
+     "stateful: only IP has that, and the rule is about ethertype 0x88b5; remove one"},
+    {RULE "'ethertype': '0x88b5', 'dscp': 1",
+     "dscp: only IP has that, and the rule is about ethertype 0x88b5; remove one"},
+    {"'direction': 'to-vm', 'action': 'reject', 'ethertype': '0x88b5'",
+     "action: only IP has that, and the rule is about ethertype 0x88b5; remove one"},
 };
 
 static void expect_refusal(const char *text, const char *sentence)
@@ -312,6 +335,48 @@ static void bad_json_is_refused_by_name(void **state)
         expect_refusal(text, sentence);
     }
     expect_refusal("{'policy': 'V', 'rules': ['deny']}", "policy V: rule 1: expected an object, found a string");
+}
+
+/* What is neither IP nor ARP: the first rule of an ethertype decides, and nothing is allowed by default. */
+static void ethertypes_are_read(void **state)
+{
+    json_t *json = json_pack("{s:s, s:{s:s}, s:[{s:s, s:s, s:s}, {s:s, s:s, s:i}, {s:s, s:s, s:s}, {s:s, s:s, s:s},"
+                             " {s:s, s:s, s:s}]}",
+                             "policy", "V", "default", "to-vm", "allow", "rules", "direction", "to-vm", "action",
+                             "deny", "ethertype", "0x88b6", "direction", "to-vm", "action", "allow", "ethertype",
+                             0x88b7, "direction", "to-vm", "action", "allow", "ethertype", "0x88b6", "direction",
+                             "to-vm", "action", "allow", "ethertype", "0x88B5", "direction", "to-vm", "action", "deny",
+                             "ethertype", "ipv6");
+    uint16_t types[POLICY_ETHERTYPES_MAX];
+    struct policy policy;
+    struct err err = {0};
+
+    (void) state;
+    assert_int_equal(policy_from_json(json, &policy, &err), 0);
+    assert_int_equal(policy_ethertypes(&policy, POLICY_FROM_VM, types), 0);
+    assert_int_equal(policy_ethertypes(&policy, POLICY_TO_VM, types), 2);
+    assert_int_equal(types[0], 0x88b5);
+    assert_int_equal(types[1], 0x88b7);
+    assert_int_equal(policy.rules[4].family, IP_V6);
+    assert_int_equal(policy.rules[4].ethertype, 0);
+    AUTO_FREE char *text = policy_rule_format(&policy.rules[1]);
+    assert_string_equal(text, "to-vm allow ethertype 0x88b7");
+    json_t *again = policy_to_json(&policy);
+    struct policy back;
+    assert_int_equal(policy_from_json(again, &back, &err), 0);
+    assert_int_equal(back.rules[1].ethertype, 0x88b7);
+    for (unsigned i = 0; i < POLICY_ETHERTYPES_MAX; i++) {
+        struct policy_rule rule = policy_rule_any(POLICY_TO_VM, POLICY_ALLOW);
+
+        rule.ethertype = (uint16_t) (0x9000 + i);
+        policy_add_rule(&policy, rule);
+    }
+    assert_int_equal(policy_check(&policy, &err), ERR_INVALID);
+    assert_string_equal(err.text, "policy V: rule 19: ethertype: 0x900d is one too many, at most 16 differ");
+    policy_free(&policy);
+    policy_free(&back);
+    json_decref(again);
+    json_decref(json);
 }
 
 static struct address_set *find_lent(void *arg, const char *name)
@@ -487,6 +552,7 @@ int main(void)
         cmocka_unit_test(json_comes_back_as_it_was),
         cmocka_unit_test(random_policies_survive_json),
         cmocka_unit_test(bad_json_is_refused_by_name),
+        cmocka_unit_test(ethertypes_are_read),
         cmocka_unit_test(too_many_rules_are_refused),
         cmocka_unit_test(too_many_remotes_are_refused),
         cmocka_unit_test(check_finds_what_json_cannot_say),

@@ -15,8 +15,13 @@
 #define PORT 3
 
 static const struct mac vm_mac = {{0x52, 0x54, 0, 0, 0, 1}}, other_mac = {{0x52, 0x54, 0, 0, 0, 2}};
-static const struct proof_vm vm = {
-    PORT, SEGMENT, {{0x52, 0x54, 0, 0, 0, 1}}, {IP_V4, {10, 0, 0, 1}}, {1, {{IP_V6, {0x20, 0x01, [15] = 1}}}}};
+static const struct proof_vm vm = {PORT,
+                                   SEGMENT,
+                                   {{0x52, 0x54, 0, 0, 0, 1}},
+                                   {IP_V4, {10, 0, 0, 1}},
+                                   {1, {{IP_V6, {0x20, 0x01, [15] = 1}}}},
+                                   {{0x88b5}, {0x88b5}},
+                                   {1, 1}};
 
 static struct flow_txn ours_of(void)
 {
@@ -42,6 +47,11 @@ static struct flow_txn ours_of(void)
     rule.protocol = 17;
     rule.source_port = rule.destination_port = (struct port_range) {1, 65534};
     policy_add_rule(&policy, rule);
+    for (unsigned d = 0; d < 2; d++) {
+        rule = policy_rule_any(d, POLICY_ALLOW);
+        rule.ethertype = 0x88b5;
+        policy_add_rule(&policy, rule);
+    }
     pipeline_base_tor(&txn, servers, 1, &fabric);
     pipeline_segment_tor(&txn, &segment, servers, 1);
     pipeline_vm_tor(&txn, &segment, &at, &policy, &none);
@@ -247,6 +257,24 @@ static void flows_of_ipv6_take(void **state)
     assert_takes(&advertised, "nd_target=2001::1");
 }
 
+/* What its policy allows beside IP. */
+static void flows_of_ethertypes_take(void **state)
+{
+    struct flow to = flow_make(TOR_POLICY_TO, 61000, 0), from = flow_make(TOR_SPOOF, 200, 0);
+    struct flow other = flow_make(TOR_POLICY_TO, 61000, 0), rest = flow_make(TOR_POLICY_FROM, 5, 0);
+
+    (void) state;
+    match_u(&to.match, FIELD_ETH_TYPE, 0x88b5);
+    assert_takes(&to, "eth_type=0x88b5");
+    match_mac(&from.match, FIELD_ETH_SRC, &vm_mac);
+    match_u(&from.match, FIELD_ETH_TYPE, 0x88b5);
+    assert_takes(&from, "eth_type=0x88b5");
+    match_u(&other.match, FIELD_ETH_TYPE, 0x88b6);
+    assert_takes_nothing(&other); /* none of it gets there */
+    match_u(&rest.match, FIELD_ETH_TYPE, 0x88b5);
+    assert_takes_nothing(&rest); /* the VM's own is before it */
+}
+
 /* What finds a VM, and what it finds others by, goes to all. */
 static void flows_for_groups_take(void **state)
 {
@@ -344,15 +372,11 @@ static void fingerprints(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(higher_flows_take),
-        cmocka_unit_test(others_flows_do_not),
-        cmocka_unit_test(flows_behind_ours_do_not),
-        cmocka_unit_test(flows_for_impostors_take),
-        cmocka_unit_test(flows_for_groups_take),
-        cmocka_unit_test(flows_behind_clauses_take),
-        cmocka_unit_test(flows_of_ipv6_take),
-        cmocka_unit_test(work_is_bounded),
-        cmocka_unit_test(fingerprints),
+        cmocka_unit_test(higher_flows_take),        cmocka_unit_test(others_flows_do_not),
+        cmocka_unit_test(flows_behind_ours_do_not), cmocka_unit_test(flows_for_impostors_take),
+        cmocka_unit_test(flows_for_groups_take),    cmocka_unit_test(flows_behind_clauses_take),
+        cmocka_unit_test(flows_of_ipv6_take),       cmocka_unit_test(flows_of_ethertypes_take),
+        cmocka_unit_test(work_is_bounded),          cmocka_unit_test(fingerprints),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
