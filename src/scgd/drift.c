@@ -5,7 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
-#include "scgd/audit.h"
+#include "scgd/audit_internal.h"
 #include "scgd/bookings.h"
 
 #define SOON_MS (2 * SWITCH_CHANGES_MS) /* the rest of what is being changed comes meanwhile */
@@ -147,11 +147,34 @@ static bool can_repair(const struct finding *finding)
     return finding->kind == FINDING_QUEUE || !flow_txn_is_empty(&finding->repair);
 }
 
+/* Appends what puts it right. A VM some of whose flows are there and others are not may be sent what its policy denies,
+ * and an audit does not keep all that is missing: so a VM gets all of its flows, or none. They are in 'txn' already if
+ * 'whole', the last VM that got them, is the finding's. */
+static void add_repair(struct gateway *gateway, const struct audit *audit, const struct finding *finding,
+                       const char **whole, struct flow_txn *txn)
+{
+    bool of_vm = finding->vm[0] && (finding->kind == FINDING_MISSING || finding->kind == FINDING_CHANGED);
+
+    if (of_vm && *whole && strcmp(*whole, finding->vm) == 0)
+        return;
+    for (size_t i = 0; i < audit->n_vms && of_vm; i++) {
+        const struct tenant *tenant = network_tenant(gateway, audit->vms[i].uuid);
+        uint32_t port;
+
+        if (tenant && strcmp(audit->vms[i].name, finding->vm) == 0 && audit_expect_vm(audit, tenant, &port, txn)) {
+            *whole = finding->vm;
+            return;
+        }
+    }
+    flow_txn_append(txn, &finding->repair);
+}
+
 /* What comes back, because somebody insists on it, or cannot be put right, is tried once an interval. */
 static void repair(struct gateway *gateway, struct drift_switch *watched, const struct audit *audit)
 {
     struct mono next = mono_add(gateway->now, (int64_t) gateway->config->drift.interval * 1000);
     struct flow_txn txn = {0};
+    const char *whole = NULL;
     bool queues = false;
 
     for (size_t i = 0; i < audit->n_findings; i++) {
@@ -163,7 +186,7 @@ static void repair(struct gateway *gateway, struct drift_switch *watched, const 
             continue;
         entry->next = next;
         queues |= finding->kind == FINDING_QUEUE;
-        flow_txn_append(&txn, &finding->repair);
+        add_repair(gateway, audit, finding, &whole, &txn);
         watched->repairing = array_reserve(watched->repairing, watched->n_repairing, &watched->cap_repairing,
                                            sizeof *watched->repairing);
         watched->repairing[watched->n_repairing++] = finding->id;
@@ -174,6 +197,7 @@ static void repair(struct gateway *gateway, struct drift_switch *watched, const 
 
 static void judge(struct gateway *gateway, struct drift_switch *watched, const struct audit *audit)
 {
+    size_t dropped = audit->n_found - audit->n_findings;
     json_t *news = json_array(), *gone;
     bool suspects = false;
 
@@ -193,13 +217,13 @@ static void judge(struct gateway *gateway, struct drift_switch *watched, const s
             break;
         }
     }
-    gone = drift_ledger_end(&watched->ledger, gateway->now);
+    gone = drift_ledger_end(&watched->ledger, dropped == 0, gateway->now);
     report(gateway, audit, news);
     if (json_array_size(gone))
         log_info(watched->name, "drift: %zu found before are gone, %zu stand", json_array_size(gone),
                  watched->ledger.n_told);
     tell(gateway, watched->name, "gone", gone);
-    watched->standing = watched->ledger.n_told + audit->n_found - audit->n_findings;
+    watched->standing = dropped ? audit->n_found : watched->ledger.n_told;
     if (watched->standing)
         watched->due = mono_min(watched->due, mono_add(gateway->now, STANDING_MS));
     if (suspects)

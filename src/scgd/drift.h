@@ -20,7 +20,7 @@ struct drift_switch {
     bool busy;          /* it is being read, or put right */
     unsigned unsettled; /* audits in a row during which we changed it */
     struct drift_ledger ledger;
-    size_t standing;     /* findings that were told and not put right, and those beyond what an audit keeps */
+    size_t standing;     /* findings that were told and not put right; all, if they are more than an audit keeps */
     uint64_t *repairing; /* ids of those that are being put right */
     size_t n_repairing, cap_repairing;
 };

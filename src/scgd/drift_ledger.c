@@ -97,7 +97,7 @@ static int compare_told(const void *a, const void *b)
     return vm ? vm : compare_member(*x, *y, "text");
 }
 
-json_t *drift_ledger_end(struct drift_ledger *ledger, struct mono now)
+json_t *drift_ledger_end(struct drift_ledger *ledger, bool all, struct mono now)
 {
     AUTO_FREE json_t **gone = xcalloc(ledger->n + 1, sizeof(json_t *));
     json_t *array = json_array();
@@ -105,11 +105,14 @@ json_t *drift_ledger_end(struct drift_ledger *ledger, struct mono now)
 
     for (size_t i = 0; i < ledger->n; i++) {
         struct drift_entry *entry = &ledger->entries[i];
-        json_t *told = entry->seen ? NULL : untell(ledger, entry);
+        bool stands = entry->seen || (!all && entry->told && ledger->n_told <= DRIFT_TOLD_MAX);
+        json_t *told = stands ? NULL : untell(ledger, entry);
 
-        if (told)
+        if (told && all)
             gone[n++] = told;
-        if (entry->seen || !mono_reached(entry->next, now))
+        else
+            json_decref(told);
+        if (stands || !mono_reached(entry->next, now))
             ledger->entries[kept++] = *entry;
     }
     ledger->n = kept;

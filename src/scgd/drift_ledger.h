@@ -36,9 +36,11 @@ enum drift_news drift_ledger_see(struct drift_ledger *ledger, uint64_t id, struc
 /* It was told, with these words, an object with "text" and perhaps "vm": a new reference, which the ledger takes
  * over. */
 void drift_ledger_tell(struct drift_ledger *ledger, struct drift_entry *entry, json_t *words);
+#define DRIFT_TOLD_MAX 10000 /* findings that are remembered although the last audit did not show them */
 /* The audit has found nothing else: what it did not find is forgotten. Returns an array of what was told of that, by VM
- * and text; new reference. */
-json_t *drift_ledger_end(struct drift_ledger *ledger, struct mono now);
+ * and text; new reference. 'all' false: it has found more than it kept, so what was told may stand yet; of that nothing
+ * is told to be gone, and DRIFT_TOLD_MAX at most are remembered. */
+json_t *drift_ledger_end(struct drift_ledger *ledger, bool all, struct mono now);
 /* It was put right, so it is as if it had never been found; but if it comes back it is not to be put right before
  * 'next'. Returns what was told of it, or null; new reference. */
 json_t *drift_ledger_repaired(struct drift_ledger *ledger, uint64_t id, struct mono next);

@@ -401,16 +401,106 @@ static void hostile_tables_are_bounded(void **state)
     assert_true(json_integer_value(json_object_get(w->reply_body, "count")) >= AUDIT_FINDINGS_MAX);
 }
 
+/* What V1 may be sent, one host a rule: more flows than findings are kept. */
+static void put_long_policy(struct circuit_world *w)
+{
+    json_t *rules = json_array(), *policy;
+    struct err err = {0};
+
+    for (unsigned i = 0; i < AUDIT_FINDINGS_MAX + 200; i++) {
+        AUTO_FREE char *host = xasprintf("192.0.%u.%u", i / 100, 2 * (i % 100) + 1);
+
+        json_array_append_new(rules,
+                              json_pack("{s:s, s:s, s:s}", "direction", "to-vm", "action", "allow", "remote", host));
+    }
+    policy = json_pack("{s:s, s:{s:s}, s:o}", "policy", "V1", "default", "to-vm", "deny", "rules", rules);
+    if (w->backend.policy_put(w->gateway, "V1", policy, &err) < 0)
+        fail_msg("%s", err.text);
+    json_decref(policy);
+    world_run(w);
+}
+
+static size_t flows_of_v1(const struct circuit_world *w)
+{
+    uint64_t cookie = cookie_of_vm(tenant_named(w, "V1")->uuid);
+    size_t n = 0;
+
+    for (size_t i = 0; i < w->flows[TOR_SWITCH].n; i++)
+        n += w->flows[TOR_SWITCH].flows[i].cookie == cookie;
+    return n;
+}
+
+static void lose_v1(struct circuit_world *w)
+{
+    struct flow_list *flows = &w->flows[TOR_SWITCH];
+    uint64_t cookie = cookie_of_vm(tenant_named(w, "V1")->uuid);
+    size_t kept = 0;
+
+    for (size_t i = 0; i < flows->n; i++) {
+        if (flows->flows[i].cookie == cookie)
+            flow_free(&flows->flows[i]);
+        else
+            flows->flows[kept++] = flows->flows[i];
+    }
+    flows->n = kept;
+}
+
+/* With some of its flows a VM could be sent what its policy denies: that ends with the last of them. */
+static void a_vm_is_put_right_as_a_whole(void **state)
+{
+    struct circuit_world *w = *state;
+    size_t all;
+
+    w->config.drift.repair = true;
+    put_long_policy(w);
+    pass_ms(w, MOMENT_MS);
+    all = flows_of_v1(w);
+    assert_true(all > AUDIT_FINDINGS_MAX);
+    lose_v1(w);
+    changed(w, TOR_SWITCH);
+    for (unsigned ms = 0; flows_of_v1(w) == 0; ms += 10) {
+        assert_true(ms < INTERVAL_S * 1000);
+        pass_ms(w, 10);
+    }
+    assert_int_equal(flows_of_v1(w), all);
+    assert_true(w->gateway->drift.repaired > 0);
+}
+
+/* What an audit has no room for may stand yet. */
+static void what_was_not_kept_is_not_gone(void **state)
+{
+    struct circuit_world *w = *state;
+    struct flow_list *flows = &w->flows[TOR_SWITCH];
+
+    flow_list_add(flows, foreign(100, "V2"));
+    changed(w, TOR_SWITCH);
+    pass_ms(w, MOMENT_MS);
+    expect_told("found foreign V2 100\n");
+    for (unsigned i = 0; i < AUDIT_FINDINGS_MAX; i++)
+        plant(w, TOR_SWITCH, foreign((uint16_t) (60000 - i), "V1"));
+    changed(w, TOR_SWITCH);
+    pass_ms(w, INTERVAL_S * 1000);
+    assert_null(strstr(told.text, "gone"));
+    strbuf_clear(&told);
+    for (unsigned i = 0; i < AUDIT_FINDINGS_MAX; i++)
+        pull(w, TOR_SWITCH, (uint16_t) (60000 - i));
+    pull(w, TOR_SWITCH, 100);
+    pass_ms(w, INTERVAL_S * 1000);
+    assert_non_null(strstr(told.text, "gone foreign V1"));
+    assert_int_equal(w->gateway->drift.found, AUDIT_FINDINGS_MAX + 1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(each_finding_is_told_once), TEST(findings_are_by_vm),
-        TEST(what_flaps_hides_nothing),  TEST(each_finding_is_put_right_for_itself),
-        TEST(open_orders_hide_nothing),  TEST(audits_are_few),
-        TEST(connections_are_counted),   TEST(every_switch_is_watched),
-        TEST(queues_are_watched),        TEST(hostile_tables_are_bounded),
+        TEST(each_finding_is_told_once),    TEST(findings_are_by_vm),
+        TEST(what_flaps_hides_nothing),     TEST(each_finding_is_put_right_for_itself),
+        TEST(open_orders_hide_nothing),     TEST(audits_are_few),
+        TEST(connections_are_counted),      TEST(every_switch_is_watched),
+        TEST(queues_are_watched),           TEST(hostile_tables_are_bounded),
+        TEST(a_vm_is_put_right_as_a_whole), TEST(what_was_not_kept_is_not_gone),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
