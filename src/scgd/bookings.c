@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "scgd/bookings.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -54,6 +55,11 @@ static uint64_t promised_at(const struct gateway *gateway, const struct switch_i
     return promised(policy, direction);
 }
 
+static bool promises(const struct policy *policy)
+{
+    return promised(policy, POLICY_FROM_VM) || promised(policy, POLICY_TO_VM);
+}
+
 /* What VMs but these were promised: those that are here, and those that orders bring. */
 static uint64_t booked(const struct gateway *gateway, const struct switch_info *tor, const struct switch_port *port,
                        const struct booking *but, size_t n)
@@ -63,7 +69,7 @@ static uint64_t booked(const struct gateway *gateway, const struct switch_info *
     for (size_t i = 0; i < gateway->network.n_tenants; i++) {
         const struct tenant *tenant = &gateway->network.tenants[i];
 
-        if (tenant->has_policy && !among(but, n, tenant->uuid))
+        if (tenant->has_policy && promises(&tenant->policy) && !among(but, n, tenant->uuid))
             sum += promised_at(gateway, tor, port, tenant->server, &tenant->policy);
     }
     for (size_t m = 0; m < gateway->n_migrations; m++) {
@@ -178,21 +184,15 @@ struct wanted {
     size_t n, capacity;
 };
 
-/* The queues of a VM at the port. */
-static void add_queues(const struct gateway *gateway, const struct switch_info *tor, const struct switch_port *port,
-                       const struct tenant *tenant, struct wanted *wanted)
+/* The queues of a VM, of one direction, at the port. */
+static void add_queues(const struct switch_port *port, const struct tenant *tenant, enum policy_direction direction,
+                       const uint32_t *numbers, struct wanted *wanted)
 {
-    enum policy_direction direction;
-    uint32_t server_port;
-
-    if (!tenant->has_policy || !bookings_needed(&tenant->policy) ||
-        network_tor_seen(gateway, tenant->server, &server_port) != tor || !direction_of(port, server_port, &direction))
-        return;
     for (unsigned i = 0; i < tenant->policy.n_classes; i++) {
         const struct policy_class *class = &tenant->policy.classes[i];
         struct flow_queue queue = {
             .port = port->number,
-            .id = network_queue_number(gateway, tenant, tor, direction, i),
+            .id = numbers[i],
             .min_kbps = class->queue[direction].min_kbps,
             .max_kbps = class->queue[direction].max_kbps,
             .ip = tenant->ip,
@@ -208,14 +208,41 @@ static void add_queues(const struct gateway *gateway, const struct switch_info *
     }
 }
 
+static void add_tenant(const struct gateway *gateway, const struct switch_info *tor, const struct tenant *tenant,
+                       struct wanted *wanted)
+{
+    uint32_t server_port, numbers[2][POLICY_CLASSES_MAX];
+
+    if (!tenant->has_policy || !bookings_needed(&tenant->policy) ||
+        network_tor_seen(gateway, tenant->server, &server_port) != tor)
+        return;
+    for (unsigned d = 0; d < 2; d++) {
+        for (unsigned i = 0; i < tenant->policy.n_classes; i++)
+            numbers[d][i] = network_queue_number(gateway, tenant, tor, d, i);
+    }
+    for (size_t p = 0; p < tor->n_ports; p++) {
+        enum policy_direction direction;
+
+        if (direction_of(&tor->ports[p], server_port, &direction))
+            add_queues(&tor->ports[p], tenant, direction, numbers[direction], wanted);
+    }
+}
+
+static int compare_places(const void *a, const void *b)
+{
+    const struct flow_queue *x = a, *y = b;
+
+    return x->port != y->port ? (x->port > y->port) - (x->port < y->port) : (x->id > y->id) - (x->id < y->id);
+}
+
 struct flow_queue *bookings_queues(const struct gateway *gateway, const struct switch_info *tor, size_t *n)
 {
     struct wanted wanted = {0};
 
-    for (size_t p = 0; p < tor->n_ports; p++) {
-        for (size_t i = 0; i < gateway->network.n_tenants; i++)
-            add_queues(gateway, tor, &tor->ports[p], &gateway->network.tenants[i], &wanted);
-    }
+    for (size_t i = 0; i < gateway->network.n_tenants; i++)
+        add_tenant(gateway, tor, &gateway->network.tenants[i], &wanted);
+    if (wanted.n)
+        qsort(wanted.queues, wanted.n, sizeof *wanted.queues, compare_places);
     *n = wanted.n;
     return wanted.queues;
 }
@@ -228,5 +255,6 @@ void bookings_sync(struct gateway *gateway, const struct switch_info *tor, struc
     gateway->network.has_queues |= n > 0;
     uint64_t request = gateway_request(gateway, join, NULL, NULL);
     network_begin(gateway, tor->name, CHANGE_QUEUES);
-    gateway->south.switches->ops->set_queues(gateway->south.switches, request, tor->name, queues, n);
+    gateway->south.switches->ops->set_queues(gateway->south.switches, request, tor->name, queues, n,
+                                             gateway_servers_up(gateway));
 }

@@ -49,7 +49,9 @@ struct switch_connection {
     struct switch_queues {
         struct flow_queue *wanted;
         size_t n;
-        bool busy; /* a transaction is out: what is wanted since then comes after it */
+        bool complete;       /* queues of other VMs go */
+        bool busy;           /* a transaction is out: what is wanted since then comes after it */
+        struct err unplaced; /* what the transaction leaves out */
         uint64_t transaction;
         bool netdev_told;  /* that its datapath ignores queues */
         uint64_t *waiting; /* the caller's requests: the first 'n_covered' end with the transaction */
@@ -127,7 +129,7 @@ void switch_server_free(struct switch_server *server); /* its members */
 /* switch_queues.c */
 
 void switch_queues_set(struct switch_connection *connection, uint64_t request, const struct flow_queue *queues,
-                       size_t n);
+                       size_t n, bool complete);
 /* The server has ended the transaction with this id. */
 void switch_queues_done(struct switch_server *server, uint64_t id, const struct err *err);
 /* All queues of the switch's ports that OVSDB has told, whoever made them; the caller frees '*queues'. */

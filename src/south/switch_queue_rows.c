@@ -86,6 +86,9 @@ static bool is_ours(const json_t *external_ids, const struct ovsdb_bridge *bridg
 struct change {
     const struct ovsdb_db *db;
     const struct ovsdb_bridge *bridge;
+    const struct flow_queue *wanted;
+    size_t n_wanted;
+    bool complete; /* what is not wanted goes */
     json_t *operations;
     json_t *kept; /* an object whose keys are identities of rows that stay */
 };
@@ -109,6 +112,53 @@ static const struct ovsdb_queue *queue_row(const struct change *change, const ch
     uint8_t uuid[UUID_SIZE];
 
     return identity_text && uuid_parse(identity_text, uuid) == 0 ? ovsdb_db_row(change->db, OVSDB_QUEUE, uuid) : NULL;
+}
+
+/* Whether it is a row of ours of a VM that nothing is wanted of, and which may not go. */
+static bool is_of_absent(const struct change *change, const struct ovsdb_queue *row)
+{
+    const char *vm = row ? json_string_value(json_object_get(row->external_ids, "scg-vm")) : NULL;
+
+    if (change->complete || !vm || !is_ours(row->external_ids, change->bridge))
+        return false;
+    for (size_t i = 0; i < change->n_wanted; i++) {
+        if (strcmp(change->wanted[i].vm, vm) == 0)
+            return false;
+    }
+    return true;
+}
+
+static void keep_qos(struct change *change, const struct ovsdb_qos *qos)
+{
+    const char *number;
+    json_t *value;
+
+    keep(change, qos->uuid);
+    json_object_foreach(qos->queues, number, value) {
+        const struct ovsdb_queue *row = queue_row(change, json_string_value(value));
+
+        if (row)
+            keep(change, row->uuid);
+    }
+}
+
+/* Adds the port's queues of absent VMs to a map of queues; returns how many. */
+static size_t keep_absent(struct change *change, const struct ovsdb_qos *qos, json_t *pairs)
+{
+    const char *number;
+    json_t *value;
+    size_t n = 0;
+
+    json_object_foreach(qos->queues, number, value) {
+        const struct ovsdb_queue *row = queue_row(change, json_string_value(value));
+
+        if (!is_of_absent(change, row))
+            continue;
+        keep(change, row->uuid);
+        json_array_append_new(pairs, json_pack("[i, o]", atoi(number), identity(row->uuid)));
+        n++;
+    }
+    return n;
 }
 
 /* A Queue row as the queue is to be: the one that stands, changed if need be, or a new one. Returns how a map names it
@@ -169,13 +219,17 @@ static int place_port(struct change *change, const struct ovsdb_port *port, cons
                        "port %s of switch %s has a QoS that is not the gateway's (row %s): remove it (ovs-vsctl clear "
                        "Port %s qos), or give the VM's classes no queue",
                        port->name, change->bridge->name, text, port->name);
-    if (!rate)
+    if (!rate) {
+        if (qos)
+            keep_qos(change, qos);
         return err_set(err, ERR_NOT_FOUND,
                        "port %s of switch %s does not tell its rate: set external_ids:scg-rate-kbps of the Port",
                        port->name, change->bridge->name);
+    }
 
     json_t *pairs = json_array(), *config = json_object();
-    bool same = qos && json_object_size(qos->queues) == n && strcmp(qos->type, TYPE) == 0;
+    size_t absent = qos ? keep_absent(change, qos, pairs) : 0;
+    bool same = qos && json_object_size(qos->queues) == n + absent && strcmp(qos->type, TYPE) == 0;
     for (size_t i = 0; i < n; i++) {
         const char *stands;
 
@@ -209,6 +263,18 @@ static const struct ovsdb_port *port_of(const struct change *change, size_t i)
     return ovsdb_db_row(change->db, OVSDB_PORT, change->bridge->ports.uuids[i]);
 }
 
+static bool has_absent(const struct change *change, const struct ovsdb_qos *qos)
+{
+    const char *number;
+    json_t *value;
+
+    json_object_foreach(qos->queues, number, value) {
+        if (is_of_absent(change, queue_row(change, json_string_value(value))))
+            return true;
+    }
+    return false;
+}
+
 /* Ports that have a QoS of ours and are to have no queue: theirs goes with its queues. */
 static void clear_ports(struct change *change)
 {
@@ -220,6 +286,8 @@ static void clear_ports(struct change *change)
 
         if (!qos || !is_ours(qos->external_ids, change->bridge))
             continue;
+        if (has_absent(change, qos))
+            keep_qos(change, qos);
         uuid_format(qos->uuid, text);
         if (!json_object_get(change->kept, text))
             add_port_qos(change, port, json_pack("[s, []]", "set"));
@@ -244,39 +312,45 @@ static void delete_rows(struct change *change, enum ovsdb_table_id table, const 
     }
 }
 
-/* The queues of one port stand together in 'wanted'. */
-static int place_ports(struct change *change, const struct flow_queue *wanted, size_t n, struct err *err)
+/* The queues of one port stand together. What is wrong with one port is no matter of the others. */
+static void place_ports(struct change *change, struct err *err)
 {
-    for (size_t first = 0, next; first < n; first = next) {
+    const struct flow_queue *wanted = change->wanted;
+
+    for (size_t first = 0, next; first < change->n_wanted; first = next) {
         const struct ovsdb_port *port;
         const struct ovsdb_interface *interface = ovsdb_db_interface(change->db, change->bridge, wanted[first].port,
                                                                      &port);
+        struct err wrong = {0};
 
-        for (next = first + 1; next < n && wanted[next].port == wanted[first].port;)
+        for (next = first + 1; next < change->n_wanted && wanted[next].port == wanted[first].port;)
             next++;
-        if (!interface)
-            return err_set(err, ERR_NOT_FOUND, "OVSDB does not know port %u of switch %s", wanted[first].port,
-                           change->bridge->name);
-        if (place_port(change, port, interface, &wanted[first], next - first, err) < 0)
-            return err->code;
+        if (interface)
+            place_port(change, port, interface, &wanted[first], next - first, &wrong);
+        else
+            err_set(&wrong, ERR_NOT_FOUND, "OVSDB does not know port %u of switch %s", wanted[first].port,
+                    change->bridge->name);
+        if (wrong.code && !err->code)
+            *err = wrong;
     }
-    return 0;
 }
 
 json_t *switch_queue_rows_change(const struct ovsdb_db *db, const struct ovsdb_bridge *bridge,
-                                 const struct flow_queue *wanted, size_t n, struct err *err)
+                                 const struct flow_queue *wanted, size_t n, bool complete, struct err *err)
 {
-    struct change change = {.db = db, .bridge = bridge, .operations = json_array(), .kept = json_object()};
-    int status = place_ports(&change, wanted, n, err);
+    struct change change = {.db = db,
+                            .bridge = bridge,
+                            .wanted = wanted,
+                            .n_wanted = n,
+                            .complete = complete,
+                            .operations = json_array(),
+                            .kept = json_object()};
 
+    place_ports(&change, err);
     clear_ports(&change);
     delete_rows(&change, OVSDB_QOS, "QoS", offsetof(struct ovsdb_qos, external_ids));
     delete_rows(&change, OVSDB_QUEUE, "Queue", offsetof(struct ovsdb_queue, external_ids));
     json_decref(change.kept);
-    if (status < 0) {
-        json_decref(change.operations);
-        return NULL;
-    }
     return change.operations;
 }
 

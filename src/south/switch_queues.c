@@ -43,18 +43,22 @@ static void change(struct switch_connection *connection)
     json_t *operations = NULL;
 
     if (bridge)
-        operations = switch_queue_rows_change(ovsdb_session_db(session), bridge, queues->wanted, queues->n, &err);
+        operations = switch_queue_rows_change(ovsdb_session_db(session), bridge, queues->wanted, queues->n,
+                                              queues->complete, &err);
     else
         err_set(&err, ERR_UNREACHABLE, "OVSDB does not have switch %s any more", connection->info.name);
-    if (operations && json_array_size(operations) && !ovsdb_session_ready(session))
+    bool ready = ovsdb_session_ready(session);
+
+    if (json_array_size(operations) && !ready)
         err_set(&err, ERR_UNREACHABLE, "the OVSDB server of switch %s is not connected", connection->info.name);
-    if (err.code || !json_array_size(operations)) {
+    if (!ready || !json_array_size(operations)) {
         end_requests(connection, queues->n_waiting, err.code ? &err : NULL);
         json_decref(operations);
         return;
     }
     warn_of_netdev(connection, bridge);
     queues->busy = true;
+    queues->unplaced = err;
     queues->n_covered = queues->n_waiting;
     queues->transaction = connection->driver->last_id += 2;
     ovsdb_session_transact(session, operations, queues->transaction);
@@ -62,13 +66,14 @@ static void change(struct switch_connection *connection)
 }
 
 void switch_queues_set(struct switch_connection *connection, uint64_t request, const struct flow_queue *wanted,
-                       size_t n)
+                       size_t n, bool complete)
 {
     struct switch_queues *queues = &connection->queues;
 
     free(queues->wanted);
     queues->wanted = n ? xmemdup(wanted, n * sizeof *wanted) : NULL;
     queues->n = n;
+    queues->complete = complete;
     queues->waiting = array_reserve(queues->waiting, queues->n_waiting, &queues->cap_waiting, sizeof *queues->waiting);
     queues->waiting[queues->n_waiting++] = request;
     if (!queues->busy)
@@ -80,12 +85,12 @@ void switch_queues_done(struct switch_server *server, uint64_t id, const struct 
     for (struct switch_connection *connection = server->driver->connections; connection;
          connection = connection->next) {
         struct switch_queues *queues = &connection->queues;
-        struct err told = *err;
+        struct err told = err->code ? *err : queues->unplaced;
 
         if (!queues->busy || queues->transaction != id)
             continue;
         queues->busy = false;
-        if (told.code)
+        if (err->code)
             err_prefix(&told, "queues of switch %s", connection->info.name);
         end_requests(connection, queues->n_covered, told.code ? &told : NULL);
         if (queues->n_waiting)
