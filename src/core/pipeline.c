@@ -77,7 +77,10 @@ void match_nd(struct flow_match *match, uint8_t type)
 void pipeline_match_infrastructure(struct flow_match *match, unsigned kind)
 {
     match_u(match, FIELD_ETH_TYPE, ETH_TYPE_IPV6);
-    if (kind == ND_REDIRECT - ND_ROUTER_SOLICITATION + 1) {
+    if (kind == PIPELINE_INFRASTRUCTURE - 1) {
+        match_u(match, FIELD_IP_FRAG, IP_FRAG_ANY);
+        match_u(match, FIELD_IP_PROTO, ICMPV6_PROTOCOL);
+    } else if (kind == ND_REDIRECT - ND_ROUTER_SOLICITATION + 1) {
         match_u(match, FIELD_IP_PROTO, UDP_PROTOCOL);
         match_u(match, FIELD_UDP_DST, DHCPV6_CLIENT_PORT);
     } else {

@@ -36,10 +36,11 @@
  *   VLAN         100 a segment's VLAN -> reg0, tag popped, POLICY_TO. 0 -> FABRIC.
  *   SPOOF        100 in_port, eth_src and ipv4_src, or arp_spa and arp_sha, of a VM belong together -> reg0; IP to
  *                POLICY_FROM, ARP to FORWARD. 100 IPv6 neighbour discovery as below -> reg0, FORWARD. 95 other messages
- *                of neighbour discovery (what is forged, routers' advertisements and redirects), and DHCPv6 to a
- *                client: dropped. 90 IPv6 with ipv6_src of the VM -> reg0, POLICY_FROM. All else is dropped: IPv6 of a
- *                VM that has no such address, RARP (a hypervisor's announcement), BPDUs, and any other ethertype but
- *                those that a rule of the VM's policy allows: 100 -> reg0, POLICY_FROM; they are judged by MACs.
+ *                of neighbour discovery (what is forged, routers' advertisements and redirects), DHCPv6 to a client,
+ *                and first fragments of ICMPv6: dropped. 90 IPv6 with ipv6_src of the VM -> reg0, POLICY_FROM. All else
+ *                is dropped: IPv6 of a VM that has no such address, RARP (a hypervisor's announcement), BPDUs, and any
+ *                other ethertype but those that a rule of the VM's policy allows: 100 -> reg0, POLICY_FROM; they are
+ *                judged by MACs.
  *   POLICY_FROM, POLICY_TO
  *                rules of the VM that the packet is from (to), by its address: POLICY_PRIORITY_*. 0 -> the next table.
  *                What they reject gets reg6 = 3 and goes to the direction's verdict table.
@@ -77,6 +78,8 @@
  * with a hop limit of 255. Like ARP, it is not the policies' business. By its link-local address a VM sends and gets
  * nothing else. A VM that takes another address (RFC 7217, RFC 8981) is not heard. MLD (RFC 3810) is dropped like other
  * multicast: no switch here prunes by it, what is solicited goes to all. The PE does not route IPv6.
+ * A switch does not tell types and ports of fragments. So all ICMPv6 in fragments is dropped, by its first one (RFC
+ * 6980, RFC 7113 §2), which takes IPv6 pings above the MTU, too; DHCPv6 in fragments is not recognised.
  *
  * Probe packets (core/probe.h) are marked in reg3. While they are sent, flows at 65535 in POLICY_TO and FORWARD bring
  * those that get there to the controller.
@@ -110,8 +113,9 @@
  *   the user's addresses only:
  *   CLASSIFY     100 from the circuit, IP and ARP of one of its user's addresses -> the segment's VLAN, FABRIC; 150 but
  *                not with the MAC of a VM or of the gateway. Of IPv6: 120 solicitations by such an address and
- *                advertisements of it likewise, 110 other neighbour discovery and DHCPv6 to a client: dropped. Else
- *                dropped, also what is by a link-local address: where the user's MAC is not known, that is not, either.
+ *                advertisements of it likewise, 110 other neighbour discovery, DHCPv6 to a client and first fragments
+ *                of ICMPv6: dropped. Else dropped, also what is by a link-local address: where the user's MAC is not
+ *                known, that is not, either.
  *   VLAN         150 ARP and solicitations for, 90 IP to such an address -> the circuit's VLAN, transport port. So a
  *                user gets what is meant for it, and no flooded frame of others; the gateway does not route for it.
  *

@@ -30,8 +30,9 @@ void match_ip(struct flow_match *match, enum flow_field_id field, const struct i
 void match_nd(struct flow_match *match, uint8_t type);
 
 /* What only infrastructure of a segment sends by IPv6, or what looks like it: kind 0..PIPELINE_INFRASTRUCTURE - 1. All
- * messages of neighbour discovery, which are let through singly before, and DHCPv6 to a client. */
-#define PIPELINE_INFRASTRUCTURE 6
+ * messages of neighbour discovery, which are let through singly before, DHCPv6 to a client, and first fragments of
+ * ICMPv6: a switch does not tell their types, and nobody sends neighbour discovery in fragments (RFC 6980). */
+#define PIPELINE_INFRASTRUCTURE 7
 void pipeline_match_infrastructure(struct flow_match *match, unsigned kind);
 
 void flow_goto(struct flow *flow, uint8_t table);

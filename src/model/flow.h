@@ -38,6 +38,7 @@
     X(IP_DSCP, "ip_dscp", 1, 6) \
     X(IP_ECN, "ip_ecn", 1, 2) \
     X(IP_TTL, "nw_ttl", 1, 8) \
+    X(IP_FRAG, "ip_frag", 1, 2) \
     X(IP_PROTO, "ip_proto", 1, 8) \
     X(IPV4_SRC, "ip_src", 4, 32) \
     X(IPV4_DST, "ip_dst", 4, 32) \
@@ -70,6 +71,10 @@ enum flow_field_id {
 
 /* OFPVID_PRESENT: set in a VLAN_VID value when there is a tag (OpenFlow 1.3.5 §7.2.3.7). */
 #define VLAN_PRESENT 0x1000
+
+/* Bits of IP_FRAG: ovs-fields(7). */
+#define IP_FRAG_ANY 1
+#define IP_FRAG_LATER 2 /* with IP_FRAG_ANY: not the first */
 
 struct flow_field {
     uint8_t id;        /* enum flow_field_id */

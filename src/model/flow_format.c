@@ -85,8 +85,22 @@ static void format_bytes(struct strbuf *s, const struct flow_field *field, const
     }
 }
 
+/* ovs-ofctl has words for fragments, and takes nothing else. */
+static const char *fragment_word(const struct flow_field *field)
+{
+    static const char *const words[4][4] = {[IP_FRAG_ANY] = {"no", "yes"},
+                                            [IP_FRAG_LATER] = {"not_later", NULL, "later"},
+                                            [IP_FRAG_ANY | IP_FRAG_LATER] = {"no", "first", NULL, "later"}};
+
+    return words[field->mask[0] & 3][field->value[0] & 3];
+}
+
 static void format_field_value(struct strbuf *s, const struct flow_field *field)
 {
+    if (field->id == FIELD_IP_FRAG && fragment_word(field)) {
+        strbuf_puts(s, fragment_word(field));
+        return;
+    }
     format_bytes(s, field, field->value);
     /* ovs-ofctl takes a bare tcp_flags=0x12 for the short form of flags, so it always gets its mask. */
     if (!flow_field_exact(field) || field->id == FIELD_TCP_FLAGS) {

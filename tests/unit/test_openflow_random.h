@@ -128,6 +128,7 @@ static inline void random_match(struct rng *rng, struct flow_match *match)
         match_u(match, FIELD_ETH_TYPE, v4 ? 0x0800 : 0x86dd);
         maybe_field(rng, match, FIELD_IP_DSCP);
         maybe_field(rng, match, FIELD_IP_TTL);
+        maybe_field(rng, match, FIELD_IP_FRAG);
         maybe_field(rng, match, v4 ? FIELD_IPV4_SRC : FIELD_IPV6_SRC);
         maybe_field(rng, match, v4 ? FIELD_IPV4_DST : FIELD_IPV6_DST);
         random_l4(rng, match, v4);

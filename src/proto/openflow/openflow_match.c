@@ -42,6 +42,7 @@ static const struct of_field rows[] = {
     {FIELD_IP_ECN, CLASS_BASIC, 9, 1, IP},
     {FIELD_IP_ECN, CLASS_NXM_1, 28, 1, IP},
     {FIELD_IP_TTL, CLASS_NXM_1, 29, 1, IP},
+    {FIELD_IP_FRAG, CLASS_NXM_1, 26, 1, IP},
     {FIELD_IP_PROTO, CLASS_BASIC, 10, 1, IP},
     {FIELD_IP_PROTO, CLASS_NXM_0, 6, 1, IP},
     {FIELD_IPV4_SRC, CLASS_BASIC, 11, 4, IPV4},
