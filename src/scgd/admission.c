@@ -9,8 +9,8 @@
 /* ---- names, addresses, generations ---- */
 
 /* Those of one interface of the VM and of one of another VM; 'server' may be empty. */
-static int check_addresses(const struct migration_vm *vm, const struct vm_nic *nic, const char *name,
-                           const char *server, const struct vm_nic *other, struct err *err)
+static int check_addresses(const char *vm, const struct vm_nic *nic, const char *name, const char *server,
+                           const struct vm_nic *other, struct err *err)
 {
     const struct ip *clash = nic->ip.family != IP_NONE && ip_equal(&other->ip, &nic->ip) ? &nic->ip : NULL;
     char text[IP_TEXT_SIZE];
@@ -19,8 +19,8 @@ static int check_addresses(const struct migration_vm *vm, const struct vm_nic *n
         if (ip6_list_has(&other->ip6, &nic->ip6.items[i]))
             clash = &nic->ip6.items[i];
     }
-    return clash ? err_set(err, ERR_CONFLICT, "address %s of VM %s is that of VM %s%s%s", ip_format(clash, text),
-                           vm->name, name, *server ? " on " : "", server) :
+    return clash ? err_set(err, ERR_CONFLICT, "address %s of VM %s is that of VM %s%s%s", ip_format(clash, text), vm,
+                           name, *server ? " on " : "", server) :
                    0;
 }
 
@@ -42,7 +42,7 @@ static int check_clash(const struct gateway *gateway, const struct migration_vm 
                 if (mac_equal(&other->nics[n].mac, &vm->nics[m].mac))
                     return err_set(err, ERR_CONFLICT, "MAC address %s of VM %s is that of VM %s on %s",
                                    mac_format(&vm->nics[m].mac, text), vm->name, other->name, other->server);
-                if (check_addresses(vm, &vm->nics[m], other->name, other->server, &other->nics[n], err) < 0)
+                if (check_addresses(vm->name, &vm->nics[m], other->name, other->server, &other->nics[n], err) < 0)
                     return err->code;
             }
         }
@@ -65,7 +65,38 @@ static int check_against(const struct migration_vm *vm, const char *name, const 
     if (mac_equal(&nic->mac, &vm->nics[0].mac))
         return err_set(err, ERR_CONFLICT, "MAC address %s of VM %s is that of VM %s", mac_format(&nic->mac, text),
                        vm->name, name);
-    return check_addresses(vm, &vm->nics[0], name, "", nic, err);
+    return check_addresses(vm->name, &vm->nics[0], name, "", nic, err);
+}
+
+static int check_of_order(const struct vm *vm, const struct order *order, struct err *err)
+{
+    for (unsigned v = 0; v < order->n_vms; v++) {
+        const struct migration_vm *other = &order->vms[v];
+
+        if (memcmp(other->uuid, vm->uuid, UUID_SIZE) != 0 &&
+            check_addresses(vm->name, &vm->nics[0], other->name, order->target_server, &other->nics[0], err) < 0)
+            return err->code;
+    }
+    return 0;
+}
+
+int admission_check_running(const struct gateway *gateway, const struct vm *vm, struct err *err)
+{
+    for (size_t i = 0; i < gateway->network.n_tenants; i++) {
+        const struct tenant *tenant = &gateway->network.tenants[i];
+        const struct vm_nic nic = {.mac = tenant->mac, .ip = tenant->ip, .ip6 = tenant->ip6};
+
+        if (memcmp(tenant->uuid, vm->uuid, UUID_SIZE) != 0 &&
+            check_addresses(vm->name, &vm->nics[0], tenant->name, tenant->server, &nic, err) < 0)
+            return err->code;
+    }
+    for (size_t m = 0; m < gateway->n_migrations; m++) {
+        const struct saga *saga = gateway->migrations[m]->saga;
+
+        if (!saga_ended(saga) && saga->order.role == ROLE_TARGET && check_of_order(vm, &saga->order, err) < 0)
+            return err->code;
+    }
+    return 0;
 }
 
 static int check_promised(const struct gateway *gateway, const struct migration_vm *vm, struct err *err)

@@ -164,6 +164,8 @@ struct network {
     struct mono next_probe;
     bool routes_wanted, routes_busy; /* a change waits; a request is out */
     struct mono routes_retry;
+    bool adopt_waits;            /* a VM that runs has another one's address, and no network */
+    struct mono adopt_at;        /* it may have it now */
     struct mono resync_at;       /* switches are to be brought to what they shall hold */
     struct mono resync_failed;   /* when that was last needed, and */
     int64_t resync_ms;           /* its backoff */
@@ -253,6 +255,8 @@ void network_server_heard(struct gateway *gateway);
 struct mono network_deadline(const struct gateway *gateway);
 /* A VM seen at a hypervisor, or gone, that no migration moves to here. */
 void network_adopt(struct gateway *gateway, const struct vm *vm);
+/* A VM has gone, has other addresses, or was promised a place that it did not take: another one may wait for them. */
+void network_address_free(struct gateway *gateway);
 /* The flows that the ToR shall hold of a tenant, in 'txn'. */
 int network_expected(struct gateway *gateway, const struct tenant *tenant, struct flow_txn *txn, struct err *err);
 /* The flows that a switch shall hold, of a ToR but for those of tenants. 0, or why that cannot be told now. */
@@ -479,6 +483,9 @@ void target_undo(struct gateway *gateway, struct migration *migration, unsigned 
  * error that says what does not fit. */
 int admission_check(struct gateway *gateway, const struct order *order, const struct migration *migration,
                     struct err *err);
+/* 0, or ERR_CONFLICT: an address of the VM, which runs here, is that of another one that has a network, or that an
+ * order brings here. */
+int admission_check_running(const struct gateway *gateway, const struct vm *vm, struct err *err);
 /* Whether the limits of the ToR's tables leave room for the flows of the order's VMs, or of a VM's new policy. 0, or
  * ERR_REFUSED with the table and the numbers. */
 int flow_limits_check_order(struct gateway *gateway, const struct switch_info *tor, const struct order *order,

@@ -192,6 +192,7 @@ static void settle_vms(struct gateway *gateway, const struct migration *migratio
                 order->vms[v].fate == (order->role == ROLE_SOURCE ? FATE_STAYED : FATE_CROSSED);
         network_adopt(gateway, &vm);
     }
+    network_address_free(gateway);
     if (gone) /* after a restart, its flows may be of a VM that was never told */
         network_resync(gateway);
     if (order->n_users) {

@@ -287,6 +287,7 @@ void network_init(struct gateway *gateway)
     }
     network->next_probe = MONO_NEVER;
     network->resync_at = MONO_NEVER;
+    network->adopt_at = MONO_NEVER;
     network->routes_retry = MONO_NEVER;
     network->routes_wanted = true; /* whatever BIRD announces from before */
 }

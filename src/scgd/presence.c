@@ -307,6 +307,25 @@ static void probe_next_hop(struct gateway *gateway)
                                              sizeof frame);
 }
 
+void network_address_free(struct gateway *gateway)
+{
+    if (gateway->network.adopt_waits)
+        gateway->network.adopt_at = gateway->now;
+}
+
+/* VMs of open orders are left to these. */
+static void adopt_again(struct gateway *gateway)
+{
+    gateway->network.adopt_waits = false;
+    gateway->network.adopt_at = MONO_NEVER;
+    for (size_t i = 0; i < gateway->inventory.n_vms; i++) {
+        const struct vm *vm = &gateway->inventory.vms[i];
+
+        if (vm->state == VM_RUNNING && !migration_of_vm(gateway, vm->uuid, NULL))
+            network_adopt(gateway, vm);
+    }
+}
+
 void network_tick(struct gateway *gateway)
 {
     struct network *network = &gateway->network;
@@ -317,13 +336,16 @@ void network_tick(struct gateway *gateway)
         send_routes(gateway);
     if (mono_reached(network->resync_at, gateway->now))
         network_resync(gateway);
+    if (mono_reached(network->adopt_at, gateway->now))
+        adopt_again(gateway);
 }
 
 struct mono network_deadline(const struct gateway *gateway)
 {
     const struct network *network = &gateway->network;
 
-    return mono_min(network->next_probe, mono_min(network->routes_retry, network->resync_at));
+    return mono_min(mono_min(network->next_probe, network->adopt_at),
+                    mono_min(network->routes_retry, network->resync_at));
 }
 
 /* ---- VMs that are just there ---- */
@@ -387,6 +409,8 @@ static int tenant_of_vm(struct gateway *gateway, const struct vm *vm, struct ten
     return 0;
 }
 
+/* Flows of policies are told apart by address alone: two VMs with the same one would be under one policy. So the one
+ * that comes later waits. */
 static void adopt_running(struct gateway *gateway, const struct vm *vm)
 {
     struct tenant *known = network_tenant(gateway, vm->uuid);
@@ -399,6 +423,12 @@ static void adopt_running(struct gateway *gateway, const struct vm *vm)
     struct err err = {0};
     if (network_check_vm(network_segment(gateway, vm->segment), vm->name, &vm->nics[0].ip, &err) < 0) {
         log_warn(FAULT_OPERATOR, vm->name, "gets no network: %s", err.text);
+        return;
+    }
+    if (admission_check_running(gateway, vm, &err) < 0) {
+        log_warn(FAULT_OPERATOR, vm->name, "gets no network: %s; give one of them another, or shut one of them off",
+                 err.text);
+        gateway->network.adopt_waits = true;
         return;
     }
     if (!claimed_here(gateway, vm))

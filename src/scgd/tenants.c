@@ -27,6 +27,7 @@ struct tenant *network_set_tenant(struct gateway *gateway, const struct tenant *
 
     if (tenant) {
         policy_free(&tenant->policy);
+        network_address_free(gateway);
     } else {
         network->tenants = array_reserve(network->tenants, network->n_tenants, &network->cap_tenants,
                                          sizeof *network->tenants);
@@ -47,6 +48,7 @@ static void forget(struct gateway *gateway, const uint8_t uuid[UUID_SIZE])
         return;
     policy_free(&tenant->policy);
     *tenant = network->tenants[--network->n_tenants];
+    network_address_free(gateway);
 }
 
 struct pipeline_vm network_pipeline_vm(const struct tenant *tenant, uint32_t port)

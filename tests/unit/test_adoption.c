@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* VMs that are just there: which of them get a network. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "fabric_world.h"
+
+static char warned[ERR_TEXT_SIZE];
+
+void __wrap_log_write(enum log_level level, enum log_fault fault, const char *subject, const char *format, ...);
+
+void __wrap_log_write(enum log_level level, enum log_fault fault, const char *subject, const char *format, ...)
+{
+    va_list arguments;
+
+    (void) fault;
+    (void) subject;
+    if (level != LOG_WARNING)
+        return;
+    va_start(arguments, format);
+    vsnprintf(warned, sizeof warned, format, arguments);
+    va_end(arguments);
+}
+
+/* Va, Vb ... on server-a. */
+static void vm_with(struct fabric_world *w, char letter, const char *ip, const char *ip6, enum vm_state state)
+{
+    struct vm *vm = &event_push(&w->queue, EVENT_VM)->vm;
+
+    snprintf(vm->name, NAME_SIZE, "V%c", letter);
+    snprintf(vm->segment, NAME_SIZE, "web");
+    snprintf(vm->server, NAME_SIZE, "server-a");
+    vm->uuid[15] = (uint8_t) letter;
+    vm->state = state;
+    vm->n_nics = 1;
+    vm->nics[0].mac = (struct mac) {{0x52, 0x54, 0, 0, 0, (uint8_t) letter}};
+    assert_int_equal(ip_parse(ip, &vm->nics[0].ip), 0);
+    if (ip6)
+        assert_int_equal(ip_parse(ip6, &vm->nics[0].ip6.items[vm->nics[0].ip6.n++]), 0);
+    warned[0] = '\0';
+    run(w);
+}
+
+static bool has_network(const struct fabric_world *w, char letter)
+{
+    const uint8_t uuid[UUID_SIZE] = {[15] = (uint8_t) letter};
+    unsigned n = 0;
+
+    for (size_t i = 0; i < w->flows[TOR_A].n; i++)
+        n += w->flows[TOR_A].flows[i].cookie == cookie_of_vm(uuid);
+    assert_int_equal(network_tenant(w->gateway, uuid) != NULL, n > 0);
+    return n > 0;
+}
+
+static void address_of_another_one(void **state)
+{
+    struct fabric_world *w = *state;
+
+    vm_with(w, 'a', "10.100.0.97", "fd00::1", VM_RUNNING);
+    vm_with(w, 'b', "10.100.0.98", "fd00::1", VM_RUNNING);
+    assert_true(has_network(w, 'a') && !has_network(w, 'b'));
+    assert_string_equal(warned, "gets no network: address fd00::1 of VM Vb is that of VM Va on server-a; give one of "
+                                "them another, or shut one of them off");
+    vm_with(w, 'c', "10.100.0.97", NULL, VM_RUNNING);
+    assert_false(has_network(w, 'c'));
+    assert_non_null(strstr(warned, "address 10.100.0.97 of VM Vc is that of VM Va on server-a"));
+
+    vm_with(w, 'a', "10.100.0.97", "fd00::1", VM_SHUT_OFF);
+    pass_ms(w, 10);
+    assert_true(!has_network(w, 'a') && has_network(w, 'b') && has_network(w, 'c'));
+}
+
+static void another_one_takes_another_address(void **state)
+{
+    struct fabric_world *w = *state;
+
+    vm_with(w, 'a', "10.100.0.97", "fd00::1", VM_RUNNING);
+    vm_with(w, 'b', "10.100.0.98", "fd00::1", VM_RUNNING);
+    vm_with(w, 'a', "10.100.0.97", "fd00::2", VM_RUNNING);
+    pass_ms(w, 10);
+    assert_true(has_network(w, 'a') && has_network(w, 'b'));
+    assert_string_equal(warned, "");
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, fabric_world_setup, fabric_world_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {TEST(address_of_another_one), TEST(another_one_takes_another_address)};
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
