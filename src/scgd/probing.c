@@ -10,7 +10,7 @@
 #define SENTINEL_MS 1000 /* in which a sentinel comes back */
 #define SENTINEL_TRIES 5
 #define SENTINEL_FIRST 0x8000 /* their ids; those of probes are below */
-#define ROUND_DENIED 0        /* of struct probing: what is sent */
+#define ROUND_FIRST 0         /* of struct probing: everything; later rounds send again what is missing */
 #define ROUND_ALONE 4         /* from then on one probe a round */
 #define ALONE_TRIES 3
 #define BUDGET_MS 8000 /* for what meters let through slowly */
@@ -47,6 +47,7 @@ struct probing {
     uint8_t *fates; /* by probe */
     size_t *todo;   /* of this round; 'at': begins the batch */
     size_t n_todo, at;
+    bool passing;          /* what shall pass is sent; before that, the rest */
     unsigned round, alone; /* how often the first that is missing was sent alone */
     unsigned sentinel, tries;
     struct mono began, due;
@@ -233,11 +234,27 @@ static void find_todo(struct probing *p)
 {
     p->n_todo = p->at = 0;
     for (size_t i = 0; i < p->n; i++) {
-        bool denied = fate_wanted(&p->probes[i]) == FATE_DROPPED;
+        enum fate wanted = fate_wanted(&p->probes[i]);
+        bool missing = wanted != FATE_DROPPED && p->fates[i] == FATE_DROPPED;
 
-        if (p->round == ROUND_DENIED ? denied : !denied && p->fates[i] == FATE_DROPPED)
+        if ((wanted == FATE_PASSED) == p->passing && (p->round == ROUND_FIRST || missing))
             p->todo[p->n_todo++] = i;
     }
+}
+
+static void next_part(struct gateway *gateway, struct probing *p)
+{
+    if (!p->passing) {
+        p->passing = true;
+        p->round = ROUND_FIRST;
+        find_todo(p);
+    } else {
+        p->n_todo = 0;
+    }
+    if (p->n_todo)
+        pause_or_send(gateway, p);
+    else
+        end(gateway, p);
 }
 
 /* The first that is missing, alone: so often that it is clear, as long as there is time. */
@@ -247,8 +264,8 @@ static void send_alone(struct gateway *gateway, struct probing *p, size_t before
     if (p->alone > ALONE_TRIES) {
         refute(gateway, p, &p->probes[p->todo[0]], "was dropped");
     } else if (p->alone == 1 && mono_diff(gateway->now, p->began) >= BUDGET_MS) {
-        p->left = p->n_todo;
-        end(gateway, p);
+        p->left += p->n_todo;
+        next_part(gateway, p);
     } else {
         p->n_todo = 1;
         pause_or_send(gateway, p);
@@ -263,7 +280,7 @@ static void next_round(struct gateway *gateway, struct probing *p)
         p->round++;
     find_todo(p);
     if (p->n_todo == 0)
-        end(gateway, p);
+        next_part(gateway, p);
     else if (p->round == ROUND_ALONE)
         send_alone(gateway, p, before);
     else

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Probe packets through a ToR, one VM after another: whether the ToR does what its flows say (core/probe.h).
  *
- *   diverts put in place ─> what the policy denies ─> what it lets pass ─> what is missing of that ─> diverts gone
+ *   diverts put in place ─> what the policy denies and rejects ─> what is missing of that ─┐
+ *                     diverts gone <─ what is missing of that <─ what the policy lets pass ─┘
  *
- * Denied ones come first, because what is let pass may teach the switch about replies; what was taught goes with the
- * diverts. They go out in batches, each with a sentinel behind it that comes back whatever the rules say: what has not
- * come by then was dropped. A meter may have dropped what should pass: that is sent again, at last alone and after a
- * pause in which any meter lets one packet through. */
+ * What is let pass comes last, because it may teach the switch about replies; what was taught goes with the diverts.
+ * They go out in batches, each with a sentinel behind it that comes back whatever the rules say: what has not come by
+ * then was dropped. A meter may have dropped what should come back: that is sent again, at last alone and after a pause
+ * in which any meter lets one packet through. */
 #ifndef SCGD_PROBING_H
 #define SCGD_PROBING_H
 
