@@ -152,7 +152,8 @@ enum tor_table {
     TOR_RETURN,
     TOR_FABRIC,
     TOR_STATE_FROM = 30, /* beyond those of core/vpls.h; they are asked, packets never go there */
-    TOR_STATE_TO
+    TOR_STATE_TO,
+    TOR_TABLES /* every flow of a VM is in a table below */
 };
 
 enum pe_table { PE_CLASSIFY, PE_VLAN, PE_ROUTE, PE_NEIGHBOUR, PE_RETURN, PE_FABRIC };

@@ -3,6 +3,7 @@
  * the switch says so, and nothing of the bundle stands. */
 #include <string.h>
 
+#include "base/alloc.h"
 #include "scgd/network_internal.h"
 
 #define TABLES 256
@@ -37,6 +38,20 @@ static void count_tenant(const struct tenant *tenant, uint32_t counts[TABLES])
     count_vm(tenant, tenant->has_policy ? &tenant->policy : NULL, counts);
 }
 
+/* As count_tenant(), of one that the network serves: its policy is made into flows once. */
+static void count_served(struct tenant *tenant, uint32_t counts[TABLES])
+{
+    if (!tenant->counted) {
+        uint32_t own[TABLES] = {0};
+
+        count_tenant(tenant, own);
+        memcpy(tenant->flows, own, sizeof tenant->flows);
+        tenant->counted = true;
+    }
+    for (unsigned i = 0; i < ARRAY_LEN(tenant->flows); i++)
+        counts[i] += tenant->flows[i];
+}
+
 static bool is_at(const struct gateway *gateway, const struct switch_info *tor, const char *server)
 {
     uint32_t port;
@@ -55,10 +70,10 @@ static void count_held(struct gateway *gateway, const struct switch_info *tor, c
         count_txn(&base, counts);
     flow_txn_free(&base);
     for (size_t i = 0; i < gateway->network.n_tenants; i++) {
-        const struct tenant *tenant = &gateway->network.tenants[i];
+        struct tenant *tenant = &gateway->network.tenants[i];
 
         if ((!uuid || memcmp(tenant->uuid, uuid, UUID_SIZE) != 0) && is_at(gateway, tor, tenant->server))
-            count_tenant(tenant, counts);
+            count_served(tenant, counts);
     }
     for (size_t m = 0; m < gateway->n_migrations; m++) {
         const struct migration *migration = gateway->migrations[m];

@@ -105,6 +105,8 @@ struct tenant {
     struct ip6_list ip6;
     bool has_policy;
     struct policy policy;
+    bool counted;                   /* since it was set: */
+    uint32_t flows[TOR_TABLES];     /* by table of its ToR */
     uint32_t meters[2];             /* on its ToR, by direction; 0: none */
     bool present;                   /* it runs here: the PE routes to it and its host route is announced */
     struct known_connections known; /* as its ToR was last read */

@@ -36,6 +36,7 @@ struct tenant *network_set_tenant(struct gateway *gateway, const struct tenant *
     *tenant = *like;
     tenant->policy = policy_copy(&like->policy);
     tenant->present = present;
+    tenant->counted = false;
     return tenant;
 }
 

@@ -18,6 +18,20 @@ static const char *reason(const struct circuit_world *w)
     return text ? text : "";
 }
 
+static unsigned made; /* how often flows of a VM were made */
+
+void __real_pipeline_vm_tor(struct flow_txn *txn, const struct pipeline_segment *segment, const struct pipeline_vm *vm,
+                            const struct policy *policy, const struct policy_numbers *numbers);
+void __wrap_pipeline_vm_tor(struct flow_txn *txn, const struct pipeline_segment *segment, const struct pipeline_vm *vm,
+                            const struct policy *policy, const struct policy_numbers *numbers);
+
+void __wrap_pipeline_vm_tor(struct flow_txn *txn, const struct pipeline_segment *segment, const struct pipeline_vm *vm,
+                            const struct policy *policy, const struct policy_numbers *numbers)
+{
+    made++;
+    __real_pipeline_vm_tor(txn, segment, vm, policy, numbers);
+}
+
 /* V9's order goes as far as it can: its user's circuit is asked for. */
 static void assert_admitted(struct circuit_world *w)
 {
@@ -145,6 +159,30 @@ static void policy_that_is_too_large(void **state)
     assert_policy(w, "2-9", NULL);
 }
 
+static void assert_used(struct circuit_world *w, unsigned used)
+{
+    json_t *json = NULL;
+
+    assert_int_equal(w->backend.get(w->gateway, "switches", "tor", &json, NULL), 0);
+    const json_t *table = json_array_get(json_object_get(json, "tables"), 0);
+    assert_int_equal(json_integer_value(json_object_get(table, "used")), used);
+    json_decref(json);
+}
+
+static void looking_is_cheap(void **state)
+{
+    struct circuit_world *w = *state;
+
+    table_limit(w, "tor", TOR_POLICY_TO, 100);
+    assert_policy(w, "1-8", NULL);
+    assert_used(w, 9);
+    made = 0;
+    assert_used(w, 9);
+    assert_int_equal(made, 0);
+    assert_policy(w, "1-16", NULL);
+    assert_used(w, 10);
+}
+
 static void what_is_not_told_is_no_obstacle(void **state)
 {
     assert_admitted(*state);
@@ -155,13 +193,10 @@ static void what_is_not_told_is_no_obstacle(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(port_of_the_server),
-        TEST(narrowest_port_of_the_fabric),
-        TEST(labels_take_room),
-        TEST(fabric_that_is_cut),
-        TEST(table_that_is_full),
-        TEST(policy_that_is_too_large),
-        TEST(what_is_not_told_is_no_obstacle),
+        TEST(port_of_the_server), TEST(narrowest_port_of_the_fabric),
+        TEST(labels_take_room),   TEST(fabric_that_is_cut),
+        TEST(table_that_is_full), TEST(policy_that_is_too_large),
+        TEST(looking_is_cheap),   TEST(what_is_not_told_is_no_obstacle),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
