@@ -18,7 +18,7 @@ void network_add_segment_pe(struct gateway *gateway, const struct switch_info *p
 /* The tenant's flows and meters on its ToR. 0, or what the store says. */
 int network_add_tenant_tor(struct gateway *gateway, const struct tenant *tenant, const struct switch_info *tor,
                            uint32_t port, struct flow_txn *txn, struct err *err);
-/* Sends all that a switch shall hold, as tunnels_apply_whole() does. A ToR that refuses it as one gets what all VMs need,
+/* Sends all that a switch shall hold, like tunnels_apply_whole(). A ToR that refuses it as one gets what all VMs need,
  * and then each VM's by itself: a VM whose flows do not fit has none, is named in the log, and fails the join. */
 void network_apply_whole(struct gateway *gateway, const struct switch_info *sw, struct flow_txn *txn,
                          struct join *join);

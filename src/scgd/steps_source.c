@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The source's steps: what each does, how its outcome is found out, how it is undone. Those up to the pivot are here. */
+/* The source's steps up to the pivot: what each does, how its outcome is found out, how it is undone. */
 #include <stdio.h>
 #include <string.h>
 

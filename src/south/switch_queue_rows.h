@@ -11,8 +11,8 @@
 
 /* The operations (RFC 7047 §5.2) that make the queues of 'bridge' what is wanted, a new reference to an array that is
  * empty if they are so already. Not 'complete': VMs that are not named keep the queues that they have.
- * 'err', which is zeroed before: ERR_CONFLICT if a port has a QoS that is not ours, ERR_NOT_FOUND if a port is not there
- * or its rate is not known; the operations are about the other ports then. */
+ * 'err', which is zeroed before: ERR_CONFLICT if a port has a QoS that is not ours, ERR_NOT_FOUND if a port is not
+ * there or its rate is not known; the operations are about the other ports then. */
 json_t *switch_queue_rows_change(const struct ovsdb_db *db, const struct ovsdb_bridge *bridge,
                                  const struct flow_queue *wanted, size_t n, bool complete, struct err *err);
 

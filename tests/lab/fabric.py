@@ -389,7 +389,8 @@ class Fabric:
 
     def vm(self, vm):
         server = VMS[vm][0]
-        return vm, self.mac(vm), ",".join((self.address(vm), *self.ipv6.get(vm, ()))), self.ports[f"{SERVERS[server]}-{server}"]
+        addresses = ",".join((self.address(vm), *self.ipv6.get(vm, ())))
+        return vm, self.mac(vm), addresses, self.ports[f"{SERVERS[server]}-{server}"]
 
     def vm_tor(self, vm, policy="-", meter=1):
         return ("vm-tor", *self.segment(), *self.vm(vm), policy, meter)

@@ -10,7 +10,6 @@ from fabric import GATEWAY_MAC, ethernet
 from labtool import wait_until
 from moving import ADDRESSES, MACS, SERVERS, TORS, Order, ofctl, put_policy
 from packets import UPLINKS, packet, wire_end
-from scglab.pipeline import TOR
 
 USER = "198.51.100.10"
 SYN, ACK = 0x02, 0x10

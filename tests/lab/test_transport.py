@@ -287,8 +287,8 @@ def test_circuit_that_no_path_has_room_for(idle):
 
 
 def test_more_than_the_bandwidth_is_dropped(idle):
-    """ce1 sends three times what its circuit has. What pe5 forwards is never more than that, and, once this machine lets
-    the sender send without a stop, no less; within 15 %."""
+    """ce1 sends three times what its circuit has. What pe5 forwards is never more than that, and, once this machine
+    lets the sender send without a stop, no less; within 15 %."""
     lab, mbps, seconds = idle, 5, 2.0
     put_user(lab, user=dict(CE1, **{"bandwidth-mbps": mbps}))
     wait_until("V2 to answer ce1", lambda: answers(lab, "ce1", ADDRESSES["V2"]), 5)

@@ -114,7 +114,7 @@ static void check_meters(const struct flow_list *list, const struct policy_site 
 
     for (uint8_t table = site->table[direction]; table != site->next_table[direction];) {
         if (flow && flow->meter) {
-            while (n < ARRAY_LEN(wanted) && !wanted[n])
+            while (n < ARRAY_LEN(wanted) - 1 && !wanted[n])
                 n++;
             assert_in_range(n, 0, ARRAY_LEN(wanted) - 1);
             assert_int_equal(flow->meter, wanted[n++]);
