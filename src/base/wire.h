@@ -36,8 +36,8 @@ void wire_put_u64(struct wire *w, uint64_t value);
 void wire_put(struct wire *w, const void *from, size_t n);
 void wire_put_zeros(struct wire *w, size_t n);
 
-/* The sum of RFC 1071 that is 'sum' and then these bytes, an odd last one being followed by a zero. Its complement is the
- * checksum of IP, ICMP, TCP, UDP and RSVP. All but the last piece of what is summed must have an even size. */
+/* The sum of RFC 1071 that is 'sum' and then these bytes, an odd last one being followed by a zero. Its complement is
+ * the checksum of IP, ICMP, TCP, UDP and RSVP. All but the last piece of what is summed must have an even size. */
 uint16_t wire_sum(uint16_t sum, const void *data, size_t size);
 
 /* Overwrites a 16-bit length that was put at 'pos' before. */

@@ -95,12 +95,13 @@ void connections_to_flows(const struct connection_list *list, const struct polic
 /* Whether policy_from_flows() can need the flow: the filter with which a switch is read. */
 bool policy_flow_concerns(const struct policy_site *site, const struct flow *flow);
 
-/* Whether both treat every packet alike: same verdict, DSCP and class for every packet in each direction, same rate in
- * each direction that allows anything, same limit of new connections where any are allowed, and of each class that packets of a direction are in; names do not matter. A
- * stateful rule is another than one that is not, also where the other direction allows the replies anyway. Decided
- * symbolically over the whole header space (reduced ordered decision diagrams). If not and 'witness' is given, it gets
- * a sentence with a packet that shows the difference; caller frees. Policies whose diagram would exceed BDD_NODES_MAX
- * nodes (thousands of random crossing ranges) count as different, and the sentence says so. */
+/* Whether both treat every packet alike: same verdict, DSCP and class for every packet in each direction, same rate
+ * in each direction that allows anything, same limit of new connections where any are allowed, and of each class that
+ * packets of a direction are in; names do not matter. A stateful rule is another than one that is not, also where the
+ * other direction allows the replies anyway. Decided symbolically over the whole header space (reduced ordered
+ * decision diagrams). If not and 'witness' is given, it gets a sentence with a packet that shows the difference;
+ * caller frees. Policies whose diagram would exceed BDD_NODES_MAX nodes (thousands of random crossing ranges) count
+ * as different, and the sentence says so. */
 bool policy_equivalent(const struct policy *a, const struct policy *b, char **witness);
 
 /* The same for the packets of one family only, which is all that the flows of one address can show. IP_NONE: both. */

@@ -18,7 +18,7 @@
 /* Lets the flow's packets pass, through the meter of their class, if that is not 0. */
 void policy_pass(const struct policy_site *site, enum policy_direction direction, uint32_t class_meter,
                  struct flow *flow);
-/* Whether the flow of the policy or verdict table leads to the limit; false: it does not pass packets on, or without. */
+/* Whether the flow of the policy or verdict table leads to the limit; false: it passes packets on without, or none. */
 bool policy_is_limited(const struct policy_site *site, enum policy_direction direction, const struct flow *flow);
 /* Whether it leads to the limit or the rate. */
 bool policy_is_behind(const struct policy_site *site, enum policy_direction direction, const struct flow *flow);

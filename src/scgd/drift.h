@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Drift: what somebody else changed at a switch. Each switch is audited (audit.h) every drift.interval seconds, and soon
- * after its flow monitor has told of a change that is not ours. What two readings in a row show, while nothing of ours
- * was on its way, is drift: each finding is logged, told as an event, counted, and put right if drift.repair says so,
- * for itself (drift_ledger.h): what comes and goes hides nothing else. */
+/* Drift: what somebody else changed at a switch. Each switch is audited (audit.h) every drift.interval seconds, and
+ * soon after its flow monitor has told of a change that is not ours. What two readings in a row show, while nothing
+ * of ours was on its way, is drift: each finding is logged, told as an event, counted, and put right if drift.repair
+ * says so, for itself (drift_ledger.h): what comes and goes hides nothing else. */
 #ifndef SCGD_DRIFT_H
 #define SCGD_DRIFT_H
 
