@@ -64,6 +64,7 @@ static void answer(struct gateway *gateway, const struct event *event)
         gateway->requests[i] = gateway->requests[--gateway->n_requests];
         if (request.activity)
             network_sent(gateway, &request, &event->err);
+        free(request.meters);
         if (request.fn)
             request.fn(gateway, request.join, event, request.context);
         else if (event->err.code)
@@ -471,6 +472,7 @@ void gateway_free(struct gateway *gateway)
     free(gateway->migrations);
     for (size_t i = 0; i < gateway->n_requests; i++) {
         free(gateway->requests[i].context);
+        free(gateway->requests[i].meters);
         join_drop(gateway->requests[i].join);
     }
     free(gateway->requests);

@@ -320,6 +320,8 @@ struct request {
     void *context;
     size_t activity; /* of the switch that it changes, from 1; 0: it changes none */
     enum change_kind change;
+    uint32_t *meters; /* that it deletes there */
+    size_t n_meters;
 };
 
 enum peer_state { PEER_UNKNOWN, PEER_REACHABLE, PEER_UNREACHABLE };

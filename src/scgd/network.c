@@ -197,6 +197,8 @@ void network_sent(struct gateway *gateway, const struct request *request, const 
     struct failed_change change = failure_of(gateway, request->join);
 
     activity->in_flight--;
+    if (err->code == 0)
+        network_meters_deleted(gateway, activity->name, request->meters, request->n_meters);
     if (request->change == CHANGE_QUEUES)
         return;
     for (size_t i = activity->n_failed; i-- > 0;) {
@@ -251,6 +253,12 @@ void network_begun_whole(struct gateway *gateway)
 void network_send(struct gateway *gateway, uint64_t request, const char *switch_name, struct flow_txn *txn)
 {
     network_begin(gateway, switch_name, CHANGE_FLOWS);
+    if (txn->n_meters_delete) {
+        struct request *sent = &gateway->requests[gateway->n_requests - 1];
+
+        sent->meters = xmemdup(txn->meters_delete, txn->n_meters_delete * sizeof *sent->meters);
+        sent->n_meters = txn->n_meters_delete;
+    }
     gateway->south.switches->ops->apply(gateway->south.switches, request, switch_name, txn);
 }
 

@@ -31,6 +31,8 @@ uint32_t network_queue_number(const struct gateway *gateway, const struct tenant
 void network_free_unknown_queues(struct gateway *gateway, const struct switch_info *tor);
 /* A tenant, or in an open order. */
 bool network_vm_known(const struct gateway *gateway, uint64_t cookie);
+/* The ToR has deleted meters: numbers among theirs are free that no tenant's policy wants. */
+void network_meters_deleted(struct gateway *gateway, const char *tor, const uint32_t *numbers, size_t n);
 /* The pool of the store that numbers a ToR's meters. */
 void network_meter_pool(const char *tor, char pool[NAME_SIZE + 8]);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* VMs on their ToRs: flows and meters put there, and taken away. */
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -181,26 +182,37 @@ static int number_queues(struct gateway *gateway, const struct tenant *tenant, c
     return 0;
 }
 
-/* Removes the meters that the tenant's policy no longer wants. */
-static int remove_meters(struct gateway *gateway, const struct tenant *tenant, const char *pool, struct flow_txn *txn,
-                         struct err *err)
+/* The number of a meter that the tenant's policy no longer wants; false: it has none. */
+static bool unwanted_meter(const struct gateway *gateway, const struct tenant *tenant, unsigned meter, const char *pool,
+                           char owner[NUMBER_OWNER_SIZE], uint32_t *number)
 {
-    char owner[NUMBER_OWNER_SIZE];
-    uint32_t number;
-
-    for (unsigned m = 0; m < METERS_OF_VM; m++) {
-        meter_owner(tenant, m, owner);
-        if (meter_wanted(tenant, m).rate || store_number_get(gateway->store, pool, owner, &number, NULL) < 0)
-            continue;
-        flow_txn_meter_delete(txn, number);
-        if (store_number_free(gateway->store, pool, owner, err) < 0)
-            return err->code;
-    }
-    return 0;
+    meter_owner(tenant, meter, owner);
+    return !meter_wanted(tenant, meter).rate && store_number_get(gateway->store, pool, owner, number, NULL) == 0;
 }
 
-/* Numbers and adds the meters that the tenant's policy wants, and removes the others. Those go last: a number that is
- * free again must not be taken in the transaction that deletes its meter. */
+void network_meters_deleted(struct gateway *gateway, const char *tor, const uint32_t *numbers, size_t n)
+{
+    char owner[NUMBER_OWNER_SIZE], pool[NAME_SIZE + 8];
+    struct err err;
+
+    network_meter_pool(tor, pool);
+    for (size_t i = 0; i < gateway->network.n_tenants && n; i++) {
+        for (unsigned m = 0; m < METERS_OF_VM; m++) {
+            bool deleted = false;
+            uint32_t number;
+
+            if (!unwanted_meter(gateway, &gateway->network.tenants[i], m, pool, owner, &number))
+                continue;
+            for (size_t k = 0; k < n; k++)
+                deleted |= numbers[k] == number;
+            if (deleted && store_number_free(gateway->store, pool, owner, &err) < 0)
+                log_warn(FAULT_OPERATOR, tor, "meter %" PRIu32 " stays in use: %s", number, err.text);
+        }
+    }
+}
+
+/* Numbers and adds the meters that the tenant's policy wants, and removes the others, whose numbers are free when the
+ * switch has said that they are gone: until then they are not to be another's. */
 static int add_meters(struct gateway *gateway, const struct tenant *tenant, const struct switch_info *tor,
                       struct flow_txn *txn, struct policy_numbers *numbers, struct err *err)
 {
@@ -221,7 +233,13 @@ static int add_meters(struct gateway *gateway, const struct tenant *tenant, cons
         meter.id = *number;
         flow_txn_meter_add(txn, meter);
     }
-    return remove_meters(gateway, tenant, pool, txn, err);
+    for (unsigned m = 0; m < METERS_OF_VM; m++) {
+        uint32_t number;
+
+        if (unwanted_meter(gateway, tenant, m, pool, owner, &number))
+            flow_txn_meter_delete(txn, number);
+    }
+    return 0;
 }
 
 int network_add_tenant_tor(struct gateway *gateway, const struct tenant *tenant, const struct switch_info *tor,

@@ -113,11 +113,72 @@ static void meters_of_one_transaction_are_others(void **state)
     flow_txn_free(&second);
 }
 
+static uint32_t added[8], deleted[8]; /* meters of what was sent last, and had any */
+static size_t n_added, n_deleted;
+static const struct switch_ops *apply_to;
+
+static void note_meters(struct switch_driver *driver, uint64_t request, const char *name, struct flow_txn *txn)
+{
+    if (txn->n_meters_add || txn->n_meters_delete) {
+        assert_true(txn->n_meters_add <= ARRAY_LEN(added) && txn->n_meters_delete <= ARRAY_LEN(deleted));
+        n_added = txn->n_meters_add;
+        n_deleted = txn->n_meters_delete;
+        for (size_t i = 0; i < n_added; i++)
+            added[i] = txn->meters_add[i].id;
+        memcpy(deleted, txn->meters_delete, n_deleted * sizeof *deleted);
+    }
+    apply_to->apply(driver, request, name, txn);
+}
+
+static void limit(struct tenant *tenant, uint32_t kbps)
+{
+    tenant->has_policy = true;
+    tenant->policy.rate[POLICY_FROM_VM].kbps = kbps;
+}
+
+/* While a ToR is away one of its VMs loses its rate and another gets one; and the ToR does not answer at first. */
+static void meters_of_one_vm_are_anothers_once_they_are_gone(void **state)
+{
+    struct fabric_world *w = *state;
+    struct switch_ops ops = *w->switches.ops;
+
+    apply_to = w->switches.ops;
+    ops.apply = note_meters;
+    links_up(w);
+    vm_is(w, 'a', VM_RUNNING);
+    vm_is(w, 'c', VM_RUNNING);
+    w->switches.ops = &ops;
+    struct tenant *first = &w->gateway->network.tenants[0], *second = &w->gateway->network.tenants[1];
+    limit(first, 1000);
+    switch_up(w, TOR_A);
+    assert_true(n_added == 1 && n_deleted == 0);
+    uint32_t number = added[0];
+    assert_int_equal(numbers_of(w, "meter/tor-a"), 1);
+    limit(first, 0);
+    limit(second, 2000);
+    w->slow = "tor-a";
+    switch_down(w, TOR_A);
+    switch_up(w, TOR_A);
+    assert_true(n_added == 1 && n_deleted == 1);
+    assert_int_equal(deleted[0], number);
+    assert_int_not_equal(added[0], number);
+    assert_int_equal(numbers_of(w, "meter/tor-a"), 2);
+    fail_unanswered(w); /* what it held of the first VM may still use the meter */
+    assert_int_equal(numbers_of(w, "meter/tor-a"), 2);
+    w->slow = NULL;
+    switch_up(w, TOR_A);
+    assert_true(n_deleted == 1 && deleted[0] == number);
+    assert_int_equal(numbers_of(w, "meter/tor-a"), 1);
+    w->switches.ops = apply_to;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(answers_go_where_they_shall, fabric_world_setup, fabric_world_teardown),
         cmocka_unit_test_setup_teardown(meters_of_one_transaction_are_others, fabric_world_setup,
+                                        fabric_world_teardown),
+        cmocka_unit_test_setup_teardown(meters_of_one_vm_are_anothers_once_they_are_gone, fabric_world_setup,
                                         fabric_world_teardown),
     };
 
