@@ -71,9 +71,11 @@ int policy_from_flows(const struct flow *flows, size_t n_flows, const struct flo
                       struct err *err);
 
 /* The same of all addresses of a VM: that of IPv4, then those of IPv6, if any. What is said of one family only becomes
- * rules of that family; an address that no flow concerns is left to 'miss_allows'. Flows of what is neither IP nor ARP
- * count if they name the VM's MAC, which the first of 'sites' has. ERR_UNSUPPORTED also if addresses of IPv6 are not
- * treated alike, or what a meter or queue limits of one address it does not of another. */
+ * rules of that family, also each half of a list of both: there may be more than POLICY_RULES_MAX. That is enough to
+ * compare; policy_check() tells whether it is a policy to keep. An address that no flow concerns is left to
+ * 'miss_allows'. Flows of what is neither IP nor ARP count if they name the VM's MAC, which the first of 'sites' has.
+ * ERR_UNSUPPORTED also if addresses of IPv6 are not treated alike, if what a meter or queue limits of one address it
+ * does not of another, or if both families together have more classes than a policy can have. */
 int policy_from_sites(const struct flow *flows, size_t n_flows, const struct flow_meter *meters, size_t n_meters,
                       const struct policy_site *sites, size_t n_sites, bool miss_allows, const char *vm_name,
                       struct policy *policy, struct err *err);

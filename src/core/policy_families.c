@@ -75,19 +75,25 @@ static int check_alike(const struct part *a, const struct part *b, struct err *e
     return check_uses(a, b, err);
 }
 
-static void take_classes(const struct policy *from, struct policy *policy)
+static int take_classes(const struct policy *from, struct policy *policy, struct err *err)
 {
     for (unsigned i = 0; i < from->n_classes; i++) {
         const struct policy_class *class = &from->classes[i];
         int at = policy_class_obtain(policy, class->dscp);
 
-        for (unsigned d = 0; d < 2 && at >= 0; d++) {
+        if (at < 0)
+            return err_set(err, ERR_UNSUPPORTED,
+                           "policy %s: the VM's flows of both families make more classes than the %d that a policy can "
+                           "have, with that of DSCP %u",
+                           policy->name, POLICY_CLASSES_MAX, class->dscp);
+        for (unsigned d = 0; d < 2; d++) {
             if (!uses_class(from, d, class->dscp))
                 continue;
             policy->classes[at].rate[d] = class->rate[d];
             policy->classes[at].queue[d] = class->queue[d];
         }
     }
+    return 0;
 }
 
 /* Whether one rule without a family says what both say. Those of lists of addresses are never the same. */
@@ -152,11 +158,8 @@ static int join_families(const struct part *v4, const struct part *v6, struct po
         if (v6->policy.default_verdict[d] != joined.default_verdict[d])
             take_rule(&joined, policy_rule_any(d, v6->policy.default_verdict[d]), IP_V6);
     }
-    take_classes(&v4->policy, &joined);
-    take_classes(&v6->policy, &joined);
-    if (joined.n_rules > POLICY_RULES_MAX)
-        return err_set(err, ERR_UNSUPPORTED, "policy %s: the VM's flows make %zu rules, more than the %d of a policy",
-                       joined.name, joined.n_rules, POLICY_RULES_MAX);
+    if (take_classes(&v4->policy, &joined, err) < 0 || take_classes(&v6->policy, &joined, err) < 0)
+        return err->code;
     *policy = joined;
     joined = (struct policy) {0};
     return 0;

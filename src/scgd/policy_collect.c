@@ -22,7 +22,8 @@ static void policy_read(struct gateway *gateway, struct join *join, const struct
     }
     if (err.code == 0) {
         if (policy_from_sites(event->read.flows.flows, event->read.flows.n, event->read.meters, event->read.n_meters,
-                              collecting->sites, collecting->n_sites, true, vm->name, &vm->policy, &err) == 0) {
+                              collecting->sites, collecting->n_sites, true, vm->name, &vm->policy, &err) == 0 &&
+            policy_check(&vm->policy, &err) == 0) {
             vm->has_policy = true;
             vm->policy_from_switch = true;
         } else if (err.code == ERR_NOT_FOUND || err.code == 0) {

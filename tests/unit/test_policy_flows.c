@@ -744,6 +744,91 @@ static void addresses_that_differ_are_refused(void **state)
     flow_list_free(&list);
 }
 
+static void add_flows(const struct policy *policy, const struct policy_site *site, struct flow_list *list)
+{
+    struct flow_list part = flows_of(policy, site);
+
+    for (size_t f = 0; f < part.n; f++)
+        flow_list_add(list, flow_copy(&part.flows[f]));
+    flow_list_free(&part);
+}
+
+/* Each family has as many as a policy can have. */
+static void classes_of_both_families_are_too_many(void **state)
+{
+    struct policy_site sites[] = {site_of("10.0.0.1"), site_of("2000::1")};
+    struct flow_meter meters[2 * POLICY_CLASSES_MAX];
+    struct flow_list list = {0};
+    struct policy back;
+    struct err err = {0};
+
+    (void) state;
+    for (unsigned i = 0; i < 2; i++) {
+        struct policy policy = {.name = "V1"};
+
+        for (unsigned c = 0; c < POLICY_CLASSES_MAX; c++) {
+            struct policy_rule rule = policy_rule_any(POLICY_TO_VM, POLICY_ALLOW);
+            uint8_t dscp = (uint8_t) (1 + POLICY_CLASSES_MAX * i + c);
+            int at = policy_class_obtain(&policy, dscp);
+            uint32_t meter = 20 + dscp;
+
+            rule.protocol = 6;
+            rule.destination_port = (struct port_range) {dscp, dscp};
+            rule.set_dscp = dscp;
+            rule.in_class = true;
+            policy.classes[at].rate[POLICY_TO_VM].kbps = 1000;
+            sites[i].numbers.class_meters[POLICY_TO_VM][at] = meter;
+            meters[POLICY_CLASSES_MAX * i + c] = (struct flow_meter) {meter, 1000, 0, false};
+            policy_add_rule(&policy, rule);
+        }
+        add_flows(&policy, &sites[i], &list);
+        policy_free(&policy);
+    }
+    assert_int_equal(
+        policy_from_sites(list.flows, list.n, meters, ARRAY_LEN(meters), sites, 2, true, "V1", &back, &err),
+        ERR_UNSUPPORTED);
+    if (!strstr(err.text, "more classes than the 7 that a policy can have"))
+        fail_msg("%s", err.text);
+    flow_list_free(&list);
+}
+
+/* Each of its lists of both families is read as two. */
+static void rules_of_both_families_may_be_many(void **state)
+{
+    struct policy_site sites[] = {site_of("10.0.0.1"), site_of("2000::1")};
+    struct policy policy = {.name = "V1"}, back;
+    struct prefix prefixes[2];
+    struct flow_list list = {0};
+    struct err err = {0};
+    char *witness = NULL;
+
+    (void) state;
+    assert_int_equal(prefix_parse("192.0.2.0/24", &prefixes[0]), 0);
+    assert_int_equal(prefix_parse("2001:db8::/32", &prefixes[1]), 0);
+    struct address_set *both = address_set_new("both", prefixes, 2);
+    policy_add_set(&policy, both);
+    for (unsigned i = 0; i <= POLICY_RULES_MAX / 2; i++) {
+        struct policy_rule rule = policy_rule_any(POLICY_TO_VM, POLICY_ALLOW);
+
+        rule.protocol = 6;
+        rule.destination_port = (struct port_range) {(uint16_t) (2 * i), (uint16_t) (2 * i)};
+        rule.remotes = both;
+        policy_add_rule(&policy, rule);
+    }
+    assert_int_equal(policy_check(&policy, &err), 0);
+    for (unsigned i = 0; i < 2; i++)
+        add_flows(&policy, &sites[i], &list);
+    if (policy_from_sites(list.flows, list.n, NULL, 0, sites, 2, true, "V1", &back, &err) < 0)
+        fail_msg("%s", err.text);
+    assert_true(back.n_rules > POLICY_RULES_MAX);
+    if (!policy_equivalent(&policy, &back, &witness))
+        fail_msg("%s", witness);
+    assert_int_equal(policy_check(&back, &err), ERR_INVALID);
+    policy_free(&back);
+    policy_free(&policy);
+    flow_list_free(&list);
+}
+
 static void policy_to_flows_to_policy(void **state)
 {
     struct random r = {5};
@@ -758,6 +843,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(replies_pass_and_nothing_else),
         cmocka_unit_test(connections_and_what_is_none),
+        cmocka_unit_test(classes_of_both_families_are_too_many),
+        cmocka_unit_test(rules_of_both_families_may_be_many),
         cmocka_unit_test(flows_treat_packets_as_the_policy),
         cmocka_unit_test(large_policies_take_few_flows),
         cmocka_unit_test(rules_without_a_protocol_read_back_as_one),
