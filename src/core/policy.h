@@ -91,6 +91,12 @@ bool connections_concern(const struct policy_site *site, const struct flow *flow
  * naming the first flow that is no connection of the VM's and was left out. */
 int connections_from_flows(const struct flow *flows, size_t n_flows, const struct policy_site *site,
                            struct connection_list *list, struct err *err);
+/* The same for all addresses of a VM; the error is the first that any of them has. */
+int connections_from_sites(const struct flow *flows, size_t n_flows, const struct policy_site *sites, size_t n_sites,
+                           struct connection_list *list, struct err *err);
+/* Whether the flow, by its cookie and all of its shape, is what stateful rules learn, half open or not: it stands in a
+ * state table at its kind's priority, matches one connection, expires, and lets its packets pass as replies. */
+bool connections_is_learned(const struct flow *flow);
 /* Adds the flows that a ToR would have learned. Connections of another address of the VM are left out. */
 void connections_to_flows(const struct connection_list *list, const struct policy_site *site, struct flow_txn *txn);
 

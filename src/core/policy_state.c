@@ -295,11 +295,14 @@ const struct flow *policy_state_find_verdict(const struct policy_site *site, enu
 
 /* ---- connections ---- */
 
-static struct flow flow_of_connection(const struct policy_site *site, const struct connection *connection)
+static struct flow flow_of_connection(const struct policy_site *site, const struct connection *connection,
+                                      bool half_open)
 {
     bool from_vm = connection->direction == POLICY_FROM_VM, v6 = site->ip.family == IP_V6;
     bool tcp = connection->protocol == 6;
-    struct flow flow = flow_make(site->state_table[connection->direction], STATE_PRIORITY, site->state_cookie);
+    struct flow flow = flow_make(site->state_table[connection->direction],
+                                 half_open ? STATE_PRIORITY_HALF_OPEN : STATE_PRIORITY,
+                                 half_open ? site->half_open_cookie : site->state_cookie);
     struct prefix vm = prefix_of(&site->ip, (uint8_t) ip_bits(site->ip.family));
     struct prefix remote = prefix_of(&connection->remote, (uint8_t) ip_bits(site->ip.family));
 
@@ -315,7 +318,7 @@ static struct flow flow_of_connection(const struct policy_site *site, const stru
     } else {
         match_u(&flow.match, v6 ? FIELD_ICMPV6_TYPE : FIELD_ICMPV4_TYPE, v6 ? ICMPV6_ECHO_REPLY : ICMP_ECHO_REPLY);
     }
-    if (tcp)
+    if (tcp && !half_open)
         flow_add_action(&flow, ACTION_FIN_TIMEOUT)->fin.idle_timeout = CONNECTION_FIN_IDLE_S;
     flow_set_u(&flow, FIELD_REG6, STATE_KNOWN);
     return flow;
@@ -327,7 +330,7 @@ void connections_to_flows(const struct connection_list *list, const struct polic
         const struct ip *local = &list->items[i].local;
 
         if (list->items[i].remote.family == site->ip.family && (local->family == IP_NONE || ip_equal(local, &site->ip)))
-            flow_txn_add(txn, flow_of_connection(site, &list->items[i]));
+            flow_txn_add(txn, flow_of_connection(site, &list->items[i], false));
     }
 }
 
@@ -341,7 +344,8 @@ static uint16_t port_of(const struct flow *flow, enum flow_field_id tcp, enum fl
 }
 
 /* Takes what it can from the flow; whether that is all, and right, is found out by making a flow of it again. */
-static bool read_connection(const struct policy_site *site, const struct flow *flow, struct connection *connection)
+static bool read_connection(const struct policy_site *site, const struct flow *flow, bool half_open,
+                            struct connection *connection)
 {
     bool from_vm = flow->table == site->state_table[POLICY_FROM_VM], v6 = site->ip.family == IP_V6;
     const struct flow_field *remote = match_find(&flow->match, from_vm ? (v6 ? FIELD_IPV6_DST : FIELD_IPV4_DST) :
@@ -364,7 +368,7 @@ static bool read_connection(const struct policy_site *site, const struct flow *f
     if (remote)
         memcpy(connection->remote.bytes, remote->value, sizeof remote->value);
 
-    struct flow again = flow_of_connection(site, connection);
+    struct flow again = flow_of_connection(site, connection, half_open);
     again.cookie = flow->cookie;
     bool is_connection = flow->idle_timeout && (protocol == 6 || protocol == 17 || protocol == (v6 ? 58 : 1)) &&
                          flow_equal(&again, flow);
@@ -393,7 +397,7 @@ int connections_from_flows(const struct flow *flows, size_t n_flows, const struc
 
         if (!connections_concern(site, &flows[i]))
             continue;
-        if (read_connection(site, &flows[i], &connection)) {
+        if (read_connection(site, &flows[i], false, &connection)) {
             connection_list_add(list, &connection);
         } else if (!status) {
             AUTO_FREE char *text = flow_format(&flows[i]);
@@ -402,4 +406,36 @@ int connections_from_flows(const struct flow *flows, size_t n_flows, const struc
         }
     }
     return status;
+}
+
+int connections_from_sites(const struct flow *flows, size_t n_flows, const struct policy_site *sites, size_t n_sites,
+                           struct connection_list *list, struct err *err)
+{
+    int status = 0;
+
+    for (size_t i = 0; i < n_sites; i++) {
+        struct err one = {0};
+
+        if (connections_from_flows(flows, n_flows, &sites[i], list, &one) < 0 && !status) {
+            status = one.code;
+            *err = one;
+        }
+    }
+    return status;
+}
+
+bool connections_is_learned(const struct flow *flow)
+{
+    bool from_vm = flow->table == TOR_STATE_FROM;
+    bool half_open = (flow->cookie & COOKIE_KIND_MASK) == cookie_make(COOKIE_HALF_OPEN, 0);
+    const struct flow_field *v4 = match_find(&flow->match, from_vm ? FIELD_IPV4_SRC : FIELD_IPV4_DST);
+    const struct flow_field *v6 = match_find(&flow->match, from_vm ? FIELD_IPV6_SRC : FIELD_IPV6_DST);
+    struct ip vm = {.family = v4 ? IP_V4 : IP_V6};
+    struct connection connection;
+
+    if (!cookie_is_learned(flow->cookie) || (!from_vm && flow->table != TOR_STATE_TO) || (!v4 && !v6))
+        return false;
+    memcpy(vm.bytes, v4 ? v4->value : v6->value, sizeof vm.bytes);
+    struct policy_site site = pipeline_policy_site(flow->cookie, &vm);
+    return read_connection(&site, flow, half_open, &connection) && (!half_open || connection.protocol == 6);
 }

@@ -269,12 +269,6 @@ enum proof_way audit_ways_of(const struct flow *flow)
                                                                                                      PROOF_ALL;
 }
 
-/* What stateful rules have learned: it comes and goes, and lets nothing pass but replies. */
-static bool is_learned(const struct flow *flow)
-{
-    return cookie_is_learned(flow->cookie) && (flow->table == TOR_STATE_FROM || flow->table == TOR_STATE_TO);
-}
-
 static void count_learned(const struct audit *audit, const struct flow *flow)
 {
     struct connection_count *count = find_count(audit, flow->cookie);
@@ -328,7 +322,8 @@ static bool keep(void *arg, const struct flow *flow)
     struct audit *audit = arg;
     struct audit_mark *mark = audit_mark(audit, flow);
 
-    if (is_learned(flow)) {
+    /* It comes and goes, and lets nothing pass but replies. What only has its cookie is as unexpected as any. */
+    if (connections_is_learned(flow)) {
         count_learned(audit, flow);
         return false;
     }

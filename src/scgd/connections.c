@@ -92,8 +92,9 @@ static void read_done(struct gateway *gateway, struct join *join, const struct e
     struct connection_list list = {0};
     struct err err = event->err;
 
-    for (unsigned i = 0; i < reading->n_sites && err.code == 0; i++)
-        connections_from_flows(event->read.flows.flows, event->read.flows.n, &reading->sites[i], &list, &err);
+    if (err.code == 0)
+        connections_from_sites(event->read.flows.flows, event->read.flows.n, reading->sites, reading->n_sites, &list,
+                               &err);
     if (err.code)
         fail(join, reading->vm, &err);
     for (size_t i = 0; i < list.n; i++) {

@@ -15,14 +15,14 @@ V2 = ADDRESSES["V2"]
 
 
 @contextlib.contextmanager
-def planted(lab, dc, flow):
+def planted(lab, dc, flow, cookie=0x666):
     """A flow of somebody else on the data center's ToR; gone afterwards."""
     node, tor = TORS[dc]
-    ofctl(lab, node, "add-flow", tor, f"cookie=0x666,{flow}")
+    ofctl(lab, node, "add-flow", tor, f"cookie={cookie:#x},{flow}")
     try:
         yield
     finally:
-        ofctl(lab, node, "del-flows", tor, "cookie=0x666/-1")
+        ofctl(lab, node, "del-flows", tor, f"cookie={cookie:#x}/-1")
 
 
 @pytest.mark.complaints(r"\[tor-b\] drift: ")      # if it stands long enough
@@ -95,10 +95,27 @@ def proof_of(lab, order):
     return tuple(map(int, found.groups()))
 
 
+def learned_cookie(vm):
+    return cookie_of(vm) & ~(0xff << 40) | 8 << 40      # COOKIE_STATE
+
+
+@pytest.mark.complaints(r"\[tor-b\] drift: ")      # if it stands long enough
+def test_a_flow_that_only_looks_learned_stops_the_move(home):
+    """It lets everything pass as a reply of V2's."""
+    put_policy(home, "A", STATEFUL)
+    with planted(home, "B", f"table={TOR['STATE_TO']},priority=100,idle_timeout=600,actions=set_field:1->reg6",
+                 learned_cookie("V2")):
+        order = Order(home, "A", "V2")
+        assert order.finish() == 1, order.output
+        for word in ["takes packets of VM V2", "idle_timeout=600", "tor-b"]:
+            assert word in order.output, order.output
+        assert order.wait_ended() == "rolled_back"
+
+
 def left_of_probes(lab, dc):
     """Diverts, and what probes taught the ToR of V2's connections."""
     node, tor = TORS[dc]
-    state = cookie_of("V2") & ~(0xff << 40) | 8 << 40   # COOKIE_STATE
+    state = learned_cookie("V2")
     diverts, learned = (ofctl(lab, node, "dump-flows", tor, "--no-stats", f"cookie={cookie:#x}/{mask}").splitlines()[1:]
                         for cookie, mask in ((0x5c67_09 << 40, "0xffffff0000000000"), (state, "-1")))
     return diverts, [line for line in learned if "198.51.100.1," in line]

@@ -234,12 +234,24 @@ static void audits_are_few(void **state)
     expect_told("found foreign V1 65001\n");
 }
 
+/* From V1 to as many others as there are. */
 static void learn(struct circuit_world *w, uint64_t cookie, uint32_t first, unsigned n)
 {
-    for (unsigned i = 0; i < n; i++) {
-        struct flow flow = flow_make(TOR_STATE_TO, STATE_PRIORITY, cookie);
+    bool half_open = (cookie & COOKIE_KIND_MASK) == cookie_make(COOKIE_HALF_OPEN, 0);
 
+    for (unsigned i = 0; i < n; i++) {
+        struct flow flow = flow_make(TOR_STATE_TO, half_open ? STATE_PRIORITY_HALF_OPEN : STATE_PRIORITY, cookie);
+
+        flow.idle_timeout = 30;
+        match_u(&flow.match, FIELD_ETH_TYPE, 0x0800);
         match_u(&flow.match, FIELD_IPV4_SRC, first + i);
+        match_u(&flow.match, FIELD_IPV4_DST, 0x0a64000b);
+        match_u(&flow.match, FIELD_IP_PROTO, 6);
+        match_u(&flow.match, FIELD_TCP_SRC, 443);
+        match_u(&flow.match, FIELD_TCP_DST, 40000);
+        if (!half_open)
+            flow_add_action(&flow, ACTION_FIN_TIMEOUT)->fin.idle_timeout = CONNECTION_FIN_IDLE_S;
+        flow_set_u(&flow, FIELD_REG6, 1);
         flow_list_add(&w->flows[TOR_SWITCH], flow);
     }
 }
@@ -292,6 +304,24 @@ static void connections_are_counted(void **state)
     pass_ms(w, 2 * INTERVAL_S * 1000);
     assert_false(tenant_named(w, "V1")->known_full[POLICY_TO_VM]);
     expect_told("");
+}
+
+/* What has the cookie of what is learned, but lets pass more than a connection's replies. */
+static void what_looks_learned_is_judged(void **state)
+{
+    struct circuit_world *w = *state;
+    uint64_t cookie = cookie_of_vm(tenant_named(w, "V1")->uuid);
+    struct flow opens = flow_make(TOR_STATE_TO, 65001, cookie_of_state(cookie));
+
+    flow_set_u(&opens, FIELD_REG6, 1);
+    w->config.drift.repair = true;
+    learn(w, cookie_of_state(cookie), 0x0a000000, 2);
+    plant(w, TOR_SWITCH, opens);
+    size_t before = w->flows[TOR_SWITCH].n;
+    pass_ms(w, 2 * INTERVAL_S * 1000);
+    expect_told("found added - 65001\nrepaired added - 65001\n");
+    assert_int_equal(w->flows[TOR_SWITCH].n, before - 1);
+    expect_known(w, "scg_connections{vm=\"V1\",replies=\"to-vm\",state=\"open\"} 2\n");
 }
 
 /* The first flow of the table is lost. */
@@ -495,12 +525,13 @@ static void what_was_not_kept_is_not_gone(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(each_finding_is_told_once),    TEST(findings_are_by_vm),
-        TEST(what_flaps_hides_nothing),     TEST(each_finding_is_put_right_for_itself),
-        TEST(open_orders_hide_nothing),     TEST(audits_are_few),
-        TEST(connections_are_counted),      TEST(every_switch_is_watched),
-        TEST(queues_are_watched),           TEST(hostile_tables_are_bounded),
-        TEST(a_vm_is_put_right_as_a_whole), TEST(what_was_not_kept_is_not_gone),
+        TEST(each_finding_is_told_once),     TEST(findings_are_by_vm),
+        TEST(what_flaps_hides_nothing),      TEST(each_finding_is_put_right_for_itself),
+        TEST(open_orders_hide_nothing),      TEST(audits_are_few),
+        TEST(connections_are_counted),       TEST(what_looks_learned_is_judged),
+        TEST(every_switch_is_watched),       TEST(queues_are_watched),
+        TEST(hostile_tables_are_bounded),    TEST(a_vm_is_put_right_as_a_whole),
+        TEST(what_was_not_kept_is_not_gone),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -402,6 +402,7 @@ static bool teaches(struct flow_list *list, const struct policy_site *site, enum
     assert_int_equal(learns.idle_timeout, syn ? 30 : tcp ? 7440 : p->protocol == 17 ? 300 : 60);
     assert_int_equal(flow->actions[0].learn.limit, syn ? 2048 : 4096);
     assert_int_equal(learns.cookie, syn ? site->half_open_cookie : site->state_cookie);
+    assert_true(connections_is_learned(&learns));
     if (syn)
         assert_false(connections_concern(site, &learns));
     else
@@ -484,6 +485,75 @@ static void connections_and_what_is_none(void **state)
     assert_int_equal(read.items[0].protocol, 1);
     connection_list_free(&read);
     flow_list_free(&flows);
+    flow_txn_free(&txn);
+}
+
+/* One odd flow of one address keeps back nothing of the others. */
+static void connections_of_all_addresses(void **state)
+{
+    struct policy_site sites[] = {site_of("10.0.0.1"), site_of("2000::1")};
+    struct connection echoes[] = {
+        {.protocol = 1, .direction = POLICY_TO_VM, .remote = {IP_V4, {10, 9}}, .idle_timeout = 60},
+        {.protocol = 58, .direction = POLICY_TO_VM, .remote = {IP_V6, {0x20, 9}}, .idle_timeout = 60}};
+    struct connection_list list = {.items = echoes, .n = 2}, read = {0};
+    struct flow_list flows = {0};
+    struct flow_txn txn = {0};
+    struct err err = {0};
+
+    (void) state;
+    for (size_t i = 0; i < 2; i++)
+        connections_to_flows(&list, &sites[i], &txn);
+    list_of_txn(&txn, &flows);
+    assert_int_equal(flows.n, 2);
+    flows.flows[0].priority++;
+    assert_int_equal(connections_from_sites(flows.flows, flows.n, sites, 2, &read, &err), ERR_UNSUPPORTED);
+    if (!strstr(err.text, "priority=101"))
+        fail_msg("%s", err.text);
+    assert_int_equal(read.n, 1);
+    assert_int_equal(read.items[0].protocol, 58);
+    connection_list_free(&read);
+    flow_list_free(&flows);
+    flow_txn_free(&txn);
+}
+
+static void what_is_learned_has_the_shape(void **state)
+{
+    struct policy_site site = site_of("10.0.0.1");
+    struct connection echo = {.protocol = 1, .direction = POLICY_TO_VM, .remote = {IP_V4, {10, 9}}, .idle_timeout = 60};
+    struct connection_list list = {.items = &echo, .n = 1};
+    struct flow_txn txn = {0};
+
+    (void) state;
+    connections_to_flows(&list, &site, &txn);
+    struct flow *flow = &txn.mods[0].flow;
+    struct flow all = flow_make(flow->table, STATE_PRIORITY, flow->cookie);
+    all.idle_timeout = 60;
+    flow_set_u(&all, FIELD_REG6, 1);
+    assert_true(connections_is_learned(flow));
+    assert_false(connections_is_learned(&all));
+    flow->cookie = site.half_open_cookie; /* of TCP only, and at a priority of its own */
+    assert_false(connections_is_learned(flow));
+    flow->priority = STATE_PRIORITY_HALF_OPEN;
+    assert_false(connections_is_learned(flow));
+    flow->cookie = site.cookie;
+    flow->priority = STATE_PRIORITY;
+    assert_false(connections_is_learned(flow));
+    flow->cookie = site.state_cookie;
+    flow->table = TOR_VERDICT_TO;
+    assert_false(connections_is_learned(flow));
+    flow->table = TOR_STATE_TO;
+    flow->idle_timeout = 0;
+    assert_false(connections_is_learned(flow));
+    flow->idle_timeout = 60;
+    flow->hard_timeout = 60;
+    assert_false(connections_is_learned(flow));
+    flow->hard_timeout = 0;
+    flow->actions[0].field.value[0] ^= 2; /* reg6 */
+    assert_false(connections_is_learned(flow));
+    flow->actions[0].field.value[0] ^= 2;
+    flow_output(flow, 1);
+    assert_false(connections_is_learned(flow));
+    flow_free(&all);
     flow_txn_free(&txn);
 }
 
@@ -843,6 +913,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(replies_pass_and_nothing_else),
         cmocka_unit_test(connections_and_what_is_none),
+        cmocka_unit_test(connections_of_all_addresses),
+        cmocka_unit_test(what_is_learned_has_the_shape),
         cmocka_unit_test(classes_of_both_families_are_too_many),
         cmocka_unit_test(rules_of_both_families_may_be_many),
         cmocka_unit_test(flows_treat_packets_as_the_policy),
