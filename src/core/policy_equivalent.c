@@ -197,9 +197,10 @@ static char *describe_new_limits(const struct policy_new_limit *a, const struct 
 static char *describe_queues(const struct policy_queue *a, const struct policy_queue *b,
                              enum policy_direction direction)
 {
-    return xasprintf(
-        "queue %s: the first policy has %" PRIu32 " to %" PRIu32 " kbps, the second %" PRIu32 " to %" PRIu32 " kbps",
-        direction == POLICY_FROM_VM ? "from-vm" : "to-vm", a->min_kbps, a->max_kbps, b->min_kbps, b->max_kbps);
+    return xasprintf("queue %s: the first policy has %" PRIu32 " to %" PRIu32 " kbps with priority %" PRIu32
+                     ", the second %" PRIu32 " to %" PRIu32 " kbps with %" PRIu32,
+                     direction == POLICY_FROM_VM ? "from-vm" : "to-vm", a->min_kbps, a->max_kbps, a->priority,
+                     b->min_kbps, b->max_kbps, b->priority);
 }
 
 /* Of the classes that packets of a direction are in, or null. */
@@ -296,8 +297,12 @@ static uint64_t hash_classes(uint64_t hash, const struct policy *policy, enum po
 {
     for (unsigned i = 0; i < policy->n_classes; i++) {
         const struct policy_class *class = &policy->classes[i];
-        const uint32_t parts[] = {class->dscp, class->rate[direction].kbps, class->rate[direction].burst_kbit,
-                                  class->queue[direction].min_kbps, class->queue[direction].max_kbps};
+        const uint32_t parts[] = {class->dscp,
+                                  class->rate[direction].kbps,
+                                  class->rate[direction].burst_kbit,
+                                  class->queue[direction].min_kbps,
+                                  class->queue[direction].max_kbps,
+                                  class->queue[direction].priority};
 
         for (size_t p = 0; p < ARRAY_LEN(parts) && classes >> class->dscp & 1; p++)
             hash = hash_u32(hash, parts[p]);

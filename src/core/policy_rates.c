@@ -36,7 +36,7 @@ static int find_rate(struct reader *reader, const struct flow *flow, uint32_t id
     return 0;
 }
 
-/* The rates of the flow's queue. Where several ports have one of that number they have to agree. */
+/* The rates and the priority of the flow's queue. Where several ports have one of that number they have to agree. */
 static int find_queue(struct reader *reader, const struct reading *reading, struct policy_queue *queue)
 {
     const struct policy_site *site = reader->site;
@@ -51,13 +51,17 @@ static int find_queue(struct reader *reader, const struct reading *reading, stru
             continue;
         if (found && (found->min_kbps != one->min_kbps || found->max_kbps != one->max_kbps))
             return refuse(reader, flow, NULL, "its queue has other rates at one port than at another");
+        if (found && found->priority != one->priority)
+            return refuse(reader, flow, NULL, "its queue has another priority at one port than at another");
         found = one;
     }
     if (!found)
         return refuse(reader, flow, NULL, "the switch did not show its queue");
-    if (!found->min_kbps && !found->max_kbps)
-        return refuse(reader, flow, NULL, "its queue has neither a least nor a greatest rate");
-    *queue = (struct policy_queue) {found->min_kbps, found->max_kbps};
+    if (!found->min_kbps && !found->max_kbps && !found->priority)
+        return refuse(reader, flow, NULL, "its queue has neither a least nor a greatest rate, nor a priority");
+    *queue = (struct policy_queue) {found->min_kbps, found->max_kbps, found->priority};
+    if (queue->priority > POLICY_PRIORITY_MAX)
+        queue->priority = POLICY_PRIORITY_MAX; /* as Linux does */
     return 0;
 }
 

@@ -237,6 +237,7 @@ struct flow_queue {
     uint32_t id;       /* 1..FLOW_QUEUE_MAX; 0 is what no flow has set */
     uint32_t min_kbps; /* promised; 0: nothing */
     uint32_t max_kbps; /* 0: the port's rate */
+    uint32_t priority; /* the least is the first to get what is not promised; as read, any */
     /* For who looks at the switch, and for hardware that sorts packets by their headers: */
     char vm[64]; /* NAME_SIZE of the model */
     struct ip ip;

@@ -71,7 +71,11 @@ struct policy_new_limit {
 struct policy_queue {
     uint32_t min_kbps; /* promised, whatever else the port has to send; 0: nothing */
     uint32_t max_kbps; /* 0: what the port has */
+    uint32_t
+        priority; /* 0..POLICY_PRIORITY_MAX: who has what the port has beyond its promises; the least comes first */
 };
+
+#define POLICY_PRIORITY_MAX 7 /* linux-htb has 8 (TC_HTB_NUMPRIO); 0 is what a queue has if nothing is said */
 
 #define POLICY_CLASSES_MAX 7 /* of one policy: as many as class selectors (RFC 2474) leave beside best effort */
 
@@ -123,7 +127,8 @@ unsigned policy_ethertypes(const struct policy *policy, enum policy_direction di
  *    "new-connections": {"to-vm": {"per-second": 100, "burst": 200}},
  *    "sets": {"office": ["10.0.0.0/8", "2001:db8::/32"]},
  *    "classes": {"voice": {"dscp": 46, "from-vm": {"rate-limit": {"kbps": 2000},
- *                                                  "queue": {"min-kbps": 1000, "max-kbps": 2000}}}},
+ *                                                  "queue": {"min-kbps": 1000, "max-kbps": 2000,
+ *                                                            "priority": 1}}}},
  *    "rules": [{"direction": "to-vm", "action": "allow", "protocol": "tcp", "remote": "198.51.100.0/24",
  *               "source-port": "1024-65535", "destination-port": 80, "tcp-flags": "syn,!ack", "dscp": 0,
  *               "icmp-type": 8, "icmp-code": 0, "set-dscp": 46, "family": "ipv4"},

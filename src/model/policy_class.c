@@ -51,19 +51,23 @@ static const struct policy_class *find_name(const struct policy *policy, const c
 
 bool policy_class_queued(const struct policy_class *class, enum policy_direction direction)
 {
-    return class->queue[direction].min_kbps || class->queue[direction].max_kbps;
+    const struct policy_queue *queue = &class->queue[direction];
+
+    return queue->min_kbps || queue->max_kbps || queue->priority;
 }
 
 static int read_queue(const json_t *json, const char *path, struct policy_queue *queue, struct err *err)
 {
-    static const char *const known[] = {"min-kbps", "max-kbps", NULL};
+    static const char *const known[] = {"min-kbps", "max-kbps", "priority", NULL};
     struct json_reader r = json_reader_init(json, path, err);
 
     json_only(&r, known);
-    if (!r.status && json_object_size(json) == 0)
-        return err_set(err, ERR_INVALID, "%s: it says nothing; give it min-kbps, max-kbps or both", path);
     queue->min_kbps = (uint32_t) json_opt_int(&r, "min-kbps", 1, UINT32_MAX, 0);
     queue->max_kbps = (uint32_t) json_opt_int(&r, "max-kbps", 1, UINT32_MAX, 0);
+    queue->priority = (uint32_t) json_opt_int(&r, "priority", 0, POLICY_PRIORITY_MAX, 0);
+    if (!r.status && !queue->min_kbps && !queue->max_kbps && !queue->priority)
+        return err_set(err, ERR_INVALID, "%s: it says nothing; give it min-kbps, max-kbps or a priority of 1..%d", path,
+                       POLICY_PRIORITY_MAX);
     return r.status;
 }
 
@@ -75,6 +79,8 @@ static json_t *queue_to_json(const struct policy_queue *queue)
         json_object_set_new(object, "min-kbps", json_integer(queue->min_kbps));
     if (queue->max_kbps)
         json_object_set_new(object, "max-kbps", json_integer(queue->max_kbps));
+    if (queue->priority)
+        json_object_set_new(object, "priority", json_integer(queue->priority));
     return object;
 }
 
@@ -173,6 +179,9 @@ static int check_class(const struct policy_class *class, struct err *err)
         if (class->queue[d].max_kbps && class->queue[d].min_kbps > class->queue[d].max_kbps)
             return err_set(err, ERR_INVALID, "classes.%s.%s.queue.min-kbps: %u is more than max-kbps, %u", class->name,
                            policy_direction_names[d], class->queue[d].min_kbps, class->queue[d].max_kbps);
+        if (class->queue[d].priority > POLICY_PRIORITY_MAX)
+            return err_set(err, ERR_INVALID, "classes.%s.%s.queue.priority: expected 0..%d, found %u", class->name,
+                           policy_direction_names[d], POLICY_PRIORITY_MAX, class->queue[d].priority);
     }
     return 0;
 }

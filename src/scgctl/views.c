@@ -317,6 +317,8 @@ static void format_class(struct strbuf *out, const struct policy_class *class)
             strbuf_printf(out, ", promised %u kbit/s", queue->min_kbps);
         if (queue->max_kbps)
             strbuf_printf(out, ", up to %u kbit/s", queue->max_kbps);
+        if (queue->priority)
+            strbuf_printf(out, ", priority %u", queue->priority);
     }
     strbuf_puts(out, "\n");
 }

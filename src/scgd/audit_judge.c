@@ -195,14 +195,15 @@ static void judge_queue(struct audit *audit, const struct flow_queue *want)
     const struct flow_queue *held = find_queue(audit->queues, audit->n_queues, want);
     char *text;
 
-    if ((held && held->min_kbps == want->min_kbps && held->max_kbps == want->max_kbps) ||
+    if ((held && held->min_kbps == want->min_kbps && held->max_kbps == want->max_kbps &&
+         held->priority == want->priority) ||
         (audit->of_vm && (audit->n_vms == 0 || strcmp(want->vm, audit->vms[0].name) != 0)))
         return;
     if (held)
         text = xasprintf("queue %" PRIu32 " at port %" PRIu32 " of %s has %" PRIu32 " to %" PRIu32
-                         " kbit/s in place of %" PRIu32 " to %" PRIu32,
-                         want->id, want->port, audit->switch_name, held->min_kbps, held->max_kbps, want->min_kbps,
-                         want->max_kbps);
+                         " kbit/s with priority %" PRIu32 " in place of %" PRIu32 " to %" PRIu32 " with %" PRIu32,
+                         want->id, want->port, audit->switch_name, held->min_kbps, held->max_kbps, held->priority,
+                         want->min_kbps, want->max_kbps, want->priority);
     else
         text = xasprintf("port %" PRIu32 " of %s has no queue %" PRIu32, want->port, audit->switch_name, want->id);
     found_queue(audit, want->vm, want, text);

@@ -195,6 +195,7 @@ static void add_queues(const struct switch_port *port, const struct tenant *tena
             .id = numbers[i],
             .min_kbps = class->queue[direction].min_kbps,
             .max_kbps = class->queue[direction].max_kbps,
+            .priority = class->queue[direction].priority,
             .ip = tenant->ip,
             .from_vm = direction == POLICY_FROM_VM,
             .dscp = class->dscp,

@@ -57,6 +57,8 @@ static json_t *rates_of(const struct flow_queue *queue)
 
     set_rate(object, "min-rate", queue->min_kbps);
     set_rate(object, "max-rate", queue->max_kbps);
+    if (queue->priority)
+        json_object_set_new(object, "priority", json_sprintf("%u", queue->priority));
     return object;
 }
 
@@ -364,6 +366,14 @@ static uint32_t kbps_of(const struct ovsdb_queue *row, const char *key)
     return bps / 1000 > UINT32_MAX ? UINT32_MAX : (uint32_t) (bps / 1000);
 }
 
+static uint32_t priority_of(const struct ovsdb_queue *row)
+{
+    const char *text = json_string_value(json_object_get(row->other_config, "priority"));
+    unsigned long long priority = text ? strtoull(text, NULL, 10) : 0;
+
+    return priority > UINT32_MAX ? UINT32_MAX : (uint32_t) priority;
+}
+
 static void read_port(const struct change *change, const struct ovsdb_port *port, uint32_t number,
                       struct flow_queue **queues, size_t *n, size_t *capacity)
 {
@@ -384,6 +394,7 @@ static void read_port(const struct change *change, const struct ovsdb_port *port
             .id = (uint32_t) strtoul(key, NULL, 10),
             .min_kbps = kbps_of(row, "min-rate"),
             .max_kbps = kbps_of(row, "max-rate"),
+            .priority = priority_of(row),
         };
     }
 }

@@ -153,7 +153,8 @@ static inline void random_classes(struct random *r, struct policy *policy)
         for (unsigned d = 0; d < 2; d++)
             policy->classes[at].rate[d] = (struct policy_rate) {random_below(r, 3) * 500, 0};
         for (unsigned d = 0; d < 2; d++)
-            policy->classes[at].queue[d] = (struct policy_queue) {random_below(r, 2) * 100, random_below(r, 2) * 200};
+            policy->classes[at].queue[d] = (struct policy_queue) {random_below(r, 2) * 100, random_below(r, 2) * 200,
+                                                                  random_below(r, 2) * random_below(r, 8)};
         for (unsigned d = 0; d < 2; d++)
             policy->classes[at].rate[d].burst_kbit = policy->classes[at].rate[d].kbps ? random_below(r, 2) * 50 : 0;
     }

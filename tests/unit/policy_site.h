@@ -76,7 +76,8 @@ static inline size_t number_queues(const struct policy *policy, struct policy_si
             queues[n++] = (struct flow_queue) {.port = d == POLICY_TO_VM ? SERVER_PORT : SERVER_PORT + 1,
                                                .id = CLASS_QUEUE + 2 * i + d,
                                                .min_kbps = queue->min_kbps,
-                                               .max_kbps = queue->max_kbps};
+                                               .max_kbps = queue->max_kbps,
+                                               .priority = queue->priority};
         }
     }
     site->queues = queues;

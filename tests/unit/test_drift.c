@@ -385,8 +385,8 @@ static void every_switch_is_watched(void **state)
 static void queues_are_watched(void **state)
 {
     struct circuit_world *w = *state;
-    json_t *policy = json_pack("{s:s, s:{s:{s:i, s:{s:{s:i}}}}}", "policy", "V1", "classes", "voice", "dscp", 46,
-                               "to-vm", "queue", "min-kbps", 300);
+    json_t *policy = json_pack("{s:s, s:{s:{s:i, s:{s:{s:i, s:i}}}}}", "policy", "V1", "classes", "voice", "dscp", 46,
+                               "to-vm", "queue", "min-kbps", 300, "priority", 3);
     struct err err = {0};
 
     port_rate(w, "tor", 1, 1000);
@@ -400,12 +400,21 @@ static void queues_are_watched(void **state)
     changed(w, TOR_SWITCH);
     pass_ms(w, MOMENT_MS);
     expect_told("found queue V1 0\n");
+    w->held_queues[0].min_kbps = 300;
+    changed(w, TOR_SWITCH);
+    pass_ms(w, MOMENT_MS);
+    expect_told("gone queue V1 0\n");
+    w->held_queues[0].priority = 0;
+    changed(w, TOR_SWITCH);
+    pass_ms(w, MOMENT_MS);
+    expect_told("found queue V1 0\n");
     w->config.drift.repair = true;
     w->n_held_queues = 0;
     pass_ms(w, 2 * INTERVAL_S * 1000);
     expect_told("repaired queue V1 0\n");
     assert_int_equal(w->n_held_queues, 1);
     assert_int_equal(w->held_queues[0].min_kbps, 300);
+    assert_int_equal(w->held_queues[0].priority, 3);
 }
 
 /* However many flows somebody puts there, few are kept and judged. */

@@ -162,7 +162,10 @@ static const struct flow_queue admin_queues[] = {{.port = 1, .id = 5, .min_kbps 
                                                  {.port = 2, .id = 5, .min_kbps = 100, .max_kbps = 300},
                                                  {.port = 1, .id = 6},
                                                  {.port = 9, .id = 5, .min_kbps = 1000},
-                                                 {.port = 9, .id = 7, .min_kbps = 1000}};
+                                                 {.port = 9, .id = 7, .min_kbps = 1000},
+                                                 {.port = 9, .id = 8, .priority = 9}, /* Linux has no more than 7 */
+                                                 {.port = 1, .id = 9, .max_kbps = 100, .priority = 1},
+                                                 {.port = 2, .id = 9, .max_kbps = 100, .priority = 2}};
 
 static struct admin admin_with_queues(void)
 {
@@ -195,20 +198,31 @@ static void reads_queues(void **state)
     add_queued(&a, 81, 34, 5);
     add_queued(&a, 90, 46, 7);
     add_queued(&a, 91, -1, 0); /* what has no queue set */
+    add_queued(&a, 92, 10, 8);
     assert_int_equal(admin_read(&a), 0);
-    assert_int_equal(a.policy.n_classes, 2);
-    assert_int_equal(a.policy.classes[0].queue[POLICY_TO_VM].min_kbps, 1000);
-    assert_int_equal(a.policy.classes[0].queue[POLICY_TO_VM].max_kbps, 0);
+    assert_int_equal(a.policy.n_classes, 3);
+    assert_int_equal(a.policy.classes[0].queue[POLICY_TO_VM].min_kbps, 0);
+    assert_int_equal(a.policy.classes[0].queue[POLICY_TO_VM].priority, POLICY_PRIORITY_MAX);
+    assert_int_equal(a.policy.classes[1].queue[POLICY_TO_VM].min_kbps, 1000);
+    assert_int_equal(a.policy.classes[1].queue[POLICY_TO_VM].max_kbps, 0);
+    assert_int_equal(a.policy.classes[1].queue[POLICY_TO_VM].priority, 0);
     assert_int_equal(policy_check(&a.policy, &a.err), 0);
     policy_free(&a.policy);
     expect_rules(&a, POLICY_DENY,
                  (const char *const[]) {"to-vm allow tcp destination-port 91",
+                                        "to-vm allow tcp destination-port 92 class-dscp 10",
                                         "to-vm allow tcp destination-port 80-81 class-dscp 34",
                                         "to-vm allow tcp destination-port 90 class-dscp 46", NULL});
 }
 
 static void refuses_queues_that_are_no_class_s(void **state)
 {
+    static const struct {
+        uint32_t queue;
+        const char *reason, *action;
+    } from_vm[] = {{5, "its queue has other rates", "set_queue:5"},
+                   {6, "its queue has neither", "set_queue:6"},
+                   {9, "its queue has another priority", "set_queue:9"}};
     struct admin a = admin_with_queues();
 
     (void) state;
@@ -224,18 +238,17 @@ static void refuses_queues_that_are_no_class_s(void **state)
     add_queued(&a, 81, 34, 7)->meter = TO_METER; /* equal rates, but shared with nobody */
     expect_refusal(&a, "different meters in one direction", "set_queue:7");
 
-    a = admin_with_queues();
-    for (unsigned i = 0; i < 2; i++) {
-        struct flow *flow = add_queued(&a, (uint16_t) (80 + i), 34, 5 + i);
+    for (unsigned i = 0; i < ARRAY_LEN(from_vm); i++) {
+        a = admin_with_queues();
+        struct flow *flow = add_queued(&a, 80, 34, from_vm[i].queue);
 
         flow->table = TOR_POLICY_FROM;
         flow->goto_table = TOR_POLICY_TO;
         flow->match = (struct flow_match) {0};
         match_u(&flow->match, FIELD_ETH_TYPE, 0x0800);
         match_u(&flow->match, FIELD_IPV4_SRC, 0x0a000001);
-        flow->priority = (uint16_t) (100 + i);
+        expect_refusal(&a, from_vm[i].reason, from_vm[i].action);
     }
-    expect_refusal(&a, "its queue has neither", "set_queue:6");
 }
 
 static void refuses_what_is_no_class(void **state)

@@ -358,6 +358,11 @@ static void witnesses(void **state)
         {"{'policy': 'A', " CLASSES("x", "100") IN_CLASS("x"), "{'policy': 'A', " CLASSES("x", "200") IN_CLASS("x"),
          "class of DSCP 46: rate-limit to-vm: the first policy has 100 kbps with a burst of 0 kbit, the second 200 "
          "kbps with 0 kbit"},
+#define QUEUED(queue) "{'policy': 'A', 'classes': {'x': {'dscp': 46, 'to-vm': {'queue': " queue "}}}, " IN_CLASS("x")
+        {QUEUED("{'min-kbps': 1, 'priority': 0}"), QUEUED("{'min-kbps': 1}"), NULL},
+        {QUEUED("{'priority': 1}"), QUEUED("{'priority': 2}"),
+         "class of DSCP 46: queue to-vm: the first policy has 0 to 0 kbps with priority 1, the second 0 to 0 kbps with "
+         "2"},
         {"{'policy': 'A', " CLASSES("x", "100") IN_CLASS("x"),
          "{'policy': 'A', 'rules': [{'direction': 'to-vm', 'action': 'allow', 'set-dscp': 46}]}",
          "a packet to-vm: the first policy allows it in the class of DSCP 46, the second allows it with DSCP 46"},
@@ -365,7 +370,7 @@ static void witnesses(void **state)
 
     (void) state;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        char *a_text = xstrdup(cases[i].a), *b_text = xstrdup(cases[i].b), *witness = NULL;
+        char *a_text = xstrdup(cases[i].a), *b_text = xstrdup(cases[i].b), *witness = NULL, hash[2][17];
 
         for (char *c = a_text; *c; c++)
             *c = *c == '\'' ? '"' : *c;
@@ -375,6 +380,9 @@ static void witnesses(void **state)
         assert_int_equal(policy_equivalent(&a, &b, &witness), cases[i].witness == NULL);
         if (cases[i].witness)
             assert_string_equal(witness, cases[i].witness);
+        policy_hash(&a, hash[0]);
+        policy_hash(&b, hash[1]);
+        assert_int_equal(strcmp(hash[0], hash[1]) == 0, cases[i].witness == NULL);
         free(witness);
         free(a_text);
         free(b_text);

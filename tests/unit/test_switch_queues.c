@@ -36,12 +36,18 @@
     "[['max-rate', '10000000000']]], 'external_ids': ['map', [['scg-switch', 'tor']]], " \
     "'queues': ['map', [[3, " UUID("41") "]]]}}}, " \
     "'Queue': {'" ID("41") "': {'initial': {'other_config': ['map', [['min-rate', '100000'], " \
-    "['max-rate', '200000']]], 'external_ids': ['map', [" QUEUE_IDS "]]}}, " \
+    "['max-rate', '200000'], ['priority', '7']]], 'external_ids': ['map', [" QUEUE_IDS "]]}}, " \
     "'" ID("42") "': {'initial': {'other_config': ['map', [['min-rate', '5']]]}}}"
 /* clang-format on */
 
-static const struct flow_queue queue = {
-    .port = 1, .id = 3, .min_kbps = 100, .max_kbps = 200, .vm = "V1", .ip = {IP_V4, {10, 0, 0, 1}}, .dscp = 46};
+static const struct flow_queue queue = {.port = 1,
+                                        .id = 3,
+                                        .min_kbps = 100,
+                                        .max_kbps = 200,
+                                        .priority = 7,
+                                        .vm = "V1",
+                                        .ip = {IP_V4, {10, 0, 0, 1}},
+                                        .dscp = 46};
 
 static struct ovsdb_db rows(const char *text)
 {
@@ -106,7 +112,7 @@ static void first_queue_makes_rows(void **state)
     assert_string_equal(
         text,
         "[{\"op\":\"insert\",\"table\":\"Queue\",\"uuid-name\":\"q1_3\",\"row\":{\"other_config\":[\"map\","
-        "[[\"min-rate\",\"100000\"],[\"max-rate\",\"200000\"]]],\"external_ids\":[\"map\","
+        "[[\"min-rate\",\"100000\"],[\"max-rate\",\"200000\"],[\"priority\",\"7\"]]],\"external_ids\":[\"map\","
         "[[\"scg-switch\",\"tor\"],[\"scg-vm\",\"V1\"],"
         "[\"scg-direction\",\"to-vm\"],[\"scg-address\",\"10.0.0.1\"],[\"scg-dscp\",\"46\"]]]}},"
         "{\"op\":\"insert\",\"table\":\"QoS\",\"uuid-name\":\"qos1\",\"row\":{\"type\":\"linux-htb\","
@@ -128,6 +134,9 @@ static void rows_that_stand_are_taken_over(void **state)
     (void) state;
     expect_changes(ROWS(UUID("31"), "", OURS), &queue, 1, "");
     other.max_kbps = 300;
+    expect_changes(ROWS(UUID("31"), "", OURS), &other, 1, "update Queue\n");
+    other = queue;
+    other.priority = 0;
     expect_changes(ROWS(UUID("31"), "", OURS), &other, 1, "update Queue\n");
     other = queue;
     other.dscp = 10;
@@ -212,10 +221,12 @@ static void queues_are_read_whoever_made_them(void **state)
 
     (void) state;
     assert_int_equal(switch_queue_rows_read(&ours, ovsdb_db_bridge(&ours, "tor"), &queues), 1);
-    assert_true(queues[0].port == 1 && queues[0].id == 3 && queues[0].min_kbps == 100 && queues[0].max_kbps == 200);
+    assert_true(queues[0].port == 1 && queues[0].id == 3 && queues[0].min_kbps == 100 && queues[0].max_kbps == 200 &&
+                queues[0].priority == 7);
     free(queues);
     assert_int_equal(switch_queue_rows_read(&theirs, ovsdb_db_bridge(&theirs, "tor"), &queues), 1);
-    assert_true(queues[0].port == 1 && queues[0].id == 0 && queues[0].min_kbps == 5000 && queues[0].max_kbps == 0);
+    assert_true(queues[0].port == 1 && queues[0].id == 0 && queues[0].min_kbps == 5000 && queues[0].max_kbps == 0 &&
+                queues[0].priority == 0);
     free(queues);
     ovsdb_db_free(&ours);
     ovsdb_db_free(&theirs);
