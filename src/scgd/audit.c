@@ -102,13 +102,12 @@ static void expect(struct audit *audit, const struct flow_txn *txn)
     }
 }
 
-/* The VM's flows on this ToR, in 'txn'. False if it has none. */
 bool audit_expect_vm(const struct audit *audit, const struct tenant *tenant, uint32_t *port, struct flow_txn *txn)
 {
     const struct switch_info *tor = network_tor(audit->gateway, tenant->server, port, NULL);
     const struct segment_state *segment = network_segment(audit->gateway, tenant->segment);
 
-    return tor && segment && segment->flows.vlan && strcmp(tor->name, audit->switch_name) == 0 &&
+    return tor && !tenant->left_out && segment && segment->flows.vlan && strcmp(tor->name, audit->switch_name) == 0 &&
            (!audit->of_vm || memcmp(tenant->uuid, audit->uuid, UUID_SIZE) == 0) &&
            network_add_tenant_tor(audit->gateway, tenant, tor, *port, txn, NULL) == 0;
 }

@@ -33,7 +33,7 @@ struct audit_mark *audit_mark(const struct audit *audit, const struct flow *flow
 bool audit_says_policy(const struct audit_vm *vm, const struct flow *flow);
 /* Which packets of a VM the flow may not take. */
 enum proof_way audit_ways_of(const struct flow *flow);
-/* The VM's flows on this ToR, in 'txn'. False if it has none. */
+/* The VM's flows on this ToR, in 'txn'. False if it has none, also because it was left out. */
 bool audit_expect_vm(const struct audit *audit, const struct tenant *tenant, uint32_t *port, struct flow_txn *txn);
 
 /* Whether the flow is of a segment that is just being opened or closed at the PE. It may be there or not. */

@@ -378,7 +378,10 @@ static void verify_vm(struct gateway *gateway, const char *name, struct join *jo
         err_set(&err, ERR_NOT_FOUND, "the network of data center %s serves no VM '%s'", gateway->config->dc, name);
     const struct switch_info *tor = tenant ? network_tor(gateway, tenant->server, &port, &err) : NULL;
 
-    if (tor)
+    if (tor && tenant->left_out)
+        err_set(&err, ERR_REFUSED, "VM %s is cut off from the network: its ToR %s had no room for its flows", name,
+                tor->name);
+    if (tor && !tenant->left_out)
         audit_switch(gateway, tor, tenant->uuid, join, verification_read, NULL);
     else
         join_fail(join, &err);

@@ -111,6 +111,8 @@ struct tenant {
     bool present;                   /* it runs here: the PE routes to it and its host route is announced */
     struct known_connections known; /* as its ToR was last read */
     bool known_full[2];             /* told of: as many as a switch learns of */
+    uint64_t sent;                  /* the number of the last time that its flows were sent to its ToR */
+    bool left_out;                  /* its ToR had no room for its flows, so it has none there; they are tried again */
 };
 
 struct segment_state {
@@ -133,6 +135,7 @@ struct open_channel {
 enum change_kind {
     CHANGE_FLOWS,  /* some of its flows, and meters */
     CHANGE_WHOLE,  /* all flows that it shall hold */
+    CHANGE_PART,   /* those of one VM; if it is refused, who sent it leaves the VM out */
     CHANGE_QUEUES, /* if that fails, flows may be judged all the same */
 };
 
@@ -142,6 +145,7 @@ struct failed_change {
     enum migration_role role;   /* here, of the order */
     unsigned step;
     struct mono at;
+    uint64_t number; /* of failures */
 };
 
 /* What has been sent to a switch. What it is read to hold means something only if nothing was, meanwhile. */
@@ -152,6 +156,7 @@ struct switch_activity {
     uint64_t changes;             /* ever sent */
     struct failed_change *failed; /* and not done again yet */
     size_t n_failed, cap_failed;
+    uint64_t failures; /* ever */
 };
 
 struct network {
@@ -169,6 +174,8 @@ struct network {
     bool adopt_waits;            /* a VM that runs has another one's address, and no network */
     struct mono adopt_at;        /* it may have it now */
     struct mono resync_at;       /* switches are to be brought to what they shall hold */
+    struct mono parts_at;        /* VMs that were left out are to be tried again */
+    uint64_t sent;               /* how often a VM's flows were sent */
     struct mono resync_failed;   /* when that was last needed, and */
     int64_t resync_ms;           /* its backoff */
     bool has_queues;             /* some ToR has, or had since the start */
@@ -196,8 +203,8 @@ void network_apply(struct gateway *gateway, const struct switch_info *sw, struct
 void network_send(struct gateway *gateway, uint64_t request, const char *switch_name, struct flow_txn *txn);
 /* The request that was registered last leads to a change of the switch: from now on it is not what it shall be. */
 void network_begin(struct gateway *gateway, const char *switch_name, enum change_kind kind);
-/* What was sent last is all flows that the switch shall hold. */
-void network_begun_whole(struct gateway *gateway);
+/* What was sent last is all flows that the switch shall hold, or a VM's. */
+void network_begun(struct gateway *gateway, enum change_kind kind);
 /* Valid until the next call. */
 struct switch_activity *network_activity(struct gateway *gateway, const char *switch_name);
 /* All that was sent to it stands, so that it holds what it shall hold. */
@@ -248,6 +255,8 @@ void network_restore_channel(struct gateway *gateway, const struct open_channel 
 /* What the inventory says has changed: everything that the switch shall hold is put there again. */
 void network_switch_changed(struct gateway *gateway, const char *switch_name);
 void network_resync(struct gateway *gateway); /* the same for every switch */
+/* VMs whose ToRs had no room for their flows are tried again. */
+void network_retry_parts(struct gateway *gateway);
 void network_packet(struct gateway *gateway, const struct event *event);
 /* Answers the packet of an EVENT_PACKET, if it is one that a VM's policy rejects; false: it is none. */
 bool rejects_packet(struct gateway *gateway, const struct event *event);

@@ -199,7 +199,7 @@ void network_sent(struct gateway *gateway, const struct request *request, const 
     activity->in_flight--;
     if (err->code == 0)
         network_meters_deleted(gateway, activity->name, request->meters, request->n_meters);
-    if (request->change == CHANGE_QUEUES)
+    if (request->change == CHANGE_QUEUES || (request->change == CHANGE_PART && err->code == ERR_REFUSED))
         return;
     for (size_t i = activity->n_failed; i-- > 0;) {
         bool same = same_change(&activity->failed[i], &change);
@@ -211,7 +211,18 @@ void network_sent(struct gateway *gateway, const struct request *request, const 
         return;
     activity->failed = array_reserve(activity->failed, activity->n_failed, &activity->cap_failed,
                                      sizeof *activity->failed);
+    change.number = ++activity->failures;
     activity->failed[activity->n_failed++] = change;
+}
+
+void network_filled_by_parts(struct gateway *gateway, const char *switch_name, uint64_t last)
+{
+    struct switch_activity *activity = network_activity(gateway, switch_name);
+
+    for (size_t i = activity->n_failed; i-- > 0;) {
+        if (!activity->failed[i].order[0] && activity->failed[i].number <= last)
+            done_again(activity, i);
+    }
 }
 
 /* A step of the order, or a resync, will put right what has failed. */
@@ -245,9 +256,9 @@ void network_begin(struct gateway *gateway, const char *switch_name, enum change
     gateway->requests[gateway->n_requests - 1].change = kind;
 }
 
-void network_begun_whole(struct gateway *gateway)
+void network_begun(struct gateway *gateway, enum change_kind kind)
 {
-    gateway->requests[gateway->n_requests - 1].change = CHANGE_WHOLE;
+    gateway->requests[gateway->n_requests - 1].change = kind;
 }
 
 void network_send(struct gateway *gateway, uint64_t request, const char *switch_name, struct flow_txn *txn)
@@ -296,6 +307,7 @@ void network_init(struct gateway *gateway)
     network->next_probe = MONO_NEVER;
     network->resync_at = MONO_NEVER;
     network->adopt_at = MONO_NEVER;
+    network->parts_at = MONO_NEVER;
     network->routes_retry = MONO_NEVER;
     network->routes_wanted = true; /* whatever BIRD announces from before */
 }

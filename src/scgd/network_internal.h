@@ -18,8 +18,16 @@ void network_add_segment_pe(struct gateway *gateway, const struct switch_info *p
 /* The tenant's flows and meters on its ToR. 0, or what the store says. */
 int network_add_tenant_tor(struct gateway *gateway, const struct tenant *tenant, const struct switch_info *tor,
                            uint32_t port, struct flow_txn *txn, struct err *err);
-/* Sends all that a switch shall hold, like tunnels_apply_whole(). A ToR that refuses it as one gets what all VMs need,
- * and then each VM's by itself: a VM whose flows do not fit has none, is named in the log, and fails the join. */
+/* All of the tenant's flows are just being sent to its ToR. */
+void network_tenant_sent(struct gateway *gateway, struct tenant *tenant);
+/* The switch got by parts what it refused as a whole: the failures of nobody's order up to the one with the number
+ * 'last' do not matter any more. */
+void network_filled_by_parts(struct gateway *gateway, const char *switch_name, uint64_t last);
+/* Whether a switch that answers so when it is sent all that it shall hold will get it in parts. */
+bool network_parts_follow(const struct gateway *gateway, const char *switch_name, const struct err *err);
+/* Sends all that a switch shall hold, as tunnels_apply_whole() does. A ToR that refuses it as one gets what all VMs
+ * need, and then each VM's by itself: a VM whose flows do not fit has none and is named in the log. It alone is tried
+ * again by network_retry_parts(), at network.parts_at. */
 void network_apply_whole(struct gateway *gateway, const struct switch_info *sw, struct flow_txn *txn,
                          struct join *join);
 struct pipeline_vm network_pipeline_vm(const struct tenant *tenant, uint32_t port);

@@ -338,13 +338,15 @@ void network_tick(struct gateway *gateway)
         network_resync(gateway);
     if (mono_reached(network->adopt_at, gateway->now))
         adopt_again(gateway);
+    if (mono_reached(network->parts_at, gateway->now))
+        network_retry_parts(gateway);
 }
 
 struct mono network_deadline(const struct gateway *gateway)
 {
     const struct network *network = &gateway->network;
 
-    return mono_min(mono_min(network->next_probe, network->adopt_at),
+    return mono_min(mono_min(network->next_probe, mono_min(network->adopt_at, network->parts_at)),
                     mono_min(network->routes_retry, network->resync_at));
 }
 

@@ -144,12 +144,13 @@ static void fill_tor(struct gateway *gateway, const struct switch_info *sw, stru
     fill_tor_base(gateway, sw, txn);
     probing_fill(gateway, sw, txn);
     for (size_t i = 0; i < gateway->network.n_tenants && gateway->ready; i++) {
-        const struct tenant *tenant = &gateway->network.tenants[i];
+        struct tenant *tenant = &gateway->network.tenants[i];
         uint32_t port;
 
         if (network_tor(gateway, tenant->server, &port, NULL) == sw &&
-            network_allocate(gateway, tenant->segment, err) == 0)
-            network_add_tenant_tor(gateway, tenant, sw, port, txn, err);
+            network_allocate(gateway, tenant->segment, err) == 0 &&
+            network_add_tenant_tor(gateway, tenant, sw, port, txn, err) == 0)
+            network_tenant_sent(gateway, tenant);
     }
 }
 
@@ -397,7 +398,7 @@ void network_switch_changed(struct gateway *gateway, const char *switch_name)
         log_warn(FAULT_OPERATOR, switch_name, "%s", err.text);
     if (err.code) {
         network_apply(gateway, sw, &txn, join);
-        network_begun_whole(gateway);
+        network_begun(gateway, CHANGE_WHOLE);
     } else {
         network_apply_whole(gateway, sw, &txn, join);
     }

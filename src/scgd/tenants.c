@@ -258,6 +258,12 @@ int network_add_tenant_tor(struct gateway *gateway, const struct tenant *tenant,
     return 0;
 }
 
+void network_tenant_sent(struct gateway *gateway, struct tenant *tenant)
+{
+    tenant->sent = ++gateway->network.sent;
+    tenant->left_out = false;
+}
+
 /* Of a pool. */
 struct unknown_queues {
     struct gateway *gateway;
@@ -318,7 +324,7 @@ static void sync_queues(struct gateway *gateway, const struct switch_info *tor, 
 
 void network_install(struct gateway *gateway, const uint8_t uuid[UUID_SIZE], struct join *join)
 {
-    const struct tenant *tenant = network_tenant(gateway, uuid);
+    struct tenant *tenant = network_tenant(gateway, uuid);
     const struct segment_state *segment = network_segment(gateway, tenant->segment);
     struct flow_txn txn = {0};
     struct err err = {0};
@@ -334,6 +340,7 @@ void network_install(struct gateway *gateway, const uint8_t uuid[UUID_SIZE], str
     tunnels_update(gateway);
     network_add_segment_tor(gateway, tor, segment, &txn);
     sync_queues(gateway, tor, tenant, join);
+    network_tenant_sent(gateway, tenant);
     network_apply(gateway, tor, &txn, join);
 }
 

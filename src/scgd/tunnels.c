@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
+#include "scgd/network_internal.h"
 #include "scgd/tunnels_internal.h"
 
 bool tunnels_used(const struct gateway *gateway)
@@ -535,6 +536,7 @@ bool tunnels_seen(const struct gateway *gateway)
 struct whole {
     char switch_name[NAME_SIZE];
     uint64_t number;
+    bool in_parts; /* it can be sent again in parts: a refusal is not the end */
 };
 
 /* Of either way: a switch that the tunnel leads through no more may be done with one before the other. */
@@ -550,6 +552,8 @@ static void whole_confirmed(struct gateway *gateway, struct join *join, const st
 
     if (event->err.code) {
         join_fail(join, &event->err);
+        if (whole->in_parts && network_parts_follow(gateway, whole->switch_name, &event->err))
+            return;
         for (size_t i = 0; i < tunnels->n_tunnels; i++) {
             if (holds(tunnels->tunnels[i], whole->switch_name))
                 tunnels_fail_tunnel(gateway, tunnels->tunnels[i], &event->err);
@@ -581,13 +585,15 @@ static void mark_sent(struct holders *holders, const char *switch_name, uint64_t
         holder->sent = number;
 }
 
-void tunnels_apply_whole(struct gateway *gateway, const struct switch_info *sw, struct flow_txn *txn, struct join *join)
+void tunnels_apply_whole(struct gateway *gateway, const struct switch_info *sw, bool in_parts, struct flow_txn *txn,
+                         struct join *join)
 {
     struct tunnels *tunnels = &gateway->tunnels;
     struct whole *whole = xcalloc(1, sizeof *whole);
 
     memcpy(whole->switch_name, sw->name, NAME_SIZE);
     whole->number = tunnels->last_change;
+    whole->in_parts = in_parts;
     for (size_t i = 0; i < tunnels->n_tunnels; i++) {
         for (unsigned w = 0; w < 2; w++)
             mark_sent(&tunnels->tunnels[i]->ways[w].holders, sw->name, whole->number);

@@ -160,8 +160,10 @@ void tunnels_add_segment(struct gateway *gateway, const struct switch_info *sw, 
                          struct flow_txn *txn);
 /* The tunnels that lead through a switch, in place of all that it has. */
 void tunnels_fill(struct gateway *gateway, const struct switch_info *sw, struct flow_txn *txn);
-/* Sends all that a switch shall hold: 'txn' leaves nothing else there, so it confirms every change so far. */
-void tunnels_apply_whole(struct gateway *gateway, const struct switch_info *sw, struct flow_txn *txn,
+/* Sends all that a switch shall hold: 'txn' leaves nothing else there, so it confirms every change so far.
+ * 'in_parts': what network_parts_follow() is true of will be sent again in parts, so that nobody who waits for the
+ * switch is told of the refusal. */
+void tunnels_apply_whole(struct gateway *gateway, const struct switch_info *sw, bool in_parts, struct flow_txn *txn,
                          struct join *join);
 
 /* ---- ports ---- */

@@ -108,7 +108,7 @@ static void test_meter_exists(void **state)
     assert_sent(&peer, "meter modify 1\nOFPT_BARRIER_REQUEST\n");
     switch_error(&peer, peer.xids[0], METER_MOD_FAILED, 6);
     switch_barrier(&peer, peer.xids[1]);
-    assert_events(&peer, "DONE 2 ERR_REFUSED: the flow changes stand, but: switch 00005c6700000001 refused meter 1 "
+    assert_events(&peer, "DONE 2 ERR_UNKNOWN: the flow changes stand, but: switch 00005c6700000001 refused meter 1 "
                          "(OFPET_METER_MOD_FAILED/OFPMMFC_BAD_RATE)\n");
     of_session_free(peer.session);
 }
@@ -254,7 +254,7 @@ static void test_meter_that_cannot_be_deleted(void **state)
     assert_sent(&peer, "meter delete 5\nOFPT_BARRIER_REQUEST\n");
     switch_error(&peer, peer.xids[0], METER_MOD_FAILED, 4);
     switch_barrier(&peer, peer.xids[1]);
-    assert_events(&peer, "DONE 1 ERR_REFUSED: the flow changes stand, but: switch 00005c6700000001 refused meter 5 "
+    assert_events(&peer, "DONE 1 ERR_UNKNOWN: the flow changes stand, but: switch 00005c6700000001 refused meter 5 "
                          "(OFPET_METER_MOD_FAILED/OFPMMFC_BAD_COMMAND)\n");
     of_session_free(peer.session);
 }

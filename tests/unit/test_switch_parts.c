@@ -96,11 +96,78 @@ static void nothing_fits(void **state)
     assert_int_equal(w->flows[TOR_SWITCH].n, all);
 }
 
+static uint64_t changes_of(struct circuit_world *w, const char *sw)
+{
+    return network_activity(w->gateway, sw)->changes;
+}
+
+/* A VM that does not fit is no reason to watch the others less, or to send every switch all again. */
+static void the_others_are_watched(void **state)
+{
+    struct circuit_world *w = *state;
+    size_t all = w->flows[TOR_SWITCH].n, one = flows_of_vm(w, "V1");
+    uint64_t found;
+
+    w->config.drift.interval = 60;
+    w->tor_room = all - 1;
+    come_back(w, true);
+    pass_ms(w, 1000);
+    assert_true(network_settled(w->gateway, "tor"));
+    uint64_t pe = changes_of(w, "pe"), tor = changes_of(w, "tor");
+
+    pass_ms(w, PATIENCE_MS);
+    assert_int_equal(changes_of(w, "pe"), pe);
+    assert_in_range(changes_of(w, "tor") - tor, 1, 2 * PATIENCE_MS / 60000);
+    assert_int_equal(flows_of_vm(w, "V1") + flows_of_vm(w, "V2"), one);
+    /* What is missing of the VM that was left out is no drift; a flow of somebody else is. */
+    found = w->gateway->drift.found;
+    assert_int_equal(found, 0);
+    w->backend.verify(w->gateway, flows_of_vm(w, "V1") ? "V2" : "V1", next_reply(w));
+    world_run(w);
+    assert_int_equal(w->reply_status, 409);
+    flow_list_add(&w->flows[TOR_SWITCH], flow_make(TOR_POLICY_TO, 65001, 0x666));
+    pass_ms(w, PATIENCE_MS);
+    assert_int_equal(w->gateway->drift.found, 1);
+    w->tor_room = 0;
+    pass_ms(w, PATIENCE_MS);
+    assert_int_equal(flows_of_vm(w, "V1"), one);
+    assert_int_equal(flows_of_vm(w, "V2"), one);
+    assert_int_equal(changes_of(w, "pe"), pe);
+}
+
+/* That a VM's flows were refused is known only after others of it were sent and taken. */
+static void a_late_refusal_cuts_nobody_off(void **state)
+{
+    struct circuit_world *w = *state;
+    json_t *policy = json_pack("{s:s, s:{s:s}}", "policy", "V2", "default", "to-vm", "deny");
+    size_t all = w->flows[TOR_SWITCH].n;
+    struct err err = {0};
+
+    flow_list_free(&w->flows[TOR_SWITCH]);
+    w->tor_room = all - 1;
+    network_switch_changed(w->gateway, "tor");
+    while (base_flows(w) == 0) {
+        struct event *event = event_pop(&w->queue);
+
+        assert_non_null(event);
+        gateway_event(w->gateway, event, (struct mono) {w->now});
+        event_discard(event);
+    }
+    assert_int_equal(flows_of_vm(w, "V2"), 0);
+    w->tor_room = 0;
+    assert_int_equal(w->backend.policy_put(w->gateway, "V2", policy, &err), 0);
+    json_decref(policy);
+    assert_true(flows_of_vm(w, "V2") > 0);
+    world_run(w);
+    assert_true(flows_of_vm(w, "V2") > 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, circuit_world_setup, circuit_world_teardown)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {TEST(what_fits_is_there), TEST(who_does_not_fit_is_cut_off), TEST(nothing_fits)};
+    const struct CMUnitTest tests[] = {TEST(what_fits_is_there), TEST(who_does_not_fit_is_cut_off), TEST(nothing_fits),
+                                       TEST(the_others_are_watched), TEST(a_late_refusal_cuts_nobody_off)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

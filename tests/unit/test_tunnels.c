@@ -301,6 +301,30 @@ static void removal_waits_for_none_that_is_away(void **state)
     assert_int_equal(outcome.err.code, 0);
 }
 
+/* A ToR that refuses all as one gets it in parts; who waits for it goes on to wait. */
+static void refused_as_one(void **state)
+{
+    struct fabric_world *w = *state;
+    struct outcome outcome;
+    struct err err = {0};
+
+    w->slow = "tor-a";
+    vm_is(w, 'a', VM_RUNNING);
+    open_for(w, "server-a", &outcome);
+    assert_false(outcome.ended);
+    size_t before = w->n_unanswered;
+    network_switch_changed(w->gateway, "tor-a");
+    assert_int_equal(w->n_unanswered, before + 1);
+    err_set(&err, ERR_REFUSED, "no room");
+    event_push_done(&w->queue, w->unanswered[--w->n_unanswered], &err);
+    run(w);
+    assert_false(outcome.ended);
+    w->slow = NULL;
+    answer_until(w, UINT64_MAX);
+    assert_true(outcome.ended);
+    assert_int_equal(outcome.err.code, 0);
+}
+
 /* A switch is done with one way of a tunnel that leads through it no more, and cannot be done with the other. */
 static void removal_fails_at_one_way(void **state)
 {
@@ -528,6 +552,7 @@ int main(void)
         TEST(who_is_left_out),
         TEST(removal_waits_for_none_that_is_away),
         TEST(removal_fails_at_one_way),
+        TEST(refused_as_one),
         TEST(closed_opened_and_closed),
         TEST(no_label_before_all_have_confirmed),
         TEST(labels_run_out),

@@ -23,7 +23,8 @@
  * Transactions that waited together, and change no meters, share one bundle in 2 and 3; what the switch has nothing
  * against is begun anew in a bundle of its own when another one of the same bundle is refused.
  * Any refusal up to 3 discards the bundle and deletes the meters that 1 added, and nothing of the transaction stands. A
- * refusal in 4, which a sane switch does not give, is told in the text: the flow changes stand then. */
+ * refusal in 4, which a sane switch does not give, ends in ERR_UNKNOWN, and its text says that the flow changes
+ * stand. */
 #ifndef PROTO_OPENFLOW_SESSION_H
 #define PROTO_OPENFLOW_SESSION_H
 
@@ -70,7 +71,8 @@ struct of_event {
      *                    OpenFlow's error
      *   ERR_INVALID, ERR_UNSUPPORTED, ERR_TOO_LARGE   it cannot be encoded; nothing was sent
      *   ERR_TIMEOUT      no answer within its time; whether it stands is unknown
-     *   ERR_UNKNOWN      the connection went while part of it could stand already
+     *   ERR_UNKNOWN      the connection went while part of it could stand already, or a meter was refused after
+     *                    the flow changes stood
      *   ERR_UNREACHABLE  the connection went, or was not up, before any of it could stand
      *   ERR_MALFORMED    the answer to a read cannot be decoded */
     struct err err;

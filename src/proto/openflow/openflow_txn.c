@@ -447,8 +447,10 @@ static void txn_barrier(struct of_session *session, struct of_request *request)
         bundle_filled(session, request);
         return;
     case TXN_FINISH:
-        if (failed)
+        if (failed) {
             err_prefix(&request->failure, "the flow changes stand, but");
+            request->failure.code = ERR_UNKNOWN; /* neither all of it nor nothing */
+        }
         of_request_end(session, request, &request->failure);
         return;
     case TXN_UNDO:
