@@ -19,6 +19,8 @@ USER = "198.51.100.10"
 ANSWER = "192.0.2.77"                   # to every DNS query
 SILENCE = 1.5                           # seconds in which what is not dropped would have come
 
+COOKIE_STATE, COOKIE_HALF_OPEN = 8, 10  # kinds of cookies
+
 # Both directions deny what no rule names. Port 22 is for an echo server. What V2 begins at TCP ports of many hosts is a
 # conjunctive match.
 HOSTS = [USER, *(f"203.0.113.{last}" for last in range(1, 20, 2))]
@@ -45,11 +47,15 @@ def rules(lab, dc):
     return ofctl(lab, node, "dump-flows", tor, "--no-stats", f"cookie={cookie_of('V2'):#x}/-1").splitlines()[1:]
 
 
+def cookie_of_learned(kind):
+    return cookie_of("V2") & ~(0xff << 40) | kind << 40
+
+
 def learned(lab, dc):
     """What the ToR knows of V2's connections."""
     node, tor = TORS[dc]
-    cookie = cookie_of("V2") & ~(0xff << 40) | 8 << 40  # COOKIE_STATE
-    return ofctl(lab, node, "dump-flows", tor, "--no-stats", f"cookie={cookie:#x}/-1").splitlines()[1:]
+    return ofctl(lab, node, "dump-flows", tor, "--no-stats",
+                 f"cookie={cookie_of_learned(COOKIE_STATE):#x}/-1").splitlines()[1:]
 
 
 def forget(lab, dc):
@@ -58,8 +64,8 @@ def forget(lab, dc):
 
     def stays_away():
         came = learned(lab, dc)
-        for table in (TOR["STATE_FROM"], TOR["STATE_TO"]):
-            ofctl(lab, node, "del-flows", tor, f"table={table}")
+        for kind in (COOKIE_STATE, COOKIE_HALF_OPEN):
+            ofctl(lab, node, "del-flows", tor, f"cookie={cookie_of_learned(kind):#x}/-1")
         return not came
 
     wait_until("what was learned to stay away", stays_away, interval=0.8)
