@@ -276,8 +276,8 @@ int network_expected_base(struct gateway *gateway, const struct switch_info *sw,
 struct policy_book address_set_book(const struct gateway *gateway);
 /* The policy in the store, which the caller frees. ERR_NOT_FOUND if there is none; any other failure is not "none". */
 int network_stored_policy(const struct gateway *gateway, const char *vm, struct policy *policy, struct err *err);
-/* Gives the VM its policy, from the store, or else as its ToR enforces it. Errors, also that there is none, reach 'join'
- * (which the VM outlives). */
+/* Gives the VM its policy, from the store, or else as its ToR enforces it. Errors, also that there is none, reach
+ * 'join', which the VM outlives. */
 void policy_collect(struct gateway *gateway, struct join *join, struct migration_vm *vm);
 /* The PE's ports as the pipeline wants them, or ERR_NOT_FOUND naming the port. */
 int presence_uplink(const struct gateway *gateway, const struct switch_info *pe, struct pipeline_uplink *uplink,

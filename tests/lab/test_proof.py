@@ -116,7 +116,7 @@ def left_of_probes(lab, dc):
     """Diverts, and what probes taught the ToR of V2's connections."""
     node, tor = TORS[dc]
     state = learned_cookie("V2")
-    diverts, learned = (ofctl(lab, node, "dump-flows", tor, "--no-stats", f"cookie={cookie:#x}/{mask}").splitlines()[1:]
+    diverts, learned = (ofctl(lab, node, "dump-flows", tor, "--no-stats", f"cookie={cookie:#x}/{mask}").splitlines()
                         for cookie, mask in ((0x5c67_09 << 40, "0xffffff0000000000"), (state, "-1")))
     return diverts, [line for line in learned if "198.51.100.1," in line]
 

@@ -44,7 +44,7 @@ def stateful(home):
 def rules(lab, dc):
     """V2's flows, but for what they have learned."""
     node, tor = TORS[dc]
-    return ofctl(lab, node, "dump-flows", tor, "--no-stats", f"cookie={cookie_of('V2'):#x}/-1").splitlines()[1:]
+    return ofctl(lab, node, "dump-flows", tor, "--no-stats", f"cookie={cookie_of('V2'):#x}/-1").splitlines()
 
 
 def cookie_of_learned(kind):
@@ -55,7 +55,7 @@ def learned(lab, dc):
     """What the ToR knows of V2's connections."""
     node, tor = TORS[dc]
     return ofctl(lab, node, "dump-flows", tor, "--no-stats",
-                 f"cookie={cookie_of_learned(COOKIE_STATE):#x}/-1").splitlines()[1:]
+                 f"cookie={cookie_of_learned(COOKIE_STATE):#x}/-1").splitlines()
 
 
 def forget(lab, dc):
