@@ -118,5 +118,8 @@ int policy_ethertypes_read(const struct flow *flows, size_t n_flows, const struc
             policy_add_rule(policy, rule);
         }
     }
-    return policy->n_rules > n_rules ? policy_check(policy, err) : 0;
+    /* How many rules there are is no matter of what is only compared. */
+    if (policy->n_rules > n_rules && policy_ethertypes_check(policy, err) < 0)
+        return err->code = ERR_UNSUPPORTED;
+    return 0;
 }

@@ -120,6 +120,8 @@ struct policy policy_copy(const struct policy *policy);
  * unless a rule allows it, whatever the defaults say. */
 unsigned policy_ethertypes(const struct policy *policy, enum policy_direction direction,
                            uint16_t types[POLICY_ETHERTYPES_MAX]);
+/* 0, or ERR_INVALID with the policy's name and the rule's number: its rules name more than POLICY_ETHERTYPES_MAX. */
+int policy_ethertypes_check(const struct policy *policy, struct err *err);
 
 /* JSON form (files in YAML are the same tree); every member is optional but "policy", "direction", "action":
  *   {"policy": "V2", "default": {"from-vm": "allow", "to-vm": "deny"},

@@ -38,8 +38,7 @@ int policy_class_of_rule_check(const struct policy *policy, const struct policy_
 
 /* A rule's member "ethertype", after "family". */
 void policy_ethertype_read(struct json_reader *r, struct policy_rule *rule);
-/* The same as of a class; and of all rules, with the policy's name and the rule's number. */
+/* The same as of a class. */
 int policy_ethertype_check(const struct policy_rule *rule, struct err *err);
-int policy_ethertypes_check(const struct policy *policy, struct err *err);
 
 #endif

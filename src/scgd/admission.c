@@ -24,10 +24,20 @@ static int check_addresses(const char *vm, const struct vm_nic *nic, const char 
                    0;
 }
 
-static int check_clash(const struct gateway *gateway, const struct migration_vm *vm, struct err *err)
+/* Neither MAC nor address may be that of another VM on 'server' ("": it is not said where that one is). */
+static int check_nics(const char *vm, const struct vm_nic *nic, const char *other, const char *server,
+                      const struct vm_nic *theirs, struct err *err)
 {
     char text[IP_TEXT_SIZE];
 
+    if (mac_equal(&nic->mac, &theirs->mac))
+        return err_set(err, ERR_CONFLICT, "MAC address %s of VM %s is that of VM %s%s%s", mac_format(&nic->mac, text),
+                       vm, other, *server ? " on " : "", server);
+    return check_addresses(vm, nic, other, server, theirs, err);
+}
+
+static int check_clash(const struct gateway *gateway, const struct migration_vm *vm, struct err *err)
+{
     for (size_t i = 0; i < gateway->inventory.n_vms; i++) {
         const struct vm *other = &gateway->inventory.vms[i];
         bool same = memcmp(other->uuid, vm->uuid, UUID_SIZE) == 0;
@@ -39,10 +49,7 @@ static int check_clash(const struct gateway *gateway, const struct migration_vm 
                            vm->name);
         for (unsigned n = 0; n < other->n_nics && !same; n++) {
             for (unsigned m = 0; m < vm->n_nics; m++) {
-                if (mac_equal(&other->nics[n].mac, &vm->nics[m].mac))
-                    return err_set(err, ERR_CONFLICT, "MAC address %s of VM %s is that of VM %s on %s",
-                                   mac_format(&vm->nics[m].mac, text), vm->name, other->name, other->server);
-                if (check_addresses(vm->name, &vm->nics[m], other->name, other->server, &other->nics[n], err) < 0)
+                if (check_nics(vm->name, &vm->nics[m], other->name, other->server, &other->nics[n], err) < 0)
                     return err->code;
             }
         }
@@ -55,17 +62,12 @@ static int check_clash(const struct gateway *gateway, const struct migration_vm 
 static int check_against(const struct migration_vm *vm, const char *name, const uint8_t uuid[UUID_SIZE],
                          const struct vm_nic *nic, struct err *err)
 {
-    char text[IP_TEXT_SIZE];
-
     if (memcmp(uuid, vm->uuid, UUID_SIZE) == 0)
         return 0;
     if (cookie_of_vm(uuid) == cookie_of_vm(vm->uuid))
         return err_set(err, ERR_CONFLICT, "the UUIDs of VMs %s and %s end alike, so their flows cannot be told apart",
                        vm->name, name);
-    if (mac_equal(&nic->mac, &vm->nics[0].mac))
-        return err_set(err, ERR_CONFLICT, "MAC address %s of VM %s is that of VM %s", mac_format(&nic->mac, text),
-                       vm->name, name);
-    return check_addresses(vm->name, &vm->nics[0], name, "", nic, err);
+    return check_nics(vm->name, &vm->nics[0], name, "", nic, err);
 }
 
 static int check_of_order(const struct vm *vm, const struct order *order, struct err *err)
@@ -74,7 +76,7 @@ static int check_of_order(const struct vm *vm, const struct order *order, struct
         const struct migration_vm *other = &order->vms[v];
 
         if (memcmp(other->uuid, vm->uuid, UUID_SIZE) != 0 &&
-            check_addresses(vm->name, &vm->nics[0], other->name, order->target_server, &other->nics[0], err) < 0)
+            check_nics(vm->name, &vm->nics[0], other->name, order->target_server, &other->nics[0], err) < 0)
             return err->code;
     }
     return 0;
@@ -87,7 +89,7 @@ int admission_check_running(const struct gateway *gateway, const struct vm *vm, 
         const struct vm_nic nic = {.mac = tenant->mac, .ip = tenant->ip, .ip6 = tenant->ip6};
 
         if (memcmp(tenant->uuid, vm->uuid, UUID_SIZE) != 0 &&
-            check_addresses(vm->name, &vm->nics[0], tenant->name, tenant->server, &nic, err) < 0)
+            check_nics(vm->name, &vm->nics[0], tenant->name, tenant->server, &nic, err) < 0)
             return err->code;
     }
     for (size_t m = 0; m < gateway->n_migrations; m++) {

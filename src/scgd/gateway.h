@@ -496,8 +496,8 @@ void target_undo(struct gateway *gateway, struct migration *migration, unsigned 
  * error that says what does not fit. */
 int admission_check(struct gateway *gateway, const struct order *order, const struct migration *migration,
                     struct err *err);
-/* 0, or ERR_CONFLICT: an address of the VM, which runs here, is that of another one that has a network, or that an
- * order brings here. */
+/* 0, or ERR_CONFLICT: an address or the MAC of the VM, which runs here, is that of another one that has a network, or
+ * that an order brings here. */
 int admission_check_running(const struct gateway *gateway, const struct vm *vm, struct err *err);
 /* Whether the limits of the ToR's tables leave room for the flows of the order's VMs, or of a VM's new policy. 0, or
  * ERR_REFUSED with the table and the numbers. */

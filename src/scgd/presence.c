@@ -313,6 +313,15 @@ void network_address_free(struct gateway *gateway)
         gateway->network.adopt_at = gateway->now;
 }
 
+/* What a server that is away was last seen to run may run elsewhere now. */
+static bool may_wait(const struct gateway *gateway, const struct vm *vm)
+{
+    const struct server *server = inventory_server(&gateway->inventory, vm->server);
+    const struct tenant *tenant = network_tenant(gateway, vm->uuid);
+
+    return vm->state == VM_RUNNING && server && server->up && (!tenant || strcmp(tenant->server, vm->server) == 0);
+}
+
 /* VMs of open orders are left to these. */
 static void adopt_again(struct gateway *gateway)
 {
@@ -321,7 +330,7 @@ static void adopt_again(struct gateway *gateway)
     for (size_t i = 0; i < gateway->inventory.n_vms; i++) {
         const struct vm *vm = &gateway->inventory.vms[i];
 
-        if (vm->state == VM_RUNNING && !migration_of_vm(gateway, vm->uuid, NULL))
+        if (may_wait(gateway, vm) && !migration_of_vm(gateway, vm->uuid, NULL))
             network_adopt(gateway, vm);
     }
 }

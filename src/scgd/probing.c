@@ -50,7 +50,7 @@ struct probing {
     bool passing;          /* what shall pass is sent; before that, the rest */
     unsigned round, alone; /* how often the first that is missing was sent alone */
     unsigned sentinel, tries;
-    struct mono began, due;
+    struct mono began, part_began, due;
     size_t left;
     struct err err;
 };
@@ -246,6 +246,7 @@ static void next_part(struct gateway *gateway, struct probing *p)
 {
     if (!p->passing) {
         p->passing = true;
+        p->part_began = gateway->now;
         p->round = ROUND_FIRST;
         find_todo(p);
     } else {
@@ -263,7 +264,7 @@ static void send_alone(struct gateway *gateway, struct probing *p, size_t before
     p->alone = p->todo[0] == before ? p->alone + 1 : 1;
     if (p->alone > ALONE_TRIES) {
         refute(gateway, p, &p->probes[p->todo[0]], "was dropped");
-    } else if (p->alone == 1 && mono_diff(gateway->now, p->began) >= BUDGET_MS) {
+    } else if (p->alone == 1 && mono_diff(gateway->now, p->part_began) >= BUDGET_MS) {
         p->left += p->n_todo;
         next_part(gateway, p);
     } else {
@@ -360,7 +361,7 @@ static void begin(struct gateway *gateway, struct probing *p)
     struct flow_txn txn = {0};
 
     p->state = PROBING_DIVERTING;
-    p->began = gateway->now;
+    p->began = p->part_began = gateway->now;
     probe_divert(&txn);
     pipeline_state_remove(&txn, p->cookie);
     send_txn(gateway, p, &txn, diverted);

@@ -197,7 +197,9 @@ void network_meters_deleted(struct gateway *gateway, const char *tor, const uint
 
     network_meter_pool(tor, pool);
     for (size_t i = 0; i < gateway->network.n_tenants && n; i++) {
-        for (unsigned m = 0; m < METERS_OF_VM; m++) {
+        const struct switch_info *seen = network_tor_seen(gateway, gateway->network.tenants[i].server, NULL);
+
+        for (unsigned m = 0; m < METERS_OF_VM && (!seen || strcmp(seen->name, tor) == 0); m++) {
             bool deleted = false;
             uint32_t number;
 

@@ -144,8 +144,17 @@ static void keep_qos(struct change *change, const struct ovsdb_qos *qos)
     }
 }
 
-/* Adds the port's queues of absent VMs to a map of queues; returns how many. */
-static size_t keep_absent(struct change *change, const struct ovsdb_qos *qos, json_t *pairs)
+static bool is_wanted(const struct flow_queue *wanted, size_t n, uint32_t id)
+{
+    while (n > 0 && wanted[n - 1].id != id)
+        n--;
+    return n > 0;
+}
+
+/* Adds the port's queues of absent VMs to a map of queues, but for those whose number another VM has now; returns how
+ * many. */
+static size_t keep_absent(struct change *change, const struct ovsdb_qos *qos, const struct flow_queue *wanted,
+                          size_t n_wanted, json_t *pairs)
 {
     const char *number;
     json_t *value;
@@ -154,7 +163,7 @@ static size_t keep_absent(struct change *change, const struct ovsdb_qos *qos, js
     json_object_foreach(qos->queues, number, value) {
         const struct ovsdb_queue *row = queue_row(change, json_string_value(value));
 
-        if (!is_of_absent(change, row))
+        if (!is_of_absent(change, row) || is_wanted(wanted, n_wanted, (uint32_t) strtoul(number, NULL, 10)))
             continue;
         keep(change, row->uuid);
         json_array_append_new(pairs, json_pack("[i, o]", atoi(number), identity(row->uuid)));
@@ -230,7 +239,7 @@ static int place_port(struct change *change, const struct ovsdb_port *port, cons
     }
 
     json_t *pairs = json_array(), *config = json_object();
-    size_t absent = qos ? keep_absent(change, qos, pairs) : 0;
+    size_t absent = qos ? keep_absent(change, qos, wanted, n, pairs) : 0;
     bool same = qos && json_object_size(qos->queues) == n + absent && strcmp(qos->type, TYPE) == 0;
     for (size_t i = 0; i < n; i++) {
         const char *stands;

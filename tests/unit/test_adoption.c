@@ -71,6 +71,16 @@ static void address_of_another_one(void **state)
     assert_false(has_network(w, 'c'));
     assert_non_null(strstr(warned, "address 10.100.0.97 of VM Vc is that of VM Va on server-a"));
 
+    vm_with(w, 'd', "10.100.0.99", NULL, VM_RUNNING);
+    struct vm *twin = &event_push(&w->queue, EVENT_VM)->vm;
+    *twin = (struct vm) {.uuid = {[15] = 'e'}, .state = VM_RUNNING, .n_nics = 1, .name = "Ve", .segment = "web"};
+    snprintf(twin->server, NAME_SIZE, "server-a");
+    twin->nics[0].mac = (struct mac) {{0x52, 0x54, 0, 0, 0, 'd'}};
+    assert_int_equal(ip_parse("10.100.0.96", &twin->nics[0].ip), 0);
+    run(w);
+    assert_false(has_network(w, 'e'));
+    assert_non_null(strstr(warned, "MAC address 52:54:00:00:00:64 of VM Ve is that of VM Vd on server-a"));
+
     vm_with(w, 'a', "10.100.0.97", "fd00::1", VM_SHUT_OFF);
     pass_ms(w, 10);
     assert_true(!has_network(w, 'a') && has_network(w, 'b') && has_network(w, 'c'));

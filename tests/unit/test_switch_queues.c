@@ -171,6 +171,8 @@ static void absent_vms_keep_theirs(void **state)
     expect_changes_of(ROWS(UUID("31"), "", OURS), &others, 1, false, "insert Queue\nupdate QoS\n");
     expect_changes_of(ROWS(UUID("31"), "", OURS), (const struct flow_queue[]) {queue, others}, 2, false,
                       "insert Queue\nupdate QoS\n");
+    others.id = queue.id; /* V1 has left, and its number is V2's now */
+    expect_changes_of(ROWS(UUID("31"), "", OURS), &others, 1, false, "update Queue\n");
     /* The port is gone from the bridge's ports, so nothing can refer to the queue. */
     expect_changes_of(ROWS("['set', []]", "", OURS), NULL, 0, false, "delete QoS\ndelete Queue\n");
 }
