@@ -174,15 +174,23 @@ static bdd_ref follow(const struct bdd *bdd, bdd_ref ref, const struct header *h
     return ref;
 }
 
+#define USUAL_PROTOCOLS 4
+
+static uint8_t usual_protocol(const struct chooser *c, unsigned i)
+{
+    const uint8_t usual[USUAL_PROTOCOLS] = {TCP, UDP, c->family == IP_V6 ? ICMPV6 : ICMP, EXPERIMENTAL};
+
+    return usual[i];
+}
+
 static void find_all(struct chooser *c)
 {
-    const uint8_t usual[] = {TCP, UDP, c->family == IP_V6 ? ICMPV6 : ICMP, EXPERIMENTAL};
     const unsigned behind = c->bdd.first[BDD_PROTOCOL] + bdd_field_bits(BDD_PROTOCOL);
 
-    for (unsigned i = 0; i < ARRAY_LEN(usual) + 256; i++) {
+    for (unsigned i = 0; i < USUAL_PROTOCOLS + 256; i++) {
         struct header header = default_header(c);
 
-        set_number(&c->bdd, &header, BDD_PROTOCOL, i < ARRAY_LEN(usual) ? usual[i] : (unsigned) (i - ARRAY_LEN(usual)));
+        set_number(&c->bdd, &header, BDD_PROTOCOL, i < USUAL_PROTOCOLS ? usual_protocol(c, i) : i - USUAL_PROTOCOLS);
         if (can_be_sent(c, &header))
             find_packets(c, follow(&c->bdd, c->root, &header, behind), &header);
     }
@@ -230,6 +238,24 @@ static struct header cross(const struct chooser *c, const struct header *from, b
     return header;
 }
 
+/* The same of the protocol, which has no order: one that is in use, or for experiments, and all else as it is. False:
+ * none of these meets one of 'verdicts'. */
+static bool cross_protocol(const struct chooser *c, const struct header *from, unsigned level, uint8_t verdicts,
+                           struct header *other)
+{
+    unsigned first = c->bdd.first[BDD_PROTOCOL];
+
+    if (level < first || level >= first + bdd_field_bits(BDD_PROTOCOL))
+        return false;
+    *other = *from;
+    for (unsigned i = 0; i < USUAL_PROTOCOLS; i++) {
+        set_number(&c->bdd, other, BDD_PROTOCOL, usual_protocol(c, i));
+        if (c->verdicts[follow(&c->bdd, c->root, other, BDD_LEVEL_TERMINAL)] & verdicts)
+            return true;
+    }
+    return false;
+}
+
 /* A header that differs from this one as far down as possible and is treated otherwise: let through if this is not, and
  * not if this is. False: none can be sent. */
 static bool find_outside(const struct chooser *c, const struct header *header, enum policy_verdict verdict,
@@ -245,7 +271,10 @@ static bool find_outside(const struct chooser *c, const struct header *header, e
         bdd_ref beyond = high ? nodes[ref].low : nodes[ref].high;
 
         if (c->verdicts[beyond] & others) {
-            struct header other = cross(c, header, beyond, level, others);
+            struct header other;
+
+            if (!cross_protocol(c, header, level, others, &other))
+                other = cross(c, header, beyond, level, others);
 
             if (can_be_sent(c, &other)) {
                 *outside = other; /* the last one is the nearest */
