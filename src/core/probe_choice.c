@@ -133,9 +133,9 @@ static uint8_t find_verdicts(struct chooser *c, bdd_ref ref)
     const struct bdd_node *node = &c->bdd.nodes[ref];
 
     if (c->verdicts[ref] == 0)
-        c->verdicts[ref] = bdd_is_terminal(&c->bdd, ref) ?
-                               (uint8_t) (1u << verdict_of(c, rule_at(c, ref))) :
-                               (uint8_t) (find_verdicts(c, node->low) | find_verdicts(c, node->high));
+        c->verdicts[ref] = (uint8_t) (bdd_is_terminal(&c->bdd, ref) ?
+                                          1u << verdict_of(c, rule_at(c, ref)) :
+                                          (unsigned) find_verdicts(c, node->low) | find_verdicts(c, node->high));
     return c->verdicts[ref];
 }
 

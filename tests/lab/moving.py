@@ -53,6 +53,14 @@ def ofctl(lab, node, command, bridge, *words):
                           timeout=20).stdout
 
 
+def meters_written_out(text):
+    """Flows and meters of a switch with what a meter does in place of its number, which is one that was free."""
+    meters = {number: " ".join((flags + " " + band).split())
+              for number, flags, band in re.findall(r"^meter=(\d+) (.*?)bands=\n(.*)$", text, re.MULTILINE)}
+    text = re.sub(r"^meter=\d+", "meter=", text, flags=re.MULTILINE)
+    return re.sub(r"meter:(\d+)", lambda match: f"meter({meters.get(match[1])})", text)
+
+
 def switch_state(lab):
     """Flows and meters of all switches, without what counts packets and time."""
     found = {}
@@ -62,7 +70,7 @@ def switch_state(lab):
             text = ofctl(lab, node, "dump-flows", bridge, "--no-stats")
             if bridge.startswith("tor"):
                 text += ofctl(lab, node, "dump-meters", bridge)
-            found[bridge] = sorted(line.strip() for line in text.splitlines()
+            found[bridge] = sorted(line.strip() for line in meters_written_out(text).splitlines()
                                    if line.strip() and not line.startswith("OFPST_"))
     return found
 
@@ -95,13 +103,10 @@ def policy_flows(lab, dc, name):
     """The flows of the policy tables that concern a guest, its meters written out as what they do."""
     node, tor = TORS[dc]
     text = ofctl(lab, node, "dump-flows", tor, "--no-stats") + ofctl(lab, node, "dump-meters", tor)
-    meters = {number: " ".join((flags + " " + band).split())
-              for number, flags, band in re.findall(r"^meter=(\d+) (.*?)bands=\n(.*)$", text, re.MULTILINE)}
     found = []
-    for line in text.splitlines():
+    for line in meters_written_out(text).splitlines():
         if re.search(rf"table=({TOR['POLICY_FROM']}|{TOR['POLICY_TO']}),", line) and \
                 re.search(ADDRESSES[name] + r"\b", line):
-            line = re.sub(r"meter:(\d+)", lambda match: f"meter({meters.get(match[1])})", line)
             found.append(re.sub(r"cookie=\w+, ", "", line.strip()))
     return sorted(found)
 
