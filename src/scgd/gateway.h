@@ -329,7 +329,8 @@ struct request {
     void *context;
     size_t activity; /* of the switch that it changes, from 1; 0: it changes none */
     enum change_kind change;
-    uint32_t *meters; /* that it deletes there */
+    uint64_t failures; /* of that switch, when it was sent */
+    uint32_t *meters;  /* that it deletes there */
     size_t n_meters;
 };
 

@@ -202,9 +202,11 @@ void network_sent(struct gateway *gateway, const struct request *request, const 
     if (request->change == CHANGE_QUEUES || (request->change == CHANGE_PART && err->code == ERR_REFUSED))
         return;
     for (size_t i = activity->n_failed; i-- > 0;) {
-        bool same = same_change(&activity->failed[i], &change);
+        const struct failed_change *failed = &activity->failed[i];
+        /* What failed after it was sent may be about what it does not have. */
+        bool covered = request->change == CHANGE_WHOLE && !failed->order[0] && failed->number <= request->failures;
 
-        if (err->code || change.order[0] ? same : request->change == CHANGE_WHOLE && !activity->failed[i].order[0])
+        if (err->code || change.order[0] ? same_change(failed, &change) : covered)
             done_again(activity, i);
     }
     if (err->code == 0)
@@ -254,6 +256,7 @@ void network_begin(struct gateway *gateway, const char *switch_name, enum change
     activity->in_flight++;
     gateway->requests[gateway->n_requests - 1].activity = activity->index;
     gateway->requests[gateway->n_requests - 1].change = kind;
+    gateway->requests[gateway->n_requests - 1].failures = activity->failures;
 }
 
 void network_begun(struct gateway *gateway, enum change_kind kind)

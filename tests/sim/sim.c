@@ -148,7 +148,8 @@ static bool quiet(const struct world *world)
         const struct gateway *gateway = world->sites[s].gateway;
 
         if (!gateway || !gateway_servers_listed(gateway) || requests_of(gateway) || gateway->network.routes_wanted ||
-            gateway->network.routes_busy || gateway->network.resync_at.ms != MONO_NEVER.ms)
+            gateway->network.routes_busy || gateway->network.resync_at.ms != MONO_NEVER.ms ||
+            gateway->network.parts_at.ms != MONO_NEVER.ms)
             return false;
         for (size_t c = 0; c < gateway->transport.n_circuits; c++) {
             if (gateway->transport.circuits[c]->state != CIRCUIT_UP)
