@@ -114,3 +114,11 @@ uint16_t wire_sum(uint16_t sum, const void *data, size_t size)
         total = (total & 0xffff) + (total >> 16);
     return ntohs((uint16_t) total);
 }
+
+uint16_t wire_sum_pseudo(const void *from, const void *to, size_t address_size, uint8_t protocol, size_t length)
+{
+    const uint8_t rest[] = {0, protocol, (uint8_t) (length >> 8), (uint8_t) length};
+    uint16_t sum = wire_sum(wire_sum(0, from, address_size), to, address_size);
+
+    return wire_sum(sum, rest, sizeof rest);
+}

@@ -39,6 +39,9 @@ void wire_put_zeros(struct wire *w, size_t n);
 /* The sum of RFC 1071 that is 'sum' and then these bytes, an odd last one being followed by a zero. Its complement is
  * the checksum of IP, ICMP, TCP, UDP and RSVP. All but the last piece of what is summed must have an even size. */
 uint16_t wire_sum(uint16_t sum, const void *data, size_t size);
+/* The sum of the pseudo header of TCP and UDP (RFC 9293 §3.1), and of what IPv6 carries (RFC 8200 §8.1): two addresses
+ * of 'address_size' bytes, the protocol, and how many bytes of it follow, which are fewer than 65,536. */
+uint16_t wire_sum_pseudo(const void *from, const void *to, size_t address_size, uint8_t protocol, size_t length);
 
 /* Overwrites a 16-bit length that was put at 'pos' before. */
 void wire_patch_u16(struct wire *w, size_t pos, uint16_t value);

@@ -69,7 +69,7 @@ void match_ip(struct flow_match *match, enum flow_field_id field, const struct i
 void match_nd(struct flow_match *match, uint8_t type)
 {
     match_u(match, FIELD_ETH_TYPE, ETH_TYPE_IPV6);
-    match_u(match, FIELD_IP_PROTO, ICMPV6_PROTOCOL);
+    match_u(match, FIELD_IP_PROTO, IP_ICMPV6);
     match_u(match, FIELD_ICMPV6_TYPE, type);
     match_u(match, FIELD_ICMPV6_CODE, 0);
 }
@@ -79,12 +79,12 @@ void pipeline_match_infrastructure(struct flow_match *match, unsigned kind)
     match_u(match, FIELD_ETH_TYPE, ETH_TYPE_IPV6);
     if (kind == PIPELINE_INFRASTRUCTURE - 1) {
         match_u(match, FIELD_IP_FRAG, IP_FRAG_ANY);
-        match_u(match, FIELD_IP_PROTO, ICMPV6_PROTOCOL);
+        match_u(match, FIELD_IP_PROTO, IP_ICMPV6);
     } else if (kind == ND_REDIRECT - ND_ROUTER_SOLICITATION + 1) {
         match_u(match, FIELD_IP_PROTO, UDP_PROTOCOL);
         match_u(match, FIELD_UDP_DST, DHCPV6_CLIENT_PORT);
     } else {
-        match_u(match, FIELD_IP_PROTO, ICMPV6_PROTOCOL);
+        match_u(match, FIELD_IP_PROTO, IP_ICMPV6);
         match_u(match, FIELD_ICMPV6_TYPE, ND_ROUTER_SOLICITATION + kind);
     }
 }

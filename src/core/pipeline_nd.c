@@ -14,15 +14,6 @@
 static const struct mac all_nodes_mac = {{0x33, 0x33, 0, 0, 0, 1}};
 static const struct ip all_nodes = {IP_V6, {0xff, 0x02, [15] = 1}};
 
-/* RFC 4443 §2.3, with the pseudo-header of RFC 8200 §8.1. */
-static uint16_t checksum(const struct ip *from, const struct ip *to, const uint8_t *message)
-{
-    const uint8_t rest[] = {0, 0, 0, MESSAGE_SIZE, 0, 0, 0, ICMPV6_PROTOCOL};
-    uint16_t sum = wire_sum(wire_sum(0, from->bytes, 16), to->bytes, 16);
-
-    return (uint16_t) ~wire_sum(wire_sum(sum, rest, sizeof rest), message, MESSAGE_SIZE);
-}
-
 size_t pipeline_nd_advertisement(const struct mac *mac, const struct ip *ip, uint16_t vlan, uint8_t *frame)
 {
     struct wire w = wire_writer(frame, ND_FRAME_SIZE);
@@ -36,7 +27,7 @@ size_t pipeline_nd_advertisement(const struct mac *mac, const struct ip *ip, uin
     wire_put_u16(&w, ETH_TYPE_IPV6);
     wire_put_u32(&w, UINT32_C(6) << 28);
     wire_put_u16(&w, MESSAGE_SIZE);
-    wire_put_u8(&w, ICMPV6_PROTOCOL);
+    wire_put_u8(&w, IP_ICMPV6);
     wire_put_u8(&w, ND_HOP_LIMIT);
     wire_put(&w, ip->bytes, 16);
     wire_put(&w, all_nodes.bytes, 16);
@@ -49,6 +40,7 @@ size_t pipeline_nd_advertisement(const struct mac *mac, const struct ip *ip, uin
     wire_put_u8(&w, OPTION_TARGET);
     wire_put_u8(&w, 1);
     wire_put(&w, mac->bytes, 6);
-    wire_patch_u16(&w, message + 2, checksum(ip, &all_nodes, frame + message));
+    uint16_t sum = wire_sum_pseudo(ip->bytes, all_nodes.bytes, 16, IP_ICMPV6, MESSAGE_SIZE);
+    wire_patch_u16(&w, message + 2, (uint16_t) ~wire_sum(sum, frame + message, MESSAGE_SIZE)); /* RFC 4443 §2.3 */
     return w.pos;
 }

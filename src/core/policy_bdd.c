@@ -8,7 +8,6 @@
 #include "core/policy_state.h"
 
 #define FIRST_CAPACITY 1024
-#define TCP 6u
 
 static const uint8_t field_bits[BDD_FIELDS] = {
     [BDD_FAMILY] = 1,  [BDD_PROTOCOL] = 8,     [BDD_V4] = 32,
@@ -430,7 +429,7 @@ static void ways_of(const struct bdd *bdd, bdd_ref ref, enum bdd_packets packets
 
     *low = *high = true;
     if (field == BDD_PROTOCOL && packets != BDD_ALL) {
-        *high = TCP >> bit & 1;
+        *high = (unsigned) IP_TCP >> bit & 1;
         *low = !*high;
     } else if (field == BDD_TCP_FLAGS && packets == BDD_NEW) {
         *low = bit != TCP_SYN_BIT;

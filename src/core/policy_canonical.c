@@ -164,7 +164,7 @@ static void set_number(struct policy_rule *rule, enum bdd_field field, unsigned 
         rule->icmp_code = (int16_t) value;
     } else {
         rule->icmp_type = (int16_t) value;
-        rule->family = rule->protocol == 58 ? IP_V6 : IP_V4;
+        rule->family = rule->protocol == IP_ICMPV6 ? IP_V6 : IP_V4;
     }
 }
 

@@ -111,7 +111,7 @@ const char *policy_read_field(const struct policy_site *site, const struct flow_
     case FIELD_IP_DSCP:
         return read_number(field, &rule->dscp);
     case FIELD_TCP_FLAGS:
-        return read_flags(field, rule->protocol == 6, &rule->tcp_flags);
+        return read_flags(field, rule->protocol == IP_TCP, &rule->tcp_flags);
     case FIELD_ICMPV4_CODE:
     case FIELD_ICMPV6_CODE:
         if (rule->icmp_type == POLICY_ANY)
@@ -120,13 +120,13 @@ const char *policy_read_field(const struct policy_site *site, const struct flow_
     case FIELD_IP_PROTO:
         return read_number(field, &rule->protocol);
     case FIELD_TCP_SRC:
-        return read_port(field, rule->protocol == 6, &rule->source_port);
+        return read_port(field, rule->protocol == IP_TCP, &rule->source_port);
     case FIELD_UDP_SRC:
-        return read_port(field, rule->protocol == 17, &rule->source_port);
+        return read_port(field, rule->protocol == IP_UDP, &rule->source_port);
     case FIELD_TCP_DST:
-        return read_port(field, rule->protocol == 6, &rule->destination_port);
+        return read_port(field, rule->protocol == IP_TCP, &rule->destination_port);
     case FIELD_UDP_DST:
-        return read_port(field, rule->protocol == 17, &rule->destination_port);
+        return read_port(field, rule->protocol == IP_UDP, &rule->destination_port);
     case FIELD_ICMPV4_TYPE:
     case FIELD_ICMPV6_TYPE:
         if (rule->protocol != (site->ip.family == IP_V6 ? 58 : 1))

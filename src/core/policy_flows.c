@@ -88,7 +88,7 @@ static struct choice choice_of_ports(enum flow_field_id field, const struct port
 
 static void choices_of(const struct policy_site *site, const struct policy_rule *rule, struct choice choices[CHOICES])
 {
-    bool tcp = rule->protocol == 6;
+    bool tcp = rule->protocol == IP_TCP;
 
     choices[CHOICE_REMOTE] = choice_of_remotes(site, rule);
     choices[CHOICE_SOURCE] = choice_of_ports(tcp ? FIELD_TCP_SRC : FIELD_UDP_SRC, &rule->source_port);

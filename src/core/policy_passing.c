@@ -4,8 +4,6 @@
 #include "core/pipeline.h"
 #include "core/policy_field.h"
 
-#define TCP 6
-
 void policy_pass(const struct policy_site *site, enum policy_direction direction, uint32_t class_meter,
                  struct flow *flow)
 {
@@ -41,7 +39,7 @@ static struct flow limit_flow(const struct policy_site *site, enum policy_direct
     struct flow flow = flow_make(site->limit_table[direction], LIMIT_PRIORITY, site->cookie);
 
     policy_match_vm(&flow.match, site, direction);
-    match_u(&flow.match, FIELD_IP_PROTO, TCP);
+    match_u(&flow.match, FIELD_IP_PROTO, IP_TCP);
     match_u_masked(&flow.match, FIELD_TCP_FLAGS, TCP_SYN, TCP_SYN | TCP_ACK);
     flow.meter = site->numbers.limit_meters[direction];
     flow.goto_table = site->rate_table[direction];

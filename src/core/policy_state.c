@@ -20,7 +20,7 @@ static enum policy_direction other(enum policy_direction direction)
 
 unsigned policy_rule_parts(const struct policy_rule *rule, struct policy_rule parts[POLICY_PARTS_MAX])
 {
-    static const int16_t protocols[] = {6, 17, 1, 58};
+    static const int16_t protocols[] = {IP_TCP, IP_UDP, IP_ICMP, IP_ICMPV6};
     unsigned n = 0;
 
     if (rule->ethertype)
@@ -31,7 +31,7 @@ unsigned policy_rule_parts(const struct policy_rule *rule, struct policy_rule pa
     }
     for (size_t i = 0; i < ARRAY_LEN(protocols); i++) {
         struct policy_rule part = *rule;
-        uint8_t family = protocols[i] == 1 ? IP_V4 : protocols[i] == 58 ? IP_V6 : IP_NONE;
+        uint8_t family = protocols[i] == IP_ICMP ? IP_V4 : protocols[i] == IP_ICMPV6 ? IP_V6 : IP_NONE;
 
         if ((rule->protocol != POLICY_ANY && rule->protocol != protocols[i]) ||
             (family != IP_NONE && rule->family != IP_NONE && rule->family != family))
@@ -120,7 +120,7 @@ static const struct teacher {
 
 static uint64_t protocol_of(const struct policy_site *site, const struct teacher *teacher)
 {
-    return teacher->protocol == 1 && site->ip.family == IP_V6 ? 58 : teacher->protocol;
+    return teacher->protocol == IP_ICMP && site->ip.family == IP_V6 ? IP_ICMPV6 : teacher->protocol;
 }
 
 static struct flow_learn learn_of(const struct policy_site *site, enum policy_direction direction,
@@ -370,7 +370,8 @@ static bool read_connection(const struct policy_site *site, const struct flow *f
 
     struct flow again = flow_of_connection(site, connection, half_open);
     again.cookie = flow->cookie;
-    bool is_connection = flow->idle_timeout && (protocol == 6 || protocol == 17 || protocol == (v6 ? 58 : 1)) &&
+    bool is_connection = flow->idle_timeout &&
+                         (protocol == IP_TCP || protocol == IP_UDP || protocol == (v6 ? IP_ICMPV6 : IP_ICMP)) &&
                          flow_equal(&again, flow);
     flow_free(&again);
     return is_connection;

@@ -8,10 +8,6 @@
 #include "core/pipeline.h"
 #include "core/pipeline_flows.h"
 
-#define TCP 6
-#define UDP 17
-#define ICMP 1
-#define ICMPV6 58
 #define DIVERT_PRIORITY UINT16_MAX
 #define DIVERTS 2 /* by direction */
 #define MARK(direction) (UINT32_C(0x80000000) >> (direction))
@@ -92,21 +88,21 @@ void probe_way_back(struct flow *way)
 static void put_transport(struct wire *w, const struct policy_rule *packet)
 {
     switch (packet->protocol) {
-    case TCP:
+    case IP_TCP:
         wire_put_u16(w, packet->source_port.first);
         wire_put_u16(w, packet->destination_port.first);
         wire_put_zeros(w, 8);
         wire_put_u16(w, (uint16_t) (TCP_SIZE / 4 << 12 | packet->tcp_flags.value));
         wire_put_zeros(w, 6);
         break;
-    case UDP:
+    case IP_UDP:
         wire_put_u16(w, packet->source_port.first);
         wire_put_u16(w, packet->destination_port.first);
         wire_put_u16(w, 8);
         wire_put_zeros(w, 2);
         break;
-    case ICMP:
-    case ICMPV6:
+    case IP_ICMP:
+    case IP_ICMPV6:
         wire_put_u8(w, (uint8_t) (packet->icmp_type == POLICY_ANY ? 0 : packet->icmp_type));
         wire_put_u8(w, (uint8_t) (packet->icmp_code == POLICY_ANY ? 0 : packet->icmp_code));
         wire_put_zeros(w, 6);
@@ -120,28 +116,17 @@ static void put_transport(struct wire *w, const struct policy_rule *packet)
 static int checksum_at(int protocol, bool v6)
 {
     switch (protocol) {
-    case TCP:
+    case IP_TCP:
         return 16;
-    case UDP:
+    case IP_UDP:
         return 6;
-    case ICMP:
+    case IP_ICMP:
         return v6 ? -1 : 2;
-    case ICMPV6:
+    case IP_ICMPV6:
         return v6 ? 2 : -1;
     default:
         return -1;
     }
-}
-
-/* Of the pseudo header (RFC 9293 §3.1, RFC 8200 §8.1), which the ICMP of IPv4 has not. The addresses end at 'transport'
- * in IPv4, and in IPv6. */
-static uint16_t pseudo_sum(const struct wire *w, size_t transport, int protocol, bool v6)
-{
-    size_t addresses = v6 ? 32 : 8;
-    uint16_t sum = wire_sum(0, w->data + transport - addresses, addresses);
-    uint8_t rest[] = {0, (uint8_t) protocol, 0, (uint8_t) (w->pos - transport)};
-
-    return protocol == ICMP ? 0 : wire_sum(sum, rest, sizeof rest);
 }
 
 static void put_ipv4(struct wire *w, const struct ip *from, const struct ip *to, const struct policy_rule *packet)
@@ -179,8 +164,12 @@ static void put_ipv6(struct wire *w, const struct ip *from, const struct ip *to,
 static void put_checksum(struct wire *w, size_t transport, int protocol, bool v6)
 {
     int at = checksum_at(protocol, v6);
-    uint16_t pseudo = pseudo_sum(w, transport, protocol, v6);
-    uint16_t sum = wire_sum(pseudo, w->data + transport, w->pos - transport);
+    size_t address_size = v6 ? 16 : 4, length = w->pos - transport;
+    const uint8_t *to = w->data + transport - address_size; /* the addresses end where the transport header begins */
+    uint16_t pseudo = protocol == IP_ICMP ?
+                          0 :
+                          wire_sum_pseudo(to - address_size, to, address_size, (uint8_t) protocol, length);
+    uint16_t sum = wire_sum(pseudo, w->data + transport, length);
 
     /* Not its complement if that is 0, which says that UDP has none (RFC 768). */
     if (at >= 0)

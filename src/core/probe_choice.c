@@ -7,11 +7,7 @@
 #include "core/policy_bdd.h"
 #include "core/probe.h"
 
-#define TCP 6
 #define ACK 0x10
-#define UDP 17
-#define ICMP 1
-#define ICMPV6 58
 #define EXPERIMENTAL 253       /* RFC 3692 */
 #define DHCPV6_CLIENT_PORT 546 /* RFC 8415 §7.2 */
 #define HEADER_BYTES 32
@@ -106,12 +102,12 @@ static bool can_be_sent(const struct chooser *c, const struct header *header)
     case 51:
     case 60:
         return false;
-    case ICMPV6: {
+    case IP_ICMPV6: {
         unsigned type = get_number(&c->bdd, header, BDD_ICMP_TYPE);
 
         return type < 133 || type > 137;
     }
-    case UDP:
+    case IP_UDP:
         return c->direction == POLICY_TO_VM || get_number(&c->bdd, header, BDD_DESTINATION) != DHCPV6_CLIENT_PORT;
     default:
         return true;
@@ -178,7 +174,7 @@ static bdd_ref follow(const struct bdd *bdd, bdd_ref ref, const struct header *h
 
 static uint8_t usual_protocol(const struct chooser *c, unsigned i)
 {
-    const uint8_t usual[USUAL_PROTOCOLS] = {TCP, UDP, c->family == IP_V6 ? ICMPV6 : ICMP, EXPERIMENTAL};
+    const uint8_t usual[USUAL_PROTOCOLS] = {IP_TCP, IP_UDP, c->family == IP_V6 ? IP_ICMPV6 : IP_ICMP, EXPERIMENTAL};
 
     return usual[i];
 }
@@ -303,13 +299,13 @@ static struct probe probe_of(const struct chooser *c, const struct header *heade
     packet.remote.length = (uint8_t) ip_bits(packet.remote.ip.family);
     for (unsigned i = 0; i < packet.remote.length; i++)
         packet.remote.ip.bytes[i / 8] |= (uint8_t) (get_bit(header, c->bdd.first[remote] + i) << (7 - i % 8));
-    if (packet.protocol == TCP || packet.protocol == UDP) {
+    if (packet.protocol == IP_TCP || packet.protocol == IP_UDP) {
         packet.source_port = (struct port_range) {(uint16_t) source, (uint16_t) source};
         packet.destination_port = (struct port_range) {(uint16_t) to, (uint16_t) to};
     }
-    if (packet.protocol == TCP)
+    if (packet.protocol == IP_TCP)
         packet.tcp_flags.value = packet.tcp_flags.mask = (uint16_t) get_number(&c->bdd, header, BDD_TCP_FLAGS);
-    if (packet.protocol == (c->family == IP_V6 ? ICMPV6 : ICMP)) {
+    if (packet.protocol == (c->family == IP_V6 ? IP_ICMPV6 : IP_ICMP)) {
         packet.icmp_type = (int16_t) get_number(&c->bdd, header, BDD_ICMP_TYPE);
         packet.icmp_code = (int16_t) get_number(&c->bdd, header, BDD_ICMP_CODE);
     }

@@ -14,7 +14,6 @@
 #define TCP_SIZE 20
 #define ICMP_SIZE 8
 
-enum { ICMP = 1, TCP = 6, ICMPV6 = 58 };
 enum { TCP_FIN = 0x01, TCP_SYN = 0x02, TCP_RST = 0x04, TCP_ACK = 0x10 };
 
 #define UNREACHABLE_V4 3 /* its type and code */
@@ -151,7 +150,7 @@ static bool read_packet(const uint8_t *frame, size_t size, struct rejected *pack
  * §4.5: types below 128, and redirects. */
 static bool is_icmp_error(const struct rejected *packet, uint8_t type)
 {
-    if (packet->protocol == ICMPV6)
+    if (packet->protocol == IP_ICMPV6)
         return type < 128 || type == 137;
     return type == 3 || type == 4 || type == 5 || type == 11 || type == 12;
 }
@@ -191,13 +190,8 @@ static uint16_t checksum(const struct wire *w, size_t start, const struct reject
     size_t length = w->pos - start;
     uint16_t sum = 0;
 
-    if (protocol != ICMP) {
-        const uint8_t rest[] = {0, protocol, (uint8_t) (length >> 8), (uint8_t) length};
-
-        sum = wire_sum(sum, packet->to, packet->address_size);
-        sum = wire_sum(sum, packet->from, packet->address_size);
-        sum = wire_sum(sum, rest, sizeof rest);
-    }
+    if (protocol != IP_ICMP)
+        sum = wire_sum_pseudo(packet->to, packet->from, packet->address_size, protocol, length);
     return (uint16_t) ~wire_sum(sum, w->data + start, length);
 }
 
@@ -218,7 +212,7 @@ static void put_reset(struct wire *w, const struct rejected *packet)
     bool has_ack = flags & TCP_ACK;
     uint32_t length = (uint32_t) (segment - header) + !!(flags & TCP_SYN) + !!(flags & TCP_FIN);
 
-    put_headers(w, packet, TCP, TCP_SIZE);
+    put_headers(w, packet, IP_TCP, TCP_SIZE);
     size_t start = w->pos;
     wire_put_u16(w, destination);
     wire_put_u16(w, source);
@@ -227,14 +221,14 @@ static void put_reset(struct wire *w, const struct rejected *packet)
     wire_put_u8(w, TCP_SIZE / 4 << 4);
     wire_put_u8(w, has_ack ? TCP_RST : TCP_RST | TCP_ACK);
     wire_put_zeros(w, 6); /* window, checksum, urgent pointer */
-    wire_patch_u16(w, start + 16, checksum(w, start, packet, TCP));
+    wire_patch_u16(w, start + 16, checksum(w, start, packet, IP_TCP));
 }
 
 static void put_unreachable(struct wire *w, const struct rejected *packet)
 {
     size_t room = (size_t) reject_read_size(packet->v6 ? IP_V6 : IP_V4) - ETHERNET_SIZE;
     size_t quoted = packet->size < room ? packet->size : room;
-    uint8_t protocol = packet->v6 ? ICMPV6 : ICMP;
+    uint8_t protocol = packet->v6 ? IP_ICMPV6 : IP_ICMP;
 
     if (packet->protocol == protocol &&
         (packet->size == packet->header_size || is_icmp_error(packet, packet->ip[packet->header_size]))) {
@@ -257,7 +251,7 @@ size_t reject_answer(const uint8_t *frame, size_t size, uint8_t answer[REJECT_AN
 
     if (!read_packet(frame, size, &packet))
         return 0;
-    if (packet.protocol == TCP)
+    if (packet.protocol == IP_TCP)
         put_reset(&w, &packet);
     else
         put_unreachable(&w, &packet);

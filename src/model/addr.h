@@ -13,6 +13,9 @@ struct mac {
 
 enum ip_family { IP_NONE = 0, IP_V4 = 4, IP_V6 = 6 };
 
+/* Protocol numbers of IANA. */
+enum ip_protocol { IP_ICMP = 1, IP_TCP = 6, IP_UDP = 17, IP_ICMPV6 = 58 };
+
 struct ip {
     uint8_t family;    /* enum ip_family */
     uint8_t bytes[16]; /* IPv4 uses the first four; the rest is zero */
