@@ -5,10 +5,9 @@
 #include <string.h>
 
 #include "base/wire.h"
+#include "core/pipeline_flows.h"
 
 #define ETHERNET_SIZE 14
-#define ETH_TYPE_IPV4 0x0800
-#define ETH_TYPE_IPV6 0x86dd
 #define IPV4_SIZE 20
 #define IPV6_SIZE 40
 #define TCP_SIZE 20
@@ -139,7 +138,7 @@ static bool read_packet(const uint8_t *frame, size_t size, struct rejected *pack
     packet->ip = frame + w.pos;
     packet->size = size - w.pos;
     packet->v6 = type == ETH_TYPE_IPV6;
-    if (packet->v6 ? !read_v6(&w, packet) : type != ETH_TYPE_IPV4 || !read_v4(&w, packet))
+    if (packet->v6 ? !read_v6(&w, packet) : type != ETH_TYPE_IP || !read_v4(&w, packet))
         return false;
     if (packet->size > packet->length) /* the rest is padding of Ethernet */
         packet->size = packet->length;
@@ -161,7 +160,7 @@ static void put_headers(struct wire *w, const struct rejected *packet, uint8_t p
 {
     wire_put(w, packet->from_mac, 6);
     wire_put(w, packet->to_mac, 6);
-    wire_put_u16(w, packet->v6 ? ETH_TYPE_IPV6 : ETH_TYPE_IPV4);
+    wire_put_u16(w, packet->v6 ? ETH_TYPE_IPV6 : ETH_TYPE_IP);
     size_t start = w->pos;
 
     if (packet->v6) {

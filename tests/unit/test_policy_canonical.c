@@ -14,6 +14,7 @@
 #include "core/policy.h"
 #include "core/policy_bdd.h"
 #include "policy_random.h"
+#include "policy_text.h"
 
 #ifndef TEST_DATA
 #define TEST_DATA "tests/data"
@@ -35,19 +36,6 @@ static char *canonical_text(const struct policy *policy)
 
     policy_free(&canonical);
     return text;
-}
-
-static struct policy read_text(const char *text)
-{
-    struct policy policy;
-    struct err err;
-    json_t *json = json_loads(text, 0, NULL);
-
-    assert_non_null(json);
-    if (policy_from_json(json, &policy, &err) < 0)
-        fail_msg("%s", err.text);
-    json_decref(json);
-    return policy;
 }
 
 /* Rewrites that change no packet's treatment */
@@ -376,7 +364,7 @@ static void witnesses(void **state)
             *c = *c == '\'' ? '"' : *c;
         for (char *c = b_text; *c; c++)
             *c = *c == '\'' ? '"' : *c;
-        struct policy a = read_text(a_text), b = read_text(b_text);
+        struct policy a = policy_of_text(a_text), b = policy_of_text(b_text);
         assert_int_equal(policy_equivalent(&a, &b, &witness), cases[i].witness == NULL);
         if (cases[i].witness)
             assert_string_equal(witness, cases[i].witness);
@@ -393,9 +381,10 @@ static void witnesses(void **state)
 
 static void families_are_compared_apart(void **state)
 {
-    struct policy a = read_text("{\"policy\": \"A\", \"rules\": [{\"direction\": \"to-vm\", \"action\": \"allow\"}]}");
-    struct policy b = read_text("{\"policy\": \"A\", \"rules\": [{\"direction\": \"to-vm\", \"action\": \"allow\","
-                                " \"family\": \"ipv4\"}]}");
+    struct policy a = policy_of_text(
+        "{\"policy\": \"A\", \"rules\": [{\"direction\": \"to-vm\", \"action\": \"allow\"}]}");
+    struct policy b = policy_of_text("{\"policy\": \"A\", \"rules\": [{\"direction\": \"to-vm\", \"action\": \"allow\","
+                                     " \"family\": \"ipv4\"}]}");
 
     (void) state;
     assert_true(policy_equivalent_in(&a, &b, IP_V4, NULL));
@@ -412,7 +401,7 @@ static void other_family_costs_nothing(void **state)
                                               BDD_ICMP_TYPE, BDD_ICMP_CODE, BDD_SOURCE, BDD_DESTINATION,
                                               BDD_TCP_FLAGS, BDD_DSCP};
     struct random r = {9};
-    struct policy policy = read_text(
+    struct policy policy = policy_of_text(
         "{\"policy\": \"A\", \"rules\": [{\"direction\": \"to-vm\", \"action\": \"allow\","
         " \"protocol\": \"tcp\", \"remote\": \"198.51.100.0/24\", \"destination-port\": 80}]}");
     struct policy other = policy_copy(&policy);

@@ -16,6 +16,7 @@
 #include "flow_walk.h"
 #include "policy_random.h"
 #include "policy_site.h"
+#include "policy_text.h"
 
 #define MANY 100000
 
@@ -52,23 +53,10 @@ static struct packet packet_of(const struct policy_rule *rule)
     };
 }
 
-static struct policy policy_of(const char *text)
-{
-    struct policy policy;
-    struct err err;
-    json_t *json = json_loads(text, 0, NULL);
-
-    assert_non_null(json);
-    if (policy_from_json(json, &policy, &err) < 0)
-        fail_msg("%s", err.text);
-    json_decref(json);
-    return policy;
-}
-
 static void chooses_a_packet_for_each_rule_and_one_just_outside(void **state)
 {
     (void) state;
-    struct policy policy = policy_of(
+    struct policy policy = policy_of_text(
         "{\"policy\": \"V1\", \"default\": {\"from-vm\": \"allow\"}, \"rules\": ["
         "{\"direction\": \"to-vm\", \"action\": \"allow\", \"protocol\": \"tcp\", \"destination-port\": \"80-443\"},"
         "{\"direction\": \"to-vm\", \"action\": \"deny\", \"protocol\": \"tcp\", \"destination-port\": 80},"
@@ -344,7 +332,7 @@ static void diverts_take_nothing_but_probes_and_go_by_their_cookie(void **state)
 static struct probe probe_like(const char *rule)
 {
     AUTO_FREE char *text = xasprintf("{\"policy\": \"V1\", \"rules\": [%s]}", rule);
-    struct policy policy = policy_of(text);
+    struct policy policy = policy_of_text(text);
     struct probe probe = {.packet = policy.rules[0]};
 
     policy_free(&policy);

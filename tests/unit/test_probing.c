@@ -11,6 +11,7 @@
 #include "base/alloc.h"
 #include "core/probe.h"
 #include "fabric_world.h"
+#include "policy_text.h"
 #include "scgd/probing.h"
 
 #define PROBES_MAX 100
@@ -72,18 +73,6 @@ static void done(struct gateway *gateway, struct join *join, const struct probin
         world.err = *err;
 }
 
-static struct policy policy_of(const char *text)
-{
-    json_t *json = json_loads(text, 0, NULL);
-    struct policy policy = {0};
-    struct err err;
-
-    if (policy_from_json(json, &policy, &err) < 0)
-        fail_msg("%s", err.text);
-    json_decref(json);
-    return policy;
-}
-
 static void nothing_is_taught_before_what_must_not_pass(void **state)
 {
     struct fabric_world *w = *state;
@@ -94,7 +83,7 @@ static void nothing_is_taught_before_what_must_not_pass(void **state)
     vm_is(w, 'a', VM_RUNNING);
     struct tenant *tenant = &w->gateway->network.tenants[0];
     tenant->has_policy = true;
-    tenant->policy = policy_of(
+    tenant->policy = policy_of_text(
         "{\"policy\": \"Va\", \"rules\": ["
         "{\"direction\": \"from-vm\", \"action\": \"allow\", \"protocol\": \"icmp\", \"stateful\": true},"
         "{\"direction\": \"to-vm\", \"action\": \"reject\", \"protocol\": \"icmp\", \"icmp-type\": 0}]}");
