@@ -102,8 +102,6 @@ static void learn_swapped(struct flow_learn *learn, enum flow_field_id a, enum f
 /* In reg6, of a packet in the state and verdict tables. */
 enum { STATE_KNOWN = 1, STATE_TEACHES = 2 };
 
-#define TCP_RST 0x004 /* RFC 9293 §3.1 */
-
 /* Flows by which packets teach. */
 #define TEACHER_PRIORITY 50
 
@@ -112,11 +110,11 @@ static const struct teacher {
     uint8_t priority; /* above TEACHER_PRIORITY */
     uint16_t tcp_flag;
     uint16_t idle_timeout; /* of what is learned, in seconds; 0: nothing is */
-} teachers[] = {{6, 0, 0, CONNECTION_TCP_IDLE_S},
-                {6, 1, TCP_SYN, CONNECTION_HALF_OPEN_IDLE_S},
-                {6, 2, TCP_RST, 0},
-                {17, 0, 0, CONNECTION_UDP_IDLE_S},
-                {1, 0, 0, CONNECTION_ECHO_IDLE_S}};
+} teachers[] = {{IP_TCP, 0, 0, CONNECTION_TCP_IDLE_S},
+                {IP_TCP, 1, TCP_SYN, CONNECTION_HALF_OPEN_IDLE_S},
+                {IP_TCP, 2, TCP_RST, 0},
+                {IP_UDP, 0, 0, CONNECTION_UDP_IDLE_S},
+                {IP_ICMP, 0, 0, CONNECTION_ECHO_IDLE_S}};
 
 static uint64_t protocol_of(const struct policy_site *site, const struct teacher *teacher)
 {

@@ -7,7 +7,6 @@
 #include "core/policy_bdd.h"
 #include "core/probe.h"
 
-#define ACK 0x10
 #define EXPERIMENTAL 253       /* RFC 3692 */
 #define DHCPV6_CLIENT_PORT 546 /* RFC 8415 §7.2 */
 #define HEADER_BYTES 32
@@ -84,7 +83,7 @@ static struct header default_header(const struct chooser *c)
     set_field(&c->bdd, &header, BDD_V6, v6);
     set_number(&c->bdd, &header, BDD_SOURCE, 49152);
     set_number(&c->bdd, &header, BDD_DESTINATION, 49153);
-    set_number(&c->bdd, &header, BDD_TCP_FLAGS, ACK);
+    set_number(&c->bdd, &header, BDD_TCP_FLAGS, TCP_ACK);
     set_number(&c->bdd, &header, BDD_ICMP_TYPE, c->family == IP_V6 ? 128 : 8);
     return header;
 }

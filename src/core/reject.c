@@ -6,14 +6,13 @@
 
 #include "base/wire.h"
 #include "core/pipeline_flows.h"
+#include "model/tcp_flags.h"
 
 #define ETHERNET_SIZE 14
 #define IPV4_SIZE 20
 #define IPV6_SIZE 40
 #define TCP_SIZE 20
 #define ICMP_SIZE 8
-
-enum { TCP_FIN = 0x01, TCP_SYN = 0x02, TCP_RST = 0x04, TCP_ACK = 0x10 };
 
 #define UNREACHABLE_V4 3 /* its type and code */
 #define PROHIBITED_V4 13

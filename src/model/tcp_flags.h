@@ -11,7 +11,9 @@
 #define TCP_FLAGS_BITS 9 /* fin 0x1, syn, rst, psh, ack, urg, ece, cwr, ns 0x100; those above are reserved */
 #define TCP_SYN_BIT 1
 #define TCP_ACK_BIT 4
+#define TCP_FIN 1u
 #define TCP_SYN (1u << TCP_SYN_BIT)
+#define TCP_RST (1u << 2)
 #define TCP_ACK (1u << TCP_ACK_BIT)
 #define TCP_FLAGS_ALL ((1u << TCP_FLAGS_BITS) - 1)
 
