@@ -43,11 +43,12 @@ def sent_messages(file, address):
         if source != (address, OPENFLOW_PORT):
             continue
         if syn:
-            begins[destination] = sequence + 1
+            begins[destination] = (sequence + 1) % 2**32
         elif data and destination in begins:
+            stream = streams[destination, begins[destination]]      # a later session may have an earlier one's port
             position = (sequence - begins[destination]) % 2**32
-            if len(data) > len(streams[destination].get(position, b"")):
-                streams[destination][position] = data
+            if len(data) > len(stream.get(position, b"")):
+                stream[position] = data
     messages = []
     for pieces in streams.values():
         stream = b""

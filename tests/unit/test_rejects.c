@@ -125,7 +125,8 @@ static void note_meters(struct switch_driver *driver, uint64_t request, const ch
         n_deleted = txn->n_meters_delete;
         for (size_t i = 0; i < n_added; i++)
             added[i] = txn->meters_add[i].id;
-        memcpy(deleted, txn->meters_delete, n_deleted * sizeof *deleted);
+        for (size_t i = 0; i < n_deleted; i++)
+            deleted[i] = txn->meters_delete[i];
     }
     apply_to->apply(driver, request, name, txn);
 }
