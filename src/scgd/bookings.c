@@ -248,14 +248,15 @@ struct flow_queue *bookings_queues(const struct gateway *gateway, const struct s
     return wanted.queues;
 }
 
-void bookings_sync(struct gateway *gateway, const struct switch_info *tor, struct join *join)
+void bookings_sync(struct gateway *gateway, const struct switch_info *tor, const struct tenant *tenant,
+                   struct join *join)
 {
     size_t n;
     AUTO_FREE struct flow_queue *queues = bookings_queues(gateway, tor, &n);
+    const struct switch_queue_set set = {queues, n, gateway_servers_up(gateway), tenant ? tenant->name : NULL};
 
     gateway->network.has_queues |= n > 0;
     uint64_t request = gateway_request(gateway, join, NULL, NULL);
     network_begin(gateway, tor->name, CHANGE_QUEUES);
-    gateway->south.switches->ops->set_queues(gateway->south.switches, request, tor->name, queues, n,
-                                             gateway_servers_up(gateway));
+    gateway->south.switches->ops->set_queues(gateway->south.switches, request, tor->name, &set);
 }

@@ -25,8 +25,10 @@ uint64_t bookings_of_port(const struct gateway *gateway, const struct switch_inf
 
 /* The queues that the ToR's tenants' policies want, '*n' of them; the caller frees. */
 struct flow_queue *bookings_queues(const struct gateway *gateway, const struct switch_info *tor, size_t *n);
-/* Brings the ToR's queues to what its tenants' policies want. */
-void bookings_sync(struct gateway *gateway, const struct switch_info *tor, struct join *join);
+/* Brings the ToR's queues to what its tenants' policies want. 'join' fails if a port cannot have those of 'tenant', or
+ * anybody's if that is null. */
+void bookings_sync(struct gateway *gateway, const struct switch_info *tor, const struct tenant *tenant,
+                   struct join *join);
 bool bookings_needed(const struct policy *policy); /* it has a queue */
 
 #endif

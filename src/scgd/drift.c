@@ -138,7 +138,7 @@ static void send_repair(struct gateway *gateway, struct drift_switch *watched, s
     if (!flow_txn_is_empty(txn))
         network_apply(gateway, sw, txn, join);
     if (queues)
-        bookings_sync(gateway, sw, join);
+        bookings_sync(gateway, sw, NULL, join);
     join_close(gateway, join);
 }
 

@@ -406,7 +406,7 @@ void network_switch_changed(struct gateway *gateway, const char *switch_name)
         purge(gateway, sw, join);
     if (gateway->ready && network_switch_role(gateway, sw) == SWITCH_ROLE_TOR && gateway_servers_up(gateway)) {
         network_free_unknown_queues(gateway, sw);
-        bookings_sync(gateway, sw, join);
+        bookings_sync(gateway, sw, NULL, join);
     }
     join_close(gateway, join);
 }

@@ -319,7 +319,7 @@ static void sync_queues(struct gateway *gateway, const struct switch_info *tor, 
 
     gateway->network.has_queues |= own;
     if (own || background)
-        bookings_sync(gateway, tor, background ? background : join);
+        bookings_sync(gateway, tor, tenant, background ? background : join);
     if (background)
         join_close(gateway, background);
 }

@@ -36,17 +36,23 @@ struct switch_injection {
     size_t size; /* 14.. */
 };
 
+struct switch_queue_set {
+    const struct flow_queue *queues; /* those of a port stand together */
+    size_t n;
+    bool complete;  /* what is not said goes; else VMs that are not named keep theirs */
+    const char *vm; /* whose queues the request is about: ports where it has none do not fail it. Null: all of them */
+};
+
 struct switch_ops {
     /* Applies 'txn' as one: all of it or nothing. Takes over txn's memory and leaves it empty. */
     void (*apply)(struct switch_driver *driver, uint64_t request, const char *switch_name, struct flow_txn *txn);
 
-    /* Makes the queues of the switch's ports what is said here ('queues' is borrowed, those of a port stand together);
-     * those that it had and are not said go, unless it is not 'complete': then VMs that are not named keep theirs. Only
-     * queues made by this function are touched: ERR_CONFLICT if a port has others, which names port and QoS row; the
-     * other ports get theirs all the same. A request that follows before this one ends may end both. Success without
-     * asking where there are none and shall be none. */
+    /* Makes the queues of the switch's ports what 'set' says; it is borrowed. Only queues made by this function are
+     * touched: ERR_CONFLICT if a port has others, which names port and QoS row; the other ports get theirs all the
+     * same. A request that follows before this one ends may end both. Success without asking where there are none and
+     * shall be none. */
     void (*set_queues)(struct switch_driver *driver, uint64_t request, const char *switch_name,
-                       const struct flow_queue *queues, size_t n, bool complete);
+                       const struct switch_queue_set *set);
 
     /* Reads flows of 'table' whose cookie equals 'cookie' under 'mask', all meters, and all queues as OVSDB has told
      * them. Done event: 'read'. The query is copied. */

@@ -49,12 +49,15 @@ struct switch_connection {
     struct switch_queues {
         struct flow_queue *wanted;
         size_t n;
-        bool complete;       /* queues of other VMs go */
-        bool busy;           /* a transaction is out: what is wanted since then comes after it */
-        struct err unplaced; /* what the transaction leaves out */
+        bool complete; /* queues of other VMs go */
+        bool busy;     /* a transaction is out: what is wanted since then comes after it */
         uint64_t transaction;
-        bool netdev_told;  /* that its datapath ignores queues */
-        uint64_t *waiting; /* the caller's requests: the first 'n_covered' end with the transaction */
+        bool netdev_told; /* that its datapath ignores queues */
+        struct queue_request {
+            uint64_t request;
+            char vm[NAME_SIZE]; /* whose queues it is about; empty: everybody's */
+            struct err err;     /* what the transaction leaves out */
+        } * waiting;            /* the first 'n_covered' end with the transaction */
         size_t n_waiting, cap_waiting, n_covered;
     } queues;
 };
@@ -128,8 +131,7 @@ void switch_server_free(struct switch_server *server); /* its members */
 
 /* switch_queues.c */
 
-void switch_queues_set(struct switch_connection *connection, uint64_t request, const struct flow_queue *queues,
-                       size_t n, bool complete);
+void switch_queues_set(struct switch_connection *connection, uint64_t request, const struct switch_queue_set *set);
 /* The server has ended the transaction with this id. */
 void switch_queues_done(struct switch_server *server, uint64_t id, const struct err *err);
 /* All queues of the switch's ports that OVSDB has told, whoever made them; the caller frees '*queues'. */

@@ -37,12 +37,12 @@ static void driver_apply(struct switch_driver *base, uint64_t request, const cha
 }
 
 static void driver_set_queues(struct switch_driver *base, uint64_t request, const char *switch_name,
-                              const struct flow_queue *queues, size_t n, bool complete)
+                              const struct switch_queue_set *set)
 {
     struct switch_connection *connection = find_or_end(openflow_driver(base), request, switch_name);
 
     if (connection)
-        switch_queues_set(connection, request, queues, n, complete);
+        switch_queues_set(connection, request, set);
 }
 
 static void driver_read(struct switch_driver *base, uint64_t request, const char *switch_name,

@@ -88,9 +88,7 @@ static bool is_ours(const json_t *external_ids, const struct ovsdb_bridge *bridg
 struct change {
     const struct ovsdb_db *db;
     const struct ovsdb_bridge *bridge;
-    const struct flow_queue *wanted;
-    size_t n_wanted;
-    bool complete; /* what is not wanted goes */
+    const struct switch_queue_set *set;
     json_t *operations;
     json_t *kept; /* an object whose keys are identities of rows that stay */
 };
@@ -121,10 +119,10 @@ static bool is_of_absent(const struct change *change, const struct ovsdb_queue *
 {
     const char *vm = row ? json_string_value(json_object_get(row->external_ids, "scg-vm")) : NULL;
 
-    if (change->complete || !vm || !is_ours(row->external_ids, change->bridge))
+    if (change->set->complete || !vm || !is_ours(row->external_ids, change->bridge))
         return false;
-    for (size_t i = 0; i < change->n_wanted; i++) {
-        if (strcmp(change->wanted[i].vm, vm) == 0)
+    for (size_t i = 0; i < change->set->n; i++) {
+        if (strcmp(change->set->queues[i].vm, vm) == 0)
             return false;
     }
     return true;
@@ -324,45 +322,54 @@ static void delete_rows(struct change *change, enum ovsdb_table_id table, const 
 }
 
 /* The queues of one port stand together. What is wrong with one port is no matter of the others. */
-static void place_ports(struct change *change, struct err *err)
+static void place_ports(struct change *change, struct queue_problems *problems)
 {
-    const struct flow_queue *wanted = change->wanted;
+    const struct flow_queue *wanted = change->set->queues;
 
-    for (size_t first = 0, next; first < change->n_wanted; first = next) {
+    for (size_t first = 0, next; first < change->set->n; first = next) {
         const struct ovsdb_port *port;
         const struct ovsdb_interface *interface = ovsdb_db_interface(change->db, change->bridge, wanted[first].port,
                                                                      &port);
-        struct err wrong = {0};
+        struct queue_problem problem = {.port = wanted[first].port};
 
-        for (next = first + 1; next < change->n_wanted && wanted[next].port == wanted[first].port;)
+        for (next = first + 1; next < change->set->n && wanted[next].port == wanted[first].port;)
             next++;
         if (interface)
-            place_port(change, port, interface, &wanted[first], next - first, &wrong);
+            place_port(change, port, interface, &wanted[first], next - first, &problem.err);
         else
-            err_set(&wrong, ERR_NOT_FOUND, "OVSDB does not know port %u of switch %s", wanted[first].port,
+            err_set(&problem.err, ERR_NOT_FOUND, "OVSDB does not know port %u of switch %s", problem.port,
                     change->bridge->name);
-        if (wrong.code && !err->code)
-            *err = wrong;
+        if (!problem.err.code)
+            continue;
+        problems->problems = array_reserve(problems->problems, problems->n, &problems->capacity,
+                                           sizeof *problems->problems);
+        problems->problems[problems->n++] = problem;
     }
 }
 
 json_t *switch_queue_rows_change(const struct ovsdb_db *db, const struct ovsdb_bridge *bridge,
-                                 const struct flow_queue *wanted, size_t n, bool complete, struct err *err)
+                                 const struct switch_queue_set *set, struct queue_problems *problems)
 {
-    struct change change = {.db = db,
-                            .bridge = bridge,
-                            .wanted = wanted,
-                            .n_wanted = n,
-                            .complete = complete,
-                            .operations = json_array(),
-                            .kept = json_object()};
+    struct change change = {.db = db, .bridge = bridge, .set = set, .operations = json_array(), .kept = json_object()};
 
-    place_ports(&change, err);
+    place_ports(&change, problems);
     clear_ports(&change);
     delete_rows(&change, OVSDB_QOS, "QoS", offsetof(struct ovsdb_qos, external_ids));
     delete_rows(&change, OVSDB_QUEUE, "Queue", offsetof(struct ovsdb_queue, external_ids));
     json_decref(change.kept);
     return change.operations;
+}
+
+const struct err *switch_queue_rows_problem(const struct queue_problems *problems, const struct switch_queue_set *set)
+{
+    for (size_t i = 0; i < problems->n; i++) {
+        for (size_t q = 0; q < set->n; q++) {
+            if (set->queues[q].port == problems->problems[i].port &&
+                (!set->vm || strcmp(set->queues[q].vm, set->vm) == 0))
+                return &problems->problems[i].err;
+        }
+    }
+    return NULL;
 }
 
 /* ---- reading ---- */

@@ -8,13 +8,27 @@
 
 #include "model/flow.h"
 #include "proto/ovsdb/ovsdb_db.h"
+#include "south/switch.h"
 
-/* The operations (RFC 7047 §5.2) that make the queues of 'bridge' what is wanted, a new reference to an array that is
- * empty if they are so already. Not 'complete': VMs that are not named keep the queues that they have.
- * 'err', which is zeroed before: ERR_CONFLICT if a port has a QoS that is not ours, ERR_NOT_FOUND if a port is not
- * there or its rate is not known; the operations are about the other ports then. */
+/* Why a port does not get its queues: ERR_CONFLICT if it has a QoS that is not ours, ERR_NOT_FOUND if it is not there or
+ * its rate is not known. */
+struct queue_problem {
+    uint32_t port;
+    struct err err;
+};
+
+struct queue_problems {
+    struct queue_problem *problems; /* the owner frees */
+    size_t n, capacity;
+};
+
+/* The operations (RFC 7047 §5.2) that make the queues of 'bridge' what 'set' says, a new reference to an array that is
+ * empty if they are so already. They leave out the ports that are appended to 'problems'. */
 json_t *switch_queue_rows_change(const struct ovsdb_db *db, const struct ovsdb_bridge *bridge,
-                                 const struct flow_queue *wanted, size_t n, bool complete, struct err *err);
+                                 const struct switch_queue_set *set, struct queue_problems *problems);
+
+/* The first problem with a port where set->vm has a queue, or of all if it is null; null if there is none. Borrowed. */
+const struct err *switch_queue_rows_problem(const struct queue_problems *problems, const struct switch_queue_set *set);
 
 /* All queues of the bridge's ports, whoever made them; the caller frees '*queues'. */
 size_t switch_queue_rows_read(const struct ovsdb_db *db, const struct ovsdb_bridge *bridge, struct flow_queue **queues);

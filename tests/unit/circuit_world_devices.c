@@ -138,10 +138,11 @@ static void free_switches(struct switch_driver *driver)
 
 /* As text: "PORT/NUMBER MIN-MAX DSCP VM" each. */
 static void set_queues(struct switch_driver *driver, uint64_t request, const char *name,
-                       const struct flow_queue *queues, size_t n, bool complete)
+                       const struct switch_queue_set *set)
 {
     struct circuit_world *w = of_switches(driver);
-    (void) complete;
+    const struct flow_queue *queues = set->queues;
+    size_t n = set->n;
 
     if (strcmp(name, "tor") == 0) {
         strbuf_clear(&w->queues);

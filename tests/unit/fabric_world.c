@@ -77,12 +77,10 @@ static void packet_out(struct switch_driver *driver, const char *name, uint32_t 
 }
 
 static void set_queues(struct switch_driver *driver, uint64_t request, const char *name,
-                       const struct flow_queue *queues, size_t n, bool complete)
+                       const struct switch_queue_set *set)
 {
     (void) name;
-    (void) queues;
-    (void) n;
-    (void) complete;
+    (void) set;
     event_push_done(&WORLD_OF(switches, driver)->queue, request, NULL);
 }
 

@@ -65,12 +65,11 @@ static struct ovsdb_db rows(const char *text)
     return db;
 }
 
-/* The operations, "OP TABLE" a line each; those of VMs that are not named go if it is 'complete'. */
-static char *changes(const struct ovsdb_db *db, const struct flow_queue *wanted, size_t n, bool complete,
-                     struct err *err)
+/* The operations, "OP TABLE" a line each. */
+static char *changes(const struct ovsdb_db *db, const struct switch_queue_set *set, struct queue_problems *problems)
 {
     struct strbuf text = {0};
-    json_t *operations = switch_queue_rows_change(db, ovsdb_db_bridge(db, "tor"), wanted, n, complete, err);
+    json_t *operations = switch_queue_rows_change(db, ovsdb_db_bridge(db, "tor"), set, problems);
     json_t *operation;
     size_t i;
 
@@ -86,10 +85,10 @@ static void expect_changes_of(const char *text, const struct flow_queue *wanted,
                               const char *expected)
 {
     struct ovsdb_db db = rows(text);
-    struct err err = {0};
-    AUTO_FREE char *told = changes(&db, wanted, n, complete, &err);
+    struct queue_problems problems = {0};
+    AUTO_FREE char *told = changes(&db, &(struct switch_queue_set) {wanted, n, complete, NULL}, &problems);
 
-    assert_string_equal(err.text, "");
+    assert_int_equal(problems.n, 0);
     assert_string_equal(told, expected);
     ovsdb_db_free(&db);
 }
@@ -102,12 +101,14 @@ static void expect_changes(const char *text, const struct flow_queue *wanted, si
 static void first_queue_makes_rows(void **state)
 {
     struct ovsdb_db db = rows(ROWS("['set', []]", "", ""));
-    struct err err = {0};
-    json_t *operations = switch_queue_rows_change(&db, ovsdb_db_bridge(&db, "tor"), &queue, 1, true, &err);
+    struct queue_problems problems = {0};
+    json_t *operations = switch_queue_rows_change(&db, ovsdb_db_bridge(&db, "tor"),
+                                                  &(struct switch_queue_set) {&queue, 1, true, NULL}, &problems);
     AUTO_FREE char *text = json_dumps(operations, JSON_COMPACT);
 
     (void) state;
     json_decref(operations);
+    assert_int_equal(problems.n, 0);
     /* clang-format off */
     assert_string_equal(
         text,
@@ -181,12 +182,16 @@ static void expect_refusal(const char *text, const struct flow_queue *wanted, si
                            const char *expected)
 {
     struct ovsdb_db db = rows(text);
-    struct err err = {0};
-    AUTO_FREE char *told = changes(&db, wanted, n, true, &err);
+    struct queue_problems problems = {0};
+    const struct switch_queue_set set = {wanted, n, true, NULL};
+    AUTO_FREE char *told = changes(&db, &set, &problems);
+    const struct err *err = switch_queue_rows_problem(&problems, &set);
 
-    assert_int_equal(err.code, code);
-    assert_string_equal(err.text, sentence);
+    assert_non_null(err);
+    assert_int_equal(err->code, code);
+    assert_string_equal(err->text, sentence);
     assert_string_equal(told, expected);
+    free(problems.problems);
     ovsdb_db_free(&db);
 }
 
@@ -214,6 +219,30 @@ static void an_administrator_s_are_not_touched(void **state)
     silent.port = 2;
     expect_refusal(ROWS("['set', []]", "", ""), &silent, 1, ERR_NOT_FOUND,
                    "port p2 of switch tor does not tell its rate: set external_ids:scg-rate-kbps of the Port", "");
+}
+
+static void a_port_fails_only_whom_it_concerns(void **state)
+{
+    struct ovsdb_db db = rows(ROWS(UUID("32"), "['scg-rate-kbps', '5000']", THEIRS));
+    struct flow_queue wanted[] = {queue, queue, queue};
+    struct switch_queue_set set = {wanted, ARRAY_LEN(wanted), true, NULL};
+    struct queue_problems problems = {0};
+
+    (void) state;
+    strcpy(wanted[1].vm, "V2"); /* V1 and V2 at p1, V3 elsewhere */
+    strcpy(wanted[2].vm, "V3");
+    wanted[2].port = 9;
+    free(changes(&db, &set, &problems));
+    assert_int_equal(problems.n, 2);
+    assert_int_equal(switch_queue_rows_problem(&problems, &set)->code, ERR_CONFLICT);
+    set.vm = "V2";
+    assert_int_equal(switch_queue_rows_problem(&problems, &set)->code, ERR_CONFLICT);
+    set.vm = "V3";
+    assert_int_equal(switch_queue_rows_problem(&problems, &set)->code, ERR_NOT_FOUND);
+    set.vm = "V4";
+    assert_null(switch_queue_rows_problem(&problems, &set));
+    free(problems.problems);
+    ovsdb_db_free(&db);
 }
 
 static void queues_are_read_whoever_made_them(void **state)
@@ -270,6 +299,7 @@ int main(void)
         cmocka_unit_test(rows_go_with_the_last_queue),
         cmocka_unit_test(absent_vms_keep_theirs),
         cmocka_unit_test(an_administrator_s_are_not_touched),
+        cmocka_unit_test(a_port_fails_only_whom_it_concerns),
         cmocka_unit_test(queues_are_read_whoever_made_them),
         cmocka_unit_test(rates_of_ports),
     };
