@@ -12,7 +12,7 @@ from moving import ADDRESSES, MACS, SERVERS
 
 MARK = b"what becomes of "
 PORT = 20000
-ROUNDS = 2                              # a packet that a busy machine loses is not taken for one that is dropped
+ROUNDS = 3                              # a packet that a busy machine loses is not taken for one that is dropped
 USER = "198.51.100.10"
 UPLINKS = {"A": "inet-pe1", "B": "inet-pe2"}
 ECHO_REQUEST = 8
@@ -28,7 +28,10 @@ def packet(match, number):
         protocol, above = 1, struct.pack("!BBHHH", int(keys.get("icmp_type", ECHO_REQUEST)),
                                          int(keys.get("icmp_code", 0)), 0, 0, 0)
     elif kind == "udp":
-        protocol, above = 17, struct.pack("!HHHH", PORT, int(keys["udp_dst"]), 8 + len(mark), 0)
+        source = int(keys.get("udp_src", PORT))
+        protocol, above = 17, struct.pack("!HHHH", source, int(keys["udp_dst"]), 8 + len(mark), 0)
+    elif kind == "ip":
+        protocol, above = int(keys["nw_proto"]), b""
     else:
         protocol, above = 6, struct.pack("!HHIIHHHH", PORT, int(keys["tcp_dst"]), 0, 0,
                                          5 << 12 | int(keys.get("tcp_flags", 0)), 0, 0, 0)
@@ -62,18 +65,19 @@ def arrivals(sock):
             yield struct.unpack("!H", frame[place + len(MARK):][:2])[0], frame[15] >> 2
 
 
-def send_and_look(lab, frames, source, destination):
-    """Number -> DSCP of those frames that arrive. `frames`: by number; the last one is sure to be let pass."""
-    seen, fence, end = {}, max(frames), time.monotonic() + 10
+def send_and_look(lab, frames, fences, source, destination):
+    """Number -> DSCP of those frames that arrive; they are sent once for each of the fences, which are sure to be let
+    pass. Both are by number."""
+    seen, end = {}, time.monotonic() + 10
     with wire_end(lab, *source) as out, wire_end(lab, *destination) as back:
-        for _ in range(ROUNDS):
-            for number in sorted(frames):
-                out.send(frames[number])
-        while fence not in seen:        # what was sent before it has come by then, or does not come
-            assert time.monotonic() < end, f"nothing passes from {source} to {destination}"
-            time.sleep(0.02)
-            seen.update(arrivals(back))
-            out.send(frames[fence])
+        for fence, frame in fences.items():
+            for one in frames.values():
+                out.send(one)
+            while fence not in seen:    # what was sent before it has come by then, or does not come
+                assert time.monotonic() < end, f"nothing passes from {source} to {destination}"
+                out.send(frame)
+                time.sleep(0.02)
+                seen.update(arrivals(back))
     return seen
 
 
@@ -88,10 +92,12 @@ def verdicts(lab, dc, name, matches):
             False: (server, user, MACS[name], f"icmp,nw_src={ADDRESSES[name]},nw_dst={USER}")}
     found = {}
     for to_guest, (source, destination, sender, ping) in ways.items():
-        mine = {number: match for number, match in enumerate(matches)
+        def frame(match, number, sender=sender):
+            return ethernet(GATEWAY_MAC, sender, 0x0800, packet(match, number))
+
+        mine = {number: frame(match, number) for number, match in enumerate(matches)
                 if ("nw_dst=" + ADDRESSES[name] in match) == to_guest}
+        fences = {number: frame(ping, number) for number in range(len(matches), len(matches) + ROUNDS)}
         if mine:
-            mine[len(matches)] = ping
-            found |= send_and_look(lab, {number: ethernet(GATEWAY_MAC, sender, 0x0800, packet(match, number))
-                                         for number, match in mine.items()}, source, destination)
+            found |= send_and_look(lab, mine, fences, source, destination)
     return [f"dscp {found[number]}" if number in found else "drop" for number in range(len(matches))]
