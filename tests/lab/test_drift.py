@@ -124,6 +124,27 @@ def test_drift_is_found_and_told(home, kind):
     assert [one["kind"] for one in told[0]["findings"]] == [kind] and told[0]["findings"][0]["vm"] == "V2"
 
 
+@pytest.mark.complaints(r"\[(pe1|p1)\] drift: ")
+@pytest.mark.parametrize("bridge", ["pe1", "p1"])
+def test_drift_is_found_inside_the_fabric(home, bridge):
+    """A flow of the gateway's is taken away, and somebody's comes before all others."""
+    before = switch_state(home)
+    own = max((line for line in before[bridge] if "cookie=0x5c67" in line), key=len)
+    match = re.sub(r"^cookie=\w+, ", "", own).partition(" actions=")[0].replace(" ", "")
+    table = re.search(r"table=\d+,|(?=priority)", match)[0]
+    try:
+        ofctl(home, NODE, "del-flows", bridge, match, "--strict")
+        ofctl(home, NODE, "add-flow", bridge, f"cookie=0x666,{table}priority=65535,actions=drop")
+        wait_until("both to be found", lambda: metric(home, "scg_drift") == 2, 30)
+        status, text = verify(home, "--all")
+        assert status == 1 and f"missing: {bridge} " in text and f"foreign: on {bridge} " in text, text
+    finally:
+        ofctl(home, NODE, "del-flows", bridge, "cookie=0x666/-1")
+        ofctl(home, NODE, "add-flow", bridge, own.replace(", actions=", " actions="))
+    wait_until("the drift to be gone", lambda: metric(home, "scg_drift") == 0, 30)
+    assert difference(before, switch_state(home)) == []
+
+
 @pytest.mark.complaints(DRIFT, SWITCH_GONE)
 def test_drift_is_put_right(home):
     before = switch_state(home)
