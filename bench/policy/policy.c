@@ -6,7 +6,7 @@
  *   {"do": "await"}                       until the bridge has connected
  *   {"do": "install", "vms": N}           as the gateway does it: one atomic bundle for each VM
  *   {"do": "blast", "vms": N, "atomic"}   the same changes, encoded before the clock starts; in one bundle for each VM
- *                                         if 'atomic' is true
+ *                                         if 'atomic' is true; the gateway connects anew afterwards
  *   {"do": "write", "vms": N, "file", "policies"}   the same flows for ovs-ofctl(8); only those of the policies' tables
  *                                         if 'policies' is true
  *   {"do": "clear"}                       the flows of all VMs go
@@ -42,9 +42,9 @@ struct proof {
 struct meter {
     struct loop *loop;
     struct event_queue events;
+    struct switch_openflow_config config;
     struct switch_driver *driver;
     const char *bridge;
-    const char *address;
     uint16_t blast_port;
     struct timer *timer;
     bool up, waiting;
@@ -295,9 +295,23 @@ static json_t *prove(struct meter *meter, uint32_t rules)
                      (json_int_t) proof->kept);
 }
 
+static void listen_for_bridge(struct meter *meter)
+{
+    struct err err;
+
+    meter->up = false;
+    meter->driver = switch_openflow_new(meter->loop, &meter->events, &meter->config, &err);
+    if (!meter->driver)
+        failed(err.text);
+}
+
+/* The gateway's connection ends before, for it monitors flows: the bridge would tell it of each that is not its own. */
 static json_t *send_blast(struct meter *meter, uint32_t vms, bool atomic)
 {
-    struct blast *blast = blast_new(meter->address, meter->blast_port);
+    struct blast *blast = blast_new(meter->config.address, meter->blast_port);
+
+    meter->driver->ops->free(meter->driver);
+    event_queue_clear(&meter->events);
     for (uint32_t n = 0; n < vms; n++) {
         struct flow_txn txn = txn_of(n);
 
@@ -314,6 +328,8 @@ static json_t *send_blast(struct meter *meter, uint32_t vms, bool atomic)
     int64_t end = now_ns();
 
     blast_free(blast);
+    listen_for_bridge(meter);
+    run(meter);
     return json_pack("{s:I}", "ns", (json_int_t) (end - begin));
 }
 
@@ -371,25 +387,20 @@ static json_t *obey(void *arg, const json_t *order)
 int main(int argc, char **argv)
 {
     struct meter meter = {.loop = loop_new(), .events = {.wake = wake, .wake_arg = &meter}};
-    struct err err;
 
     if (argc != 6) {
         fputs("usage: policy ADDRESS PORT BLAST-PORT OVSDB BRIDGE\n", stderr);
         return 2;
     }
-    struct switch_openflow_config config = {.address = argv[1],
-                                            .port = (uint16_t) atoi(argv[2]),
-                                            .ovsdb = (const char *const[]) {argv[4]},
-                                            .n_ovsdb = 1,
-                                            .timeout_ms = TIMEOUT_MS};
-
+    meter.config = (struct switch_openflow_config) {.address = argv[1],
+                                                    .port = (uint16_t) atoi(argv[2]),
+                                                    .ovsdb = (const char *const[]) {argv[4]},
+                                                    .n_ovsdb = 1,
+                                                    .timeout_ms = TIMEOUT_MS};
     meter.bridge = argv[5];
-    meter.address = argv[1];
     meter.blast_port = (uint16_t) atoi(argv[3]);
     meter.timer = timer_new(meter.loop, install_next, &meter);
-    meter.driver = switch_openflow_new(meter.loop, &meter.events, &config, &err);
-    if (!meter.driver)
-        failed(err.text);
+    listen_for_bridge(&meter);
     orders_serve(meter.loop, obey, &meter);
     meter.driver->ops->free(meter.driver);
     timer_free(meter.timer);
