@@ -51,7 +51,7 @@ gmpls-sim: build
 	@$(BUILD)/tests/gmpls_sim $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
 
 lab-check: build
-	@$(CHECK) lab wires vpls
+	@$(CHECK) lab vpls
 
 check-modes: build
 	@$(CHECK) modes
