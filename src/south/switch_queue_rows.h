@@ -10,8 +10,8 @@
 #include "proto/ovsdb/ovsdb_db.h"
 #include "south/switch.h"
 
-/* Why a port does not get its queues: ERR_CONFLICT if it has a QoS that is not ours, ERR_NOT_FOUND if it is not there or
- * its rate is not known. */
+/* Why a port does not get its queues: ERR_CONFLICT if it has a QoS that is not ours, ERR_NOT_FOUND if it is not there
+ * or its rate is not known. */
 struct queue_problem {
     uint32_t port;
     struct err err;

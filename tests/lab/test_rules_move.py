@@ -34,12 +34,12 @@ POLICY = {"policy": "V2", "rules": [
          set_dscp=46),
     rule("to-vm", "allow", protocol="icmp", icmp_type=3, icmp_code=4),
     rule("to-vm", "allow", protocol="icmp", icmp_type=8),
-    rule("to-vm", "allow", protocol=132),
+    rule("to-vm", "allow", protocol=253),
     rule("from-vm", "deny", protocol="tcp", remote=f"{USER}/32", destination_port=25),
     rule("from-vm", "allow", protocol="tcp"),
     rule("from-vm", "allow", protocol="udp", destination_port="53-54", set_dscp=18),
     rule("from-vm", "allow", protocol="icmp", remote="198.51.100.0/28", icmp_type=8),
-    rule("from-vm", "allow", family="ipv4", protocol=50),
+    rule("from-vm", "allow", family="ipv4", protocol=254),
 ]}
 
 # What of the guest's packets passes, with which DSCP (null: it does not).
@@ -66,7 +66,7 @@ FATES = {
     f"icmp,{OF_USER},icmp_type=3,icmp_code=4": 0,
     f"icmp,{OF_USER},icmp_type=3,icmp_code=3": None,
     f"icmp,{OF_USER},icmp_type=8": 0,
-    f"ip,{OF_USER},nw_proto=132": 0,
+    f"ip,{OF_USER},nw_proto=253": 0,
     f"ip,{OF_USER},nw_proto=47": None,
     f"tcp,{OUT},nw_dst={USER},tcp_dst=25": None,
     f"tcp,{OUT},nw_dst=198.51.100.9,tcp_dst=25": 0,
@@ -76,7 +76,7 @@ FATES = {
     f"icmp,{OUT},nw_dst=198.51.100.15,icmp_type=8": 0,
     f"icmp,{OUT},nw_dst=198.51.100.16,icmp_type=8": None,
     f"icmp,{OUT},nw_dst={USER},icmp_type=13": None,
-    f"ip,{OUT},nw_dst={USER},nw_proto=50": 0,
+    f"ip,{OUT},nw_dst={USER},nw_proto=254": 0,
     f"ip,{OUT},nw_dst={USER},nw_proto=51": None,
     f"udp,nw_src=10.100.0.99,nw_dst={USER},udp_dst=53": None,          # with the MAC of V2, whose address it is not
 }
