@@ -12,6 +12,7 @@ from .traffic import user
 class VM:
     name: str
     address: str
+    ipv6: str                                       # null: it has none
     mac: str
 
     @property
@@ -20,7 +21,8 @@ class VM:
         return self.mac.replace(":", "")[2:]
 
 
-V1, V2, V3 = VMS = tuple(VM(f"V{n}", f"10.100.0.1{n}", f"52:54:00:00:00:1{n}") for n in (1, 2, 3))
+V1, V2, V3 = VMS = tuple(VM(f"V{n}", f"10.100.0.1{n}", ipv6, f"52:54:00:00:00:1{n}")
+                         for n, ipv6 in ((1, "2001:db8:100::11"), (2, "2001:db8:100::12"), (3, None)))
 MOVING = (V2, V3)
 SERVERS = {"server-a": "A", "server-b": "B"}
 TORS = {"tor-a": "dc-a", "tor-b": "dc-b"}           # and the node whose Open vSwitch has it

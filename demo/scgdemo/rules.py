@@ -13,8 +13,11 @@ from scglab.pipeline import TOR
 
 FROM_VM, TO_VM = TOR["POLICY_FROM"], TOR["POLICY_TO"]
 OTHER = 253                             # a protocol that no rule names
-ICMP, TCP, UDP = 1, 6, 17
-WORDS = {"ip": None, "icmp": ICMP, "tcp": TCP, "udp": UDP}
+ICMP, TCP, UDP, ICMPV6 = 1, 6, 17, 58
+WORDS = {"ip": (4, None), "icmp": (4, ICMP), "tcp": (4, TCP), "udp": (4, UDP),
+         "ipv6": (6, None), "icmp6": (6, ICMPV6), "tcp6": (6, TCP), "udp6": (6, UDP)}
+ADDRESSES = {4: (ipaddress.IPv4Address, 32), 6: (ipaddress.IPv6Address, 128)}
+ENDS = {4: ("nw_src", "nw_dst"), 6: ("ipv6_src", "ipv6_dst")}
 
 
 def belongs(flow, vm):
@@ -40,11 +43,12 @@ class Rule:
         fields = dict(word.split("=", 1) for word in words if "=" in word)
         self.table, self.priority = int(fields.pop("table")), int(fields.pop("priority", 32768))
         fields.pop("cookie")
-        mine, other = ("nw_src", "nw_dst") if self.table == FROM_VM else ("nw_dst", "nw_src")
-        self.mine = fields.pop(mine, None) == vm.address
-        self.remote = ipaddress.ip_network(fields.pop(other, "0.0.0.0/0"))
-        kinds = [WORDS[word] for word in words if word in WORDS]
-        self.protocol = int(fields.pop("nw_proto")) if "nw_proto" in fields else (kinds or [None])[0]
+        self.family, self.protocol = next((WORDS[word] for word in words if word in WORDS), (4, None))
+        mine, other = ENDS[self.family] if self.table == FROM_VM else ENDS[self.family][::-1]
+        self.mine = fields.pop(mine, None) == {4: vm.address, 6: vm.ipv6}[self.family]
+        self.remote = ipaddress.ip_network(fields.pop(other, {4: "0.0.0.0/0", 6: "::/0"}[self.family]))
+        if "nw_proto" in fields:
+            self.protocol = int(fields.pop("nw_proto"))
         self.source = read_ports(fields.pop("tp_src", "0/0"))
         self.destination = read_ports(fields.pop("tp_dst", "0/0"))
         self.icmp_type = int(fields.pop("icmp_type")) if "icmp_type" in fields else None
@@ -73,9 +77,9 @@ def read(flows, meters, vm):
     return sorted(found, key=lambda rule: -rule.priority)
 
 
-def verdict(rules, table, packet):
+def verdict(rules, packet):
     for rule in rules:
-        if rule.table == table and rule.matches(*packet):
+        if rule.matches(*packet):
             return rule.outcome
     return ("allow", None, None)        # as packets that miss every flow of a VM
 
@@ -89,16 +93,18 @@ def difference(one, other):
     """A packet that two sets of rules treat differently, as a sentence; None if they treat all alike."""
     if strange := next((rule for rule in one + other if rule.strange or not rule.mine), None):
         return f"a rule of priority {strange.priority} in table {strange.table} matches what the demo cannot read"
-    for table, name in ((FROM_VM, "from"), (TO_VM, "to")):
-        rules = [rule for rule in one + other if rule.table == table]
-        protocols = {ICMP, TCP, UDP, OTHER} | {rule.protocol for rule in rules} - {None}
-        remotes = [ipaddress.ip_address(number) for number in
-                   starts([(int(r.remote[0]), int(r.remote[-1])) for r in rules], 2**32 - 1)]
+    for (table, name), family in itertools.product(((FROM_VM, "from"), (TO_VM, "to")), ADDRESSES):
+        sides = [[rule for rule in side if (rule.table, rule.family) == (table, family)] for side in (one, other)]
+        rules = sides[0] + sides[1]
+        protocols = {ICMP, TCP, UDP, ICMPV6, OTHER} | {rule.protocol for rule in rules} - {None}
+        address, bits = ADDRESSES[family]
+        remotes = [address(number) for number in
+                   starts([(int(r.remote[0]), int(r.remote[-1])) for r in rules], 2**bits - 1)]
         sources = starts([rule.source for rule in rules], 0xffff)
         destinations = starts([rule.destination for rule in rules], 0xffff)
         types = {rule.icmp_type for rule in rules} - {None} | {250}
         for packet in itertools.product(sorted(protocols), remotes, sources, destinations, types):
-            verdicts = verdict(one, table, packet), verdict(other, table, packet)
+            verdicts = [verdict(side, packet) for side in sides]
             if verdicts[0] != verdicts[1]:
                 return (f"{name} the VM, protocol {packet[0]}, other end {packet[1]}, ports {packet[2]} to "
                         f"{packet[3]}: {verdicts[0]} became {verdicts[1]}")
