@@ -6,7 +6,6 @@
 
 #include "core/pipeline_flows.h"
 
-#define UDP_PROTOCOL 17
 #define DHCPV6_CLIENT_PORT 546      /* RFC 8415 §7.2: servers and relays send to it */
 #define CONTROLLER_NO_BUFFER 0xffff /* OFPCML_NO_BUFFER, OpenFlow 1.3.5 §7.2.5 */
 
@@ -81,7 +80,7 @@ void pipeline_match_infrastructure(struct flow_match *match, unsigned kind)
         match_u(match, FIELD_IP_FRAG, IP_FRAG_ANY);
         match_u(match, FIELD_IP_PROTO, IP_ICMPV6);
     } else if (kind == ND_REDIRECT - ND_ROUTER_SOLICITATION + 1) {
-        match_u(match, FIELD_IP_PROTO, UDP_PROTOCOL);
+        match_u(match, FIELD_IP_PROTO, IP_UDP);
         match_u(match, FIELD_UDP_DST, DHCPV6_CLIENT_PORT);
     } else {
         match_u(match, FIELD_IP_PROTO, IP_ICMPV6);

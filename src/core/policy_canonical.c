@@ -172,7 +172,7 @@ static void set_number(struct policy_rule *rule, enum bdd_field field, unsigned 
 static bool may_be_rest(const struct emitter *e, enum bdd_field field, unsigned value, bdd_ref ref)
 {
     if (field == BDD_PROTOCOL)
-        return value != 1 && value != 6 && value != 17 && value != 58;
+        return value != IP_ICMP && value != IP_TCP && value != IP_UDP && value != IP_ICMPV6;
     return field != BDD_ICMP_TYPE || bdd_field_of(e->bdd, ref) != BDD_ICMP_CODE;
 }
 

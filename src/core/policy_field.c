@@ -129,7 +129,7 @@ const char *policy_read_field(const struct policy_site *site, const struct flow_
         return read_port(field, rule->protocol == IP_UDP, &rule->destination_port);
     case FIELD_ICMPV4_TYPE:
     case FIELD_ICMPV6_TYPE:
-        if (rule->protocol != (site->ip.family == IP_V6 ? 58 : 1))
+        if (rule->protocol != (site->ip.family == IP_V6 ? IP_ICMPV6 : IP_ICMP))
             return "it matches an ICMP type without its protocol";
         rule->family = site->ip.family;
         return read_number(field, &rule->icmp_type);

@@ -133,14 +133,14 @@ static struct flow_learn learn_of(const struct policy_site *site, enum policy_di
         .cookie = half_open ? site->half_open_cookie : site->state_cookie,
     };
 
-    if (teacher->protocol == 6 && !half_open)
+    if (teacher->protocol == IP_TCP && !half_open)
         learn.fin.idle_timeout = CONNECTION_FIN_IDLE_S;
     learn_value(&learn, LEARN_MATCH_VALUE, FIELD_ETH_TYPE, v6 ? ETH_TYPE_IPV6 : ETH_TYPE_IPV4);
     learn_value(&learn, LEARN_MATCH_VALUE, FIELD_IP_PROTO, protocol_of(site, teacher));
     learn_swapped(&learn, v6 ? FIELD_IPV6_SRC : FIELD_IPV4_SRC, v6 ? FIELD_IPV6_DST : FIELD_IPV4_DST);
-    if (teacher->protocol == 6)
+    if (teacher->protocol == IP_TCP)
         learn_swapped(&learn, FIELD_TCP_SRC, FIELD_TCP_DST);
-    else if (teacher->protocol == 17)
+    else if (teacher->protocol == IP_UDP)
         learn_swapped(&learn, FIELD_UDP_SRC, FIELD_UDP_DST);
     else
         learn_value(&learn, LEARN_MATCH_VALUE, v6 ? FIELD_ICMPV6_TYPE : FIELD_ICMPV4_TYPE,
@@ -297,7 +297,7 @@ static struct flow flow_of_connection(const struct policy_site *site, const stru
                                       bool half_open)
 {
     bool from_vm = connection->direction == POLICY_FROM_VM, v6 = site->ip.family == IP_V6;
-    bool tcp = connection->protocol == 6;
+    bool tcp = connection->protocol == IP_TCP;
     struct flow flow = flow_make(site->state_table[connection->direction],
                                  half_open ? STATE_PRIORITY_HALF_OPEN : STATE_PRIORITY,
                                  half_open ? site->half_open_cookie : site->state_cookie);
@@ -308,7 +308,7 @@ static struct flow flow_of_connection(const struct policy_site *site, const stru
     match_prefix(&flow.match, FIELD_IPV4_SRC, FIELD_IPV6_SRC, from_vm ? &vm : &remote);
     match_prefix(&flow.match, FIELD_IPV4_DST, FIELD_IPV6_DST, from_vm ? &remote : &vm);
     match_u(&flow.match, FIELD_IP_PROTO, connection->protocol);
-    if (tcp || connection->protocol == 17) {
+    if (tcp || connection->protocol == IP_UDP) {
         match_u(&flow.match, tcp ? FIELD_TCP_SRC : FIELD_UDP_SRC,
                 from_vm ? connection->vm_port : connection->remote_port);
         match_u(&flow.match, tcp ? FIELD_TCP_DST : FIELD_UDP_DST,
@@ -436,5 +436,5 @@ bool connections_is_learned(const struct flow *flow)
         return false;
     memcpy(vm.bytes, v4 ? v4->value : v6->value, sizeof vm.bytes);
     struct policy_site site = pipeline_policy_site(flow->cookie, &vm);
-    return read_connection(&site, flow, half_open, &connection) && (!half_open || connection.protocol == 6);
+    return read_connection(&site, flow, half_open, &connection) && (!half_open || connection.protocol == IP_TCP);
 }

@@ -15,8 +15,10 @@ static const struct {
     uint8_t family; /* IP_NONE: both */
     bool has_ports;
     const char *name;
-} protocols[] = {
-    {6, IP_NONE, true, "tcp"}, {17, IP_NONE, true, "udp"}, {1, IP_V4, false, "icmp"}, {58, IP_V6, false, "icmpv6"}};
+} protocols[] = {{IP_TCP, IP_NONE, true, "tcp"},
+                 {IP_UDP, IP_NONE, true, "udp"},
+                 {IP_ICMP, IP_V4, false, "icmp"},
+                 {IP_ICMPV6, IP_V6, false, "icmpv6"}};
 
 void connection_list_add(struct connection_list *list, const struct connection *connection)
 {

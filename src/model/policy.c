@@ -24,7 +24,7 @@ const char *policy_verdict_name(enum policy_verdict verdict)
 static const struct protocol_name {
     int16_t number;
     const char *name;
-} protocol_names[] = {{POLICY_ANY, "any"}, {1, "icmp"}, {6, "tcp"}, {17, "udp"}, {58, "icmpv6"}};
+} protocol_names[] = {{POLICY_ANY, "any"}, {IP_ICMP, "icmp"}, {IP_TCP, "tcp"}, {IP_UDP, "udp"}, {IP_ICMPV6, "icmpv6"}};
 
 struct policy_rule policy_rule_any(enum policy_direction direction, enum policy_verdict verdict)
 {
@@ -84,7 +84,7 @@ static uint8_t implied_family(const struct policy_rule *rule)
         return rule->remote.ip.family;
     if (rule->icmp_type == POLICY_ANY)
         return IP_NONE;
-    return rule->protocol == 58 ? IP_V6 : IP_V4;
+    return rule->protocol == IP_ICMPV6 ? IP_V6 : IP_V4;
 }
 
 static int check_ports(const struct policy_rule *rule, const struct port_range *range, const char *member,
@@ -92,7 +92,7 @@ static int check_ports(const struct policy_rule *rule, const struct port_range *
 {
     if (range->first > range->last)
         return err_set(err, ERR_INVALID, "%s: range %u-%u is upside down", member, range->first, range->last);
-    if (has_ports(range) && rule->protocol != 6 && rule->protocol != 17)
+    if (has_ports(range) && rule->protocol != IP_TCP && rule->protocol != IP_UDP)
         return err_set(err, ERR_INVALID, "%s: only tcp and udp have ports; set protocol to one of them", member);
     return 0;
 }
@@ -126,9 +126,9 @@ static int check_icmp(const struct policy_rule *rule, struct err *err)
         return 0;
     if (rule->icmp_type < 0 || rule->icmp_type > 255)
         return err_set(err, ERR_INVALID, "icmp-type: expected 0..255, found %d", rule->icmp_type);
-    if (rule->protocol != 1 && rule->protocol != 58)
+    if (rule->protocol != IP_ICMP && rule->protocol != IP_ICMPV6)
         return err_set(err, ERR_INVALID, "icmp-type: only icmp and icmpv6 have types; set protocol to one of them");
-    if (rule->family != (rule->protocol == 58 ? IP_V6 : IP_V4))
+    if (rule->family != (rule->protocol == IP_ICMPV6 ? IP_V6 : IP_V4))
         return err_set(err, ERR_INVALID, "icmp-type: types of icmp go with family ipv4, types of icmpv6 with ipv6");
     return 0;
 }
@@ -139,7 +139,7 @@ static int check_tcp_flags(const struct policy_rule *rule, struct err *err)
 
     if (flags->mask & ~TCP_FLAGS_ALL || flags->value & ~flags->mask)
         return err_set(err, ERR_INVALID, "tcp-flags: no such flags (0x%x/0x%x)", flags->value, flags->mask);
-    if (flags->mask && rule->protocol != 6)
+    if (flags->mask && rule->protocol != IP_TCP)
         return err_set(err, ERR_INVALID, "tcp-flags: only tcp has them; set protocol to tcp");
     return 0;
 }
@@ -147,19 +147,19 @@ static int check_tcp_flags(const struct policy_rule *rule, struct err *err)
 /* Echo requests are the only ones of ICMP that are told from their replies by type, and answered. */
 static int check_stateful(const struct policy_rule *rule, struct err *err)
 {
-    int16_t echo = rule->protocol == 58 ? 128 : 8;
+    int16_t echo = rule->protocol == IP_ICMPV6 ? 128 : 8;
 
     if (!rule->stateful)
         return 0;
     if (rule->verdict != POLICY_ALLOW)
         return err_set(err, ERR_INVALID, "stateful: what is denied has no replies; remove it or allow the packets");
-    if (rule->protocol != POLICY_ANY && rule->protocol != 1 && rule->protocol != 6 && rule->protocol != 17 &&
-        rule->protocol != 58)
+    if (rule->protocol != POLICY_ANY && rule->protocol != IP_ICMP && rule->protocol != IP_TCP &&
+        rule->protocol != IP_UDP && rule->protocol != IP_ICMPV6)
         return err_set(err, ERR_INVALID, "stateful: only tcp, udp, icmp and icmpv6 have replies that can be told");
     if (rule->icmp_type != POLICY_ANY && rule->icmp_type != echo)
         return err_set(err, ERR_INVALID, "stateful: of %s only echo requests have replies; set icmp-type to %d",
-                       rule->protocol == 58 ? "icmpv6" : "icmp", echo);
-    if ((rule->protocol == 1 && rule->family == IP_V6) || (rule->protocol == 58 && rule->family == IP_V4))
+                       rule->protocol == IP_ICMPV6 ? "icmpv6" : "icmp", echo);
+    if ((rule->protocol == IP_ICMP && rule->family == IP_V6) || (rule->protocol == IP_ICMPV6 && rule->family == IP_V4))
         return err_set(err, ERR_INVALID, "stateful: icmp goes with family ipv4, icmpv6 with ipv6");
     return 0;
 }

@@ -143,10 +143,22 @@ def put_policy(lab, dc, policy):
     wait_until(f"the ToR of {name} to have its policy", lambda: is_verified(lab, dc, name))
 
 
-def is_verified(lab, dc, name):
+def verification(lab, dc, name):
+    """What the gateway finds at the guest's ToR."""
     status, _, body = lab.rest(dc, "POST", f"/v1/vms/{name}/verification")
     assert status == 200, body
-    found = json.loads(body)
+    return json.loads(body)
+
+
+def verify(lab, *words):
+    """(status, what it says) of `scgctl policy verify` in A."""
+    done = lab.run("ctl", "A", "policy", "verify", *words, check=False)
+    assert done.returncode in (0, 1), done.stderr
+    return done.returncode, done.stdout
+
+
+def is_verified(lab, dc, name):
+    found = verification(lab, dc, name)
     return found["verified"] and all(switch["settled"] for switch in found["switches"])
 
 

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from labtool import GATEWAYS, REST_PORT, wait_until
 from moving import (ADDRESSES, MACS, POLICIES, SWITCH_GONE, TORS, Order, cookie_of, difference, ofctl, put_policy,
-                    switch_state, wait_ready, wait_same_switches)
+                    switch_state, verify, wait_ready, wait_same_switches)
 from scglab.pipeline import TOR
 
 V2 = ADDRESSES["V2"]
@@ -18,12 +18,6 @@ NODE, TOR_A = TORS["A"]
 DRIFT = r"\[tor-a\] drift: "
 FOREIGN = f"cookie=0x666,table={TOR['POLICY_TO']},priority=65000,tcp,nw_dst={V2},tp_dst=22," \
           f"actions=goto_table:{TOR['FORWARD']}"
-
-
-def verify(lab, *words):
-    done = lab.run("ctl", "A", "policy", "verify", *words, check=False)
-    assert done.returncode in (0, 1), done.stderr
-    return done.returncode, done.stdout
 
 
 def metric(lab, name, dc="A"):

@@ -2,12 +2,11 @@
 """IPv6 between a user with a circuit and guests, and from guest to guest: before, during and after a move."""
 
 import contextlib
-import json
 import subprocess
 
 import pytest
 from labtool import wait_until
-from moving import ADDRESSES, TORS, Order, ofctl, put_policy, runs_at
+from moving import ADDRESSES, TORS, Order, ofctl, put_policy, runs_at, verification
 from transport import CE1, delete_user, put_user
 
 IPV6 = {"V1": "2001:db8:100::11", "V2": "2001:db8:100::12"}
@@ -72,12 +71,6 @@ def other_address(lab):
         in_ce1(lab, "ip", "-6", "addr", "del", f"{STRANGER}/128", "dev", "ce1-pe5")
 
 
-def verify(lab, dc):
-    status, _, body = lab.rest(dc, "POST", "/v1/vms/V2/verification")
-    assert status == 200, body
-    return json.loads(body)
-
-
 def test_a_user_and_a_guest_by_ipv6(served):
     lab = served
     as_the_policy_says(lab)
@@ -92,7 +85,7 @@ def test_a_user_and_a_guest_by_ipv6(served):
     order.wait_ended()
     assert runs_at(lab, "V2") == "B"
     as_the_policy_says(lab)
-    assert verify(lab, "B")["verified"]
+    assert verification(lab, "B", "V2")["verified"]
     node, tor = TORS["A"]
     assert IPV6["V2"] not in ofctl(lab, node, "dump-flows", tor, "--no-stats")     # the source forgot it
     order = Order(lab, "B", "V2", to="A/server-a")

@@ -13,7 +13,7 @@ import pytest
 from fabric import GATEWAY_MAC, ethernet
 from labtool import wait_until
 from moving import (ADDRESSES, MACS, POLICIES, SERVERS, SWITCH_GONE, TORS, Order, delete_policy, go_home, put_policy,
-                    runs_at, wait_ready)
+                    runs_at, verify, wait_ready)
 from packets import packet, wire_end
 
 SO_RCVBUFFORCE = 33                     # asm-generic/socket.h
@@ -248,15 +248,11 @@ def test_a_queue_that_somebody_changed_is_found(qos):
     rate = vsctl(qos, "A", "get", "Queue", row, "other_config:max-rate").strip()
     vsctl(qos, "A", "set", "Queue", row, "other_config:max-rate=9000000")
     try:
-        wait_until("it to be found", lambda: "queue: " in verified(qos), 10)
-        assert "9000 kbit/s" in verified(qos)
+        wait_until("it to be found", lambda: "queue: " in verify(qos, "V3")[1], 10)
+        assert "9000 kbit/s" in verify(qos, "V3")[1]
     finally:
         vsctl(qos, "A", "set", "Queue", row, f"other_config:max-rate={rate}")
-    wait_until("all to be as it shall be", lambda: "all is as it shall be" in verified(qos), 10)
-
-
-def verified(lab):
-    return lab.run("ctl", "A", "policy", "verify", "V3", check=False).stdout
+    wait_until("all to be as it shall be", lambda: verify(qos, "V3")[0] == 0, 10)
 
 
 def refused(lab, words):
