@@ -416,6 +416,26 @@ static void test_shared_bundle_with_a_bad_flow(void **state)
     of_session_free(peer.session);
 }
 
+static void test_shared_bundle_of_bad_flows(void **state)
+{
+    (void) state;
+    struct peer peer = peer_shares();
+    uint32_t barrier = peer.xids[4];
+
+    for (size_t i = 1; i <= 3; i++)
+        switch_error(&peer, peer.xids[i], 2, 4);
+    switch_barrier(&peer, barrier);
+    assert_sent(&peer, "bundle 2 discard\nOFPT_BARRIER_REQUEST\nOFPT_BARRIER_REQUEST\n");
+    uint32_t barriers[] = {peer.xids[1], peer.xids[2]};
+
+    switch_barrier(&peer, barriers[0]);
+    switch_barrier(&peer, barriers[1]);
+    assert_events(&peer, REFUSED("2", "OFPET_BAD_ACTION/OFPBAC_BAD_OUT_PORT")
+                             REFUSED("3", "OFPET_BAD_ACTION/OFPBAC_BAD_OUT_PORT")
+                                 REFUSED("4", "OFPET_BAD_ACTION/OFPBAC_BAD_OUT_PORT"));
+    of_session_free(peer.session);
+}
+
 static void test_shared_bundle_whose_commit_is_refused(void **state)
 {
     (void) state;
@@ -454,22 +474,107 @@ static void test_shared_bundle_of_which_one_is_late(void **state)
     of_session_free(peer.session);
 }
 
+/* Bytes that wait to be sent, which are sent. */
+static size_t sent_bytes(struct peer *peer)
+{
+    size_t size;
+
+    of_session_output(peer->session, &size);
+    of_session_sent(peer->session, size);
+    return size;
+}
+
+/* The switch has read all that was sent, and committed it. */
+static void switch_does(struct peer *peer, uint32_t bundle)
+{
+    size_t size;
+    const uint8_t *bytes = of_session_output(peer->session, &size);
+    struct of_header header;
+
+    assert_true(size > OF_HEADER_SIZE); /* and a barrier behind it */
+    assert_int_equal(of_header_decode(bytes + size - OF_HEADER_SIZE, OF_HEADER_SIZE, &header), 0);
+    of_session_sent(peer->session, size);
+    switch_barrier(peer, header.xid);
+    bytes = of_session_output(peer->session, &size);
+    assert_int_equal(of_header_decode(bytes, size, &header), 0);
+    of_session_sent(peer->session, header.length);
+    switch_bundle(peer, header.xid, bundle, OFPBCT_COMMIT_REPLY);
+}
+
 /* No more flow changes are under way than this, but for one that is larger alone. */
 static void test_bounded(void **state)
 {
     (void) state;
-    enum { LARGE = 4000 };
     struct peer peer = peer_up();
+
+    ask(&peer, make_txn(1000, 0), 1);
+    ask(&peer, make_txn(3096, 0), 2);
+    assert_true(sent_bytes(&peer) > 4096 * 100);
+    of_session_free(peer.session);
+
+    peer = peer_up();
+    ask(&peer, make_txn(1000, 0), 1);
     size_t size;
 
-    ask(&peer, make_txn(LARGE, 0), 1);
     of_session_output(peer.session, &size);
-    assert_true(size > LARGE * 100);
-    ask(&peer, make_txn(2 * LARGE, 0), 2);
+    ask(&peer, make_txn(5000, 0), 2);
+    ask(&peer, make_txn(1, 0), 3);
     size_t before = size;
 
     of_session_output(peer.session, &size);
     assert_int_equal(size, before);
+    switch_does(&peer, 1);
+    assert_true(sent_bytes(&peer) > 5000 * 100);
+    of_session_free(peer.session);
+}
+
+/* While the switch has enough to do, those that are asked for wait until they fill a bundle, or it has little left. */
+static void test_whole_bundles(void **state)
+{
+    (void) state;
+    struct peer peer = peer_up();
+
+    ask(&peer, make_txn(1000, 0), 1);
+    assert_true(sent_bytes(&peer) > 1000 * 100);
+    ask(&peer, make_txn(600, 0), 2);
+    assert_true(sent_bytes(&peer) > 600 * 100);
+    ask(&peer, make_txn(500, 0), 3);
+    ask(&peer, make_txn(523, 0), 4);
+    assert_int_equal(sent_bytes(&peer), 0);
+    ask(&peer, make_txn(1, 0), 5);
+    assert_true(sent_bytes(&peer) > 1024 * 100);
+    ask(&peer, make_txn(600, 0), 6);
+    ask(&peer, make_txn(500, 0), 7); /* as much waits; they do not fit into one */
+    size_t size = sent_bytes(&peer);
+
+    assert_in_range(size, 600 * 100, 900 * 100);
+    ask(&peer, make_txn(600, 0), 8); /* there is room for 7, but not for a whole bundle */
+    assert_int_equal(sent_bytes(&peer), 0);
+    of_session_free(peer.session);
+
+    peer = peer_up();
+    ask(&peer, make_txn(1100, 0), 1);
+    ask(&peer, make_txn(10, 0), 2);
+    switch_does(&peer, 1);
+    assert_true(sent_bytes(&peer) > 10 * 100);
+    of_session_free(peer.session);
+}
+
+/* What is not begun is not under way. */
+static void test_behind_what_cannot_be_encoded(void **state)
+{
+    (void) state;
+    struct peer peer = peer_up();
+    struct flow_txn txn = make_txn(1100, 0);
+    struct flow flow = flow_make(0, 1, 2);
+
+    match_u(&flow.match, FIELD_UDP_DST, 53);
+    flow_txn_add(&txn, flow);
+    ask(&peer, make_txn(4000, 0), 1);
+    ask(&peer, txn, 2);
+    ask(&peer, make_txn(1, 0), 3);
+    switch_does(&peer, 1);
+    assert_sent(&peer, "bundle 3 open\n" ADD("3") "OFPT_BARRIER_REQUEST\n");
     of_session_free(peer.session);
 }
 
@@ -713,9 +818,12 @@ int main(void)
         cmocka_unit_test(test_one_meter_after_the_other),
         cmocka_unit_test(test_shared_bundle),
         cmocka_unit_test(test_shared_bundle_with_a_bad_flow),
+        cmocka_unit_test(test_shared_bundle_of_bad_flows),
         cmocka_unit_test(test_shared_bundle_whose_commit_is_refused),
         cmocka_unit_test(test_shared_bundle_of_which_one_is_late),
         cmocka_unit_test(test_bounded),
+        cmocka_unit_test(test_whole_bundles),
+        cmocka_unit_test(test_behind_what_cannot_be_encoded),
         cmocka_unit_test(test_what_cannot_be_encoded),
         cmocka_unit_test(test_timeouts),
         cmocka_unit_test(test_switch_lost),

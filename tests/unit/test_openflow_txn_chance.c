@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Transactions that a switch gets while it is busy with others, at random: one that refuses flows, commits and meters
- * now and then never sees half a transaction, nor commits in another order, nor a meter that goes too early. */
+ * now and then never sees half a transaction, nor commits in another order, nor a meter that goes too early, nor more
+ * than may be under way; and all of them end. */
 #include "test_openflow_switch.h"
 
 #include "test_openflow_random.h"
 
-enum { TXNS = 400, METERS = 6, BUNDLES = 4 * TXNS };
+enum { TXNS = 400, METERS = 6, BUNDLES = 4 * TXNS, TURNS = 10 * TXNS };
 enum { FLOW_MOD_FAILED = 5, METER_MOD_FAILED = 12, BUNDLE_FAILED = 2313 };
 
 struct bundle {
@@ -18,6 +19,7 @@ struct bundle {
 
 struct asked {
     size_t mods;
+    bool wrong; /* cannot be encoded */
     bool committed, done;
 };
 
@@ -30,6 +32,7 @@ struct world {
     bool meters[METERS];
     uint64_t last; /* cookie that was committed */
     size_t asked, done;
+    size_t waiting; /* flow changes in open bundles */
     uint8_t *bytes; /* that the switch has not read */
     size_t n, capacity;
 };
@@ -60,6 +63,13 @@ static void ask(struct world *w)
         flow_txn_add(&txn, flow);
     }
     w->txns[cookie].mods = n;
+    w->txns[cookie].wrong = chance(w, 50);
+    if (w->txns[cookie].wrong) {
+        struct flow flow = flow_make(0, 1, cookie);
+
+        match_u(&flow.match, FIELD_UDP_DST, 53); /* of no UDP */
+        flow_txn_add(&txn, flow);
+    }
     of_session_txn(w->peer.session, &txn, cookie, 1000000, w->peer.now);
     assert_int_equal(txn.n_mods, 0);
 }
@@ -73,7 +83,7 @@ static void hear(struct world *w)
 
         assert_int_equal(event.type, OF_EVENT_DONE);
         assert_false(txn->done);
-        assert_int_equal(event.err.code, txn->committed ? 0 : ERR_REFUSED);
+        assert_int_equal(event.err.code, txn->wrong ? ERR_INVALID : txn->committed ? 0 : ERR_REFUSED);
         txn->done = true;
         w->done++;
         of_event_free(&event);
@@ -81,6 +91,13 @@ static void hear(struct world *w)
 }
 
 /* ---- the switch ---- */
+
+static void close_bundle(struct world *w, struct bundle *bundle)
+{
+    bundle->open = false;
+    for (uint64_t cookie = bundle->first; cookie <= bundle->last; cookie++)
+        w->waiting -= bundle->adds[cookie];
+}
 
 static void commit(struct world *w, struct bundle *bundle, uint32_t id, uint32_t xid)
 {
@@ -90,7 +107,7 @@ static void commit(struct world *w, struct bundle *bundle, uint32_t id, uint32_t
     for (uint64_t cookie = bundle->first; cookie <= bundle->last; cookie++)
         assert_true(bundle->adds[cookie] == w->txns[cookie].mods || bundle->adds[cookie] == 0);
     assert_true(bundle->meter == 0 || w->meters[bundle->meter]);
-    bundle->open = false;
+    close_bundle(w, bundle);
     if (chance(w, 10)) {
         switch_error(&w->peer, bundle->last_xid, FLOW_MOD_FAILED, 1);
         switch_error(&w->peer, xid, OFPET_EXPERIMENTER, BUNDLE_FAILED);
@@ -119,7 +136,7 @@ static void control(struct world *w, struct wire *r, uint32_t xid)
     } else {
         assert_int_equal(type, OFPBCT_DISCARD_REQUEST);
         assert_true(bundle->open && bundle->refused);
-        bundle->open = false;
+        close_bundle(w, bundle);
         switch_bundle(&w->peer, xid, id, OFPBCT_DISCARD_REPLY);
     }
 }
@@ -138,6 +155,7 @@ static void add(struct world *w, struct wire *r, uint32_t xid)
     bundle->first = bundle->first ? bundle->first : cookie;
     bundle->last = cookie;
     bundle->adds[cookie]++;
+    assert_in_range(++w->waiting, 1, 4096);
     bundle->last_xid = xid;
     if (memcmp(end - 8, meter_instruction, sizeof meter_instruction) == 0)
         bundle->meter = end[-1];
@@ -213,7 +231,8 @@ static void run(uint64_t seed)
     w->bundles = xcalloc(BUNDLES, sizeof *w->bundles);
     w->peer = peer_up();
     w->rng.state = seed;
-    while (w->done < TXNS) {
+    for (size_t turns = 0; w->done < TXNS; turns++) {
+        assert_in_range(turns, 0, TURNS); /* nothing goes on any more */
         for (uint32_t n = rng_below(&w->rng, 30); n > 0 && w->asked < TXNS; n--)
             ask(w);
         serve(w, rng_below(&w->rng, 3000));

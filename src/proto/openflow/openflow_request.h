@@ -9,7 +9,7 @@ enum request_kind { REQUEST_TXN, REQUEST_FLOWS, REQUEST_METERS, REQUEST_PORTS };
 
 /* Each state of a transaction waits for one message: a barrier reply, or the reply to the commit. */
 enum txn_state {
-    TXN_QUEUED, /* enough are under way, or it needs the meters of an earlier one */
+    TXN_QUEUED, /* enough are under way, it waits to fill a bundle, or needs the meters of an earlier one */
     TXN_METERS, /* meters added */
     TXN_BUNDLE, /* bundle opened and filled */
     TXN_READY,  /* waits for no message, but until the earlier ones' commits are sent */

@@ -44,6 +44,7 @@ struct of_session {
     size_t first_event, n_events, cap_events;    /* events[first_event..n_events) wait */
     struct of_request *requests, **requests_end; /* in the order in which they came */
     struct mono requests_deadline;               /* of the next to expire */
+    bool wants_barrier;                          /* some request does */
     uint32_t next_bundle;
     uint32_t monitor_xid; /* of the flow monitor; 0: none */
 };

@@ -21,11 +21,12 @@ static const struct sm_state txn_states[] = {
     [TXN_DONE] = {"done", 0, true},
 };
 
-/* Flow changes of all transactions that are under way, unless there is one only: enough to keep a switch busy, and a
- * bound on what waits in it and on the way. More are begun when half of it is done: what is begun together shares a
- * barrier, and its commits are sent together. */
-#define UNDER_WAY_MAX 4096
-#define SHARED_MAX 2048 /* flow changes of those that share a bundle */
+/* Flow changes of those that share a bundle. With more under way than that, others begin when as much waits; with no
+ * more, all that there are: a switch always has some to read while it answers a commit and the next are encoded. */
+#define SHARED_MAX 1024
+/* Flow changes of all transactions that are under way, unless there is one only: a bound on what waits in the switch
+ * and on the way to it. */
+#define UNDER_WAY_MAX (4 * SHARED_MAX)
 
 /* Sending */
 
@@ -119,11 +120,17 @@ static void txn_committed(struct of_session *session, struct of_request *request
         of_request_end(session, request, &request->failure);
 }
 
-static void bundle_opened(struct of_request *request)
+static void want_barrier(struct of_session *session, struct of_request *request)
+{
+    request->wants_barrier = true;
+    session->wants_barrier = true;
+}
+
+static void bundle_opened(struct of_session *session, struct of_request *request)
 {
     sm_move(&request->sm, TXN_BUNDLE);
     request->bundle_is_open = true;
-    request->wants_barrier = true;
+    want_barrier(session, request);
 }
 
 /* The meters are there. */
@@ -136,7 +143,7 @@ static void enter_bundle(struct of_session *session, struct of_request *request)
     send_bundle(session, request->open_xid, request->bundle, OFPBCT_OPEN_REQUEST);
     of_buffer_add(&session->output, request->bundle_bytes.data, request->bundle_bytes.length);
     of_buffer_free(&request->bundle_bytes);
-    bundle_opened(request);
+    bundle_opened(session, request);
 }
 
 /* The next in this bundle, from 'request' on, or null. */
@@ -158,7 +165,9 @@ static void bundle_gone(struct of_session *session, uint32_t bundle, const struc
         r->xid = 0; /* an answer that it waited for says nothing any more */
         r->alone = true;
         r->shared = false;
-        r->wants_barrier = r->failure.code;
+        r->wants_barrier = false;
+        if (r->failure.code)
+            want_barrier(session, r);
         sm_move(&r->sm, r->failure.code ? TXN_UNDO : TXN_QUEUED);
     }
 }
@@ -224,13 +233,13 @@ static bool txn_start(struct of_session *session, struct of_request *request, co
         return false;
     }
     if (request->txn.n_meters_add == 0) {
-        bundle_opened(request);
+        bundle_opened(session, request);
         return true;
     }
     sm_move(&request->sm, TXN_METERS);
     request->meters = xcalloc(request->txn.n_meters_add, 1);
     send_meters(session, request, OFPMC_ADD, METER_ADDED);
-    request->wants_barrier = true;
+    want_barrier(session, request);
     return true;
 }
 
@@ -273,11 +282,26 @@ static bool may_start(const struct of_session *session, const struct of_request 
     return true;
 }
 
+/* Whether 'first' and those behind it are enough to begin a bundle with. */
+static bool may_begin_bundle(const struct of_request *first, size_t under_way)
+{
+    size_t waiting = 0;
+
+    if (under_way <= SHARED_MAX)
+        return true;
+    for (const struct of_request *r = first; r && waiting < SHARED_MAX; r = r->next)
+        waiting += r->txn.n_mods;
+    return waiting >= SHARED_MAX && under_way + SHARED_MAX <= UNDER_WAY_MAX;
+}
+
 /* One for all that want one. */
 static void send_barriers(struct of_session *session)
 {
     uint32_t xid = 0;
 
+    if (!session->wants_barrier)
+        return;
+    session->wants_barrier = false;
     for (struct of_request *r = session->requests; r; r = r->next) {
         if (!r->wants_barrier)
             continue;
@@ -290,12 +314,11 @@ static void send_barriers(struct of_session *session)
     }
 }
 
-/* Commits in the order in which they came, and starts as many as may be under way. */
+/* Commits in the order in which they came, and starts what may start. */
 static void commit_and_start(struct of_session *session)
 {
     size_t under_way = 0;
-    bool in_order = true; /* the commits of all before are sent, or will not be */
-    bool starts = false;
+    bool in_order = true;             /* the commits of all before are sent, or will not be */
     struct of_request *shares = NULL; /* whose bundle the next one may share */
     size_t shared = 0;
     struct of_request *next;
@@ -307,14 +330,15 @@ static void commit_and_start(struct of_session *session)
         if (r->kind != REQUEST_TXN)
             continue;
         if (r->sm.current == TXN_QUEUED) {
-            starts |= under_way <= UNDER_WAY_MAX / 2;
-            if (!starts || !may_start(session, r, under_way))
-                return;
             bool sharing = n_mods > 0 && !r->changes_meters && !r->alone;
 
             if (!sharing || shared + n_mods > SHARED_MAX)
                 shares = NULL;
-            if (txn_start(session, r, shares) && sharing) {
+            if ((!shares && !may_begin_bundle(r, under_way)) || !may_start(session, r, under_way))
+                return;
+            if (!txn_start(session, r, shares))
+                continue;
+            if (sharing) {
                 if (shares)
                     shares->shared = r->shared = true;
                 shared = (shares ? shared : 0) + n_mods;
