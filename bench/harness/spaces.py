@@ -24,6 +24,7 @@ class Spaces:
         self.directory = self.build / f"bench-{name}"
         self.spaces, self.programs = spaces, programs
         self.processes = []
+        self.vswitchd = None
         self.meter, self.meter_log = None, None
 
     def __enter__(self):
@@ -92,10 +93,16 @@ class Spaces:
         self.start(SWITCHES, "ovsdb-server", self.directory / "conf.db", f"--remote=punix:{self.directory}/db.sock",
                    "-vsyslog:off", log=self.directory / "ovsdb.log")
         wait_for("ovsdb-server", (self.directory / "db.sock").exists, 10, fix=f"see {self.directory}/ovsdb.log")
-        self.start(SWITCHES, *before, "ovs-vswitchd", f"unix:{self.directory}/db.sock", "--disable-system",
-                   "-vsyslog:off", log=self.directory / "vswitchd.log")
+        self.vswitchd = self.start(SWITCHES, *before, "ovs-vswitchd", f"unix:{self.directory}/db.sock",
+                                   "--disable-system", "-vsyslog:off", log=self.directory / "vswitchd.log")
         self.vsctl("set", "Open_vSwitch", ".", "other_config:n-handler-threads=1",
                    "other_config:n-revalidator-threads=1")
+
+
+def busy(pid):
+    """Seconds for which a process's main thread has run."""
+    with open(f"/proc/{pid}/task/{pid}/schedstat", encoding="ascii") as file:
+        return int(file.read().split()[0]) / 1e9
 
 
 def resident(pid):

@@ -2,13 +2,14 @@
 """Policies of many VMs onto one switch: the gateway beside messages encoded before, ovs-ofctl, and os-ken."""
 
 import json
+import statistics
 import subprocess
 import time
 from dataclasses import dataclass
 
 from harness.one_switch import OS_KEN, OneSwitch
 from harness.result import Check, Goal, Result, Side
-from harness.spaces import REALTIME, SWITCHES
+from harness.spaces import REALTIME, SWITCHES, busy
 from scglab.context import run
 from scglab.errors import LabError
 
@@ -22,7 +23,7 @@ class Sides:
     """Seconds that each takes for the flows of so many VMs."""
 
     def __init__(self, bench, switch, vms):
-        self.switch, self.vms = switch, vms
+        self.switch, self.vms, self.busy = switch, vms, []
         self.file, self.few = switch.directory / "flows", switch.directory / "few-flows"
         self.script = bench.root / "bench" / "policy" / "os_ken_install.py"
         self.flows = switch.order(do="write", vms=vms, file=str(self.file))["flows"]
@@ -36,7 +37,10 @@ class Sides:
         return found
 
     def install(self):
-        return self.flows / (self.switch.order(do="install", vms=self.vms)["ns"] / 1e9)
+        before = busy(self.switch.vswitchd.pid)
+        seconds = self.switch.order(do="install", vms=self.vms)["ns"] / 1e9
+        self.busy.append((busy(self.switch.vswitchd.pid) - before) / seconds)
+        return self.flows / seconds
 
     def blast(self, atomic=False):
         return self.flows / (self.switch.order(do="blast", vms=self.vms, atomic=atomic)["ns"] / 1e9)
@@ -90,6 +94,7 @@ class Row:
         ratios = {side: [a / b for a, b in zip(ours, rates)] for side, rates in found.items()}
         middle = {side: sorted(rates)[len(rates) // 2] for side, rates in found.items()}
         notes = [f"{sides.flows} flows; each VM's replace what the VM had, all of them or none",
+                 f"the switch's main thread is busy for {statistics.median(sides.busy):.0%} of our time",
                  f"encoded before, in a bundle for each VM: {middle['bundles']:,.0f} flows/s; ovs-ofctl --bundle "
                  f"{middle['ofctl']:,.0f}, os-ken {middle['os-ken']:,.0f}"]
         return Result("flows/s", Side("bundles of the gateway", ours), Side("messages encoded before", found["blast"]),
