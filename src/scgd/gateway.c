@@ -380,7 +380,7 @@ static void handle(struct gateway *gateway, const struct event *event)
         break;
     case EVENT_PACKET:
         if (!probing_packet(gateway, event) && !rejects_packet(gateway, event))
-            network_packet(gateway, event);
+            next_hop_packet(gateway, event);
         break;
     case EVENT_FLOWS_CHANGED:
         drift_flows_changed(gateway, event->name);
@@ -447,7 +447,8 @@ struct gateway *gateway_new(const struct config *config, struct store *store, st
             inventory_set_server(&gateway->inventory, &server);
     }
     network_init(gateway);
-    if (tunnels_load(gateway, err) < 0 || transport_load(gateway, err) < 0 || migrations_load(gateway, err) < 0) {
+    if (next_hop_load(gateway, err) < 0 || tunnels_load(gateway, err) < 0 || transport_load(gateway, err) < 0 ||
+        migrations_load(gateway, err) < 0) {
         gateway_free(gateway);
         return NULL;
     }

@@ -166,9 +166,11 @@ struct network {
     uint64_t last_closing;
     struct open_channel *channels;
     size_t n_channels, cap_channels;
-    struct mac next_hop_mac; /* of the PE towards the IP network */
-    bool next_hop_known;
-    struct mono next_probe;
+    struct next_hop {
+        struct mac mac; /* all zero: not known */
+        bool answered;  /* since the gateway started; until then its MAC may be the one of before */
+        struct mono probe_at;
+    } next_hop;                      /* of the PE towards the IP network */
     bool routes_wanted, routes_busy; /* a change waits; a request is out */
     struct mono routes_retry;
     bool adopt_waits;            /* a VM that runs has another one's address, and no network */
@@ -257,7 +259,14 @@ void network_switch_changed(struct gateway *gateway, const char *switch_name);
 void network_resync(struct gateway *gateway); /* the same for every switch */
 /* VMs whose ToRs had no room for their flows are tried again. */
 void network_retry_parts(struct gateway *gateway);
-void network_packet(struct gateway *gateway, const struct event *event);
+/* What the store knows of the PE's next hop. */
+int next_hop_load(struct gateway *gateway, struct err *err);
+/* Its MAC as the PE shall have it; null: none is known. */
+const struct mac *next_hop_mac(const struct gateway *gateway);
+/* Asks it now for its MAC, and when to ask again. */
+void next_hop_probe(struct gateway *gateway);
+/* The packet of an EVENT_PACKET, which may be its answer. */
+void next_hop_packet(struct gateway *gateway, const struct event *event);
 /* Answers the packet of an EVENT_PACKET, if it is one that a VM's policy rejects; false: it is none. */
 bool rejects_packet(struct gateway *gateway, const struct event *event);
 void network_tick(struct gateway *gateway);

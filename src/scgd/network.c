@@ -307,7 +307,7 @@ void network_init(struct gateway *gateway)
         if (store_number_get(gateway->store, "vlan", segment->name, &number, NULL) == 0)
             state->flows.vlan = (uint16_t) number;
     }
-    network->next_probe = MONO_NEVER;
+    network->next_hop.probe_at = MONO_NEVER;
     network->resync_at = MONO_NEVER;
     network->adopt_at = MONO_NEVER;
     network->parts_at = MONO_NEVER;

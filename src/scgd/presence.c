@@ -7,8 +7,6 @@
 #include "base/log.h"
 #include "scgd/gateway.h"
 
-#define PROBE_UNKNOWN_MS 1000
-#define PROBE_KNOWN_MS 30000
 #define ROUTES_RETRY_MS 2000
 
 int presence_uplink(const struct gateway *gateway, const struct switch_info *pe, struct pipeline_uplink *uplink,
@@ -258,54 +256,7 @@ void network_set_present(struct gateway *gateway, const uint8_t uuid[UUID_SIZE],
     want_routes(gateway, join);
 }
 
-/* ---- the next hop ---- */
-
-void network_packet(struct gateway *gateway, const struct event *event)
-{
-    struct network *network = &gateway->network;
-    const struct config_edge *edge = network_edge_config(gateway, EDGE_IP);
-    const struct switch_info *pe = network_edge(gateway, SWITCH_ROLE_PE, NULL);
-    struct pipeline_uplink uplink;
-    struct mac mac;
-    struct ip ip;
-
-    if (!pe || strcmp(event->name, pe->name) != 0 || presence_uplink(gateway, pe, &uplink, NULL) < 0 ||
-        pipeline_arp_reply(event->packet.frame, event->packet.size, &mac, &ip) < 0 ||
-        !ip_equal(&ip, &edge->next_hop_ip))
-        return;
-    network->next_probe = mono_add(gateway->now, PROBE_KNOWN_MS);
-    if (network->next_hop_known && mac_equal(&mac, &network->next_hop_mac))
-        return;
-    network->next_hop_known = true;
-    network->next_hop_mac = mac;
-
-    char text[MAC_TEXT_SIZE];
-    struct flow_txn txn = {0};
-    struct join *join = network_background_join();
-
-    log_info(pe->name, "next hop %s is at %s", edge->next_hop, mac_format(&mac, text));
-    pipeline_neighbour_pe(&txn, &uplink, &mac);
-    network_apply(gateway, pe, &txn, join);
-    join_close(gateway, join);
-}
-
-static void probe_next_hop(struct gateway *gateway)
-{
-    struct network *network = &gateway->network;
-    const struct config_edge *edge = network_edge_config(gateway, EDGE_IP);
-    const struct switch_info *pe = network_edge(gateway, SWITCH_ROLE_PE, NULL);
-    struct pipeline_uplink uplink;
-    uint8_t frame[ARP_FRAME_SIZE];
-
-    if (!pe || presence_uplink(gateway, pe, &uplink, NULL) < 0 || gateway->config->segments_count == 0) {
-        network->next_probe = MONO_NEVER; /* the PE's coming sets it again */
-        return;
-    }
-    network->next_probe = mono_add(gateway->now, network->next_hop_known ? PROBE_KNOWN_MS : PROBE_UNKNOWN_MS);
-    pipeline_arp_probe(&network->segments[0].flows.gateway_mac, &edge->next_hop_ip, frame);
-    gateway->south.switches->ops->packet_out(gateway->south.switches, pe->name, uplink.uplink_port, frame,
-                                             sizeof frame);
-}
+/* ---- what waits ---- */
 
 void network_address_free(struct gateway *gateway)
 {
@@ -339,8 +290,8 @@ void network_tick(struct gateway *gateway)
 {
     struct network *network = &gateway->network;
 
-    if (mono_reached(network->next_probe, gateway->now))
-        probe_next_hop(gateway);
+    if (mono_reached(network->next_hop.probe_at, gateway->now))
+        next_hop_probe(gateway);
     if (mono_reached(network->routes_retry, gateway->now))
         send_routes(gateway);
     if (mono_reached(network->resync_at, gateway->now))
@@ -355,7 +306,7 @@ struct mono network_deadline(const struct gateway *gateway)
 {
     const struct network *network = &gateway->network;
 
-    return mono_min(mono_min(network->next_probe, mono_min(network->adopt_at, network->parts_at)),
+    return mono_min(mono_min(network->next_hop.probe_at, mono_min(network->adopt_at, network->parts_at)),
                     mono_min(network->routes_retry, network->resync_at));
 }
 

@@ -164,7 +164,7 @@ static void fill_pe(struct gateway *gateway, const struct switch_info *sw, struc
         return;
     pipeline_base_pe(txn, &uplink, &fabric);
     delete_closed_segments(txn);
-    pipeline_neighbour_pe(txn, &uplink, gateway->network.next_hop_known ? &gateway->network.next_hop_mac : NULL);
+    pipeline_neighbour_pe(txn, &uplink, next_hop_mac(gateway));
     for (unsigned i = 0; i < gateway->config->segments_count; i++) {
         if (network_segment_open(&gateway->network.segments[i]))
             network_add_segment_pe(gateway, sw, &gateway->network.segments[i], txn);
@@ -182,7 +182,7 @@ static void fill_pe(struct gateway *gateway, const struct switch_info *sw, struc
 
 static void pe_is_filled(struct gateway *gateway)
 {
-    gateway->network.next_probe = gateway->now;
+    gateway->network.next_hop.probe_at = gateway->now;
     for (unsigned i = 0; i < gateway->config->segments_count; i++)
         gateway->network.segments[i].on_pe = network_segment_open(&gateway->network.segments[i]);
 }

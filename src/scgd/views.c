@@ -413,7 +413,7 @@ static int view_health(const struct gateway *gateway, json_t **out)
     all &= add_health(json, "peers", peers, gateway->config->peers_count);
     all &= add_health(json, "circuits", circuits, wanted);
     all &= add_health(json, "tunnels", ways, tunnels->n_tunnels);
-    json_object_set_new(json, "next-hop-resolved", json_boolean(gateway->network.next_hop_known));
+    json_object_set_new(json, "next-hop-resolved", json_boolean(gateway->network.next_hop.answered));
     if (gateway->ready)
         json_object_set_new(json, "status", json_string(all ? "ok" : "degraded"));
     *out = json;

@@ -320,6 +320,7 @@ static struct config_edge edges[] = {{.switch_name = TEXT("pe"),
                                       .uplink_port = TEXT("up"),
                                       .router_port = TEXT("router"),
                                       .router_ip = {IP_V4, {192, 0, 2, 2}},
+                                      .next_hop = TEXT("192.0.2.1"),
                                       .next_hop_ip = {IP_V4, {192, 0, 2, 1}}},
                                      {.switch_name = TEXT("gate"), .role = EDGE_INTER_DC, .uplink_port = TEXT("up")}};
 static struct config_link_metric metrics[] = {{TEXT("p3"), TEXT("p1"), 10}};
