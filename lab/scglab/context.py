@@ -28,6 +28,7 @@ PRIVATE = {
     "server": ["/run", "/var", "/etc/libvirt", "/etc/lldpd.d"],
 }
 GUEST_IMAGES = "/var/lib/libvirt/guest"
+CLAIMS = Path("/run/scg-lab")           # as short-lived as the namespaces: both go when the machine starts again
 
 
 class Lab:
@@ -92,6 +93,25 @@ class Lab:
         draft = self.record_file.with_suffix(".new")
         draft.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
         draft.replace(self.record_file)
+
+    # -- the claim: which directory's lab made the namespaces of a prefix, for labs in other directories to see
+
+    @property
+    def claim_file(self):
+        return CLAIMS / f"{self.prefix}.json"
+
+    def claim(self):
+        try:
+            return json.loads(self.claim_file.read_text(encoding="utf-8"))
+        except (FileNotFoundError, ValueError):
+            return None
+
+    def save_claim(self, **keys):
+        CLAIMS.mkdir(exist_ok=True)
+        self.claim_file.write_text(json.dumps({"directory": str(self.dir), **keys}), encoding="utf-8")
+
+    def drop_claim(self):
+        self.claim_file.unlink(missing_ok=True)
 
     # -- nodes
 

@@ -9,7 +9,7 @@ import time
 from contextlib import contextmanager
 
 from . import gateway, guestimage, routing, servers, status, switches, transport, wiring
-from .daemon import kill_all, recorded_pid
+from .daemon import kill_all, recorded_pid, start_time
 from .errors import LabError
 
 
@@ -92,20 +92,22 @@ def up(lab, modes=None, with_scgd=True, with_guests=True, log_level="info"):
         if record:
             return already_up(lab, record, modes, with_scgd)
         lab.topology.set_modes(modes or {})
+        remove_dead(lab)
         taken = wiring.existing(lab)
         if taken:
             lab.dir.rmdir()
             raise LabError(f"namespaces exist that this lab did not make: {' '.join(taken)}", where=str(lab.dir),
-                           fix="another lab with the same prefix is up: use its --dir to take it down, or another "
-                               "--prefix for this one; if its directory is lost, `lab down --force`")
+                           fix=(other_lab(lab) or "take down the lab that made them") +
+                           ", or use another --prefix for this one; if its directory is lost, `lab down --force`")
         if with_scgd and gateway.missing_programs(lab):
             lab.dir.rmdir()
             raise LabError("not built: " + ", ".join(gateway.missing_programs(lab)),
                            fix="`make`, or `lab up --no-scgd` for a lab without gateways")
+        namespaces = [lab.namespace(name) for name in lab.topology.nodes]
         lab.save_record(state="starting", prefix=lab.prefix, modes=lab.topology.modes(), scgd=with_scgd,
                         guests=with_guests,
-                        programs=str(gateway.programs(lab)),
-                        namespaces=[lab.namespace(name) for name in lab.topology.nodes])
+                        programs=str(gateway.programs(lab)), namespaces=namespaces)
+        lab.save_claim(namespaces=namespaces, pid=os.getpid(), started=start_time(os.getpid()))
         try:
             make(lab, with_scgd, with_guests, log_level)
         except LabError:
@@ -114,6 +116,21 @@ def up(lab, modes=None, with_scgd=True, with_guests=True, log_level="info"):
             raise
         lab.save_record(state="up")
     return 0
+
+
+def other_lab(lab):
+    """What takes down the lab in another directory that has the namespaces of this prefix, if that is known."""
+    claim = lab.claim()
+    return claim and f"`lab --dir {claim['directory']} down`"
+
+
+def remove_dead(lab):
+    """Namespaces that another directory's lab made, of which nothing runs any more: whoever ran it was killed."""
+    claim, names = lab.claim(), wiring.existing(lab)
+    if claim and names and set(names) <= set(claim["namespaces"]) and start_time(claim["pid"]) != claim["started"] \
+            and not wiring.processes(names):
+        print(f"lab: nothing runs any more of the lab in {claim['directory']}: its namespaces are removed")
+        wiring.remove_namespaces(names)
 
 
 def make(lab, with_scgd, with_guests, log_level):
@@ -204,9 +221,12 @@ def down(lab, force=False):
             if foreign and not force:
                 lab.dir.rmdir()
                 raise LabError(f"namespaces without a record here: {' '.join(foreign)}", where=str(lab.dir),
-                               fix="give the --dir or --prefix of the lab that made them, or `lab down --force`")
+                               fix=other_lab(lab) or
+                               "give the --dir or --prefix of the lab that made them, or `lab down --force`")
             record = {}
-        names = record.get("namespaces") or [lab.namespace(name) for name in lab.topology.nodes]
+        claim = lab.claim()
+        ours = force or not claim or claim["directory"] == str(lab.dir)
+        names = (record.get("namespaces") or [lab.namespace(name) for name in lab.topology.nodes]) if ours else []
         pid_files = list((lab.dir / "run").glob("*.pid"))
 
         def left():
@@ -214,6 +234,8 @@ def down(lab, force=False):
 
         kill_all(left)
         wiring.remove_namespaces(names)
+        if ours:
+            lab.drop_claim()
         keep_logs(lab)
         shutil.rmtree(lab.dir)
     print("lab: down" + (f"; logs of this run are in {lab.old_logs}" if lab.old_logs.exists() else ""))

@@ -211,9 +211,11 @@ class LabTool:
         return Capture(self.popen("capture", link, file, *words), file)
 
     def leftovers(self):
-        """What a lab must not leave: namespaces of its prefix, its directory, processes that have it mounted."""
+        """What a lab must not leave: namespaces of its prefix and the claim to them, its directory, processes that have
+        it mounted."""
         names = [f"namespace {name}" for name in os.listdir("/run/netns") if name.startswith(self.prefix)] \
             if os.path.isdir("/run/netns") else []
+        names += [f"claim {file}" for file in Path("/run/scg-lab").glob(f"{self.prefix}.json")]
         if self.directory.exists():
             names.append(f"directory {self.directory}")
         mine = str(self.directory) + "/nodes"

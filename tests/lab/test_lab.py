@@ -8,7 +8,7 @@ import subprocess
 import pytest
 import yaml
 import transport
-from labtool import ETHERNET, FLOWS, GATEWAYS, PROBE, ROOT, VPLS, wait_until
+from labtool import ETHERNET, FLOWS, GATEWAYS, PROBE, ROOT, VPLS, LabTool, wait_until
 from moving import SWITCHES, TORS
 
 EDGES = {"A": ("tor-a", "pe1", "pe3"), "B": ("tor-b", "pe2", "pe4")}
@@ -331,10 +331,9 @@ def test_virsh_migrates_over_the_transport_network(hand_made):
 
 # -- up and down
 
-@pytest.mark.parametrize("stage", ["configurations", "nodes,", "Open vSwitch", "bridges", "FRR", "libvirtd answers"])
-def test_down_after_crash(spare_lab, stage):
-    """The tool killed in the middle of `up`: what it made so far goes away all the same."""
-    tool = spare_lab.popen("up", "--no-scgd", "--no-guests")
+def up_until(lab, stage):
+    """The tool killed in the middle of `up`."""
+    tool = lab.popen("up", "--no-scgd", "--no-guests")
     text = ""
     while stage not in text:
         piece = tool.stdout.read(1)
@@ -342,6 +341,12 @@ def test_down_after_crash(spare_lab, stage):
         text += piece
     tool.kill()
     tool.communicate()
+
+
+@pytest.mark.parametrize("stage", ["configurations", "nodes,", "Open vSwitch", "bridges", "FRR", "libvirtd answers"])
+def test_down_after_crash(spare_lab, stage):
+    """What `up` made so far goes away all the same."""
+    up_until(spare_lab, stage)
     done = spare_lab.run("up", "--no-scgd", check=False)
     assert done.returncode == 1 and "lab down" in done.stderr
     spare_lab.down()
@@ -371,6 +376,27 @@ def test_up_spares_what_is_not_its_own(spare_lab):
         assert "scspare-user1" in os.listdir("/run/netns")
     finally:
         subprocess.run(["ip", "netns", "del", "scspare-user1"], check=True)
+
+
+def test_up_where_another_lab_died(spare_lab, tmp_path):
+    """What is left of another directory's lab of the same prefix is removed, but not while anything of it runs; and what
+    is made in its place is not that lab's any more."""
+    other = LabTool(tmp_path / "other", "scspare-")
+    up_until(spare_lab, "bridges")
+    try:
+        done = other.run("up", "--no-scgd", "--no-guests", check=False)
+        assert done.returncode == 1 and f"lab --dir {spare_lab.directory} down" in done.stderr
+        for name in (name for name in os.listdir("/run/netns") if name.startswith("scspare-")):
+            for pid in subprocess.run(["ip", "netns", "pids", name], capture_output=True, text=True,
+                                      check=True).stdout.split():
+                os.kill(int(pid), signal.SIGKILL)
+        wait_until("the lab to be dead", lambda: "nothing runs any more" in
+                   other.run("up", "--no-scgd", "--no-guests", check=False).stdout)
+        spare_lab.down()
+        assert other.status()["state"] == "up" and all(one["alive"] for one in other.status()["daemons"])
+    finally:
+        other.down()
+    assert other.leftovers() == []
 
 
 def test_lost_probe_does_not_hang(lab):
