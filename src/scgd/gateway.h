@@ -5,6 +5,7 @@
  *
  *   gateway.c     events in, requests and their answers, inventory
  *   network.c     what the DC's network is to be: roles of switches, segments
+ *   switch_activity.c  what was sent to a switch, and what of it failed
  *   tenants.c     VMs on their ToRs
  *   rejects.c     answers to what their policies reject
  *   bookings.c    queues of ToRs' ports, and what they promise

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What network.c, tenants.c and switches.c share. */
+/* What network.c, switch_activity.c, tenants.c and switches.c share. */
 #ifndef SCGD_NETWORK_INTERNAL_H
 #define SCGD_NETWORK_INTERNAL_H
 
