@@ -2,7 +2,8 @@
 /* Internal channels in VPLS mode: which switches are ends of which segment, the tunnels between them, and what of both
  * stands on which switch. core/vpls.h has the flows.
  *
- *   tunnels.c           which tunnels are wanted, their paths and labels; changes sent, and what they free
+ *   tunnels.c           which tunnels are wanted, their paths and labels; what has become free
+ *   tunnels_ways.c      what switches hold of them; changes sent
  *   tunnels_holders.c   which switches hold what; labels
  *   tunnels_wait.c      joins that wait for all that
  *   tunnels_path.c      paths through the links that LLDP has shown

@@ -25,6 +25,8 @@ int label_take(struct gateway *gateway, const char *switch_name, const char *own
 
 /* -- paths -- */
 
+/* The place of the switch among the nodes of a path, or -1. */
+int tunnel_path_index(const struct tunnel_path *path, const char *switch_name);
 /* Narrower links than 'mtu' are taken only if there is no path without. */
 int tunnel_find_path(const struct gateway *gateway, const char *from, const char *to, uint32_t mtu,
                      struct tunnel_path *path, struct err *err);
@@ -80,6 +82,11 @@ void tunnels_fail_segment(struct gateway *gateway, const char *segment, const ch
 void tunnels_check_waiters(struct gateway *gateway);
 /* End numbers of switches that no segment and no tunnel needs any more. */
 int tunnels_free_ends(struct gateway *gateway, const char *switch_name, struct err *err);
+
+/* -- ways -- */
+
+/* In both directions, changes the next node that lacks something; confirmations lead to those after it. */
+void tunnel_send(struct gateway *gateway, struct tunnel *tunnel);
 
 /* -- store -- */
 

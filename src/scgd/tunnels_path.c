@@ -187,6 +187,15 @@ static int tell_cut(const struct gateway *gateway, const struct routers *routers
 
 /* ---- the path ---- */
 
+int tunnel_path_index(const struct tunnel_path *path, const char *switch_name)
+{
+    for (unsigned i = 0; i < path->n; i++) {
+        if (strcmp(path->nodes[i].name, switch_name) == 0)
+            return (int) i;
+    }
+    return -1;
+}
+
 static int take_over(const struct routers *routers, const struct path_result *result, struct tunnel_path *path,
                      struct err *err)
 {

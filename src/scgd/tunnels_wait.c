@@ -23,11 +23,7 @@ static bool way_settled(const struct tunnel *tunnel, const struct tunnel_way *wa
 
     if (holder)
         return holder->confirmed >= way->holders.changed;
-    for (unsigned i = 0; i < tunnel->path.n; i++) {
-        if (strcmp(tunnel->path.nodes[i].name, switch_name) == 0)
-            return false;
-    }
-    return true;
+    return tunnel_path_index(&tunnel->path, switch_name) < 0;
 }
 
 bool tunnels_settled(const struct gateway *gateway, const char *switch_name)
