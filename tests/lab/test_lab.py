@@ -379,8 +379,8 @@ def test_up_spares_what_is_not_its_own(spare_lab):
 
 
 def test_up_where_another_lab_died(spare_lab, tmp_path):
-    """What is left of another directory's lab of the same prefix is removed, but not while anything of it runs; and what
-    is made in its place is not that lab's any more."""
+    """What is left of another directory's lab of the same prefix is removed, but not while anything of it runs; and
+    what is made in its place is not that lab's any more."""
     other = LabTool(tmp_path / "other", "scspare-")
     up_until(spare_lab, "bridges")
     try:
