@@ -16,7 +16,6 @@ from moving import (ADDRESSES, MACS, POLICIES, SERVERS, SWITCH_GONE, TORS, Order
                     runs_at, verify, wait_ready)
 from packets import packet, wire_end
 
-SO_RCVBUFFORCE = 33                     # asm-generic/socket.h
 USER = "198.51.100.10"
 VOICE, BULK, OTHER = 5004, 5005, 5006   # UDP ports of flows
 PORT_KBPS = 10000                       # that each port of a ToR is said to pass
@@ -94,7 +93,6 @@ class Flows:
         """kbit/s of frames that arrive, by port, while these are offered."""
         with wire_end(self.lab, *self.ends[0]) as source, wire_end(self.lab, *self.ends[1]) as sink:
             source.setblocking(True)
-            sink.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 1 << 23)
             thread = threading.Thread(target=self.send, args=(source, rates), daemon=True)
             thread.start()
             begin = time.monotonic() + WARM
