@@ -17,7 +17,7 @@
 #define TO_METER 8
 #define CLASS_METER 10  /* of class i in direction d: + 2 i + d */
 #define CLASS_QUEUE 100 /* of class i in direction d: + 2 i + d */
-#define REJECT_METER 5  /* + direction */
+#define REJECT_METER 3  /* + direction */
 #define SERVER_PORT 3
 #define QUEUES_MAX (2 * POLICY_CLASSES_MAX)
 #define LIMIT_METER 5 /* of direction d: + d */
