@@ -253,6 +253,7 @@ static void become_ready(struct gateway *gateway)
     gateway->ready_at = MONO_NEVER;
     log_info(NULL, "ready: %zu switches, %zu VMs, %zu open migrations", gateway->inventory.n_switches,
              gateway->inventory.n_vms, gateway->n_migrations);
+    attachments_recall(gateway);
     network_resync(gateway);
     migrations_restart(gateway);
 }
@@ -280,6 +281,8 @@ static void switch_up(struct gateway *gateway, const struct event *event)
             inventory_remove_links(&gateway->inventory, event->name, sw.ports[i].number);
     }
     log_info(event->name, "switch is up, datapath %016llx, %zu ports", (unsigned long long) sw.dpid, sw.n_ports);
+    if (gateway->ready)
+        attachments_recall(gateway);
     tunnels_plan(gateway);
     network_switch_changed(gateway, event->name);
     tunnels_update(gateway);
@@ -335,6 +338,7 @@ static void server_seen(struct gateway *gateway, const struct attachment *at)
 {
     log_info(at->switch_name, "server %s (%s) hangs off port %u", at->server, at->server_port, at->port);
     inventory_set_attachment(&gateway->inventory, at);
+    attachment_keep(gateway, at);
     tunnels_server_seen(gateway, at->switch_name, at->port);
     tunnels_plan(gateway);
     network_switch_changed(gateway, at->switch_name);

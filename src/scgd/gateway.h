@@ -260,6 +260,11 @@ void network_switch_changed(struct gateway *gateway, const char *switch_name);
 void network_resync(struct gateway *gateway); /* the same for every switch */
 /* VMs whose ToRs had no room for their flows are tried again. */
 void network_retry_parts(struct gateway *gateway);
+/* Keeps in the store where a server of the configuration hangs, instead of where it hung before. */
+void attachment_keep(struct gateway *gateway, const struct attachment *at);
+/* Servers that LLDP has not shown since the gateway's start are taken to hang where the store knows them, as far as
+ * these ports are there and LLDP has shown nothing else at them. For a gateway that is ready. */
+void attachments_recall(struct gateway *gateway);
 /* What the store knows of the PE's next hop. */
 int next_hop_load(struct gateway *gateway, struct err *err);
 /* Its MAC as the PE shall have it; null: none is known. */

@@ -226,7 +226,7 @@ void link_set(struct fabric_world *w, unsigned a, unsigned b, bool up)
     run(w);
 }
 
-static void attach(struct fabric_world *w, const char *server, unsigned sw)
+void attach(struct fabric_world *w, const char *server, unsigned sw)
 {
     struct attachment *at = &event_push(&w->queue, EVENT_ATTACHMENT)->attachment;
 
@@ -279,10 +279,12 @@ void start(struct fabric_world *w)
         if (!w->away[i])
             switch_up(w, i);
     }
-    attach(w, "server-a", TOR_A);
-    attach(w, "server-a", GATE);
-    attach(w, "server-b", TOR_B);
-    attach(w, "server-b", GATE);
+    for (unsigned i = 0; i < ARRAY_LEN(w->silent); i++) {
+        if (!w->silent[i]) {
+            attach(w, i ? "server-b" : "server-a", i ? TOR_B : TOR_A);
+            attach(w, i ? "server-b" : "server-a", GATE);
+        }
+    }
     for (char letter = 'a'; letter <= 'b'; letter++) {
         struct server *server = &event_push(&w->queue, EVENT_SERVER_UP)->server;
 

@@ -41,6 +41,7 @@ struct fabric_world {
     size_t n_unanswered;
     struct strbuf ways; /* which switches were told of the ways between pe and tor-a: "pe>tor-a: p1" a line */
     struct strbuf garp; /* who sent a tagged gratuitous ARP, and where to: "tor-a table" a line */
+    bool silent[2];     /* no LLDP comes from server-a, from server-b */
     bool cut[FABRIC_LINKS], away[SWITCHES], rstp[SWITCHES]; /* rstp: on all links of the switch */
     uint32_t mtu[FABRIC_LINKS];                             /* 0: not told */
     uint32_t vm_mtu;                                        /* of VMs that vm_is() tells of */
@@ -61,6 +62,8 @@ void links_up(struct fabric_world *w);
 void servers_listed(struct fabric_world *w);
 
 void switch_up(struct fabric_world *w, unsigned sw);
+/* LLDP shows server-a or server-b at its ToR or at the inter-DC PE. */
+void attach(struct fabric_world *w, const char *server, unsigned sw);
 void switch_down(struct fabric_world *w, unsigned sw);
 unsigned link_between(unsigned a, unsigned b); /* its place in 'cut' */
 void link_set(struct fabric_world *w, unsigned a, unsigned b, bool up);
