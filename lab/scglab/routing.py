@@ -78,6 +78,8 @@ protocol bgp edge {{
   connect delay time 1;
   connect retry time 1;
   error wait time 1, 2;
+  graceful restart on;
+  graceful restart time 30;
   ipv4 {{
     import none;
     export where source = RTS_STATIC;

@@ -6,7 +6,7 @@ import contextlib
 
 import pytest
 from labtool import wait_until
-from moving import ADDRESSES, SWITCH_GONE, is_verified, switch_state, wait_ready, wait_same_switches
+from moving import ADDRESSES, SWITCH_GONE, inet_route, is_verified, switch_state, wait_ready, wait_same_switches
 
 
 @contextlib.contextmanager
@@ -39,3 +39,15 @@ def test_gateway_without_lldp_of_a_server(home):
         wait_same_switches(home, before)
         home.run("restart", "lldpd", "server-a")
         wait_ready(home, "A")
+
+
+def test_bird(home):
+    """The routers keep its routes until it is back."""
+    before = switch_state(home)
+    with nothing_lost(home):
+        home.run("kill", "bird", "A")
+        home.run("restart", "bird", "A")
+        wait_ready(home, "A")
+    for name in ("V1", "V2"):
+        assert inet_route(home, name) == "192.0.2.2"
+    wait_same_switches(home, before)
