@@ -51,10 +51,10 @@ gmpls-sim: build
 	@$(BUILD)/tests/gmpls_sim $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
 
 lab-check: build
-	@$(CHECK) lab vpls
+	@$(CHECK) lab-check
 
 check-modes: build
-	@$(CHECK) modes
+	@$(CHECK) check-modes
 
 asan:
 	@$(CHECK) asan
@@ -80,4 +80,5 @@ bench-%: build
 
 clean:
 	@if [ -e build/lab ]; then lab/lab down; fi
+	@if [ -e $(BUILD)/lab-vpls ]; then lab/lab --dir $(BUILD)/lab-vpls --prefix scvpls- down; fi
 	@rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-fuzz

@@ -15,12 +15,9 @@ from moving import PCE_GONE, go_home            # noqa: E402
 from transport import EVERY_NODE, control       # noqa: E402
 
 
-LABS = {"lab", "bare_lab", "spare_lab"}
-
-
 def pytest_configure(config):
     config.addinivalue_line("markers", "complaints(*patterns): warnings and errors that daemons may log in this test")
-    config.addinivalue_line("markers", "needs_lab: uses a lab; given by itself to every test that does")
+    config.addinivalue_line("markers", "needs_lab: uses the lab of the session; set by itself on every test that does")
     config.addinivalue_line("markers", "mode(reason, A=MODE, B=MODE): the modes of the fabrics that the test is about")
 
 
@@ -34,7 +31,7 @@ def pytest_collection_modifyitems(config, items):
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
     for item in items:
-        if LABS & set(item.fixturenames):
+        if "lab" in item.fixturenames:
             item.add_marker(pytest.mark.needs_lab)
     if os.geteuid() != 0:
         for item in items:
