@@ -98,6 +98,13 @@ int admission_check_running(const struct gateway *gateway, const struct vm *vm, 
         if (!saga_ended(saga) && saga->order.role == ROLE_TARGET && check_of_order(vm, &saga->order, err) < 0)
             return err->code;
     }
+    for (size_t i = 0; i < gateway->network.n_served; i++) {
+        const struct served *served = &gateway->network.served[i];
+
+        if (served_counts(gateway, served) && memcmp(served->uuid, vm->uuid, UUID_SIZE) != 0 &&
+            check_nics(vm->name, &vm->nics[0], served->name, served->server, &served->nic, err) < 0)
+            return err->code;
+    }
     return 0;
 }
 

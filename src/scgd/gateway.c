@@ -189,6 +189,7 @@ static void server_heard(struct gateway *gateway, const char *name, bool listed)
     if (listed && !gateway->servers_listed[i]) {
         gateway->servers_listed[i] = true;
         settle_tenants(gateway, name);
+        served_tidy(gateway, name);
     }
     if (news)
         network_server_heard(gateway);
@@ -451,8 +452,8 @@ struct gateway *gateway_new(const struct config *config, struct store *store, st
             inventory_set_server(&gateway->inventory, &server);
     }
     network_init(gateway);
-    if (next_hop_load(gateway, err) < 0 || tunnels_load(gateway, err) < 0 || transport_load(gateway, err) < 0 ||
-        migrations_load(gateway, err) < 0) {
+    if (next_hop_load(gateway, err) < 0 || served_load(gateway, err) < 0 || tunnels_load(gateway, err) < 0 ||
+        transport_load(gateway, err) < 0 || migrations_load(gateway, err) < 0) {
         gateway_free(gateway);
         return NULL;
     }

@@ -160,6 +160,13 @@ struct switch_activity {
     uint64_t failures; /* ever */
 };
 
+/* A VM that is present, or was when the gateway ended; kept in the store. */
+struct served {
+    uint8_t uuid[UUID_SIZE];
+    char name[NAME_SIZE], server[NAME_SIZE];
+    struct vm_nic nic;
+};
+
 struct network {
     struct tenant *tenants;
     size_t n_tenants, cap_tenants;
@@ -171,7 +178,9 @@ struct network {
         struct mac mac; /* all zero: not known */
         bool answered;  /* since the gateway started; until then its MAC may be the one of before */
         struct mono probe_at;
-    } next_hop;                      /* of the PE towards the IP network */
+    } next_hop; /* of the PE towards the IP network */
+    struct served *served;
+    size_t n_served, cap_served;
     bool routes_wanted, routes_busy; /* a change waits; a request is out */
     struct mono routes_retry;
     bool adopt_waits;            /* a VM that runs has another one's address, and no network */
@@ -260,6 +269,15 @@ void network_switch_changed(struct gateway *gateway, const char *switch_name);
 void network_resync(struct gateway *gateway); /* the same for every switch */
 /* VMs whose ToRs had no room for their flows are tried again. */
 void network_retry_parts(struct gateway *gateway);
+/* VMs that were present when the gateway ended. */
+int served_load(struct gateway *gateway, struct err *err);
+/* Its server has not been listed since the gateway's start, so it may still run there. */
+bool served_counts(const struct gateway *gateway, const struct served *served);
+/* The store remembers a VM while it is present. */
+int served_keep(struct gateway *gateway, const struct tenant *tenant, struct err *err);
+int served_forget(struct gateway *gateway, const uint8_t uuid[UUID_SIZE], struct err *err); /* 0 also if it is none */
+/* The server has just been listed: those of its VMs that nobody knows any more are forgotten. */
+void served_tidy(struct gateway *gateway, const char *server);
 /* Keeps in the store where a server of the configuration hangs, instead of where it hung before. */
 void attachment_keep(struct gateway *gateway, const struct attachment *at);
 /* Servers that LLDP has not shown since the gateway's start are taken to hang where the store knows them, as far as
@@ -512,8 +530,8 @@ void target_undo(struct gateway *gateway, struct migration *migration, unsigned 
  * error that says what does not fit. */
 int admission_check(struct gateway *gateway, const struct order *order, const struct migration *migration,
                     struct err *err);
-/* 0, or ERR_CONFLICT: an address or the MAC of the VM, which runs here, is that of another one that has a network, or
- * that an order brings here. */
+/* 0, or ERR_CONFLICT: an address or the MAC of the VM, which runs here, is that of another one that has a network, that
+ * had one before the gateway's start and may still run, or that an order brings here. */
 int admission_check_running(const struct gateway *gateway, const struct vm *vm, struct err *err);
 /* Whether the limits of the ToR's tables leave room for the flows of the order's VMs, or of a VM's new policy. 0, or
  * ERR_REFUSED with the table and the numbers. */

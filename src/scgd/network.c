@@ -169,6 +169,7 @@ void network_free(struct gateway *gateway)
     audits_free(gateway);
     probing_free(gateway);
     free(network->channels);
+    free(network->served);
     free(network->route_waiters);
 }
 

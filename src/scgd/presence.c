@@ -64,31 +64,7 @@ static void routes_set(struct gateway *gateway, struct join *join)
     }
 }
 
-/* Host routes are remembered with the server behind them, so that those of a server that has not been listed since the
- * gateway's start stay announced. The numbers of the pool mean nothing. */
-#define ROUTES "host-route"
-#define ROUTES_MAX 65535
-
-static void route_owner(const struct tenant *tenant, char owner[IP_TEXT_SIZE + NAME_SIZE])
-{
-    char ip[IP_TEXT_SIZE];
-
-    snprintf(owner, IP_TEXT_SIZE + NAME_SIZE, "%s@%s", ip_format(&tenant->ip, ip), tenant->server);
-}
-
-static int remember_route(struct gateway *gateway, const struct tenant *tenant, struct err *err)
-{
-    char owner[IP_TEXT_SIZE + NAME_SIZE];
-    uint32_t number;
-
-    route_owner(tenant, owner);
-    if (tenant->present)
-        return store_number_take(gateway->store, ROUTES, owner, 1, ROUTES_MAX, &number, err);
-    return store_number_free(gateway->store, ROUTES, owner, err);
-}
-
 struct hosts {
-    const struct gateway *gateway;
     struct ip *ips;
     size_t n, capacity;
 };
@@ -103,20 +79,6 @@ static void add_host(struct hosts *hosts, const struct ip *ip)
     hosts->ips[hosts->n++] = *ip;
 }
 
-static bool add_remembered(void *arg, const char *owner, uint32_t number)
-{
-    struct hosts *hosts = arg;
-    const char *at = strchr(owner, '@');
-    AUTO_FREE char *text = at ? xstrndup(owner, (size_t) (at - owner)) : NULL;
-    struct ip ip;
-
-    (void) number;
-    if (text && ip_parse(text, &ip) == 0 && gateway_server_config(hosts->gateway, at + 1) &&
-        !gateway_server_listed(hosts->gateway, at + 1))
-        add_host(hosts, &ip);
-    return true;
-}
-
 /* One request at a time; what changes meanwhile goes with the next. Nothing is sent before every hypervisor was heard
  * once: after a restart of the gateway BIRD still announces what stood before, and that is right until known better. */
 static void send_routes(struct gateway *gateway)
@@ -126,12 +88,15 @@ static void send_routes(struct gateway *gateway)
     if (!network->routes_wanted || network->routes_busy || !gateway_servers_heard(gateway))
         return;
 
-    struct hosts hosts = {.gateway = gateway};
+    struct hosts hosts = {0};
     for (size_t i = 0; i < network->n_tenants; i++) {
         if (network->tenants[i].present)
             add_host(&hosts, &network->tenants[i].ip);
     }
-    store_number_each(gateway->store, ROUTES, add_remembered, &hosts, NULL);
+    for (size_t i = 0; i < network->n_served; i++) {
+        if (served_counts(gateway, &network->served[i]))
+            add_host(&hosts, &network->served[i].nic.ip);
+    }
 
     struct join *join = join_new(routes_set);
     struct round *round = xmalloc(sizeof *round);
@@ -154,6 +119,7 @@ void network_server_heard(struct gateway *gateway)
 {
     gateway->network.routes_wanted = true;
     send_routes(gateway);
+    network_address_free(gateway);
     if (gateway->ready)
         network_resync(gateway);
 }
@@ -251,7 +217,7 @@ void network_set_present(struct gateway *gateway, const uint8_t uuid[UUID_SIZE],
     } else {
         join_fail(join, &err);
     }
-    if (remember_route(gateway, tenant, &err) < 0)
+    if ((present ? served_keep(gateway, tenant, &err) : served_forget(gateway, tenant->uuid, &err)) < 0)
         join_fail(join, &err);
     want_routes(gateway, join);
 }

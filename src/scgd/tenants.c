@@ -459,10 +459,15 @@ void network_remove(struct gateway *gateway, const struct tenant *like, bool for
 
     removal->tenant = *like;
     removal->tenant.policy = (struct policy) {0};
-    if (network_tenant(gateway, like->uuid))
+    if (network_tenant(gateway, like->uuid)) {
         network_set_present(gateway, like->uuid, false, join);
-    else
-        remove_from_pe(gateway, like, join); /* repeated after a restart */
+    } else { /* repeated after a restart */
+        struct err failed = {0};
+
+        remove_from_pe(gateway, like, join);
+        if (served_forget(gateway, like->uuid, &failed) < 0)
+            join_fail(join, &failed);
+    }
     forget(gateway, removal->tenant.uuid);
     if (!tor) {
         join_fail(join, &err);
