@@ -253,7 +253,9 @@ void bookings_sync(struct gateway *gateway, const struct switch_info *tor, const
 {
     size_t n;
     AUTO_FREE struct flow_queue *queues = bookings_queues(gateway, tor, &n);
-    const struct switch_queue_set set = {queues, n, gateway_servers_up(gateway), tenant ? tenant->name : NULL};
+    /* Until the gateway is ready, it may know VMs of servers whose ports it does not know. */
+    bool complete = gateway->ready && gateway_servers_up(gateway);
+    const struct switch_queue_set set = {queues, n, complete, tenant ? tenant->name : NULL};
 
     gateway->network.has_queues |= n > 0;
     uint64_t request = gateway_request(gateway, join, NULL, NULL);

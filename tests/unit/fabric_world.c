@@ -79,9 +79,10 @@ static void packet_out(struct switch_driver *driver, const char *name, uint32_t 
 static void set_queues(struct switch_driver *driver, uint64_t request, const char *name,
                        const struct switch_queue_set *set)
 {
-    (void) name;
-    (void) set;
-    event_push_done(&WORLD_OF(switches, driver)->queue, request, NULL);
+    struct fabric_world *w = WORLD_OF(switches, driver);
+
+    strbuf_printf(&w->queues, "%s %zu%s\n", name, set->n, set->complete ? " complete" : "");
+    event_push_done(&w->queue, request, NULL);
 }
 
 static const struct switch_ops switch_ops = {
@@ -385,6 +386,7 @@ int fabric_world_teardown(void **state)
         flow_list_free(&w->flows[i]);
     strbuf_free(&w->ways);
     strbuf_free(&w->garp);
+    strbuf_free(&w->queues);
     free(w);
     return 0;
 }

@@ -39,9 +39,10 @@ struct fabric_world {
     const char *slow; /* the switch that does not answer; null: none */
     uint64_t unanswered[64];
     size_t n_unanswered;
-    struct strbuf ways; /* which switches were told of the ways between pe and tor-a: "pe>tor-a: p1" a line */
-    struct strbuf garp; /* who sent a tagged gratuitous ARP, and where to: "tor-a table" a line */
-    bool silent[2];     /* no LLDP comes from server-a, from server-b */
+    struct strbuf ways;   /* which switches were told of the ways between pe and tor-a: "pe>tor-a: p1" a line */
+    struct strbuf garp;   /* who sent a tagged gratuitous ARP, and where to: "tor-a table" a line */
+    struct strbuf queues; /* which switch was to have how many queues, and whether these are all: "tor-a 1 complete" */
+    bool silent[2];       /* no LLDP comes from server-a, from server-b */
     bool cut[FABRIC_LINKS], away[SWITCHES], rstp[SWITCHES]; /* rstp: on all links of the switch */
     uint32_t mtu[FABRIC_LINKS];                             /* 0: not told */
     uint32_t vm_mtu;                                        /* of VMs that vm_is() tells of */

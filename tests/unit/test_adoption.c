@@ -184,6 +184,29 @@ static void memory_is_damaged(void **state)
     }
 }
 
+/* A gateway that has started may know of a VM before it knows at which port of the ToR another one's server is. */
+static void queues_of_others_stay(void **state)
+{
+    struct fabric_world *w = *state;
+
+    assert_int_equal(store_policy_put(w->store, "Va",
+                                      "{\"policy\": \"Va\", \"classes\": {\"voice\": {\"dscp\": 46, \"to-vm\": "
+                                      "{\"queue\": {\"max-kbps\": 2000}}}}}",
+                                      NULL),
+                     0);
+    stop(w);
+    strbuf_clear(&w->queues);
+    start(w);
+    servers_listed(w);
+    vm_with(w, 'a', "10.100.0.97", NULL, VM_RUNNING);
+    assert_false(w->gateway->ready);
+    assert_string_equal(w->queues.text, "tor-a 1\n");
+    strbuf_clear(&w->queues);
+    links_up(w);
+    assert_true(w->gateway->ready);
+    assert_non_null(strstr(w->queues.text, "tor-a 1 complete\n"));
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, fabric_world_setup, fabric_world_teardown)
 
 int main(void)
@@ -194,6 +217,7 @@ int main(void)
         TEST(address_of_another_one_after_a_restart),
         TEST(address_of_one_that_is_not_seen_yet),
         TEST(memory_is_damaged),
+        TEST(queues_of_others_stay),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
