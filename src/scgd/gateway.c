@@ -335,8 +335,22 @@ static void link_gone(struct gateway *gateway, const struct link *link)
     tunnels_update(gateway);
 }
 
+/* Another device of a server may speak at its port, too, as its management controller, or its network card. */
+static bool is_beside_server(const struct gateway *gateway, const struct attachment *at)
+{
+    for (size_t i = 0; i < gateway->inventory.n_attachments; i++) {
+        const struct attachment *known = &gateway->inventory.attachments[i];
+
+        if (known->port == at->port && strcmp(known->switch_name, at->switch_name) == 0)
+            return gateway_server_config(gateway, known->server) && !gateway_server_config(gateway, at->server);
+    }
+    return false;
+}
+
 static void server_seen(struct gateway *gateway, const struct attachment *at)
 {
+    if (is_beside_server(gateway, at))
+        return;
     log_info(at->switch_name, "server %s (%s) hangs off port %u", at->server, at->server_port, at->port);
     inventory_set_attachment(&gateway->inventory, at);
     attachment_keep(gateway, at);

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -109,6 +110,38 @@ static void is_moved(void **state)
     expect_at(w, "server-a", "tor-a");
 }
 
+static void speaks(struct fabric_world *w, const char *system)
+{
+    struct attachment *at = &event_push(&w->queue, EVENT_ATTACHMENT)->attachment;
+
+    *at = (struct attachment) {.server_port = "1", .switch_name = "tor-a", .port = 1};
+    snprintf(at->server, NAME_SIZE, "%s", system);
+    run(w);
+}
+
+/* A management controller that shares the server's network card. */
+static void has_a_neighbour_at_its_port(void **state)
+{
+    struct fabric_world *w = *state;
+
+    vm_is(w, 'a', VM_RUNNING);
+    unsigned segment = flows_of(w, TOR_A, COOKIE_SEGMENT), vm = flows_of(w, TOR_A, COOKIE_VM);
+    speaks(w, "controller");
+    expect_at(w, "server-a", "tor-a");
+    expect_at(w, "controller", "");
+    expect_at_tor_a(w, segment, vm);
+    speaks(w, "server-b"); /* which is one of the data center's */
+    expect_at(w, "server-a", "");
+    stop(w);
+    w->silent[0] = true;
+    start(w);
+    speaks(w, "controller");
+    expect_at(w, "controller", "tor-a");
+    speaks(w, "server-a");
+    expect_at(w, "server-a", "tor-a");
+    expect_at(w, "controller", "");
+}
+
 /* What is there now is another switch. */
 static void gives_way_to_a_link(void **state)
 {
@@ -155,6 +188,7 @@ int main(void)
         TEST(outlives_the_gateway_in_vpls_mode),
         TEST(tor_comes_later),
         TEST(is_moved),
+        TEST(has_a_neighbour_at_its_port),
         TEST(gives_way_to_a_link),
         TEST(is_damaged),
     };
