@@ -273,6 +273,8 @@ void network_retry_parts(struct gateway *gateway);
 int served_load(struct gateway *gateway, struct err *err);
 /* Its server has not been listed since the gateway's start, so it may still run there. */
 bool served_counts(const struct gateway *gateway, const struct served *served);
+/* The VM was present on its server when it was last seen, which may be before the gateway's start. */
+bool served_before(const struct gateway *gateway, const struct vm *vm);
 /* The store remembers a VM while it is present. */
 int served_keep(struct gateway *gateway, const struct tenant *tenant, struct err *err);
 int served_forget(struct gateway *gateway, const uint8_t uuid[UUID_SIZE], struct err *err); /* 0 also if it is none */

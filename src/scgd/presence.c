@@ -339,11 +339,13 @@ static int tenant_of_vm(struct gateway *gateway, const struct vm *vm, struct ten
 
 /* Flows of policies are told apart by address alone: two VMs with the same one would be under one policy. So the one
  * that comes later waits. */
-static void adopt_running(struct gateway *gateway, const struct vm *vm)
+static void take_in(struct gateway *gateway, const struct vm *vm)
 {
     struct tenant *known = network_tenant(gateway, vm->uuid);
     bool moved = known && strcmp(known->server, vm->server) != 0;
 
+    if (!network_segment(gateway, vm->segment) || !vm->n_nics || vm->nics[0].ip.family != IP_V4)
+        return;
     if (known && known->present && !moved && mac_equal(&known->mac, &vm->nics[0].mac) &&
         ip_equal(&known->ip, &vm->nics[0].ip) && ip6_list_equal(&known->ip6, &vm->nics[0].ip6) &&
         strcmp(known->segment, vm->segment) == 0)
@@ -388,10 +390,12 @@ void network_adopt(struct gateway *gateway, const struct vm *vm)
 
     switch (vm->state) {
     case VM_RUNNING:
-        if (network_segment(gateway, vm->segment) && vm->n_nics && vm->nics[0].ip.family == IP_V4)
-            adopt_running(gateway, vm);
+        take_in(gateway, vm);
         break;
     case VM_PAUSED:
+        /* Paused by an operator, and the gateway has started meanwhile: it keeps what it had. */
+        if (!known && served_before(gateway, vm) && !migration_of_vm(gateway, vm->uuid, NULL))
+            take_in(gateway, vm);
         if (known && known->present && migration_of_vm(gateway, vm->uuid, NULL)) {
             struct join *join = network_background_join();
 

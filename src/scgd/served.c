@@ -30,6 +30,13 @@ bool served_counts(const struct gateway *gateway, const struct served *served)
     return gateway_server_config(gateway, served->server) && !gateway_server_listed(gateway, served->server);
 }
 
+bool served_before(const struct gateway *gateway, const struct vm *vm)
+{
+    const struct served *known = find(&gateway->network, vm->uuid);
+
+    return known && strcmp(known->server, vm->server) == 0;
+}
+
 /* ---- loading ---- */
 
 static bool read_addresses(const json_t *addresses, struct vm_nic *nic)

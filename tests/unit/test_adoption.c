@@ -165,6 +165,26 @@ static void address_of_one_that_is_not_seen_yet(void **state)
     assert_non_null(network_tenant(w->gateway, (const uint8_t[UUID_SIZE]) {[15] = 'b'}));
 }
 
+/* What it had before the gateway's start is there when it goes on; one that is new waits for that. */
+static void is_paused(void **state)
+{
+    struct fabric_world *w = *state;
+
+    vm_with(w, 'a', "10.100.0.97", NULL, VM_RUNNING);
+    vm_with(w, 'a', "10.100.0.97", NULL, VM_PAUSED);
+    assert_true(has_network(w, 'a'));
+    starts_again(w);
+    vm_with(w, 'a', "10.100.0.97", NULL, VM_PAUSED);
+    vm_with(w, 'b', "10.100.0.98", NULL, VM_PAUSED);
+    listed(w, "server-a");
+    listed(w, "server-b");
+    assert_true(w->gateway->ready);
+    assert_true(has_network(w, 'a') && !has_network(w, 'b'));
+    assert_true(network_tenant(w->gateway, (const uint8_t[UUID_SIZE]) {[15] = 'a'})->present);
+    vm_with(w, 'b', "10.100.0.98", NULL, VM_RUNNING);
+    assert_true(has_network(w, 'b'));
+}
+
 static void memory_is_damaged(void **state)
 {
     static const char uuid[] = "00000000-0000-0000-0000-000000000061";
@@ -216,6 +236,7 @@ int main(void)
         TEST(another_one_takes_another_address),
         TEST(address_of_another_one_after_a_restart),
         TEST(address_of_one_that_is_not_seen_yet),
+        TEST(is_paused),
         TEST(memory_is_damaged),
         TEST(queues_of_others_stay),
     };
