@@ -22,7 +22,7 @@ def daemons(lab):
         yield frr.daemon(lab, node, "bgpd")
     for dc in lab.topology.datacenters.values():
         yield Daemon(dc.gateway, "bird",
-                     ["bird", "-f", "-c", "/run/scg/bird.conf", "-s", BIRD_SOCKET, "-P", "/run/scg/bird.pid"],
+                     ["bird", "-f", "-R", "-c", "/run/scg/bird.conf", "-s", BIRD_SOCKET, "-P", "/run/scg/bird.pid"],
                      ready=lambda name=dc.gateway: lab.private(name, BIRD_SOCKET).exists())
 
 

@@ -3,9 +3,10 @@
 guests go on, and not one is lost."""
 
 import contextlib
+import json
 
 import pytest
-from labtool import wait_until
+from labtool import GATEWAYS, wait_until
 from moving import ADDRESSES, SWITCH_GONE, inet_route, is_verified, switch_state, wait_ready, wait_same_switches
 
 
@@ -41,13 +42,22 @@ def test_gateway_without_lldp_of_a_server(home):
         wait_ready(home, "A")
 
 
+def has_routes_of(lab, gateway):
+    """Router pe1-r has a session with the gateway's BIRD, which has ended what it has to tell anew."""
+    peer = json.loads(lab.exec("pe1-r", "vtysh", "-c", f"show bgp neighbors {gateway} json"))[gateway]
+    return peer["bgpState"] == "Established" and \
+        peer["gracefulRestartInfo"]["endOfRibRecv"].get("ipv4Unicast") and \
+        peer["addressFamilyInfo"]["ipv4Unicast"]["acceptedPrefixCounter"] == len(ADDRESSES)
+
+
 def test_bird(home):
-    """The routers keep its routes until it is back."""
+    """The routers keep its routes until it is back, and has told them anew."""
     before = switch_state(home)
     with nothing_lost(home):
         home.run("kill", "bird", "A")
+        wait_until("pe1-r to miss BIRD", lambda: not has_routes_of(home, GATEWAYS["A"][1]))
         home.run("restart", "bird", "A")
-        wait_ready(home, "A")
+        wait_until("pe1-r to have its routes", lambda: has_routes_of(home, GATEWAYS["A"][1]), 30)
     for name in ("V1", "V2"):
         assert inet_route(home, name) == "192.0.2.2"
     wait_same_switches(home, before)
