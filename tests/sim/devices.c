@@ -109,6 +109,19 @@ static bool has_connections(const struct flow_txn *txn)
     return has;
 }
 
+/* A VM whose flows its ToR does not take may be cut off, and its connections with it. */
+static bool may_cut_off(const struct site *site, const struct flow_txn *txn)
+{
+    const struct world *world = site->world;
+    bool may = false;
+
+    for (unsigned v = 0; v < world->n_vms; v++) {
+        for (size_t i = 0; i < txn->n_mods && world->vms[v].at == site; i++)
+            may |= txn->mods[i].command == FLOW_ADD && txn->mods[i].flow.cookie == cookie_of_vm(world->vms[v].vm.uuid);
+    }
+    return may;
+}
+
 static void reach_switch(struct world *world, void *arg)
 {
     struct order_to_switch *order = arg;
@@ -119,6 +132,7 @@ static void reach_switch(struct world *world, void *arg)
         deliver_done(site, back, order->request, ERR_UNKNOWN, "the dummy switch went away");
     } else if (fault(world, world->percent_refused)) {
         world->forgets |= has_connections(&order->txn);
+        world->cuts_off |= may_cut_off(site, &order->txn);
         deliver_done(site, back, order->request, ERR_REFUSED, "the dummy switch refuses");
     } else {
         tell(world, site, "%s takes %zu changes", order->sw->name, order->txn.n_mods);

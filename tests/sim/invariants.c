@@ -300,7 +300,7 @@ static bool compare(void *arg, const struct store_migration *row)
 /* 12. A VM's connections are where it is. */
 static void check_connections(struct world *world)
 {
-    for (unsigned v = 0; v < world->n_vms && !world->forgets; v++) {
+    for (unsigned v = 0; v < world->n_vms && !world->forgets && !world->cuts_off; v++) {
         const struct sim_vm *vm = &world->vms[v];
         const struct flow_list *held = &device(vm->at, SIM_TOR)->flows;
         unsigned n = 0;

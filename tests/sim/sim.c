@@ -346,7 +346,7 @@ static bool run_orders(struct world *world)
         check_quiet(world);
         for (int i = 0; i < 2 && world->broken.code == 0; i++) {
             if (*ids[i])
-                check_end(world, source, ids[i], undisturbed ? before : NULL);
+                check_end(world, source, ids[i], undisturbed && !world->cuts_off ? before : NULL);
         }
     }
     free(before[0]);

@@ -377,11 +377,6 @@ void world_init(struct world *world, uint64_t seed, bool trace)
 
 void world_free(struct world *world)
 {
-    for (size_t i = 0; i < world->n_heap; i++) {
-        if (world->heap[i].drop)
-            world->heap[i].drop(world, world->heap[i].arg);
-    }
-    free(world->heap);
     for (int s = 0; s < 2; s++) {
         struct site *site = &world->sites[s];
 
@@ -391,6 +386,12 @@ void world_free(struct world *world)
         for (unsigned i = 0; i < site->n_switches; i++)
             flow_list_free(&site->sw[i].flows);
     }
+    /* Not before the gateways, which answer what waits in them when they end. */
+    for (size_t i = 0; i < world->n_heap; i++) {
+        if (world->heap[i].drop)
+            world->heap[i].drop(world, world->heap[i].arg);
+    }
+    free(world->heap);
     for (unsigned v = 0; v < world->n_vms; v++)
         policy_free(&world->vms[v].policy);
     for (size_t i = 0; i < world->n_lsps; i++)

@@ -105,7 +105,8 @@ struct sim_lsp {
 };
 
 struct world {
-    bool forgets; /* a ToR was rebooted, or refused to take connections */
+    bool forgets;  /* a ToR was rebooted, or refused to take connections */
+    bool cuts_off; /* a ToR refused flows of a VM that is there */
     uint64_t seed, random;
     int64_t now, faults_until;
     unsigned percent_lost, percent_refused, percent_crash; /* while faults last */
