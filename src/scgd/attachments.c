@@ -77,10 +77,7 @@ void attachment_keep(struct gateway *gateway, const struct attachment *at)
 
     json_t *json = json_pack("{s:s, s:s, s:s, s:I, s:s}", "server", at->server, "server-port", at->server_port,
                              "switch", at->switch_name, "port", (json_int_t) at->port, "port-name", port->name);
-    AUTO_FREE char *text = json_dumps(json, JSON_COMPACT);
-
-    json_decref(json);
-    if (forget_elsewhere(gateway, at, &err) < 0 || store_document_put(gateway->store, KIND, name, text, &err) < 0)
+    if (gateway_keep(gateway, KIND, name, json, &err) < 0 || forget_elsewhere(gateway, at, &err) < 0)
         log_error(FAULT_OURS, at->switch_name, "that server %s hangs off port %u cannot be kept: %s", at->server,
                   at->port, err.text);
 }

@@ -248,13 +248,8 @@ int backend_address_set_put(void *arg, const char *name, const json_t *json, str
         status = err_set(err, ERR_INVALID, "set.name is '%s', the request is for '%s'", set->name, name);
     if (status == 0)
         status = check_users(gateway, set, vms, err);
-    if (status == 0) {
-        json_t *normal = address_set_to_document(set);
-        AUTO_FREE char *text = json_dumps(normal, JSON_COMPACT);
-
-        json_decref(normal);
-        status = store_document_put(gateway->store, KIND_ADDRESS_SET, name, text, err);
-    }
+    if (status == 0)
+        status = gateway_keep(gateway, KIND_ADDRESS_SET, name, address_set_to_document(set), err);
     if (status == 0)
         reinstall_users(gateway, vms);
     address_set_unref(set);

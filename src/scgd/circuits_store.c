@@ -20,10 +20,8 @@ int circuit_store(struct gateway *gateway, const struct circuit *circuit, struct
                              "egress-client", (json_int_t) want->egress_client.interface, "egress-vlan",
                              want->egress_client.vlan, "bandwidth-bps", (json_int_t) want->bandwidth_bps,
                              "setup-priority", want->setup_priority, "holding-priority", want->holding_priority);
-    AUTO_FREE char *text = json_dumps(json, JSON_COMPACT);
 
-    json_decref(json);
-    return store_document_put(gateway->store, KIND, circuit->name, text, err);
+    return gateway_keep(gateway, KIND, circuit->name, json, err);
 }
 
 int circuit_unstore(struct gateway *gateway, const struct circuit *circuit, struct err *err)

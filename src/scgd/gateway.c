@@ -259,6 +259,14 @@ static void become_ready(struct gateway *gateway)
     migrations_restart(gateway);
 }
 
+int gateway_keep(struct gateway *gateway, const char *kind, const char *name, json_t *json, struct err *err)
+{
+    AUTO_FREE char *text = json_dumps(json, JSON_COMPACT);
+
+    json_decref(json);
+    return store_document_put(gateway->store, kind, name, text, err);
+}
+
 int gateway_check_ready(const struct gateway *gateway, struct err *err)
 {
     if (gateway->ready)

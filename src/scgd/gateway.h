@@ -457,6 +457,8 @@ bool gateway_server_listed(const struct gateway *gateway, const char *name);
 bool gateway_servers_listed(const struct gateway *gateway); /* every one */
 /* 0, or ERR_UNREACHABLE with a sentence, while the gateway is not ready. */
 int gateway_check_ready(const struct gateway *gateway, struct err *err);
+/* Puts a document into the store (store_document_put()). Takes over 'json'. */
+int gateway_keep(struct gateway *gateway, const char *kind, const char *name, json_t *json, struct err *err);
 const struct config_server *gateway_server_config(const struct gateway *gateway, const char *name);
 const struct config_peer *gateway_peer_config(const struct gateway *gateway, const char *dc);
 

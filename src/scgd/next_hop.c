@@ -52,10 +52,8 @@ static int keep(struct gateway *gateway, const struct config_edge *edge, const c
 {
     char address[IP_TEXT_SIZE];
     json_t *json = json_pack("{s:s, s:s}", "address", ip_format(&edge->next_hop_ip, address), "mac", mac);
-    AUTO_FREE char *text = json_dumps(json, JSON_COMPACT);
 
-    json_decref(json);
-    return store_document_put(gateway->store, KIND, edge->switch_name, text, err);
+    return gateway_keep(gateway, KIND, edge->switch_name, json, err);
 }
 
 void next_hop_packet(struct gateway *gateway, const struct event *event)

@@ -93,11 +93,9 @@ static int put(struct gateway *gateway, const struct served *served, struct err 
 
     json_t *json = json_pack("{s:s, s:s, s:s, s:o}", "vm", served->name, "server", served->server, "mac",
                              mac_format(&served->nic.mac, mac), "addresses", addresses);
-    AUTO_FREE char *text = json_dumps(json, JSON_COMPACT);
 
-    json_decref(json);
     uuid_format(served->uuid, uuid);
-    return store_document_put(gateway->store, KIND, uuid, text, err);
+    return gateway_keep(gateway, KIND, uuid, json, err);
 }
 
 static bool same(const struct served *a, const struct served *b)

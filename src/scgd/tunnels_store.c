@@ -20,14 +20,6 @@ static json_t *names_of(const struct holders *holders)
     return names;
 }
 
-static int put(struct gateway *gateway, const char *kind, const char *name, json_t *json, struct err *err)
-{
-    AUTO_FREE char *text = json_dumps(json, JSON_COMPACT);
-
-    json_decref(json);
-    return store_document_put(gateway->store, kind, name, text, err);
-}
-
 /* The same whichever of the ends is the PE: by another configuration it may be the other one. */
 static char *document_name(const struct tunnel *tunnel)
 {
@@ -51,17 +43,18 @@ int tunnel_store(struct gateway *gateway, const struct tunnel *tunnel, struct er
         json_array_append_new(nodes, json_pack("{s:s, s:I, s:I}", "switch", node->name, "in",
                                                (json_int_t) node->in_port, "out", (json_int_t) node->out_port));
     }
-    return put(gateway, KIND_TUNNEL, name,
-               json_pack("{s:s, s:s, s:o, s:o, s:o}", "from", tunnel->ends[0], "to", tunnel->ends[1], "nodes", nodes,
-                         "forth", names_of(&tunnel->ways[0].holders), "back", names_of(&tunnel->ways[1].holders)),
-               err);
+    return gateway_keep(gateway, KIND_TUNNEL, name,
+                        json_pack("{s:s, s:s, s:o, s:o, s:o}", "from", tunnel->ends[0], "to", tunnel->ends[1], "nodes",
+                                  nodes, "forth", names_of(&tunnel->ways[0].holders), "back",
+                                  names_of(&tunnel->ways[1].holders)),
+                        err);
 }
 
 int segment_ends_store(struct gateway *gateway, const char *segment, const struct vpls_ends *ends, struct err *err)
 {
     if (ends->holders.n == 0)
         return store_document_delete(gateway->store, KIND_ENDS, segment, err);
-    return put(gateway, KIND_ENDS, segment, json_pack("{s:o}", "switches", names_of(&ends->holders)), err);
+    return gateway_keep(gateway, KIND_ENDS, segment, json_pack("{s:o}", "switches", names_of(&ends->holders)), err);
 }
 
 /* ---- loading ---- */

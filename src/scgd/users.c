@@ -107,22 +107,13 @@ void user_disconnect(struct gateway *gateway, const char *user, struct join *joi
 
 /* ---- the list ---- */
 
-static int put_document(struct gateway *gateway, const struct user *user, struct err *err)
-{
-    json_t *json = user_to_json(user);
-    AUTO_FREE char *text = json_dumps(json, JSON_COMPACT);
-
-    json_decref(json);
-    return store_document_put(gateway->store, KIND, user->name, text, err);
-}
-
 /* Takes 'user' over. */
 static int put(struct gateway *gateway, struct user user, struct err *err)
 {
     struct transport *transport = &gateway->transport;
     struct user *known = user_find(gateway, user.name);
 
-    if (put_document(gateway, &user, err) < 0) {
+    if (gateway_keep(gateway, KIND, user.name, user_to_json(&user), err) < 0) {
         user_free(&user);
         return err->code;
     }
